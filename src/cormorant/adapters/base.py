@@ -1,0 +1,109 @@
+"""The contract between Cormorant and a database driver.
+
+An adapter carries SQL down and rows up, nothing else: it opens and pools connections, runs one statement at a
+time on each, and translates the driver's errors. It builds no SQL of its own but the words of session set-up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+from cormorant.adapters.config import ConnectionConfig
+from cormorant.dialects.base import Dialect
+
+Row: TypeAlias = Sequence[Any]
+"""A row by position; drivers may give tuples or records."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawRows:
+    """The whole answer to one statement, with the names of its columns.
+
+    Args:
+        columns: Column names in order; empty when the statement returns no rows.
+        rows: The rows by position.
+        affected: Rows written, or returned by a read; -1 where the driver does not tell.
+    """
+
+    columns: tuple[str, ...]
+    rows: Sequence[Row]
+    affected: int
+
+
+class Connection(Protocol):
+    """One driver connection, used by one statement at a time.
+
+    Every method raises the classes of `cormorant.errors`, with the driver's error as `__cause__`.
+    """
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether the server has a transaction open on this connection, asked without I/O."""
+        ...
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the connection is known to be gone, asked without I/O."""
+        ...
+
+    async def fetch(self, sql: str, args: Sequence[Any] = ()) -> Sequence[Row]:
+        """Runs one statement and gives all of its rows."""
+        ...
+
+    async def execute(self, sql: str, args: Sequence[Any] = ()) -> int:
+        """Runs one statement and gives the number of rows it wrote."""
+        ...
+
+    async def fetch_each(self, sql: str, arg_rows: Sequence[Sequence[Any]]) -> list[Sequence[Row]]:
+        """Runs one statement once for each row of arguments and gives the rows of each run, in order."""
+        ...
+
+    async def query(self, sql: str, args: Sequence[Any] = ()) -> RawRows:
+        """Runs one statement and gives its rows, their column names and the number of rows written."""
+        ...
+
+
+@runtime_checkable
+class Adapter(Protocol):
+    """A pool of connections to one database.
+
+    Creating an adapter does no I/O. `acquire` opens connections when they are needed and waits, first come first
+    served, when all are taken; `release` never awaits, so that it is safe in a cancelled task.
+    """
+
+    @property
+    def config(self) -> ConnectionConfig:
+        """Where the adapter connects to."""
+        ...
+
+    @property
+    def dialect(self) -> Dialect:
+        """The SQL this database understands."""
+        ...
+
+    @property
+    def server_version(self) -> tuple[int, ...]:
+        """The server's version, for instance (15, 20); () before the first connection."""
+        ...
+
+    async def acquire(self, *, write: bool = False) -> Connection:
+        """Takes a connection out of the pool.
+
+        Args:
+            write: The caller is going to write. SQLite keeps one writer for each file and several readers.
+
+        Raises:
+            PoolTimeout: None became free within the configuration's `acquire_timeout`.
+            ConnectionLost: The server cannot be reached.
+        """
+        ...
+
+    def release(self, connection: Connection) -> None:
+        """Gives a connection back; one with an open transaction is rolled back or closed first, off the caller."""
+        ...
+
+    async def close(self) -> None:
+        """Closes every connection; waits for the ones in use to come back."""
+        ...

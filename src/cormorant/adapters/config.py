@@ -1,0 +1,212 @@
+"""Where a database is and how to connect to it, as one frozen value."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+from urllib.parse import quote
+
+from cormorant.adapters.dsn import DSN_EXAMPLE, MEMORY, READERS, Address, check_scheme, parse_dsn
+from cormorant.dialects.base import IsolationLevel, check_isolation
+from cormorant.errors import ConfigurationError, suggest
+
+_SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+_SESSION_ATTRIBUTES = ("any", "primary", "standby", "read-write", "read-only", "prefer-standby")
+_DURATIONS = (
+    "connect_timeout",
+    "acquire_timeout",
+    "statement_timeout",
+    "lock_timeout",
+    "busy_timeout",
+    "max_connection_age",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionConfig:
+    """Where a database is and how to connect to it; creating one does no I/O.
+
+    The password is part of no `repr`, `str` or error message.
+
+    Args:
+        scheme: "postgresql" or "sqlite".
+        host: A host name, or the folder of a Unix socket; the driver's default when None.
+        hosts: Several (host, port) pairs, tried in order.
+        database: The database's name on the server.
+        path: The file of an SQLite database, or ":memory:".
+        autocommit: Whether sessions write each flush in a transaction of its own.
+        isolation: The isolation level of transactions that name none.
+        connect_timeout: Seconds to wait for a new connection.
+        acquire_timeout: Seconds to wait for a connection of the pool; None waits without end.
+        statement_timeout: Seconds a statement may run; None sets no limit.
+        lock_timeout: Seconds a statement may wait for a lock; None leaves the server's setting.
+        busy_timeout: Seconds SQLite waits for another process's lock, unless `lock_timeout` is given.
+        pool_size: Connections at most; on SQLite the readers, to which one writer is added.
+        min_pool_size: Connections opened at first use.
+        max_connection_age: Seconds after which a connection is replaced; None keeps it.
+        statement_cache_size: Prepared statements kept by each connection; 0 behind PgBouncer.
+        ssl: "disable", "allow", "prefer", "require", "verify-ca" or "verify-full".
+        ssl_root_cert: The file of the authorities to trust.
+        ssl_cert: The file of the client's certificate.
+        ssl_key: The file of the client's key.
+        target_session_attrs: Which of several hosts will do: "any", "primary", "read-write" and so on.
+        application_name: The name shown in the server's list of connections.
+        server_settings: PostgreSQL settings by name, sent when a connection opens.
+
+    Raises:
+        ConfigurationError: A value cannot be used, named with the remedy.
+    """
+
+    scheme: str
+    host: str | None = None
+    port: int | None = None
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    database: str | None = None
+    path: str | None = None
+    hosts: tuple[Address, ...] = ()
+    autocommit: bool = False
+    isolation: IsolationLevel | None = None
+    connect_timeout: float = 10.0
+    acquire_timeout: float | None = 10.0
+    statement_timeout: float | None = None
+    lock_timeout: float | None = None
+    busy_timeout: float = 5.0
+    pool_size: int = 10
+    min_pool_size: int = 0
+    max_connection_age: float | None = None
+    statement_cache_size: int = 256
+    ssl: str | None = None
+    ssl_root_cert: str | None = None
+    ssl_cert: str | None = None
+    ssl_key: str | None = None
+    target_session_attrs: str | None = None
+    application_name: str | None = None
+    # a mapping cannot be hashed, and equal settings still compare equal
+    server_settings: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
+
+    def __post_init__(self) -> None:
+        # the caller may go on changing its own
+        object.__setattr__(self, "server_settings", dict(self.server_settings))
+        check_scheme(self.scheme)
+        check_isolation(self.isolation)
+        for name in _DURATIONS:
+            _check_duration(name, getattr(self, name))
+        self._check_sizes()
+        _check_choice("ssl", self.ssl, _SSL_MODES)
+        _check_choice("target_session_attrs", self.target_session_attrs, _SESSION_ATTRIBUTES)
+        if self.scheme == "sqlite" and self.path is None:
+            raise ConfigurationError("an SQLite database needs a path", hint=f'give path="file.db" or path="{MEMORY}"')
+
+    def _check_sizes(self) -> None:
+        if self.pool_size < 1:
+            raise ConfigurationError(f"pool_size is {self.pool_size}", hint="give 1 or more connections")
+        if not 0 <= self.min_pool_size <= self.pool_size:
+            raise ConfigurationError(
+                f"min_pool_size is {self.min_pool_size}", hint=f"give 0 to {self.pool_size}, the pool_size"
+            )
+        if self.statement_cache_size < 0:
+            raise ConfigurationError(
+                f"statement_cache_size is {self.statement_cache_size}", hint="give 0 to keep no prepared statements"
+            )
+
+    @classmethod
+    def from_dsn(cls, dsn: str, **overrides: Any) -> ConnectionConfig:
+        """Reads a DSN such as postgresql://user:password@host:5432/database?pool_size=5.
+
+        Args:
+            dsn: The address, with options after the question mark; SQLite as sqlite:///relative.db,
+                sqlite:////absolute.db or sqlite:// for a database in memory.
+            **overrides: Fields of the configuration, stronger than the DSN.
+
+        Raises:
+            ConfigurationError: The DSN cannot be read; the message never shows its password.
+        """
+        if not isinstance(dsn, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError(f"a DSN is a text, not {type(dsn).__name__}", hint=f"for instance {DSN_EXAMPLE}")
+        values = parse_dsn(dsn.strip())
+        values.update(_known_fields(overrides))
+        return cls(**values)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None, prefix: str = "CORMORANT_") -> ConnectionConfig:
+        """Reads CORMORANT_DSN, and options such as CORMORANT_POOL_SIZE, which are stronger than the DSN.
+
+        Args:
+            environ: The variables; those of the process when None.
+            prefix: What the variables' names begin with.
+
+        Raises:
+            ConfigurationError: The DSN's variable is missing or a value cannot be used.
+        """
+        variables = os.environ if environ is None else environ
+        dsn = variables.get(f"{prefix}DSN")
+        if not dsn:
+            raise ConfigurationError(f"the environment has no {prefix}DSN", hint=f"set it to {DSN_EXAMPLE}")
+        given = {name: f"{prefix}{name.upper()}" for name in READERS if f"{prefix}{name.upper()}" in variables}
+        return cls.from_dsn(
+            dsn, **{name: READERS[name](variable, variables[variable]) for name, variable in given.items()}
+        )
+
+    @property
+    def redacted(self) -> str:
+        """The DSN with *** for the password, fit for logs."""
+        if self.scheme == "sqlite":
+            return f"sqlite:///{'' if self.path == MEMORY else self.path}"
+        secret = ":***" if self.password is not None else ""
+        login = f"{quote(self.user or '', safe='')}{secret}@" if self.user or secret else ""
+        # a slash would end the address: folders of sockets are quoted
+        hosts = ",".join(_host_text(host, port) for host, port in self.addresses)
+        return f"{self.scheme}://{login}{hosts}/{quote(self.database or '', safe='')}"
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """The hosts in the order they are tried; empty when the driver's default is used."""
+        if self.hosts:
+            return self.hosts
+        return () if self.host is None else ((self.host, self.port),)
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether this is an SQLite database without a file."""
+        return self.path == MEMORY
+
+    def replace(self, **changes: Any) -> ConnectionConfig:
+        """Gives a copy with other values.
+
+        Raises:
+            ConfigurationError: A name is no field, or a value cannot be used.
+        """
+        return replace(self, **_known_fields(changes))
+
+    def __str__(self) -> str:
+        return self.redacted
+
+
+def _host_text(host: str, port: int | None) -> str:
+    name = f"[{host}]" if ":" in host else quote(host, safe="")
+    return name if port is None else f"{name}:{port}"
+
+
+def _check_duration(name: str, seconds: float | None) -> None:
+    if seconds is None:
+        if name in ("connect_timeout", "busy_timeout"):
+            raise ConfigurationError(f"{name} needs a limit", hint=f"give seconds, for instance {name}=5")
+        return
+    if not 0 <= seconds < float("inf"):
+        raise ConfigurationError(f"{name} is {seconds}", hint="give seconds, 0 or more")
+
+
+def _check_choice(name: str, value: str | None, choices: tuple[str, ...]) -> None:
+    if value is not None and value not in choices:
+        raise ConfigurationError(f"{name} is {value!r}", hint="use one of " + ", ".join(choices))
+
+
+def _known_fields(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    names = [item.name for item in fields(ConnectionConfig)]
+    for name in values:
+        if name not in names:
+            raise ConfigurationError(f"a connection has no option {name!r}", hint=suggest(name, names))
+    return values

@@ -1,0 +1,384 @@
+"""A bounded pool of connections of one event loop, first come first served."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import Context
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+
+from cormorant.errors import ConfigurationError, ConnectionLost, PoolTimeout
+
+RESET_TIMEOUT = 5.0
+"""Seconds a connection gets to roll back, or to say goodbye, before it is terminated."""
+
+_NAMED_HOLDERS = 5
+
+
+class Poolable(Protocol):
+    """What the pool asks of a connection."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the connection is known to be gone, asked without I/O."""
+        ...
+
+    @property
+    def needs_reset(self) -> bool:
+        """Whether a transaction is open, or may be, after a statement that never answered."""
+        ...
+
+    async def reset(self) -> None:
+        """Rolls back what is open."""
+        ...
+
+    async def close(self) -> None:
+        """Closes the connection politely."""
+        ...
+
+    def terminate(self) -> None:
+        """Closes the connection at once, also when its event loop is gone; may be called twice."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PoolStats:
+    """How a pool is used.
+
+    Args:
+        size: Connections at most.
+        opened: Connections there are.
+        idle: Connections nobody uses.
+        in_use: Connections lent.
+        waiting: Callers that wait for one.
+    """
+
+    size: int
+    opened: int
+    idle: int
+    in_use: int
+    waiting: int
+
+    def __add__(self, other: PoolStats) -> PoolStats:
+        return PoolStats(
+            self.size + other.size,
+            self.opened + other.opened,
+            self.idle + other.idle,
+            self.in_use + other.in_use,
+            self.waiting + other.waiting,
+        )
+
+
+C = TypeVar("C", bound=Poolable)
+_Task: TypeAlias = "asyncio.Task[Any] | None"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiter(Generic[C]):
+    future: asyncio.Future[C]
+    task: _Task
+
+
+class _Waiters(Generic[C]):
+    """The callers that wait for a connection, in the order they came."""
+
+    def __init__(self) -> None:
+        self._queue: deque[_Waiter[C]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def join(self) -> _Waiter[C]:
+        """Puts the calling task at the end."""
+        waiter: _Waiter[C] = _Waiter(asyncio.get_running_loop().create_future(), asyncio.current_task())
+        self._queue.append(waiter)
+        return waiter
+
+    def first(self) -> _Waiter[C] | None:
+        """Takes out the first caller that still waits."""
+        while self._queue:
+            waiter = self._queue.popleft()
+            if not waiter.future.done():
+                return waiter
+        return None
+
+    async def wait(
+        self,
+        waiter: _Waiter[C],
+        timeout: float | None,
+        error: Callable[[], Exception],
+        give_back: Callable[[C], None],
+    ) -> C:
+        """Waits for the waiter's connection, or raises `error()` after `timeout` seconds."""
+        timer = None
+        if timeout is not None:
+            # the loop keeps a cancelled timer, and its context, until its time has come
+            timer = asyncio.get_running_loop().call_later(timeout, self._expire, waiter, error, context=Context())
+        try:
+            return await waiter.future
+        except asyncio.CancelledError:
+            future = waiter.future
+            if future.cancelled():
+                self._leave(waiter)
+            # lent in the very tick of the cancellation: the next in line gets it
+            elif future.exception() is None:
+                give_back(future.result())
+            raise
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    def refuse_all(self, error: Callable[[], Exception]) -> None:
+        """Sends every caller away."""
+        while (waiter := self.first()) is not None:
+            waiter.future.set_exception(error())
+
+    def _expire(self, waiter: _Waiter[C], error: Callable[[], Exception]) -> None:
+        if not waiter.future.done():
+            waiter.future.set_exception(error())
+            self._leave(waiter)
+
+    def _leave(self, waiter: _Waiter[C]) -> None:
+        if waiter in self._queue:
+            self._queue.remove(waiter)
+
+
+class Pool(Generic[C]):
+    """Opens connections when they are needed, up to a limit, and lends them.
+
+    A pool belongs to the event loop of its first use; when that loop is closed, the next one starts afresh.
+
+    Args:
+        connect: Opens one connection.
+        size: Connections at most.
+        min_size: Connections opened at first use.
+        acquire_timeout: Seconds to wait for a connection; None waits without end.
+        max_age: Seconds after which a connection is replaced; None keeps it.
+        outlives_loops: Whether idle connections may be used by the next event loop.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[C]],
+        *,
+        size: int,
+        min_size: int = 0,
+        acquire_timeout: float | None = None,
+        max_age: float | None = None,
+        outlives_loops: bool = False,
+    ) -> None:
+        self.size = size
+        self._connect = connect
+        self._min_size = min_size
+        self._acquire_timeout = acquire_timeout
+        self._max_age = max_age
+        self._outlives_loops = outlives_loops
+        self._closed = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        # every connection there is, with the loop's time at its opening
+        self._born: dict[C, float] = {}
+        # last in, first out: the warm ones are used, the others may grow old
+        self._idle: list[C] = []
+        self._in_use: dict[C, _Task] = {}
+        self._waiters: _Waiters[C] = _Waiters()
+        self._opening = 0
+        # strong references: the loop keeps only weak ones
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._changed = asyncio.Event()
+
+    @property
+    def stats(self) -> PoolStats:
+        """How the pool is used at the moment."""
+        return PoolStats(self.size, len(self._born), len(self._idle), len(self._in_use), len(self._waiters))
+
+    async def acquire(self) -> C:
+        """Lends a connection; `release` takes it back.
+
+        Raises:
+            PoolTimeout: None became free in time.
+            ConnectionLost: None could be opened, or the pool is closed.
+            ConfigurationError: Another event loop, which is still open, owns the pool.
+        """
+        if self._loop is not asyncio.get_running_loop():
+            self._bind(asyncio.get_running_loop())
+            self._grow(0 if self._closed else self._min_size - len(self._born))
+        if self._closed:
+            raise _closed_error()
+        while self._idle:
+            connection = self._idle.pop()
+            if self._usable(connection):
+                self._in_use[connection] = asyncio.current_task()
+                return connection
+            self._retire(connection)
+        waiter = self._waiters.join()
+        self._grow(len(self._waiters))
+        return await self._waiters.wait(waiter, self._acquire_timeout, self._timeout_error, self.release)
+
+    def release(self, connection: C) -> None:
+        """Takes a connection back without waiting; one that needs it is rolled back in the background."""
+        # one that was terminated meanwhile, or whose loop is gone, is no longer the pool's
+        if connection not in self._in_use:
+            return
+        del self._in_use[connection]
+        if self._loop is None or self._loop.is_closed():
+            self._discard(connection)
+        elif self._closed or not self._usable(connection):
+            self._retire(connection)
+        elif connection.needs_reset:
+            self._spawn(self._reset(connection))
+        else:
+            self._lend(connection)
+
+    async def close(self, timeout: float | None = None) -> None:
+        """Closes every connection, those in use as they come back; the pool stays closed.
+
+        Args:
+            timeout: Seconds to wait for the ones in use, which are then terminated; None waits without end.
+        """
+        if self._loop is not asyncio.get_running_loop():
+            self._bind(asyncio.get_running_loop())
+        self._closed = True
+        self._waiters.refuse_all(_closed_error)
+        while self._idle:
+            self._retire(self._idle.pop())
+        try:
+            async with asyncio.timeout(timeout):
+                await self._drain()
+        except TimeoutError:
+            for connection in list(self._born):
+                self._discard(connection)
+            self._in_use.clear()
+
+    # ---- lending
+
+    def _lend(self, connection: C) -> None:
+        waiter = self._waiters.first()
+        if waiter is None:
+            self._idle.append(connection)
+        else:
+            self._in_use[connection] = waiter.task
+            waiter.future.set_result(connection)
+
+    def _usable(self, connection: C) -> bool:
+        if connection.is_closed or self._loop is None:
+            return False
+        return self._max_age is None or self._loop.time() - self._born[connection] < self._max_age
+
+    def _timeout_error(self) -> PoolTimeout:
+        opening = f", {self._opening} being opened" if self._opening else ""
+        tasks = [task.get_name() for task in self._in_use.values() if task is not None]
+        more = f" and {len(tasks) - _NAMED_HOLDERS} more" if len(tasks) > _NAMED_HOLDERS else ""
+        holders = f" (by {', '.join(tasks[:_NAMED_HOLDERS])}{more})" if tasks else ""
+        return PoolTimeout(
+            f"no connection became free within {self._acquire_timeout} s: of {self.size} in the pool, "
+            f"{len(self._in_use)} are in use{holders}{opening}; {len(self._waiters)} callers wait",
+            hint="end sessions and transactions sooner, or raise pool_size or acquire_timeout",
+        )
+
+    # ---- opening
+
+    def _grow(self, wanted: int) -> None:
+        """Opens connections until `wanted` are on their way, as far as the limit allows."""
+        while self._opening < wanted and len(self._born) + self._opening < self.size:
+            self._opening += 1
+            self._spawn(self._open())
+
+    async def _open(self) -> None:
+        # counted down before anything else may happen, so that the slot is never lost
+        try:
+            connection = await self._connect()
+        except asyncio.CancelledError:
+            self._opening -= 1
+            raise
+        except Exception as error:
+            self._opening -= 1
+            if (waiter := self._waiters.first()) is not None:
+                waiter.future.set_exception(error)
+            self._grow(len(self._waiters))
+            return
+        self._opening -= 1
+        self._born[connection] = asyncio.get_running_loop().time()
+        if self._closed:
+            self._retire(connection)
+        else:
+            self._lend(connection)
+
+    # ---- ending
+
+    async def _reset(self, connection: C) -> None:
+        try:
+            async with asyncio.timeout(RESET_TIMEOUT):
+                await connection.reset()
+        except asyncio.CancelledError:
+            self._discard(connection)
+            raise
+        except Exception:
+            # whatever the reason, its state is unknown, and nobody waits for the answer
+            connection.terminate()
+        if self._closed or not self._usable(connection) or connection.needs_reset:
+            self._retire(connection)
+        else:
+            self._lend(connection)
+
+    def _retire(self, connection: C) -> None:
+        if connection.is_closed:
+            self._discard(connection)
+        else:
+            self._spawn(self._say_goodbye(connection))
+
+    async def _say_goodbye(self, connection: C) -> None:
+        try:
+            async with asyncio.timeout(RESET_TIMEOUT):
+                await connection.close()
+        except Exception:
+            # the server may be gone already; the connection is given up in either case
+            connection.terminate()
+        finally:
+            self._discard(connection)
+
+    def _discard(self, connection: C) -> None:
+        connection.terminate()
+        self._born.pop(connection, None)
+        self._changed.set()
+        if self._loop is not None and not self._loop.is_closed():
+            self._grow(len(self._waiters))
+
+    async def _drain(self) -> None:
+        while self._born or self._tasks:
+            self._changed.clear()
+            await self._changed.wait()
+
+    # ---- tasks and event loops
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        assert self._loop is not None
+        # an empty context: a connection must not keep its first user's session alive
+        task = self._loop.create_task(work, context=Context())
+        self._tasks.add(task)
+        task.add_done_callback(self._forget)
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._changed.set()
+
+    def _bind(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Moves the pool to another loop once its own is closed."""
+        if self._loop is not None and not self._loop.is_closed():
+            raise ConfigurationError(
+                "the connection pool belongs to another event loop, which is still open",
+                hint="make one Database for each event loop, or close the first loop before",
+            )
+        kept = self._idle if self._outlives_loops else []
+        for connection in [connection for connection in self._born if connection not in kept]:
+            connection.terminate()
+        self._loop = loop
+        self._born = dict.fromkeys(kept, loop.time())
+        self._idle = kept
+        self._in_use, self._waiters, self._opening = {}, _Waiters(), 0
+        self._tasks, self._changed = set(), asyncio.Event()
+
+
+def _closed_error() -> ConnectionLost:
+    return ConnectionLost("the connection pool is closed", hint="make a new Database, or close this one later")

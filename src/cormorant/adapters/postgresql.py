@@ -1,0 +1,269 @@
+"""PostgreSQL through asyncpg, with Cormorant's own pool: no reset query, one round trip for each statement."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+import asyncpg  # pyright: ignore[reportMissingTypeStubs]
+
+from cormorant.adapters.base import Connection, RawRows, Row
+from cormorant.adapters.config import ConnectionConfig
+from cormorant.adapters.pool import Pool, PoolStats
+from cormorant.adapters.postgresql_errors import translate, translate_connect
+from cormorant.adapters.text import check_sendable
+from cormorant.dialects.base import ISOLATION_LEVELS, IsolationLevel
+from cormorant.dialects.postgresql import PostgreSQLDialect
+from cormorant.errors import ConfigurationError
+
+R = TypeVar("R")
+
+# the driver comes without types; here they end
+_connect: Callable[..., Awaitable[Any]] = asyncpg.connect  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+
+_WRITES = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE", "COPY"})
+_READS = frozenset({"SELECT", "FETCH"})
+
+
+class PostgresConnection:
+    """One asyncpg connection.
+
+    Args:
+        driver: The open driver connection.
+    """
+
+    __slots__ = ("_driver", "_unsettled")
+
+    def __init__(self, driver: Any) -> None:
+        self._driver = driver
+        self._unsettled = False
+
+    @property
+    def in_transaction(self) -> bool:
+        return not self.is_closed and bool(self._driver.is_in_transaction())
+
+    @property
+    def is_closed(self) -> bool:
+        return bool(self._driver.is_closed())
+
+    @property
+    def needs_reset(self) -> bool:
+        # after a cancelled statement the driver knows the state before it: a BEGIN may have got through
+        return self._unsettled or self.in_transaction
+
+    def fetch(self, sql: str, args: Sequence[Any] = ()) -> Coroutine[Any, Any, Sequence[Row]]:
+        return self._send(self._driver.fetch, sql, args)
+
+    async def execute(self, sql: str, args: Sequence[Any] = ()) -> int:
+        # the simple protocol spares BEGIN and COMMIT a preparation, but would also run "a; b"
+        if args or ";" in sql or not sql.strip():
+            _, _, tag = await self._send(self._describe, sql, args)
+        else:
+            tag = await self._send(self._driver.execute, sql, ())
+        return _count(tag, _WRITES)
+
+    async def fetch_each(self, sql: str, arg_rows: Sequence[Sequence[Any]]) -> list[Sequence[Row]]:
+        return [await self._send(self._driver.fetch, sql, args) for args in arg_rows]
+
+    async def query(self, sql: str, args: Sequence[Any] = ()) -> RawRows:
+        columns, rows, tag = await self._send(self._describe, sql, args)
+        return RawRows(columns, rows, _count(tag, _WRITES | _READS))
+
+    async def reset(self) -> None:
+        """Rolls back what is open; the driver first waits for the end of a statement it cancelled."""
+        await self.execute("ROLLBACK")
+
+    async def close(self) -> None:
+        """Closes the connection politely."""
+        await self._driver.close()
+
+    def terminate(self) -> None:
+        """Closes the connection at once, also when its event loop is gone."""
+        if self.is_closed:
+            return
+        transport = self._driver._transport
+        try:
+            self._driver.terminate()
+        except RuntimeError:
+            # the loop is closed and runs nothing any more; the socket still tells the server
+            _hang_up(transport)
+
+    async def _send(self, method: Callable[..., Awaitable[R]], sql: str, args: Sequence[Any]) -> R:
+        check_sendable(sql)
+        try:
+            answer = await method(sql, *args)
+        except asyncio.CancelledError:
+            self._unsettled = True
+            raise
+        except Exception as error:
+            self._unsettled = not isinstance(error, asyncpg.PostgresError)
+            raise translate(error, sql, closed=self.is_closed) from error
+        self._unsettled = False
+        return answer
+
+    async def _describe(self, sql: str, *args: Any) -> tuple[tuple[str, ...], Sequence[Row], bytes | None]:
+        """Gives the column names, the rows and the command tag of a statement in one round trip."""
+        driver = self._driver
+
+        def run(statement: Any, timeout: float | None) -> Any:
+            return driver._protocol.bind_execute(
+                state=statement, args=args, portal_name="", limit=0, return_extra=True, timeout=timeout
+            )
+
+        # the driver's public methods give either the rows or the tag, and no names when there are no rows
+        driver._check_open()
+        with driver._stmt_exclusive_section:
+            (rows, tag, _), statement = await driver._do_execute(sql, run, None)
+        return tuple(attribute.name for attribute in statement._get_attributes()), rows, tag
+
+
+class PostgresAdapter:
+    """Connects to a PostgreSQL server.
+
+    Args:
+        source: A DSN such as postgresql://user:password@host/database, or a configuration.
+
+    Raises:
+        ConfigurationError: The DSN cannot be read or names another database.
+    """
+
+    def __init__(self, source: ConnectionConfig | str) -> None:
+        config = ConnectionConfig.from_dsn(source) if isinstance(source, str) else source
+        if config.scheme != "postgresql":
+            raise ConfigurationError(
+                f"{config.redacted} is no PostgreSQL database", hint="write postgresql://user:password@host/database"
+            )
+        self._config = config
+        self._dialect = PostgreSQLDialect()
+        self._server_version: tuple[int, ...] = ()
+        self._default_isolation: IsolationLevel | None = None
+        self._pool = Pool(
+            self._open,
+            size=config.pool_size,
+            min_size=config.min_pool_size,
+            acquire_timeout=config.acquire_timeout,
+            max_age=config.max_connection_age,
+        )
+
+    @property
+    def config(self) -> ConnectionConfig:
+        return self._config
+
+    @property
+    def dialect(self) -> PostgreSQLDialect:
+        return self._dialect
+
+    @property
+    def server_version(self) -> tuple[int, ...]:
+        return self._server_version
+
+    @property
+    def default_isolation(self) -> IsolationLevel | None:
+        """The server's level for transactions that name none; None before the first connection."""
+        return self._default_isolation
+
+    @property
+    def stats(self) -> PoolStats:
+        """How the pool is used at the moment."""
+        return self._pool.stats
+
+    async def acquire(self, *, write: bool = False) -> PostgresConnection:
+        return await self._pool.acquire()
+
+    def release(self, connection: Connection) -> None:
+        if not isinstance(connection, PostgresConnection):
+            raise ConfigurationError(
+                f"{connection!r} is no PostgreSQL connection", hint="release it where it was acquired"
+            )
+        self._pool.release(connection)
+
+    async def close(self, timeout: float | None = None) -> None:
+        """Closes every connection, those in use as they come back.
+
+        Args:
+            timeout: Seconds to wait for the ones in use, which are then terminated; None waits without end.
+        """
+        await self._pool.close(timeout)
+
+    async def _open(self) -> PostgresConnection:
+        try:
+            driver = await _connect(**connect_arguments(self._config))
+        except Exception as error:
+            raise translate_connect(error, self._config.redacted, self._config.connect_timeout) from error
+        self._server_version = _version(driver.get_server_version())
+        if self._default_isolation is None:
+            self._default_isolation = await _read_isolation(driver)
+        return PostgresConnection(driver)
+
+
+def connect_arguments(config: ConnectionConfig) -> dict[str, Any]:
+    """Gives what `asyncpg.connect` takes; what is None is left to libpq's variables and files."""
+    addresses = config.addresses
+    values: dict[str, Any] = {
+        "dsn": _ssl_dsn(config),
+        "host": [host for host, _ in addresses] or None,
+        "port": [port or 5432 for _, port in addresses] if any(port for _, port in addresses) else config.port,
+        "user": config.user,
+        "password": config.password,
+        "database": config.database,
+        "timeout": config.connect_timeout,
+        "statement_cache_size": config.statement_cache_size,
+        # a timer for each statement would keep the context of the task that first ran it
+        "max_cached_statement_lifetime": 0,
+        "server_settings": _server_settings(config),
+        "target_session_attrs": config.target_session_attrs,
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _ssl_dsn(config: ConnectionConfig) -> str | None:
+    # asyncpg takes the files of certificates in a DSN only
+    options = {
+        "sslmode": config.ssl,
+        "sslrootcert": config.ssl_root_cert,
+        "sslcert": config.ssl_cert,
+        "sslkey": config.ssl_key,
+    }
+    given = {name: value for name, value in options.items() if value is not None}
+    return f"postgresql:///?{urlencode(given)}" if given else None
+
+
+def _server_settings(config: ConnectionConfig) -> dict[str, str] | None:
+    settings = dict(config.server_settings)
+    if config.application_name is not None:
+        settings["application_name"] = config.application_name
+    for name, seconds in (("statement_timeout", config.statement_timeout), ("lock_timeout", config.lock_timeout)):
+        if seconds is not None:
+            # 0 would lift the limit
+            settings[name] = str(max(1, round(seconds * 1000)))
+    return settings or None
+
+
+def _version(version: Any) -> tuple[int, ...]:
+    # the driver calls 15.20 (15, 0, 20)
+    return (version.major, version.micro) if version.major >= 10 else (version.major, version.minor, version.micro)
+
+
+async def _read_isolation(driver: Any) -> IsolationLevel | None:
+    name = await driver.fetchval("SHOW default_transaction_isolation")
+    return next((level for level in ISOLATION_LEVELS if level == name), None)
+
+
+def _count(tag: str | bytes | None, words: frozenset[str]) -> int:
+    text = tag.decode() if isinstance(tag, bytes) else tag or ""
+    word, _, rest = text.partition(" ")
+    # INSERT 0 5, UPDATE 5
+    return int(rest.rpartition(" ")[2]) if word in words else 0
+
+
+def _hang_up(transport: Any) -> None:
+    """Closes the socket under a transport whose event loop is closed."""
+    # a TLS transport wraps the one that holds the socket; nothing public reaches it without its loop
+    holder = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None) or transport
+    connected: socket.socket | None = getattr(holder, "_sock", None)
+    if connected is not None:
+        connected.close()
+        holder._sock = None

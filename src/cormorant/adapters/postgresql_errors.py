@@ -1,0 +1,154 @@
+"""Which of Cormorant's errors an error of PostgreSQL or of asyncpg is."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, TypeAlias
+
+from asyncpg import exceptions  # pyright: ignore[reportMissingTypeStubs]
+
+from cormorant.errors import (
+    CheckViolation,
+    ConfigurationError,
+    ConnectionLost,
+    CormorantError,
+    DatabaseError,
+    DataError,
+    DeadlockError,
+    DiskFullError,
+    ForeignKeyViolation,
+    IntegrityError,
+    LockTimeout,
+    NotNullViolation,
+    QueryTimeout,
+    SerializationError,
+    StatementError,
+    UniqueViolation,
+)
+
+_Rule: TypeAlias = tuple[type[DatabaseError], str | None]
+
+_NO_SUCH_NAME = "create it with `await db.create_all()` or a migration, or correct the name"
+_RUN_AGAIN = "run the whole unit of work again, as `await db.run(...)` does"
+
+# by SQLSTATE, then by its class, the first two characters
+_BY_STATE: dict[str, _Rule] = {
+    "08": (ConnectionLost, None),
+    "08P01": (StatementError, None),
+    "22": (DataError, None),
+    "23": (IntegrityError, None),
+    "23001": (ForeignKeyViolation, None),
+    "23502": (NotNullViolation, None),
+    "23503": (ForeignKeyViolation, None),
+    "23505": (UniqueViolation, None),
+    "23514": (CheckViolation, None),
+    "25P02": (StatementError, "roll back, then run the whole transaction again"),
+    "25P03": (ConnectionLost, "end transactions sooner, or raise idle_in_transaction_session_timeout"),
+    "28": (ConnectionLost, "check the user name, the password and the server's pg_hba.conf"),
+    "3D000": (ConnectionLost, "create the database, or correct its name in the DSN"),
+    "40": (SerializationError, _RUN_AGAIN),
+    "40P01": (DeadlockError, _RUN_AGAIN),
+    "42P01": (StatementError, _NO_SUCH_NAME),
+    "42703": (StatementError, _NO_SUCH_NAME),
+    "44": (CheckViolation, None),
+    "53": (DatabaseError, None),
+    "53100": (DiskFullError, "free space on the server's disk"),
+    "53300": (ConnectionLost, "lower pool_size in every process, or raise the server's max_connections"),
+    "55P03": (LockTimeout, "keep transactions short, or raise lock_timeout"),
+    "57": (ConnectionLost, None),
+    "57014": (QueryTimeout, "make the statement cheaper, or raise statement_timeout"),
+    "58": (DatabaseError, None),
+    "F0": (DatabaseError, None),
+    "XX": (DatabaseError, None),
+}
+
+_BY_CLASS: tuple[tuple[type[Exception], _Rule], ...] = (
+    (exceptions.DataError, (DataError, "pass a value of the column's type")),
+    (exceptions.TargetServerAttributeNotMatched, (ConnectionLost, "correct target_session_attrs or the hosts")),
+    (exceptions.InterfaceError, (StatementError, None)),
+    (exceptions.InternalClientError, (DatabaseError, None)),
+    (OSError, (ConnectionLost, None)),
+    (ValueError, (DataError, None)),
+    (TypeError, (DataError, None)),
+    (ArithmeticError, (DataError, None)),
+    (AttributeError, (DataError, None)),
+    (Exception, (DatabaseError, None)),
+)
+
+_ARGUMENT = re.compile(r"invalid input for query argument \$(\d+)")
+_KEY = re.compile(r"\((.+?)\)=\(")
+_QUOTED = re.compile(r'".*"', re.DOTALL)
+
+
+def translate(error: Exception, sql: str | None, *, closed: bool = False) -> DatabaseError:
+    """Gives Cormorant's error for one of the driver's, without the values of parameters.
+
+    Args:
+        error: What asyncpg raised.
+        sql: The statement, None while connecting.
+        closed: Whether the connection is gone.
+    """
+    # the driver uses a server's class for what it refuses itself, but then without a severity
+    if isinstance(error, exceptions.PostgresError) and getattr(error, "severity", None) is not None:
+        return _from_server(error, sql)
+    cls, hint = next(rule for kind, rule in _BY_CLASS if isinstance(error, kind))
+    if closed:
+        cls = ConnectionLost
+    return cls(_client_message(error, closed=closed), statement=sql, hint=hint)
+
+
+def translate_connect(error: Exception, address: str, seconds: float) -> CormorantError:
+    """Gives Cormorant's error for a connection that could not be made.
+
+    Args:
+        error: What asyncpg raised.
+        address: The DSN without its password.
+        seconds: How long was waited.
+    """
+    if isinstance(error, (exceptions.ClientConfigurationError, FileNotFoundError)):
+        return ConfigurationError(f"cannot connect to {address}: {error}", hint="correct the DSN or the options")
+    if isinstance(error, TimeoutError):
+        return ConnectionLost(f"{address} did not answer within {seconds} s", hint="raise connect_timeout")
+    found = translate(error, None)
+    # anything else that goes wrong here means that there is no connection
+    return ConnectionLost(f"cannot connect to {address}: {found.message}", code=found.code, hint=found.hint)
+
+
+def _from_server(error: Any, sql: str | None) -> DatabaseError:
+    state: str = error.sqlstate or ""
+    cls, hint = _BY_STATE.get(state) or _BY_STATE.get(state[:2]) or (StatementError, None)
+    message: str = error.message
+    if cls is DataError:
+        # "invalid input syntax for type integer: "4711"": the value is a parameter's
+        message = _QUOTED.sub('"..."', message)
+    return cls(
+        message,
+        statement=sql,
+        code=state,
+        constraint=error.constraint_name,
+        table=error.table_name,
+        columns=_columns(error),
+        hint=hint or (None if cls is DataError else error.hint),
+    )
+
+
+def _columns(error: Any) -> tuple[str, ...]:
+    if error.column_name:
+        return (error.column_name,)
+    # the detail is the only place with the columns: Key (a, b)=(1, 2) already exists
+    match = _KEY.search(error.detail or "")
+    if match is None or "(" in match[1]:
+        return ()
+    return tuple(name.strip('"') for name in match[1].split(", "))
+
+
+def _client_message(error: Exception, *, closed: bool) -> str:
+    """Describes what asyncpg or Python refused on this side; their texts may quote values."""
+    argument = _ARGUMENT.match(str(error))
+    if argument is not None:
+        return f"the value of parameter ${argument[1]} does not fit its type ({type(error.__cause__).__name__})"
+    if isinstance(error, (OSError, exceptions.InterfaceError, exceptions.InternalClientError)):
+        return str(error).partition("\n")[0] or type(error).__name__
+    if closed:
+        return f"the connection broke ({type(error).__name__})"
+    return f"a value cannot be sent or read ({type(error).__name__})"

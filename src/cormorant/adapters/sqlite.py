@@ -1,0 +1,355 @@
+"""SQLite through aiosqlite: one writer and several readers for each file, one thread hop for each statement."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextvars import Context
+from typing import Any, TypeVar
+
+import aiosqlite
+
+from cormorant.adapters.base import Connection, RawRows, Row
+from cormorant.adapters.config import ConnectionConfig
+from cormorant.adapters.pool import Pool, PoolStats
+from cormorant.adapters.sqlite_errors import translate
+from cormorant.adapters.sqlite_functions import register
+from cormorant.adapters.text import check_sendable
+from cormorant.dialects.base import IsolationLevel
+from cormorant.dialects.sqlite import SQLiteDialect
+from cormorant.errors import ConfigurationError, ConnectionLost
+
+R = TypeVar("R")
+
+# interrupted half-way, these would leave it open whether the transaction still stands
+_NEVER_INTERRUPTED = frozenset({"BEGIN", "COMMIT", "END", "ROLLBACK", "RELEASE", "SAVEPOINT"})
+_INTERRUPT_EVERY = 0.05
+
+
+class SQLiteConnection:
+    """One SQLite connection in a thread of its own.
+
+    Args:
+        driver: The open driver connection.
+        writer: Whether it may write; a reader refuses to.
+        statement_timeout: Seconds a statement may run; None sets no limit.
+    """
+
+    __slots__ = ("_closed", "_driver", "_raw", "_statement_timeout", "_stopped", "_timer", "writer")
+
+    def __init__(self, driver: Any, *, writer: bool, statement_timeout: float | None) -> None:
+        self.writer = writer
+        self._driver = driver
+        self._raw: sqlite3.Connection = driver._conn
+        self._statement_timeout = statement_timeout
+        self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
+        # written by the event loop, read by the thread before each step of a hop
+        self._stopped = False
+
+    @property
+    def in_transaction(self) -> bool:
+        return not self._closed and self._raw.in_transaction
+
+    @property
+    def is_closed(self) -> bool:
+        return self._closed
+
+    @property
+    def needs_reset(self) -> bool:
+        return self.in_transaction
+
+    async def fetch(self, sql: str, args: Sequence[Any] = ()) -> Sequence[Row]:
+        return await self.call(sql, _fetch, sql, args)
+
+    async def execute(self, sql: str, args: Sequence[Any] = ()) -> int:
+        return await self.call(sql, _execute, sql, args)
+
+    async def fetch_each(self, sql: str, arg_rows: Sequence[Sequence[Any]]) -> list[Sequence[Row]]:
+        return await self.call(sql, self._fetch_each, sql, arg_rows)
+
+    async def query(self, sql: str, args: Sequence[Any] = ()) -> RawRows:
+        return await self.call(sql, _query, sql, args)
+
+    async def reset(self) -> None:
+        """Rolls back what is open."""
+        if self.in_transaction:
+            await self.execute("ROLLBACK")
+
+    async def close(self) -> None:
+        """Closes the file and ends the thread."""
+        if not self._closed:
+            self._closed = True
+            await self._driver.close()
+
+    def terminate(self) -> None:
+        """Has the thread close the file and end, without waiting for it."""
+        if self._closed:
+            return
+        self._closed = True
+        self._raw.interrupt()
+        # from a thread without a loop: otherwise the answer goes to a loop that may be closed by then
+        threading.Thread(target=self._driver.stop, daemon=True).start()
+
+    async def call(self, sql: str, work: Callable[..., R], *args: Any) -> R:
+        """Runs `work(sqlite3_connection, *args)` in the connection's thread, in one hop.
+
+        A cancelled caller gets its CancelledError once the thread has answered, so that nobody else meets a
+        statement that still runs.
+
+        Args:
+            sql: The statement it runs, for errors.
+            work: A plain function.
+            *args: What it takes after the connection.
+        """
+        check_sendable(sql)
+        if self._closed:
+            raise ConnectionLost("the connection is closed", statement=sql)
+        if self._statement_timeout is not None and not _is_protected(sql):
+            self._start_timer(self._statement_timeout)
+        try:
+            return await self._hop(self._work, work, args)
+        except asyncio.CancelledError:
+            await self._settle(sql)
+            raise
+        except Exception as error:
+            raise translate(error, sql) from error
+        finally:
+            self._stopped = False
+            if self._timer is not None:
+                self._timer.cancel()
+
+    async def _hop(self, function: Callable[..., R], *args: Any) -> R:
+        # the driver's public methods take a hop for each step: cursor, execute, fetch
+        answer: R = await self._driver._execute(function, *args)
+        return answer
+
+    async def _settle(self, sql: str) -> None:
+        """Waits until the thread has answered, after asking it to stop where that is safe."""
+        interruptible = not _is_protected(sql)
+        self._stopped = interruptible
+        # the thread works in order: once it has run this, it has ended the statement
+        barrier = asyncio.ensure_future(self._hop(_nothing))
+        while not barrier.done() or barrier.cancelled():
+            if barrier.cancelled():
+                barrier = asyncio.ensure_future(self._hop(_nothing))
+            if interruptible:
+                # again and again, because an interrupt between two steps of the thread is lost
+                self._raw.interrupt()
+            # a second cancellation changes nothing: the first is raised in the end
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait((barrier,), timeout=_INTERRUPT_EVERY)
+
+    def _start_timer(self, seconds: float) -> None:
+        # the loop keeps a cancelled timer, and its context, until its time has come
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._time_out, context=Context())
+
+    def _time_out(self) -> None:
+        self._stopped = True
+        self._raw.interrupt()
+        self._start_timer(_INTERRUPT_EVERY)
+
+    # ---- in the thread
+
+    def _work(self, work: Callable[..., R], args: tuple[Any, ...]) -> R:
+        self._check_stopped()
+        return work(self._raw, *args)
+
+    def _fetch_each(self, raw: sqlite3.Connection, sql: str, arg_rows: Sequence[Sequence[Any]]) -> list[Sequence[Row]]:
+        answers: list[Sequence[Row]] = []
+        for args in arg_rows:
+            self._check_stopped()
+            answers.append(raw.execute(sql, args).fetchall())
+        return answers
+
+    def _check_stopped(self) -> None:
+        if self._stopped:
+            error = sqlite3.OperationalError("interrupted")
+            error.sqlite_errorname = "SQLITE_INTERRUPT"
+            raise error
+
+
+class SQLiteAdapter:
+    """Connects to an SQLite file, or to a database in memory.
+
+    A file has one writer, which makes its users queue in order, and `pool_size` readers; a database in memory has
+    one connection for both.
+
+    Args:
+        source: A DSN such as sqlite:///app.db, or a configuration.
+
+    Raises:
+        ConfigurationError: The DSN cannot be read or names another database.
+    """
+
+    def __init__(self, source: ConnectionConfig | str) -> None:
+        config = ConnectionConfig.from_dsn(source) if isinstance(source, str) else source
+        if config.scheme != "sqlite" or config.path is None:
+            raise ConfigurationError(f"{config.redacted} is no SQLite database", hint="write sqlite:///file.db")
+        self._config = config
+        # the working directory may change before the first connection opens
+        self._path = config.path if config.in_memory else os.path.abspath(config.path)
+        self._dialect = SQLiteDialect()
+        self._set_up_lock = threading.Lock()
+        self._writers = Pool(
+            self._open_writer,
+            size=1,
+            acquire_timeout=config.acquire_timeout,
+            # a database in memory lives as long as its connection
+            max_age=None if config.in_memory else config.max_connection_age,
+            outlives_loops=True,
+        )
+        self._readers = self._writers if config.in_memory else self._reader_pool(config)
+
+    def _reader_pool(self, config: ConnectionConfig) -> Pool[SQLiteConnection]:
+        return Pool(
+            self._open_reader,
+            size=config.pool_size,
+            min_size=config.min_pool_size,
+            acquire_timeout=config.acquire_timeout,
+            max_age=config.max_connection_age,
+            outlives_loops=True,
+        )
+
+    @property
+    def config(self) -> ConnectionConfig:
+        return self._config
+
+    @property
+    def dialect(self) -> SQLiteDialect:
+        return self._dialect
+
+    @property
+    def server_version(self) -> tuple[int, ...]:
+        return sqlite3.sqlite_version_info
+
+    @property
+    def default_isolation(self) -> IsolationLevel:
+        """The level of transactions that name none: SQLite has no other."""
+        return "serializable"
+
+    @property
+    def stats(self) -> PoolStats:
+        """How the pools are used at the moment."""
+        return self._writers.stats if self._config.in_memory else self._writers.stats + self._readers.stats
+
+    async def acquire(self, *, write: bool = False) -> SQLiteConnection:
+        return await (self._writers if write else self._readers).acquire()
+
+    def release(self, connection: Connection) -> None:
+        if not isinstance(connection, SQLiteConnection):
+            raise ConfigurationError(f"{connection!r} is no SQLite connection", hint="release it where it was acquired")
+        (self._writers if connection.writer else self._readers).release(connection)
+
+    async def close(self, timeout: float | None = None) -> None:
+        """Closes every connection, those in use as they come back.
+
+        Args:
+            timeout: Seconds to wait for the ones in use, which are then terminated; None waits without end.
+        """
+        await asyncio.gather(*(pool.close(timeout) for pool in {self._writers, self._readers}))
+
+    # ---- opening
+
+    async def _open_writer(self) -> SQLiteConnection:
+        return await self._open(writer=True)
+
+    async def _open_reader(self) -> SQLiteConnection:
+        return await self._open(writer=False)
+
+    async def _open(self, *, writer: bool) -> SQLiteConnection:
+        config = self._config
+        driver: Any = aiosqlite.connect(
+            self._path,
+            isolation_level=None,
+            timeout=config.busy_timeout if config.lock_timeout is None else config.lock_timeout,
+            cached_statements=config.statement_cache_size,
+        )
+        thread: threading.Thread = getattr(driver, "_thread", driver)
+        # a connection that nobody closed must not keep the process alive
+        thread.daemon = True
+        try:
+            await driver
+        except Exception as error:
+            # the driver has asked it to end; it must not answer to a loop that is closed by then
+            await asyncio.to_thread(thread.join)
+            raise translate(error, None) from error
+        connection = SQLiteConnection(driver, writer=writer, statement_timeout=config.statement_timeout)
+        try:
+            await connection.call("PRAGMA", self._set_up, writer)
+        except BaseException:
+            connection.terminate()
+            raise
+        return connection
+
+    def _set_up(self, raw: sqlite3.Connection, writer: bool) -> None:
+        if not self._config.in_memory:
+            # two connections at once would refuse each other the change of mode
+            with self._set_up_lock:
+                _use_wal(raw, self._config.busy_timeout)
+        raw.execute("PRAGMA synchronous = NORMAL")
+        raw.execute("PRAGMA foreign_keys = ON")
+        register(raw)
+        if not writer:
+            raw.execute("PRAGMA query_only = ON")
+
+
+def _use_wal(raw: sqlite3.Connection, seconds: float) -> None:
+    """Lets readers go on while the writer writes; the file remembers it."""
+    deadline = time.monotonic() + seconds
+    while raw.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        try:
+            # a file system without shared memory says no by keeping the old mode
+            raw.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            # SQLite does not wait by itself for another process that is changing the mode
+            if not error.sqlite_errorname.startswith("SQLITE_BUSY") or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
+def _is_protected(sql: str) -> bool:
+    return sql.lstrip()[:10].upper().partition(" ")[0].rstrip(";") in _NEVER_INTERRUPTED
+
+
+# ---- the work of a hop, run in the connection's thread
+
+
+def _nothing() -> None:
+    """Answers, which tells that the thread has done all that came before."""
+
+
+def _fetch(raw: sqlite3.Connection, sql: str, args: Sequence[Any]) -> list[Row]:
+    return raw.execute(sql, args).fetchall()
+
+
+def _execute(raw: sqlite3.Connection, sql: str, args: Sequence[Any]) -> int:
+    before = raw.total_changes
+    cursor = raw.execute(sql, args)
+    # a statement ends, and an implicit transaction with it, only when its last row was read
+    cursor.fetchall()
+    return _written(raw, cursor, before)
+
+
+def _query(raw: sqlite3.Connection, sql: str, args: Sequence[Any]) -> RawRows:
+    before = raw.total_changes
+    cursor = raw.execute(sql, args)
+    rows = cursor.fetchall()
+    columns = tuple(column[0] for column in cursor.description or ())
+    return RawRows(columns, rows, len(rows) if columns else _written(raw, cursor, before))
+
+
+def _written(raw: sqlite3.Connection, cursor: sqlite3.Cursor, before: int) -> int:
+    if cursor.rowcount >= 0:
+        return cursor.rowcount
+    if raw.total_changes == before:
+        return 0
+    # Python counts no rows for a statement that begins with WITH
+    changed: int = raw.execute("SELECT changes()").fetchone()[0]
+    return changed

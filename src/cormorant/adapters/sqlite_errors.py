@@ -1,0 +1,135 @@
+"""Which of Cormorant's errors an error of SQLite is."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from cormorant.errors import (
+    CheckViolation,
+    ConnectionLost,
+    DatabaseError,
+    DataError,
+    DiskFullError,
+    ForeignKeyViolation,
+    IntegrityError,
+    LockTimeout,
+    NotNullViolation,
+    QueryTimeout,
+    SerializationError,
+    StatementError,
+    UniqueViolation,
+)
+
+_Rule: TypeAlias = tuple[type[DatabaseError], str | None]
+
+_NO_SUCH_NAME = "create it with `await db.create_all()` or a migration, or correct the name"
+_ONE_VALUE_EACH = "give one value for each placeholder"
+
+# by extended result code, then by its first two words
+_BY_CODE: dict[str, _Rule] = {
+    "SQLITE_BUSY": (LockTimeout, "another process holds the file; keep transactions short or raise busy_timeout"),
+    "SQLITE_BUSY_SNAPSHOT": (SerializationError, "run the whole unit of work again, as `await db.run(...)` does"),
+    "SQLITE_CANTOPEN": (ConnectionLost, "check that the folder of the file exists and may be written"),
+    "SQLITE_CONSTRAINT": (IntegrityError, None),
+    "SQLITE_CONSTRAINT_CHECK": (CheckViolation, None),
+    "SQLITE_CONSTRAINT_DATATYPE": (DataError, None),
+    "SQLITE_CONSTRAINT_FOREIGNKEY": (ForeignKeyViolation, None),
+    "SQLITE_CONSTRAINT_NOTNULL": (NotNullViolation, None),
+    "SQLITE_CONSTRAINT_PRIMARYKEY": (UniqueViolation, None),
+    "SQLITE_CONSTRAINT_ROWID": (UniqueViolation, None),
+    "SQLITE_CONSTRAINT_UNIQUE": (UniqueViolation, None),
+    "SQLITE_ERROR": (StatementError, None),
+    "SQLITE_FULL": (DiskFullError, "free space on the disk, or raise PRAGMA max_page_count"),
+    "SQLITE_INTERRUPT": (QueryTimeout, "make the statement cheaper or raise statement_timeout"),
+    "SQLITE_LOCKED": (LockTimeout, "end the other statement first"),
+    "SQLITE_MISMATCH": (DataError, None),
+    "SQLITE_NOTADB": (ConnectionLost, "check that the path names an SQLite file"),
+    "SQLITE_RANGE": (StatementError, _ONE_VALUE_EACH),
+    "SQLITE_READONLY": (StatementError, "write in a session that is not read only, to a file that may be written"),
+    "SQLITE_TOOBIG": (DataError, None),
+}
+
+# stronger than the code: SQLite reports a RESTRICT as a trigger's error, and much under SQLITE_ERROR
+_BY_MESSAGE: tuple[tuple[re.Pattern[str], _Rule], ...] = (
+    (re.compile("FOREIGN KEY constraint failed"), (ForeignKeyViolation, None)),
+    (re.compile("no such (table|column)|has no column named"), (StatementError, _NO_SUCH_NAME)),
+    (re.compile("cannot store .* value in"), (DataError, None)),
+    (re.compile("integer overflow|malformed JSON|bad JSON path"), (DataError, None)),
+    (re.compile("user-defined function raised exception"), (DataError, "check the values, a divisor of zero included")),
+    (re.compile("Could not decode to UTF-8"), (DataError, "the file holds text that is no UTF-8; CAST it to BLOB")),
+    (re.compile("Error binding parameter"), (DataError, "convert the value to a number, a text or bytes first")),
+    (re.compile("Incorrect number of bindings"), (StatementError, _ONE_VALUE_EACH)),
+    (re.compile("one statement at a time"), (StatementError, "send the statements one by one")),
+    (re.compile("closed database|no active connection|Connection closed"), (ConnectionLost, None)),
+)
+
+_BY_CLASS: tuple[tuple[type[Exception], _Rule], ...] = (
+    (sqlite3.IntegrityError, (IntegrityError, None)),
+    (sqlite3.DataError, (DataError, None)),
+    (sqlite3.InterfaceError, (DataError, None)),
+    (sqlite3.Error, (StatementError, None)),
+    (OSError, (ConnectionLost, None)),
+    (OverflowError, (DataError, "SQLite's integers have 64 bits; keep larger ones as Decimal")),
+    (UnicodeError, (DataError, "remove lone surrogates from the text")),
+    (ValueError, (DataError, None)),
+    (TypeError, (DataError, None)),
+    (Exception, (DatabaseError, None)),
+)
+
+# a column's value is part of these messages
+_REDACTED = re.compile(r"(Could not decode to UTF-8 column).*", re.DOTALL)
+_CONSTRAINT = re.compile(r"(UNIQUE|NOT NULL|CHECK) constraint failed: (.*)", re.DOTALL)
+_INDEX = re.compile(r"index '(.*)'")
+
+
+def translate(error: Exception, sql: str | None) -> DatabaseError:
+    """Gives Cormorant's error for one of the driver's, without the values of parameters."""
+    code: str | None = getattr(error, "sqlite_errorname", None)
+    cls, hint = _rule(error, code)
+    message = _REDACTED.sub(r"\1", str(error)) if isinstance(error, sqlite3.Error) else _of_value(error)
+    return cls(message, statement=sql, code=code, hint=hint, **_facts(str(error)))
+
+
+def _of_value(error: Exception) -> str:
+    """Names a driver's error whose own text may quote the value."""
+    return f"a value cannot be sent or read ({type(error).__name__})"
+
+
+def _rule(error: Exception, code: str | None) -> _Rule:
+    message = str(error)
+    for pattern, rule in _BY_MESSAGE:
+        if pattern.search(message):
+            return rule
+    if code is not None:
+        general = "_".join(code.split("_")[:2])
+        if code in _BY_CODE or general in _BY_CODE:
+            return _BY_CODE.get(code) or _BY_CODE[general]
+    return next(rule for cls, rule in _BY_CLASS if isinstance(error, cls))
+
+
+def _facts(message: str) -> dict[str, Any]:
+    """Reads the table, the columns and the constraint out of the message, the only place that has them."""
+    match = _CONSTRAINT.match(message)
+    return {} if match is None else _READ_FACTS[match[1]](match[2])
+
+
+def _columns(names: str) -> dict[str, Any]:
+    index = _INDEX.fullmatch(names)
+    if index is not None:
+        return {"constraint": index[1]}
+    pairs = [name.rpartition(".") for name in names.split(", ")]
+    return {"table": pairs[0][0] or None, "columns": tuple(column for _, _, column in pairs)}
+
+
+def _constraint(name: str) -> dict[str, Any]:
+    return {"constraint": name}
+
+
+_READ_FACTS: dict[str, Callable[[str], dict[str, Any]]] = {
+    "UNIQUE": _columns,
+    "NOT NULL": _columns,
+    "CHECK": _constraint,
+}

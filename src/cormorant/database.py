@@ -1,0 +1,321 @@
+"""`Database`: adapter, dialect, plans and observers together; the single door to a database."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, cast
+
+from cormorant._internal.lru import LRU
+from cormorant.adapters.base import Adapter, Connection, RawRows, Row
+from cormorant.adapters.config import ConnectionConfig
+from cormorant.adapters.registry import create_adapter
+from cormorant.dialects.base import Codec, Dialect, IsolationLevel, check_isolation
+from cormorant.dialects.ddl import compile_operation
+from cormorant.errors import ConfigurationError, ModelError
+from cormorant.hydration.hydrator import Loader, compile_loader
+from cormorant.hydration.shapes import EntityPart, Part, RowShape, ValuePart
+from cormorant.models.metadata import ModelInfo
+from cormorant.models.model import Model
+from cormorant.models.registry import registry
+from cormorant.models.tables import create_operations, drop_operations
+from cormorant.observability.performance import PerformanceTracker, StatementStats
+from cormorant.query.planner import QueryPlan, plan
+from cormorant.query.spec import QuerySpec
+from cormorant.sql.ddl import Operation
+from cormorant.sql.nodes import Binds
+from cormorant.sql.statements import Delete, Insert, Select, Update
+from cormorant.sql.types import SqlType
+
+Encode = Callable[[Any], Any]
+
+PLANS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedQuery:
+    """A query's text with its encoders and its loader, kept for every query of the same shape.
+
+    Args:
+        encoders: For each parameter its encoder or None; None if no parameter has one.
+        picks: For each parameter the place of its value in the query; None if they are in the query's order.
+    """
+
+    sql: str
+    picks: tuple[int, ...] | None
+    encoders: tuple[Encode | None, ...] | None
+    loader: Loader
+    tables: frozenset[str]
+
+    def encode(self, values: list[Any]) -> list[Any]:
+        """Gives the values as the driver takes them."""
+        if self.picks is not None:
+            values = [values[place] for place in self.picks]
+        if self.encoders is None:
+            return values
+        pairs = zip(self.encoders, values, strict=True)
+        return [value if encode is None or value is None else encode(value) for encode, value in pairs]
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedWrite:
+    """A write's text with its encoders, and the decoders of what it returns."""
+
+    sql: str
+    encoders: tuple[Encode | None, ...]
+    decoders: tuple[Codec | None, ...]
+
+
+class Database:
+    """A database that sessions work on; made once for a program. Making it does no I/O.
+
+    Args:
+        source: A DSN, a ConnectionConfig or an Adapter.
+        isolation: The isolation level of transactions that name none; the server's own otherwise.
+        pool_size: Connections at most, unless the DSN says it.
+
+    Example:
+        >>> db = Database("postgresql://app@localhost/app")
+        >>> await db.create_all()
+    """
+
+    def __init__(
+        self,
+        source: str | ConnectionConfig | Adapter,
+        *,
+        isolation: IsolationLevel | None = None,
+        pool_size: int | None = None,
+        plans: int = PLANS,
+    ) -> None:
+        check_isolation(isolation)
+        self.adapter: Adapter = _adapter_of(source, pool_size)
+        self.dialect: Dialect = self.adapter.dialect
+        self.config: ConnectionConfig = self.adapter.config
+        self.isolation: IsolationLevel | None = isolation or self.config.isolation
+        self.tracker = PerformanceTracker()
+        self._plans: LRU[Any, PreparedQuery] = LRU(plans)
+        self._writes: LRU[Any, PreparedWrite] = LRU(plans)
+
+    def __repr__(self) -> str:
+        return f"<Database {self.config.redacted}>"
+
+    # ---- plans
+
+    def prepare(self, spec: QuerySpec) -> PreparedQuery:
+        """Gives a query's text and loader, made at the first query of its shape."""
+        key = spec.cache_key
+        found = self._plans.get(key)
+        return found if found is not None else self._plans.put(key, self._prepare(spec))
+
+    def _prepare(self, spec: QuerySpec) -> PreparedQuery:
+        made = plan(spec)
+        statement = made.statement
+        if isinstance(statement, Select):
+            compiled = self.dialect.compile_select(statement)
+        else:
+            compiled = self.dialect.compile_where(statement)
+        transforms = dict(compiled.transforms)
+        encoders = tuple(self._encoder(type_, transforms.get(i)) for i, type_ in enumerate(compiled.types))
+        loader = compile_loader(_shape_of(made), self.dialect.decoder)
+        used = encoders if any(encoders) else None
+        return PreparedQuery(compiled.sql, _picks(statement.binds, spec.binds), used, loader, made.tables)
+
+    def _encoder(self, type_: SqlType, transform: Encode | None) -> Encode | None:
+        encode = self.dialect.encoder(type_)
+        if transform is None or encode is None:
+            return transform or encode
+        return lambda value: encode(transform(value))
+
+    def prepare_write(self, statement: Insert | Update | Delete) -> PreparedWrite:
+        """Gives a write's text and codecs, made at the first write of its shape."""
+        key = statement.key
+        found = self._writes.get(key)
+        return found if found is not None else self._writes.put(key, self._prepare_write(statement))
+
+    def _prepare_write(self, statement: Insert | Update | Delete) -> PreparedWrite:
+        compiled = self.dialect.compile_write(statement)
+        returned = () if isinstance(statement, Delete) else statement.returning
+        return PreparedWrite(
+            compiled.sql,
+            tuple(map(self.dialect.encoder, compiled.types)),
+            tuple(self.dialect.decoder(column.type) for column in returned),
+        )
+
+    # ---- statements, timed and counted
+
+    async def fetch(self, connection: Connection, tracker: PerformanceTracker, sql: str, args: Sequence[Any]) -> Sequence[Row]:
+        """Runs one statement and gives its rows."""
+        start = perf_counter()
+        rows = await connection.fetch(sql, args)
+        self._record(tracker, sql, len(rows), perf_counter() - start)
+        return rows
+
+    async def fetch_each(
+        self, connection: Connection, tracker: PerformanceTracker, sql: str, args: Sequence[Sequence[Any]]
+    ) -> list[Sequence[Row]]:
+        """Runs one statement for each row of arguments and gives the rows of each run."""
+        start = perf_counter()
+        runs = await connection.fetch_each(sql, args)
+        self._record(tracker, sql, sum(map(len, runs)), perf_counter() - start)
+        return runs
+
+    async def execute(self, connection: Connection, tracker: PerformanceTracker, sql: str, args: Sequence[Any] = ()) -> int:
+        """Runs one statement and gives the number of rows it wrote."""
+        start = perf_counter()
+        count = await connection.execute(sql, args)
+        self._record(tracker, sql, max(count, 0), perf_counter() - start)
+        return count
+
+    async def query(self, connection: Connection, tracker: PerformanceTracker, sql: str, args: Sequence[Any]) -> RawRows:
+        """Runs one statement of raw SQL."""
+        start = perf_counter()
+        result = await connection.query(sql, args)
+        self._record(tracker, sql, len(result.rows), perf_counter() - start)
+        return result
+
+    def _record(self, tracker: PerformanceTracker, sql: str, rows: int, seconds: float) -> None:
+        tracker.record(sql, rows, seconds)
+        self.tracker.record(sql, rows, seconds)
+
+    def query_stats(self) -> list[StatementStats]:
+        """Gives every statement shape run on this database, the costliest first."""
+        return self.tracker.stats()
+
+    # ---- tables
+
+    def create_sql(self, *models: type[Model]) -> list[str]:
+        """Gives the statements of `create_all` without running them."""
+        infos = _infos(models)
+        return self._compile(create_operations(infos, add_constraints=self.dialect.supports_add_constraint))
+
+    async def create_all(self, *models: type[Model]) -> None:
+        """Creates the tables of the models, of every known one if none is named, parents first, in one transaction."""
+        await self._run_all(self.create_sql(*models))
+
+    async def drop_all(self, *models: type[Model]) -> None:
+        """Drops the tables of the models as far as they exist, children first."""
+        await self._run_all(self._compile(drop_operations(_infos(models))))
+
+    def _compile(self, operations: list[Operation]) -> list[str]:
+        return [sql for operation in operations if (sql := compile_operation(self.dialect, operation))]
+
+    async def _run_all(self, statements: list[str]) -> None:
+        connection = await self.adapter.acquire(write=True)
+        try:
+            begin = self.dialect.begin(isolation=None, read_only=False, deferrable=False, write=True)
+            for sql in (begin, *statements, "COMMIT"):
+                await self.execute(connection, PerformanceTracker(), sql)
+        finally:
+            # after an error the transaction is still open: the pool rolls it back
+            self.adapter.release(connection)
+
+    # ---- life
+
+    async def ping(self) -> None:
+        """Asks the server for an answer.
+
+        Raises:
+            ConnectionLost: There is none.
+        """
+        connection = await self.adapter.acquire()
+        try:
+            await connection.fetch("SELECT 1")
+        finally:
+            self.adapter.release(connection)
+
+    async def close(self) -> None:
+        """Closes every connection, once the ones in use are back."""
+        await self.adapter.close()
+
+    async def __aenter__(self) -> Database:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+def _picks(sent: Binds, given: Binds) -> tuple[int, ...] | None:
+    """Gives where each parameter's value stands among the query's: a count, for one, leaves the order's out."""
+    places = {id(bind): place for place, bind in enumerate(dict.fromkeys(given))}
+    picks = tuple(places[id(bind)] for bind in dict.fromkeys(sent))
+    return None if picks == tuple(range(len(places))) else picks
+
+
+def _shape_of(made: QueryPlan) -> RowShape:
+    parts: list[Part] = []
+    for part in made.parts:
+        if len(part) == 3:
+            parts.append(EntityPart(*part))
+        else:
+            parts.append(ValuePart(*part))
+    return RowShape(tuple(parts), made.output, made.width, made.names)
+
+
+def _infos(models: Sequence[type[Model]]) -> list[ModelInfo]:
+    infos = [model.__info__ for model in models] if models else list(registry)
+    if not infos:
+        raise ModelError("no model is known", hint="import the modules that define them first")
+    return infos
+
+
+def _adapter_of(source: str | ConnectionConfig | Adapter, pool_size: int | None) -> Adapter:
+    if isinstance(source, (str, ConnectionConfig)):
+        if pool_size is None:
+            return create_adapter(source)
+        dsn = source if isinstance(source, str) else None
+        config = ConnectionConfig.from_dsn(dsn, pool_size=pool_size) if dsn is not None else source
+        return create_adapter(cast(ConnectionConfig, config))
+    if isinstance(source, Adapter):  # pyright: ignore[reportUnnecessaryIsInstance]
+        return source
+    raise ConfigurationError(f"{source!r} is no database", hint="pass a DSN, a ConnectionConfig or an Adapter")
+
+
+# ------------------------------------------------------------------ the program's databases
+
+_configured: list[Database] = []
+_by_dsn: dict[str, Database] = {}
+
+
+def configure(database: Database | str | None) -> Database | None:
+    """Sets the database that `AsyncSession()` uses; None goes back to the environment's CORMORANT_DSN.
+
+    Returns:
+        The database.
+    """
+    _configured.clear()
+    if database is not None:
+        _configured.append(database_of(database))
+    return _configured[0] if _configured else None
+
+
+def default_database() -> Database:
+    """Gives the configured database, or the one CORMORANT_DSN names.
+
+    Raises:
+        ConfigurationError: There is neither.
+    """
+    if _configured:
+        return _configured[0]
+    if not os.environ.get("CORMORANT_DSN"):
+        raise ConfigurationError(
+            "no database is configured",
+            hint='call configure(Database("sqlite:///app.db")), set CORMORANT_DSN, or pass a database to the session',
+        )
+    return database_of(ConnectionConfig.from_env())
+
+
+def database_of(source: Database | ConnectionConfig | Adapter | str | None) -> Database:
+    """Gives the database for what a session was given: one and the same for one DSN."""
+    if source is None:
+        return default_database()
+    if isinstance(source, Database):
+        return source
+    if isinstance(source, (str, ConnectionConfig)):
+        key = source if isinstance(source, str) else repr((source, source.password))
+        found = _by_dsn.get(key)
+        if found is None:
+            found = _by_dsn[key] = Database(source)
+        return found
+    return Database(source)

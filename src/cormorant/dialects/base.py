@@ -1,0 +1,174 @@
+"""What a database's SQL looks like, as named capabilities; each dialect is a diff of this one."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal, TypeAlias
+
+from cormorant.errors import ConfigurationError, QueryError
+from cormorant.sql import types as t
+from cormorant.sql.compiler import Compiled, Compiler
+from cormorant.sql.ddl import ColumnDef, Table
+from cormorant.sql.nodes import Column, Expr, Order
+from cormorant.sql.statements import Delete, DeleteWhere, Insert, InsertMode, Select, Update, UpdateWhere
+
+IsolationLevel: TypeAlias = Literal["read uncommitted", "read committed", "repeatable read", "serializable"]
+Codec: TypeAlias = Callable[[Any], Any]
+
+ISOLATION_LEVELS: tuple[IsolationLevel, ...] = ("read uncommitted", "read committed", "repeatable read", "serializable")
+
+_REFUSED_IN_NAMES = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+
+
+class Dialect(ABC):
+    """The SQL of one database: words, types, codecs and what it can do.
+
+    A dialect is stateless; one instance serves every connection.
+    """
+
+    name: ClassVar[str]
+    max_identifier_bytes: ClassVar[int] = 63
+    supports_native_enum: ClassVar[bool] = False
+    supports_array_binds: ClassVar[bool] = False
+    """Whether a whole column of values travels as one parameter."""
+    supports_transactional_ddl: ClassVar[bool] = True
+    compiler: ClassVar[type[Compiler]] = Compiler
+
+    # ---- words
+
+    def quote(self, name: str) -> str:
+        """Gives a name as a quoted identifier.
+
+        Raises:
+            QueryError: The name is empty, too long, or holds control characters or lone surrogates.
+        """
+        # the driver would close the connection while encoding a surrogate, and harm its next user
+        if not name or _REFUSED_IN_NAMES.search(name):
+            raise QueryError(f"{name!r} cannot be a name in SQL", hint="use printable characters")
+        if len(name.encode()) > self.max_identifier_bytes:
+            raise QueryError(
+                f"the name {name!r} is longer than {self.max_identifier_bytes} bytes", hint="choose a shorter name"
+            )
+        return '"' + name.replace('"', '""') + '"'
+
+    @abstractmethod
+    def placeholder(self, index: int) -> str:
+        """Gives the numbered placeholder of the parameter at `index`, counted from 0."""
+
+    @abstractmethod
+    def type_name(self, type_: t.SqlType) -> str:
+        """Gives the type as a column declaration has it, with its length or precision."""
+
+    def cast_name(self, type_: t.SqlType) -> str:
+        """Gives the type as a cast has it: the base type, because a cast to varchar(5) cuts silently."""
+        return self.type_name(type_)
+
+    # ---- declarations
+
+    supports_drop_cascade: ClassVar[bool] = False
+    supports_add_constraint: ClassVar[bool] = True
+
+    @abstractmethod
+    def identity_column(self, table: Table, column: ColumnDef) -> str:
+        """Gives the declaration of a column that the database numbers."""
+
+    def key_is_part_of_column(self, table: Table) -> bool:
+        """Whether the primary key is declared with its column rather than after the columns."""
+        return False
+
+    def default_expression(self, expr: Expr[Any]) -> str:
+        """Gives the expression after DEFAULT."""
+        return self.expression(expr)
+
+    def index_item(self, order: Order) -> str:
+        """Gives one item of an index: a column, or an expression in parentheses."""
+        sql = self.expression(order.expr)
+        item = sql if isinstance(order.expr, Column) else f"({sql})"
+        return f"{item} DESC" if order.descending else item
+
+    # ---- codecs
+
+    @abstractmethod
+    def encoder(self, type_: t.SqlType) -> Codec | None:
+        """Gives the function from a checked Python value to what the driver takes; None if they are the same."""
+
+    @abstractmethod
+    def decoder(self, type_: t.SqlType) -> Codec | None:
+        """Gives the function from what the driver gives to the Python value; None if they are the same."""
+
+    @abstractmethod
+    def literal(self, value: Any, type_: t.SqlType) -> str:
+        """Gives a value as SQL text, for declarations, which take no parameters."""
+
+    def encode_untyped(self, value: Any) -> Any:
+        """Encodes a value of raw SQL, whose column is not known, by its Python class."""
+        if value is None:
+            return None
+        encode = self.encoder(t.type_of_value(value))
+        return value if encode is None else encode(value)
+
+    # ---- statements
+
+    def compile_select(self, statement: Select) -> Compiled:
+        """Gives a SELECT as text."""
+        compiler = self.compiler(self, statement.binds)
+        return compiler.compiled(compiler.select(statement))
+
+    def compile_where(self, statement: UpdateWhere | DeleteWhere) -> Compiled:
+        """Gives an UPDATE or DELETE by conditions as text."""
+        compiler = self.compiler(self, statement.binds)
+        update = isinstance(statement, UpdateWhere)
+        return compiler.compiled(compiler.update_where(statement) if update else compiler.delete_where(statement))
+
+    def compile_write(self, statement: Insert | Update | Delete) -> Compiled:
+        """Gives an INSERT, UPDATE or DELETE by key as text."""
+        compiler = self.compiler(self)
+        if isinstance(statement, Insert):
+            return compiler.compiled(compiler.insert(statement))
+        if isinstance(statement, Update):
+            return compiler.compiled(compiler.update(statement))
+        return compiler.compiled(compiler.delete(statement))
+
+    def expression(self, expr: Expr[Any]) -> str:
+        """Gives an expression as a declaration has it: literals inline, columns without their table."""
+        return self.compiler(self, inline=True).expr(expr)
+
+    @abstractmethod
+    def insert_mode(self, server_version: tuple[int, ...], *, key_given: bool, ascending: bool) -> InsertMode:
+        """Gives the way to insert a batch so that every returned row finds its object.
+
+        Args:
+            server_version: The server's version.
+            key_given: The rows come with their keys.
+            ascending: The database makes the key from an identity, which counts up.
+        """
+
+    # ---- transactions
+
+    @abstractmethod
+    def begin(
+        self, *, isolation: IsolationLevel | None, read_only: bool, deferrable: bool, write: bool
+    ) -> str:
+        """Gives the statement that opens a transaction."""
+
+    def savepoint(self, name: str) -> str:
+        """Gives the statement that sets a savepoint."""
+        return f"SAVEPOINT {self.quote(name)}"
+
+    def release_savepoint(self, name: str) -> str:
+        """Gives the statement that forgets a savepoint and keeps its work."""
+        return f"RELEASE SAVEPOINT {self.quote(name)}"
+
+    def rollback_to_savepoint(self, name: str) -> str:
+        """Gives the statement that undoes everything since a savepoint."""
+        return f"ROLLBACK TO SAVEPOINT {self.quote(name)}"
+
+
+def check_isolation(level: str | None) -> None:
+    """Refuses a name that is no isolation level of the SQL standard."""
+    if level is not None and level not in ISOLATION_LEVELS:
+        raise ConfigurationError(
+            f"{level!r} is no isolation level", hint="use one of " + ", ".join(map(repr, ISOLATION_LEVELS))
+        )

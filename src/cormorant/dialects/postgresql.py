@@ -1,0 +1,293 @@
+"""PostgreSQL: what it says differently, and the statements that carry whole columns as arrays."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from cormorant.dialects.base import Codec, Dialect, IsolationLevel
+from cormorant.sql import nodes as n
+from cormorant.sql import types as t
+from cormorant.sql.compiler import Compiler
+from cormorant.sql.ddl import ColumnDef, Table
+from cormorant.sql.statements import Delete, Insert, InsertMode, TypedColumn, Update
+
+_WILDCARD = re.compile(r"([\\%_])")
+
+_CASTS_OF_AGGREGATES: dict[str, dict[type[t.SqlType], str]] = {
+    # sum(bigint) is numeric and avg(integer) too: cast back to what Python expects
+    "sum": {t.Integer: "bigint"},
+    "avg": {t.Float: "double precision"},
+}
+
+
+class PostgreSQLCompiler(Compiler):
+    """PostgreSQL's differences: numbered dollars, casts for bare values, arrays for lists and batches."""
+
+    def bind(self, bind: n.Bind) -> str:
+        if self.inline or isinstance(bind.type, t.Unknown):
+            return self.placeholder(bind)
+        return f"{self.placeholder(bind)}::{self.words.cast_name(bind.type)}"
+
+    def in_(self, node: n.In) -> str:
+        part, values = self.operand(node.part), node.values
+        if self.inline:
+            item = values.type.item if isinstance(values.type, t.Array) else values.type
+            return f"{part} IN ({', '.join(self.words.literal(value, item) for value in values.value)})"
+        return f"{part} = ANY({self.bind(values)})"
+
+    def text_match(self, node: n.TextMatch) -> str:
+        if isinstance(node.text, n.Bind) and not self.inline and node.kind != "exact":
+            self.transforms[self.positions[id(node.text)]] = _PATTERNS[node.kind]
+            word = "ILIKE" if node.ignore_case else "LIKE"
+            return f"{self.operand(node.part)} {word} {self.placeholder(node.text)}"
+        part, text = self.operand(node.part), self.operand(node.text)
+        if node.ignore_case:
+            part, text = f"lower({part})", f"lower({text})"
+        return {
+            "contains": f"strpos({part}, {text}) > 0",
+            "startswith": f"starts_with({part}, {text})",
+            "endswith": f"right({part}, length({text})) = {text}",
+            "exact": f"{part} = {text}",
+        }[node.kind]
+
+    def function(self, node: n.Function) -> str:
+        sql = self.call(node.name, node)
+        cast = _CASTS_OF_AGGREGATES.get(node.name, {}).get(type(node.type))
+        return sql if cast is None else f"{sql}::{cast}"
+
+    # ---- batches: one array for each column, so that the text does not depend on the number of rows
+
+    def insert(self, statement: Insert) -> str:
+        if statement.mode == "row":
+            return super().insert(statement)
+        rows = self.batch(statement.columns)
+        table, names = self.quote(statement.table), self.names(statement.columns)
+        values = ", ".join(self.batch_value(column) for column in statement.columns)
+        if statement.mode == "ordinal":
+            # MERGE may return the source's columns: each row comes back with its ordinal
+            # (PostgreSQL 17 release notes, "Allow MERGE to use the RETURNING clause").
+            returned = "".join(f", t.{self.quote(column.name)}" for column in statement.returning)
+            return (
+                f"MERGE INTO {table} AS t USING {rows} ON false "
+                f"WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({values}) RETURNING d.ord{returned}"
+            )
+        # With ORDER BY in the SELECT, defaults such as an identity's next value are computed in that order
+        # (INSERT evaluates its target list above the sort); what RETURNING gives may come in any order.
+        sql = f"INSERT INTO {table} ({names}) SELECT {values} FROM {rows} ORDER BY d.ord"
+        return sql + self.returning(statement.returning)
+
+    def update(self, statement: Update) -> str:
+        if not statement.batch:
+            return super().update(statement)
+        rows = self.batch((*statement.matched, *statement.assigned), prefix=len(statement.matched))
+        table = self.quote(statement.table)
+        sets = [f"{self.quote(column.name)} = {self.batch_value(column)}" for column in statement.assigned]
+        sets += self.bump(statement, "t.")
+        where = " AND ".join(
+            f"t.{self.quote(column.name)} = {self.batch_value(column, key=True)}" for column in statement.matched
+        )
+        returned = "".join(f", t.{self.quote(column.name)}" for column in statement.returning)
+        return f"UPDATE {table} AS t SET {', '.join(sets)} FROM {rows} WHERE {where} RETURNING d.ord{returned}"
+
+    def delete(self, statement: Delete) -> str:
+        if not statement.batch:
+            return super().delete(statement)
+        rows = self.batch(statement.matched, prefix=len(statement.matched))
+        where = " AND ".join(
+            f"t.{self.quote(column.name)} = {self.batch_value(column, key=True)}" for column in statement.matched
+        )
+        return f"DELETE FROM {self.quote(statement.table)} AS t USING {rows} WHERE {where} RETURNING d.ord"
+
+    def batch(self, columns: tuple[TypedColumn, ...], prefix: int = 0) -> str:
+        """Gives the rows of a batch as a table `d` with an ordinal; the first `prefix` columns are keys."""
+        arrays: list[str] = []
+        names: list[str] = []
+        for index, column in enumerate(columns):
+            self.types.append(t.Array(column.type))
+            arrays.append(f"{self.words.placeholder(index)}::{carrier(self.words.cast_name, column.type)}[]")
+            names.append(self.quote(("key_" if index < prefix else "") + column.name))
+        return f"unnest({', '.join(arrays)}) WITH ORDINALITY AS d({', '.join(names)}, ord)"
+
+    def batch_value(self, column: TypedColumn, *, key: bool = False) -> str:
+        """Gives a column of the batch, cast where its values travel as text."""
+        value = f"d.{self.quote(('key_' if key else '') + column.name)}"
+        wanted = self.words.cast_name(column.type)
+        return value if carrier(self.words.cast_name, column.type) == wanted else f"{value}::{wanted}"
+
+
+def carrier(cast_name: Callable[[t.SqlType], str], type_: t.SqlType) -> str:
+    """Gives the type whose array carries a column: unnest would flatten arrays of arrays, so those go as text."""
+    base = type_.base if isinstance(type_, t.Custom) else type_
+    if isinstance(base, (t.Array, t.Json)) or (isinstance(base, t.Enumeration) and base.native):
+        return "text"
+    return cast_name(base)
+
+
+class PostgreSQLDialect(Dialect):
+    """PostgreSQL 12 or newer."""
+
+    name = "postgresql"
+    supports_native_enum = True
+    supports_array_binds = True
+    supports_drop_cascade = True
+    compiler: ClassVar[type[Compiler]] = PostgreSQLCompiler
+
+    def placeholder(self, index: int) -> str:
+        return f"${index + 1}"
+
+    def type_name(self, type_: t.SqlType) -> str:
+        if isinstance(type_, t.Text) and type_.length is not None:
+            return f"varchar({type_.length})"
+        if isinstance(type_, t.Numeric) and type_.precision is not None:
+            return f"numeric({type_.precision}, {type_.scale or 0})"
+        return self.cast_name(type_)
+
+    def cast_name(self, type_: t.SqlType) -> str:
+        if isinstance(type_, t.Integer):
+            return _INTEGERS[type_.size]
+        if isinstance(type_, t.Array):
+            return f"{self.cast_name(type_.item)}[]"
+        if isinstance(type_, t.Custom):
+            return self.cast_name(type_.base)
+        if isinstance(type_, t.Enumeration):
+            return self.quote(type_.native) if type_.native else "bigint" if type_.integers else "text"
+        if isinstance(type_, t.Literals):
+            return "bigint" if type_.integers else "text"
+        return _TYPE_NAMES[type(type_)]
+
+    # ---- declarations
+
+    def identity_column(self, table: Table, column: ColumnDef) -> str:
+        # BY DEFAULT: a key given by the program is taken, as on SQLite
+        return f"{self.quote(column.name)} {self.type_name(column.type)} GENERATED BY DEFAULT AS IDENTITY NOT NULL"
+
+    # ---- codecs: asyncpg takes and gives most Python values itself
+
+    def encoder(self, type_: t.SqlType) -> Codec | None:
+        if isinstance(type_, t.Custom):
+            then = self.encoder(type_.base)
+            return type_.encode if then is None else lambda value: then(type_.encode(value))
+        if isinstance(type_, t.Json):
+            return type_.dump
+        if isinstance(type_, t.Enumeration):
+            return _value_of if type_.integers else _text_of
+        if isinstance(type_, t.Array):
+            item = self._carried(type_.item)
+            return None if item is None else lambda values: [None if v is None else item(v) for v in values]
+        return None
+
+    def _carried(self, type_: t.SqlType) -> Codec | None:
+        """Gives the encoder of a value inside an array: one that is an array itself goes as a text literal."""
+        encode = self.encoder(type_)
+        base = type_.base if isinstance(type_, t.Custom) else type_
+        if not isinstance(base, t.Array):
+            return encode
+        return lambda value: array_literal(value if encode is None else encode(value))
+
+    def decoder(self, type_: t.SqlType) -> Codec | None:
+        if isinstance(type_, t.Custom):
+            first = self.decoder(type_.base)
+            return type_.decode if first is None else lambda value: type_.decode(first(value))
+        if isinstance(type_, t.Json):
+            return type_.load
+        if isinstance(type_, t.Enumeration):
+            return {_value_of(m) if type_.integers else _text_of(m): m for m in type_.python}.__getitem__
+        if isinstance(type_, t.Array):
+            item = self.decoder(type_.item)
+            return None if item is None else lambda values: [None if v is None else item(v) for v in values]
+        return None
+
+    def literal(self, value: Any, type_: t.SqlType) -> str:
+        encode = self.encoder(type_)
+        raw = value if encode is None or value is None else encode(value)
+        if raw is None:
+            return "NULL"
+        if isinstance(raw, bool):
+            return "true" if raw else "false"
+        if isinstance(raw, (int, float)):
+            return repr(raw)
+        text = array_literal(raw) if isinstance(raw, list) else array_text(raw)  # pyright: ignore[reportUnknownArgumentType]
+        quoted = "'" + text.replace("'", "''") + "'"
+        return quoted if isinstance(type_, t.Unknown) else f"{quoted}::{self.cast_name(type_)}"
+
+    def insert_mode(self, server_version: tuple[int, ...], *, key_given: bool, ascending: bool) -> InsertMode:
+        if key_given:
+            return "by_key"
+        if server_version >= (17,):
+            return "ordinal"
+        return "ascending" if ascending else "row"
+
+    def begin(self, *, isolation: IsolationLevel | None, read_only: bool, deferrable: bool, write: bool) -> str:
+        words = ["BEGIN"]
+        if isolation is not None:
+            words.append(f"ISOLATION LEVEL {isolation.upper()}")
+        if read_only:
+            words.append("READ ONLY")
+        if deferrable:
+            words.append("DEFERRABLE")
+        return " ".join(words)
+
+
+_INTEGERS: dict[t.IntegerSize, str] = {"small": "smallint", "normal": "integer", "big": "bigint"}
+
+_TYPE_NAMES: dict[type[t.SqlType], str] = {
+    t.Float: "double precision",
+    t.Numeric: "numeric",
+    t.Boolean: "boolean",
+    t.Text: "text",
+    t.Binary: "bytea",
+    t.Date: "date",
+    t.Time: "time",
+    t.DateTime: "timestamptz",
+    t.Interval: "interval",
+    t.Uuid: "uuid",
+    t.Json: "jsonb",
+    t.Unknown: "text",
+}
+
+_PATTERNS: dict[str, Callable[[str], str]] = {
+    "contains": lambda text: f"%{_escape(text)}%",
+    "startswith": lambda text: f"{_escape(text)}%",
+    "endswith": lambda text: f"%{_escape(text)}",
+}
+
+
+def _escape(text: str) -> str:
+    return _WILDCARD.sub(r"\\\1", text)
+
+
+def _text_of(member: Any) -> str:
+    return str(member.value)
+
+
+def _value_of(member: Any) -> int:
+    return int(member.value)
+
+
+def array_literal(values: list[Any]) -> str:
+    """Gives a list as PostgreSQL's text form of an array: {"a","b",NULL}."""
+    return "{" + ",".join(map(_array_item, values)) + "}"
+
+
+def _array_item(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, list):
+        return array_literal(value)  # pyright: ignore[reportUnknownArgumentType]
+    return '"' + array_text(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def array_text(value: Any) -> str:
+    """Gives the text form PostgreSQL reads a value from."""
+    if isinstance(value, bool):
+        return "t" if value else "f"
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return "\\x" + bytes(value).hex()
+    if isinstance(value, (dt.datetime, dt.date, dt.time)):
+        return value.isoformat()
+    if isinstance(value, dt.timedelta):
+        return f"{value.days} days {value.seconds} seconds {value.microseconds} microseconds"
+    return repr(value) if isinstance(value, float) else str(value)

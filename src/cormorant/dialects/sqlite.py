@@ -1,0 +1,320 @@
+"""SQLite: what it says differently, and how Python values are kept in its five storage classes."""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import json
+import uuid
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from cormorant.dialects.base import Codec, Dialect, IsolationLevel
+from cormorant.errors import CompileError
+from cormorant.sql import nodes as n
+from cormorant.sql import types as t
+from cormorant.sql.compiler import Compiler
+from cormorant.sql.ddl import ColumnDef, Table
+from cormorant.sql.statements import InsertMode
+
+NOW = "strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000+00:00'"
+DECIMAL_COLLATION = "cormorant_decimal"
+
+_ORDERED = frozenset({"<", "<=", ">", ">="})
+_DECIMAL_OPERATORS = {"+": "cormorant_decimal_add", "-": "cormorant_decimal_sub", "*": "cormorant_decimal_mul"}
+_DECIMAL_AGGREGATES = {"sum": "cormorant_decimal_sum", "avg": "cormorant_decimal_avg"}
+# built in, lower() and upper() only know ASCII; these are registered when a connection opens
+_FUNCTIONS = {"lower": "cormorant_lower", "upper": "cormorant_upper"}
+
+
+class SQLiteCompiler(Compiler):
+    """SQLite's differences: decimals are texts with a collation of their own, lists are JSON arrays."""
+
+    def order(self, order: n.Order) -> str:
+        sql = self.expr(order.expr)
+        if isinstance(order.expr.type, t.Numeric):
+            sql += f" COLLATE {DECIMAL_COLLATION}"
+        # PostgreSQL sorts NULL as larger than everything, SQLite as smaller: one order on both
+        last = " NULLS LAST" if order.expr.nullable else ""
+        first = " NULLS FIRST" if order.expr.nullable else ""
+        return f"{sql} DESC{first}" if order.descending else f"{sql}{last}"
+
+    def limit_clause(self, select: Any) -> str:
+        if select.limit is None and select.offset is not None:
+            return f" LIMIT -1 OFFSET {self.bare(select.offset)}"
+        return super().limit_clause(select)
+
+    def comparison(self, node: n.Comparison) -> str:
+        if not (isinstance(node.left.type, t.Numeric) or isinstance(node.right.type, t.Numeric)):
+            return super().comparison(node)
+        collate = f" COLLATE {DECIMAL_COLLATION}" if node.op in _ORDERED else ""
+        return f"{self._decimal(node.left)}{collate} {node.op} {self._decimal(node.right)}"
+
+    def between(self, node: n.Between) -> str:
+        if not isinstance(node.part.type, t.Numeric):
+            return super().between(node)
+        low, high = self._decimal(node.low), self._decimal(node.high)
+        return f"{self.operand(node.part)} COLLATE {DECIMAL_COLLATION} BETWEEN {low} AND {high}"
+
+    def arithmetic(self, node: n.Arithmetic) -> str:
+        if isinstance(node.type, t.Numeric):
+            function = _DECIMAL_OPERATORS[node.op]
+            return f"{function}({self._decimal(node.left)}, {self._decimal(node.right)})"
+        if isinstance(node.left.type, (t.DateTime, t.Date)):
+            raise CompileError(
+                f"SQLite has no arithmetic on moments ({node!r})", hint="compute the moment in Python and pass it"
+            )
+        return super().arithmetic(node)
+
+    def _decimal(self, expr: n.Expr[Any]) -> str:
+        """Gives an operand as canonical decimal text; whole numbers are turned into it."""
+        if isinstance(expr, n.Bind) or isinstance(expr.type, t.Numeric):
+            return self.operand(expr)
+        return f"CAST({self.expr(expr)} AS TEXT)"
+
+    def in_(self, node: n.In) -> str:
+        part, values = self.operand(node.part), node.values
+        if self.inline:
+            item = _item_type(values.type)
+            return f"{part} IN ({', '.join(self.words.literal(value, item) for value in values.value)})"
+        if isinstance(_item_type(values.type), t.Binary):
+            # JSON holds no bytes: both sides as hexadecimal text, at the price of the index
+            return f"hex({part}) IN (SELECT value FROM json_each({self.placeholder(values)}))"
+        return f"{part} IN (SELECT value FROM json_each({self.placeholder(values)}))"
+
+    def text_match(self, node: n.TextMatch) -> str:
+        part, text = self.operand(node.part), self.operand(node.text)
+        if node.ignore_case:
+            part, text = f"cormorant_lower({part})", f"cormorant_lower({text})"
+        if node.kind == "contains":
+            return f"instr({part}, {text}) > 0"
+        if node.kind == "startswith":
+            return f"substr({part}, 1, length({text})) = {text}"
+        if node.kind == "endswith":
+            return f"substr({part}, length({part}) - length({text}) + 1) = {text}"
+        return f"{part} = {text}"
+
+    def function(self, node: n.Function) -> str:
+        if node.name == "now":
+            return NOW
+        if node.args and isinstance(node.args[0].type, t.Numeric):
+            if node.name in _DECIMAL_AGGREGATES:
+                return self.call(_DECIMAL_AGGREGATES[node.name], node)
+            if node.name in ("min", "max"):
+                return f"{node.name}({self.expr(node.args[0])} COLLATE {DECIMAL_COLLATION})"
+        return self.call(_FUNCTIONS.get(node.name, node.name), node)
+
+
+class SQLiteDialect(Dialect):
+    """SQLite 3.35 or newer, for RETURNING."""
+
+    name = "sqlite"
+    max_identifier_bytes = 1000
+    compiler: ClassVar[type[Compiler]] = SQLiteCompiler
+    supports_add_constraint = False
+
+    def placeholder(self, index: int) -> str:
+        return f"?{index + 1}"
+
+    def type_name(self, type_: t.SqlType) -> str:
+        if isinstance(type_, t.Custom):
+            return self.type_name(type_.base)
+        if isinstance(type_, (t.Enumeration, t.Literals)):
+            return "INTEGER" if type_.integers else "TEXT"
+        return _TYPE_NAMES[type(type_)]
+
+    # ---- declarations
+
+    def identity_column(self, table: Table, column: ColumnDef) -> str:
+        # AUTOINCREMENT: a key is never given twice, as on every other database
+        if self.key_is_part_of_column(table):
+            return f"{self.quote(column.name)} INTEGER PRIMARY KEY AUTOINCREMENT"
+        raise CompileError(
+            f"SQLite numbers only a primary key of one column, and {table.name}.{column.name} is not one",
+            hint="make it the only primary key, or give the value yourself",
+        )
+
+    def key_is_part_of_column(self, table: Table) -> bool:
+        return len(table.primary_key) == 1 and any(
+            column.identity and column.name == table.primary_key[0] for column in table.columns
+        )
+
+    def default_expression(self, expr: n.Expr[Any]) -> str:
+        sql = self.expression(expr)
+        return sql if isinstance(expr, (n.Bind, n.Null)) else f"({sql})"
+
+    # ---- codecs
+
+    def encoder(self, type_: t.SqlType) -> Codec | None:
+        if isinstance(type_, t.Array):
+            return _array_encoder(self.encoder(type_.item), type_.item)
+        if isinstance(type_, t.Custom):
+            return compose(type_.encode, self.encoder(type_.base))
+        if isinstance(type_, t.Json):
+            return type_.dump
+        if isinstance(type_, t.Enumeration):
+            return _value_of if type_.integers else _text_of
+        if isinstance(type_, t.Numeric):
+            return _decimal_encoder(type_.scale)
+        return _ENCODERS.get(type(type_))
+
+    def decoder(self, type_: t.SqlType) -> Codec | None:
+        if isinstance(type_, t.Array):
+            return _array_decoder(self.decoder(type_.item))
+        if isinstance(type_, t.Custom):
+            return compose(self.decoder(type_.base), type_.decode)
+        if isinstance(type_, t.Json):
+            return type_.load
+        if isinstance(type_, t.Enumeration):
+            return {_value_of(m) if type_.integers else _text_of(m): m for m in type_.python}.__getitem__
+        if isinstance(type_, t.Numeric):
+            return _decimal_decoder(type_.scale)
+        return _DECODERS.get(type(type_))
+
+    def literal(self, value: Any, type_: t.SqlType) -> str:
+        encode = self.encoder(type_)
+        raw = value if encode is None or value is None else encode(value)
+        if raw is None:
+            return "NULL"
+        if isinstance(raw, (bytes, bytearray, memoryview)):
+            return f"X'{bytes(raw).hex()}'"
+        if isinstance(raw, bool):
+            return str(int(raw))
+        return repr(raw) if isinstance(raw, (int, float)) else "'" + str(raw).replace("'", "''") + "'"
+
+    def insert_mode(self, server_version: tuple[int, ...], *, key_given: bool, ascending: bool) -> InsertMode:
+        # a loop of single rows inside one thread hop: SQLite has no round trips to save
+        return "row"
+
+    def begin(self, *, isolation: IsolationLevel | None, read_only: bool, deferrable: bool, write: bool) -> str:
+        # SQLite is serializable and nothing else; taking the write lock at once avoids SQLITE_BUSY half-way
+        return "BEGIN IMMEDIATE" if write and not read_only else "BEGIN"
+
+
+_TYPE_NAMES: dict[type[t.SqlType], str] = {
+    t.Integer: "INTEGER",
+    t.Float: "REAL",
+    t.Numeric: "TEXT",
+    t.Boolean: "BOOLEAN",
+    t.Text: "TEXT",
+    t.Binary: "BLOB",
+    t.Date: "TEXT",
+    t.Time: "TEXT",
+    t.DateTime: "TEXT",
+    t.Interval: "INTEGER",
+    t.Uuid: "TEXT",
+    t.Json: "TEXT",
+    t.Array: "TEXT",
+    t.Unknown: "BLOB",
+}
+
+
+def compose(first: Codec | None, then: Codec | None) -> Codec | None:
+    """Gives the function that applies both, or the one there is."""
+    if first is None or then is None:
+        return first or then
+    return lambda value: then(first(value))
+
+
+def encode_datetime(value: dt.datetime) -> str:
+    """Gives a moment as text of fixed width in UTC, so that texts sort like moments."""
+    return value.astimezone(dt.UTC).isoformat(timespec="microseconds")
+
+
+def decode_datetime(value: str) -> dt.datetime:
+    """Gives the moment of a text; one without an offset, as SQLite's own functions write it, is UTC."""
+    moment = dt.datetime.fromisoformat(value)
+    return moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
+
+
+def encode_interval(value: dt.timedelta) -> int:
+    """Gives a length of time in microseconds."""
+    return (value.days * 86_400 + value.seconds) * 1_000_000 + value.microseconds
+
+
+def decode_interval(value: int) -> dt.timedelta:
+    """Gives the length of time of so many microseconds."""
+    return dt.timedelta(microseconds=value)
+
+
+def canonical_decimal(value: decimal.Decimal | int) -> str:
+    """Gives the one text of a number: no exponent, no trailing zeros, no minus zero."""
+    number = decimal.Decimal(value)
+    if not number:
+        return "0"
+    text = format(number, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _decimal_encoder(scale: int | None) -> Callable[[Any], str]:
+    if scale is None:
+        return canonical_decimal
+    step = decimal.Decimal(1).scaleb(-scale)
+
+    def encode(value: decimal.Decimal | int) -> str:
+        # PostgreSQL rounds half away from zero, and a wide context keeps every digit before the point
+        context = decimal.Context(prec=1000, rounding=decimal.ROUND_HALF_UP)
+        return canonical_decimal(decimal.Decimal(value).quantize(step, context=context))
+
+    return encode
+
+
+def _decimal_decoder(scale: int | None) -> Callable[[Any], decimal.Decimal]:
+    if scale is None:
+        return decode_decimal
+    step = decimal.Decimal(1).scaleb(-scale)
+    context = decimal.Context(prec=1000)
+    return lambda value: decode_decimal(value).quantize(step, context=context)
+
+
+def decode_decimal(value: Any) -> decimal.Decimal:
+    """Gives the number of a text, or of a number another program wrote."""
+    return decimal.Decimal(value if isinstance(value, (str, int)) else repr(value))
+
+
+def _text_of(member: Any) -> str:
+    return str(member.value)
+
+
+def _value_of(member: Any) -> int:
+    return int(member.value)
+
+
+def _array_encoder(item: Codec | None, type_: t.SqlType) -> Codec:
+    if isinstance(type_, t.Binary):
+        item = _hex
+    if item is None:
+        return json.dumps
+    return lambda values: json.dumps([None if value is None else item(value) for value in values])
+
+
+def _array_decoder(item: Codec | None) -> Codec:
+    if item is None:
+        return json.loads
+    return lambda text: [None if value is None else item(value) for value in json.loads(text)]
+
+
+def _hex(value: bytes) -> str:
+    return bytes(value).hex().upper()
+
+
+def _item_type(type_: t.SqlType) -> t.SqlType:
+    return type_.item if isinstance(type_, t.Array) else type_
+
+
+_ENCODERS: dict[type[t.SqlType], Codec] = {
+    t.Date: dt.date.isoformat,
+    t.Time: lambda value: value.isoformat(timespec="microseconds"),
+    t.DateTime: encode_datetime,
+    t.Interval: encode_interval,
+    t.Uuid: str,
+}
+
+_DECODERS: dict[type[t.SqlType], Codec] = {
+    t.Boolean: bool,
+    t.Date: dt.date.fromisoformat,
+    t.Time: dt.time.fromisoformat,
+    t.DateTime: decode_datetime,
+    t.Interval: decode_interval,
+    t.Uuid: uuid.UUID,
+}

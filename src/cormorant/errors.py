@@ -1,0 +1,369 @@
+"""Every exception of Cormorant, in one tree.
+
+    CormorantError
+    |-- ConfigurationError            a DSN, an option or a missing driver
+    |   `-- DriverNotInstalled
+    |-- ModelError                    a declaration that cannot work
+    |   |-- UnresolvedReference
+    |   `-- DuplicateModel
+    |-- QueryError                    a query that cannot be built
+    |   |-- UnknownName
+    |   |-- WrongType
+    |   |-- ExpressionUsedAsBool
+    |   `-- CompileError              the dialect cannot say it
+    |-- ResultError
+    |   |-- NotFoundError
+    |   `-- MultipleResultsError
+    |-- ValidationError               objects refused before anything is sent
+    |-- InstanceError (RuntimeError)
+    |   |-- NotLoadedError            an attribute that was not loaded
+    |   `-- UnsavedError              a value the database has not made yet
+    |-- SessionError
+    |   |-- SessionNotEntered
+    |   |-- SessionClosedError
+    |   |-- AmbiguousSession
+    |   |-- SessionTaskError          two tasks disagree about one transaction
+    |   |-- ForeignInstanceError      an object of another session
+    |   |-- FlushError
+    |   |   |-- DependencyCycleError
+    |   |   `-- StaleObjectError
+    |   `-- TransactionError
+    |       `-- TransactionFailedError
+    `-- DatabaseError                 what the server or the driver answered
+        |-- IntegrityError
+        |   |-- UniqueViolation
+        |   |-- ForeignKeyViolation
+        |   |-- NotNullViolation
+        |   `-- CheckViolation
+        |-- DataError
+        |-- StatementError            the server cannot run this SQL
+        |-- SerializationError
+        |-- DeadlockError
+        |-- LockTimeout
+        |-- QueryTimeout
+        |-- DiskFullError
+        |-- ConnectionLost
+        |-- CommitOutcomeUnknown
+        `-- PoolTimeout
+
+A message says what happened, on what, and what to do; the same facts are attributes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+__all__ = [
+    "AmbiguousSession",
+    "CheckViolation",
+    "CommitOutcomeUnknown",
+    "CompileError",
+    "ConfigurationError",
+    "ConnectionLost",
+    "CormorantError",
+    "DataError",
+    "DatabaseError",
+    "DeadlockError",
+    "DependencyCycleError",
+    "DiskFullError",
+    "DriverNotInstalled",
+    "DuplicateModel",
+    "ExpressionUsedAsBool",
+    "FlushError",
+    "ForeignInstanceError",
+    "ForeignKeyViolation",
+    "InstanceError",
+    "IntegrityError",
+    "LockTimeout",
+    "ModelError",
+    "MultipleResultsError",
+    "NotFoundError",
+    "NotLoadedError",
+    "NotNullViolation",
+    "PoolTimeout",
+    "QueryError",
+    "QueryTimeout",
+    "ResultError",
+    "SerializationError",
+    "SessionClosedError",
+    "SessionError",
+    "SessionNotEntered",
+    "SessionTaskError",
+    "StaleObjectError",
+    "StatementError",
+    "TransactionError",
+    "TransactionFailedError",
+    "UniqueViolation",
+    "UnknownName",
+    "UnresolvedReference",
+    "UnsavedError",
+    "ValidationError",
+    "WrongType",
+]
+
+
+class CormorantError(Exception):
+    """The root of every error raised by Cormorant.
+
+    Args:
+        message: What happened and on what.
+        hint: What to do about it; printed on a line of its own.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message if hint is None else f"{message}\nHint: {hint}")
+        self.message = message
+        self.hint = hint
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Exceptions cross process borders (pytest-xdist, task queues): keyword-only arguments
+        # would break the default way of rebuilding them.
+        return (_rebuild, (type(self), self.args, dict(self.__dict__)))
+
+
+def _rebuild(cls: type[CormorantError], args: tuple[object, ...], state: dict[str, object]) -> CormorantError:
+    error = cls.__new__(cls, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class ConfigurationError(CormorantError):
+    """A DSN, an option or an environment variable cannot be used as given."""
+
+
+class DriverNotInstalled(ConfigurationError):
+    """The driver package for a database is missing."""
+
+
+class ModelError(CormorantError):
+    """A model declaration cannot work as written."""
+
+
+class UnresolvedReference(ModelError):
+    """A name in an annotation, or the target of a relation, was never found."""
+
+
+class DuplicateModel(ModelError):
+    """Two models claim one table or one name."""
+
+
+class QueryError(CormorantError):
+    """A query cannot be built as written."""
+
+
+class UnknownName(QueryError, AttributeError):
+    """A column, relation or lookup does not exist."""
+
+
+class WrongType(QueryError, TypeError):
+    """A value of the wrong Python type meets a column or an operator."""
+
+
+class ExpressionUsedAsBool(QueryError, TypeError):
+    """An SQL expression was used where Python wants a truth value."""
+
+
+class CompileError(QueryError):
+    """The database's dialect has no way to say what was asked."""
+
+
+class ResultError(CormorantError):
+    """A query that must give one row gave another number of rows."""
+
+
+class NotFoundError(ResultError, LookupError):
+    """No row matched."""
+
+
+class MultipleResultsError(ResultError):
+    """More than one row matched."""
+
+
+class ValidationError(CormorantError, ValueError):
+    """Objects were refused before anything was sent.
+
+    Args:
+        problems: One (place, what is wrong) pair for each bad field, place as "Author.name".
+    """
+
+    def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
+        lines = "".join(f"\n  {place}: {text}" for place, text in problems)
+        super().__init__(
+            f"{len(problems)} value{'s'[: len(problems) != 1]} cannot be saved:{lines}",
+            hint="correct the values and flush again; nothing was sent",
+        )
+        self.problems = tuple(problems)
+
+
+class InstanceError(CormorantError, RuntimeError):
+    """An attribute has no value yet.
+
+    Deliberately no AttributeError: hasattr() and getattr(x, name, default) must not hide it.
+    """
+
+
+class NotLoadedError(InstanceError):
+    """An attribute or a relation was not loaded."""
+
+
+class UnsavedError(InstanceError):
+    """A value that the database makes was read before the flush."""
+
+
+class SessionError(CormorantError):
+    """A session was used in a way it cannot honour."""
+
+
+class SessionNotEntered(SessionError):
+    """The session was not entered with `async with`."""
+
+
+class SessionClosedError(SessionError):
+    """The session's block has ended."""
+
+
+class AmbiguousSession(SessionError):
+    """One handle has several open states and the caller's context names none of them."""
+
+
+class SessionTaskError(SessionError):
+    """A transaction verb was called where another task or block owns the transaction."""
+
+
+class ForeignInstanceError(SessionError):
+    """An object belongs to another session."""
+
+
+class FlushError(SessionError):
+    """The pending changes cannot be written."""
+
+
+class DependencyCycleError(FlushError):
+    """New objects need each other's keys in a ring."""
+
+
+class StaleObjectError(FlushError):
+    """A row that was to be changed is gone or was changed by someone else."""
+
+
+class TransactionError(SessionError):
+    """A transaction verb that does not fit the state of the transaction."""
+
+
+class TransactionFailedError(TransactionError):
+    """The transaction block failed earlier and must be ended first."""
+
+
+class DatabaseError(CormorantError):
+    """The server or the driver refused or lost a statement.
+
+    Args:
+        message: What the server said.
+        statement: The SQL text, without its parameters.
+        code: SQLSTATE on PostgreSQL, extended result code name on SQLite.
+        constraint: The violated constraint's name, where the server tells it.
+        columns: The columns it covers, as far as known.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        statement: str | None = None,
+        code: str | None = None,
+        constraint: str | None = None,
+        table: str | None = None,
+        columns: Sequence[str] = (),
+        hint: str | None = None,
+    ) -> None:
+        text = message if statement is None else f"{message}\nStatement: {_shorten(statement)}"
+        super().__init__(text, hint=hint)
+        self.statement = statement
+        self.code = code
+        self.constraint = constraint
+        self.table = table
+        self.columns = tuple(columns)
+
+
+class IntegrityError(DatabaseError):
+    """A constraint of the database refused the change."""
+
+
+class UniqueViolation(IntegrityError):
+    """A value that must be unique exists already."""
+
+
+class ForeignKeyViolation(IntegrityError):
+    """A row points to a row that does not exist, or is still pointed to."""
+
+
+class NotNullViolation(IntegrityError):
+    """A required column got no value."""
+
+
+class CheckViolation(IntegrityError):
+    """A CHECK constraint does not hold."""
+
+
+class DataError(DatabaseError):
+    """A value does not fit its column's type."""
+
+
+class StatementError(DatabaseError):
+    """The server cannot run the SQL: a missing table or column, bad syntax, no permission."""
+
+
+class SerializationError(DatabaseError):
+    """Concurrent transactions cannot be put in an order; run the whole unit of work again."""
+
+
+class DeadlockError(DatabaseError):
+    """Transactions waited for each other; run the whole unit of work again."""
+
+
+class LockTimeout(DatabaseError):
+    """A lock was not granted in time."""
+
+
+class QueryTimeout(DatabaseError):
+    """A statement took longer than allowed."""
+
+
+class DiskFullError(DatabaseError):
+    """The server has no space left."""
+
+
+class ConnectionLost(DatabaseError):
+    """The connection broke, or could not be made."""
+
+
+class CommitOutcomeUnknown(DatabaseError):
+    """COMMIT was sent and its answer never came."""
+
+
+class PoolTimeout(DatabaseError):
+    """No connection became free in time."""
+
+
+def suggest(name: str, known: Mapping[str, object] | Sequence[str]) -> str:
+    """Gives the sentence that lists what exists, the nearest names first.
+
+    Args:
+        name: What was asked for.
+        known: What exists.
+
+    Returns:
+        "did you mean 'title'? it has: id, title, views", for use as a hint.
+    """
+    # difflib is only needed once something already went wrong
+    from difflib import get_close_matches
+
+    names = list(known)
+    near = get_close_matches(name, names, n=1)
+    listed = ", ".join(sorted(names)) or "nothing"
+    return (f"did you mean {near[0]!r}? " if near else "") + f"it has: {listed}"
+
+
+def _shorten(sql: str, limit: int = 2000) -> str:
+    return sql if len(sql) <= limit else f"{sql[:limit]}... ({len(sql)} characters)"

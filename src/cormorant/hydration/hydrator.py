@@ -1,0 +1,236 @@
+"""Writes one loader for each result shape: rows in, objects out, nothing decided per row."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeAlias
+
+from cormorant._internal.codegen import compile_function
+from cormorant.hydration.shapes import EntityPart, RowShape, ValuePart
+from cormorant.models.metadata import ModelInfo
+from cormorant.models.state import Origin, is_set, set_attribute, set_class
+from cormorant.sql.types import SqlType
+
+Decoders: TypeAlias = Callable[[SqlType], "Callable[[Any], Any] | None"]
+
+# so many new objects make the collector run several full passes over all that is loaded already
+PAUSE_COLLECTOR_ABOVE = 500
+
+
+class IdentitySource(Protocol):
+    """Gives, for a model, the known instances by key."""
+
+    def __call__(self, info: ModelInfo, /) -> dict[Any, Any]: ...
+
+
+class Loader(Protocol):
+    """Turns rows into results."""
+
+    def __call__(self, rows: Sequence[Any], identity: IdentitySource, origin: Origin, /) -> list[Any]: ...
+
+
+def compile_loader(shape: RowShape, decoders: Decoders) -> Loader:
+    """Gives the loader of a shape.
+
+    An object that is known already is refreshed by a row unless it has changes or saw a newer row. All objects of one
+    call share `origin`.
+    """
+    source = _Source(shape, decoders)
+    load = compile_function("load", source.text(), source.names)
+    return load if not source.makes_objects else _without_collector(load)
+
+
+def compile_refresh(info: ModelInfo, decoders: Decoders) -> Callable[..., None]:
+    """Gives the function that overwrites a clean instance, or fills a reference, with a row's values."""
+    source = _Source(RowShape((), "tuples", len(info.fields)), decoders)
+    source.names.update(set_class=set_class, twin=info.twin, cls=info.cls, prune=prune_related)
+    part = EntityPart(info, 0)
+    values = ", ".join(f"v{i}" for i in range(len(info.fields)))
+    lines = [f"def refresh(o, origin, {values}):", "    set_class(o, twin)"]
+    lines += [f"    {line}" for line in source.assignments(part, decode_key=False)]
+    lines += ["    o._origin = origin", "    o._changes = None", "    set_class(o, cls)"]
+    lines += ["    if o._related is not None:", "        prune(o)"]
+    return compile_function("refresh", "\n".join(lines), source.names)
+
+
+def compile_fill(info: ModelInfo, decoders: Decoders) -> Callable[..., None]:
+    """Gives the function that sets the columns a changed reference lacks, and leaves those that have a value."""
+    columns = [(column.attribute, decoders(column.type)) for column in info.columns]
+
+    def fill(instance: Any, *values: Any) -> None:
+        for (name, decode), value in zip(columns, values, strict=True):
+            if not is_set(instance, name):
+                set_attribute(instance, name, value if decode is None or value is None else decode(value))
+        set_class(instance, info.cls)
+
+    return fill
+
+
+def prune_related(instance: Any) -> None:
+    """Forgets the objects of to-one relations whose key is another one now."""
+    info: ModelInfo = type(instance).__info__
+    related = instance._related
+    for name in [name for name in related if name in info.relations and info.relations[name].kind == "to_one"]:
+        relation = info.relations[name]
+        held = related[name]
+        keys = tuple(getattr(instance, local) for local in relation.local)
+        if held is None:
+            same = None in keys
+        else:
+            same = keys == tuple(getattr(held, remote, None) for remote in relation.remote)
+        if not same:
+            del related[name]
+
+
+class _Source:
+    """The text of one loader, and the names it uses."""
+
+    def __init__(self, shape: RowShape, decoders: Decoders) -> None:
+        self.shape = shape
+        self.decoders = decoders
+        self.names: dict[str, Any] = {"new": object.__new__}
+        self.makes_objects = any(isinstance(part, EntityPart) for part in shape.parts)
+
+    def text(self) -> str:
+        """Gives the function."""
+        if not self.makes_objects and not any(self._decoder(part) for part in self._values()):
+            return self._plain()
+        head = ["def load(rows, identity, origin):", "    out = []", "    append = out.append"]
+        if self.makes_objects:
+            head.append("    number = origin.number")
+        body: list[str] = []
+        items: list[str] = []
+        for position, part in enumerate(self.shape.parts):
+            if isinstance(part, EntityPart):
+                head += self._entity_head(position, part)
+                body += self._entity(position, part)
+                items.append(f"o{position}")
+            else:
+                items.append(self._value(part))
+        variables = ", ".join(f"v{i}" for i in range(self.shape.width))
+        loop = f"    for {variables}{',' if self.shape.width == 1 else ''} in rows:"
+        body.append(f"append({self._item(items)})")
+        return "\n".join([*head, loop, *(f"        {line}" for line in body), "    return out"])
+
+    def _values(self) -> list[ValuePart]:
+        return [part for part in self.shape.parts if isinstance(part, ValuePart)]
+
+    def _plain(self) -> str:
+        """Gives the function for rows the driver already has in their final form."""
+        if self.shape.output == "scalars":
+            return "def load(rows, identity, origin):\n    return [row[0] for row in rows]"
+        if self.shape.output == "dicts":
+            items = ", ".join(f"{name!r}: row[{i}]" for i, name in enumerate(self.shape.names))
+            return f"def load(rows, identity, origin):\n    return [{{{items}}} for row in rows]"
+        return "def load(rows, identity, origin):\n    return list(map(tuple, rows))"
+
+    def _item(self, items: list[str]) -> str:
+        if self.shape.output in ("entities", "scalars"):
+            return items[0]
+        if self.shape.output == "dicts":
+            return "{" + ", ".join(f"{n!r}: {item}" for n, item in zip(self.shape.names, items, strict=True)) + "}"
+        return "(" + ", ".join(items) + ",)"
+
+    def _decoder(self, part: ValuePart) -> Callable[[Any], Any] | None:
+        return self.decoders(part.type)
+
+    def _value(self, part: ValuePart) -> str:
+        return self._decoded(part.index, part.type)
+
+    def _decoded(self, index: int, type_: SqlType) -> str:
+        decode = self.decoders(type_) or (list if type_.mutable else None)
+        if decode is None:
+            return f"v{index}"
+        self.names[f"d{index}"] = decode
+        return f"None if v{index} is None else d{index}(v{index})"
+
+    # ---- objects
+
+    def _entity_head(self, position: int, part: EntityPart) -> list[str]:
+        self.names[f"info{position}"] = part.info
+        self.names[f"twin{position}"] = part.info.twin
+        self.names[f"cls{position}"] = part.info.cls
+        self.names[f"ghost{position}"] = part.info.ghost
+        self.names[f"fill{position}"] = compile_fill(part.info, self.decoders)
+        self.names[f"refresh{position}"] = compile_refresh(part.info, self.decoders)
+        return [f"    known{position} = identity(info{position})", f"    get{position} = known{position}.get"]
+
+    def _entity(self, position: int, part: EntityPart) -> list[str]:
+        lines, key = self._key(position, part)
+        o = f"o{position}"
+        values = ", ".join(f"v{part.start + i}" for i in range(len(part.info.fields)))
+        create = [
+            f"known{position}[{key}] = {o} = new(twin{position})",
+            *(line.replace("o.", f"{o}.", 1) for line in self.assignments(part, decode_key=True)),
+            f"{o}._origin = origin",
+            f"{o}._changes = None",
+            f"{o}._related = None",
+            f"{o}.__class__ = cls{position}",
+        ]
+        lines += [
+            f"{o} = get{position}({key})",
+            f"if {o} is None:",
+            *(f"    {line}" for line in create),
+            f"elif {o}._changes is None:",
+            f"    if {o}._origin.number < number:",
+            f"        refresh{position}({o}, origin, {values})",
+            f"elif {o}.__class__ is ghost{position}:",
+            f"    fill{position}({o}, {values})",
+        ]
+        if part.optional:
+            first = self._key_indexes(part)[0]
+            return [f"if v{first} is None:", f"    {o} = None", "else:", *(f"    {line}" for line in lines)]
+        return lines
+
+    def _key_indexes(self, part: EntityPart) -> list[int]:
+        names = list(part.info.fields)
+        return [part.start + names.index(name) for name in part.info.key_attributes]
+
+    def _key(self, position: int, part: EntityPart) -> tuple[list[str], str]:
+        """Gives the lines that decode the key, and the expression that names it."""
+        lines: list[str] = []
+        parts: list[str] = []
+        for index, column in zip(self._key_indexes(part), part.info.key_columns, strict=True):
+            decode = self.decoders(column.type)
+            if decode is None:
+                parts.append(f"v{index}")
+                continue
+            self.names[f"d{index}"] = decode
+            lines.append(f"k{index} = d{index}(v{index})")
+            parts.append(f"k{index}")
+        if len(parts) == 1:
+            return lines, parts[0]
+        lines.append(f"key{position} = ({', '.join(parts)})")
+        return lines, f"key{position}"
+
+    def assignments(self, part: EntityPart, *, decode_key: bool) -> list[str]:
+        """Gives the lines that write each column of an object `o`."""
+        lines: list[str] = []
+        key = set(part.info.key_attributes)
+        for offset, column in enumerate(part.info.columns):
+            index = part.start + offset
+            decoded = self._decoded(index, column.type)
+            if decode_key and column.attribute in key and decoded != f"v{index}":
+                decoded = f"k{index}"
+            lines.append(f"o.{column.attribute} = {decoded}")
+        if part.info.mutable_columns:
+            names = list(part.info.fields)
+            raw = (f"v{part.start + names.index(c.attribute)}" for c in part.info.mutable_columns)
+            lines.append(f"o._raw = ({', '.join(raw)},)")
+        return lines
+
+
+def _without_collector(load: Loader) -> Loader:
+    """Pauses the cyclic collector while a large result is built: every row would be visited several times."""
+
+    def load_paused(rows: Sequence[Any], identity: IdentitySource, origin: Origin) -> list[Any]:
+        if len(rows) < PAUSE_COLLECTOR_ABOVE or not gc.isenabled():
+            return load(rows, identity, origin)
+        gc.disable()
+        try:
+            return load(rows, identity, origin)
+        finally:
+            gc.enable()
+
+    return load_paused

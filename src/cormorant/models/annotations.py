@@ -1,0 +1,261 @@
+"""Annotations: told apart when a class is made, resolved when they are first needed."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import json
+import sys
+import types
+import typing
+from collections.abc import Mapping
+from functools import partial
+from importlib import import_module
+from typing import Any, Literal, NamedTuple
+
+import typing_extensions
+
+from cormorant.errors import ModelError, UnresolvedReference
+from cormorant.sql import types as t
+
+Kind = Literal["column", "one", "many", "class variable", "other"]
+
+_HEADS: dict[str, Kind] = {"Mapped": "column", "One": "one", "Many": "many", "ClassVar": "class variable"}
+
+
+class ResolvedType(NamedTuple):
+    """A column annotation's meaning: the Python type without None, whether None is allowed, and its metadata."""
+
+    python: Any
+    nullable: bool
+    metadata: tuple[Any, ...]
+
+
+def annotations_of(namespace: Mapping[str, Any]) -> dict[str, Any]:
+    """Gives the annotations of a class body that is about to become a class, unevaluated where possible."""
+    if "__annotations__" in namespace:
+        return dict(namespace["__annotations__"])
+    if sys.version_info >= (3, 14):
+        annotationlib = import_module("annotationlib")
+        annotate = annotationlib.get_annotate_from_class_namespace(namespace)
+        if annotate is not None:
+            return dict(annotationlib.call_annotate_function(annotate, annotationlib.Format.STRING))
+    return {}
+
+
+def kind_of(annotation: Any, module_names: Mapping[str, Any]) -> Kind:
+    """Tells what an annotation declares, from its head alone: `Mapped[...]`, `One[...]`, `Many[...]`."""
+    if isinstance(annotation, str):
+        head = annotation.split("[", 1)[0].strip().strip("\"'")
+        name = head.rpartition(".")[2]
+        found = module_names.get(name) if "." not in head else None
+        return _HEADS.get(getattr(found, "__name__", name), _HEADS.get(name, "other"))
+    if typing.get_origin(annotation) is typing.ClassVar or annotation is typing.ClassVar:
+        return "class variable"
+    head_class = typing.get_origin(annotation) or annotation
+    return _HEADS.get(getattr(head_class, "__name__", ""), "other")
+
+
+class Names(Mapping[str, Any]):
+    """The names an annotation may use: the defining function's, the module's, then models known by name.
+
+    Args:
+        module_names: The module's globals.
+        local_names: The names around the class where it was made.
+        find_model: Gives a model by name, or None.
+    """
+
+    def __init__(self, module_names: Mapping[str, Any], local_names: Mapping[str, Any] | None, find_model: Any) -> None:
+        self._places = [local_names or {}, module_names, vars(import_module("builtins"))]
+        self._find_model = find_model
+
+    def __getitem__(self, name: str) -> Any:
+        for place in self._places:
+            if name in place:
+                return place[name]
+        model = self._find_model(name)
+        if model is None:
+            raise KeyError(name)
+        return model
+
+    def __iter__(self) -> Any:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+def argument_of(annotation: Any, names: Names, place: str, module: str) -> Any:
+    """Gives X of `Mapped[X]`, `One[X]` or `Many[X]`, with every name resolved.
+
+    Raises:
+        UnresolvedReference: Naming the field, the module and the remedy.
+    """
+    evaluated = evaluate(annotation, names, place, module)
+    arguments = typing.get_args(evaluated)
+    if not arguments:
+        raise ModelError(f"{place} is annotated {annotation!r} without a type", hint="write Mapped[int], One[Author]")
+    return evaluate(arguments[0], names, place, module)
+
+
+def evaluate(annotation: Any, names: Names, place: str, module: str) -> Any:
+    """Gives the object an annotation, or a part of one, stands for."""
+    if isinstance(annotation, typing.ForwardRef):
+        annotation = annotation.__forward_arg__
+    if not isinstance(annotation, str):
+        return annotation
+    try:
+        # a locals mapping may be any mapping; globals must be a dict, and must not answer first
+        return eval(annotation, {"__builtins__": {}}, names)  # type: ignore[arg-type]
+    except NameError as error:
+        raise UnresolvedReference(
+            f"{place} in module {module!r} is annotated {annotation!r}, and the name {error.name!r} was never found",
+            hint="import the module that defines it before the first query; names imported under TYPE_CHECKING "
+            "can only be models",
+        ) from None
+    except (SyntaxError, TypeError, AttributeError) as error:
+        raise ModelError(f"{place} is annotated {annotation!r}, which cannot be evaluated: {error}") from error
+
+
+def without_none(annotation: Any, names: Names, place: str, module: str) -> ResolvedType:
+    """Splits None, Annotated and NewType off a type."""
+    metadata: tuple[Any, ...] = ()
+    nullable = False
+    while True:
+        annotation = evaluate(annotation, names, place, module)
+        origin = typing.get_origin(annotation)
+        if origin in (typing.Union, types.UnionType):
+            members = [arg for arg in typing.get_args(annotation) if arg is not type(None)]
+            nullable = nullable or len(members) < len(typing.get_args(annotation))
+            if len(members) != 1:
+                raise ModelError(f"{place} has several types: {annotation}", hint="one type, perhaps | None")
+            annotation = members[0]
+        elif origin is typing.Annotated or origin is typing_extensions.Annotated:
+            metadata += annotation.__metadata__
+            annotation = typing.get_args(annotation)[0]
+        elif isinstance(annotation, (typing.NewType, getattr(typing_extensions, "NewType", typing.NewType))):
+            annotation = annotation.__supertype__
+        elif isinstance(annotation, getattr(typing, "TypeAliasType", typing_extensions.TypeAliasType)):
+            annotation = annotation.__value__
+        else:
+            return ResolvedType(annotation, nullable, metadata)
+
+
+def column_type(resolved: ResolvedType, options: Mapping[str, Any], place: str, *, key: bool = False) -> t.SqlType:
+    """Gives the column type of a Python type.
+
+    Args:
+        resolved: The annotation's meaning.
+        options: What `field()` was given.
+        key: The database numbers the column, which then has 64 bits.
+    """
+    explicit = options.get("type") or next((item for item in resolved.metadata if isinstance(item, t.SqlType)), None)
+    if explicit is not None:
+        return explicit
+    python = resolved.python
+    if python is int:
+        return t.Integer(options.get("size") or ("big" if key else "normal"))
+    if python is str:
+        return t.Text(options.get("max_length") or _max_length(resolved.metadata))
+    if _name_of(python) == "Decimal":
+        return _numeric(options, place)
+    if isinstance(python, type) and issubclass(python, enum.Enum):
+        return _enumeration(python, options)
+    if typing.get_origin(python) in (Literal, typing_extensions.Literal):
+        return _literals(typing.get_args(python), place)
+    plain = t.type_of_class(python) if isinstance(python, type) else None
+    return plain or _composed(python, options, place)
+
+
+def _composed(python: Any, options: Mapping[str, Any], place: str) -> t.SqlType:
+    if typing.get_origin(python) is list:
+        (item,) = typing.get_args(python)
+        if is_scalar(item):
+            return t.Array(column_type(ResolvedType(item, False, ()), options, place))
+        return json_type(python)
+    if python is typing.Any or typing.get_origin(python) is dict or python in (dict, list) or _is_structured(python):
+        return json_type(python)
+    raise ModelError(
+        f"{place} has the type {_name_of(python)}, which no column type stands for",
+        hint="use field(type=types.Custom(YourType, base=types.TEXT, encode=str, decode=YourType))",
+    )
+
+
+def is_scalar(python: Any) -> bool:
+    """Whether a list of such values is an array column; lists of anything else are JSON."""
+    return isinstance(python, type) and (t.type_of_class(python) is not None or issubclass(python, enum.Enum))
+
+
+def _is_structured(python: Any) -> bool:
+    origin = typing.get_origin(python) or python
+    return (
+        dataclasses.is_dataclass(origin)
+        or typing_extensions.is_typeddict(origin)
+        or hasattr(origin, "__pydantic_core_schema__")
+        or hasattr(origin, "__get_pydantic_core_schema__")
+    )
+
+
+def json_type(python: Any) -> t.Json:
+    """Gives the JSON type of plain documents, or of a type that pydantic can validate."""
+    if python is typing.Any or python in (dict, list) or typing.get_origin(python) in (dict, list):
+        shape = typing.get_origin(python) or python
+        return t.Json(_name_of(python), dump_json, json.loads, shape if isinstance(shape, type) else None)
+    adapter = LazyAdapter(python)
+    check = python if isinstance(python, type) and not typing_extensions.is_typeddict(python) else None
+    return t.Json(_name_of(python), adapter.dump, adapter.load, check)
+
+
+# a document with NaN is no JSON, and PostgreSQL refuses it
+dump_json = partial(json.dumps, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+
+
+class LazyAdapter:
+    """A pydantic TypeAdapter made when the first value passes, because importing pydantic takes long."""
+
+    def __init__(self, python: Any) -> None:
+        self._python = python
+        self._adapter: Any = None
+
+    def _ready(self) -> Any:
+        if self._adapter is None:
+            self._adapter = import_module("pydantic").TypeAdapter(self._python)
+        return self._adapter
+
+    def dump(self, value: Any) -> str:
+        """Gives a value's JSON text."""
+        text: str = self._ready().dump_json(value).decode()
+        return text
+
+    def load(self, text: str | bytes) -> Any:
+        """Gives the value of a JSON text."""
+        return self._ready().validate_json(text)
+
+
+def _numeric(options: Mapping[str, Any], place: str) -> t.Numeric:
+    precision, scale = options.get("precision"), options.get("decimal_places")
+    if scale is not None and precision is None:
+        raise ModelError(f"{place} has decimal_places without precision", hint="give both: precision=10")
+    return t.Numeric(precision, scale)
+
+
+def _enumeration(python: type[enum.Enum], options: Mapping[str, Any]) -> t.Enumeration:
+    native = options.get("native")
+    name = native if isinstance(native, str) else python.__name__.lower() if native else None
+    values = [member.value for member in python]
+    return t.Enumeration(python, name, bool(values) and all(type(value) is int for value in values))
+
+
+def _literals(values: tuple[Any, ...], place: str) -> t.Literals:
+    kinds = {type(value) for value in values}
+    if kinds not in ({str}, {int}):
+        raise ModelError(f"{place} mixes {', '.join(k.__name__ for k in kinds)} in Literal", hint="only str, or only int")
+    return t.Literals(values)
+
+
+def _max_length(metadata: tuple[Any, ...]) -> int | None:
+    return next((item.max_length for item in metadata if isinstance(getattr(item, "max_length", None), int)), None)
+
+
+def _name_of(python: Any) -> str:
+    return python.__name__ if isinstance(python, type) and not typing.get_args(python) else str(python)

@@ -1,0 +1,111 @@
+"""Writes each model's `__init__`: one function with the model's own parameters, compiled when the class is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cormorant._internal.codegen import compile_function
+from cormorant.models.fields import FieldSpec
+from cormorant.models.relations import RelationSpec
+from cormorant.models.state import MISSING, set_class
+
+
+def compile_init(
+    cls: Any, twin: Any, ghost: Any, fields: Mapping[str, FieldSpec], relations: Mapping[str, RelationSpec]
+) -> Callable[..., None]:
+    """Gives `__init__` of a model.
+
+    The object is filled as the untracked twin. It becomes a ghost where columns stay unset, to be made by the
+    database, and a plain instance otherwise. Relations are set last, through their descriptors.
+    """
+    names: dict[str, Any] = {"MISSING": MISSING, "set_class": set_class, "cls": cls, "twin": twin, "ghost": ghost}
+    parameters: list[str] = []
+    body = ["    set_class(self, twin)"]
+    may_be_unset: list[str] = []
+    for name, spec in fields.items():
+        if not spec.init:
+            if spec.relation is not None and spec.annotation is None:
+                may_be_unset.append(name)
+                continue
+            _fill(name, spec, body, names, may_be_unset)
+            continue
+        parameters.append(_parameter(name, spec))
+        _fill_from_parameter(name, spec, body, names, may_be_unset)
+    body += ["    self._origin = None", "    self._changes = None", "    self._related = None"]
+    taken = {name: spec for name, spec in relations.items() if spec.kind == "foreign_key" and spec.init}
+    parameters += [f"{name}=None" if spec.default is None else name for name, spec in taken.items()]
+    body.append(f"    set_class(self, {_final_class(may_be_unset, fields, names)})")
+    body += [f"    self.{name} = {name}" for name in taken]
+    if taken:
+        body.append("    settle(self)")
+        names["settle"] = _settle(cls, ghost, tuple(may_be_unset))
+    signature = ", ".join(["self", "*", *parameters]) if parameters else "self"
+    source = f"def __init__({signature}):\n" + "\n".join(body) + "\n"
+    init = compile_function("__init__", source, names)
+    init.__qualname__ = f"{cls.__qualname__}.__init__"
+    init.__module__ = cls.__module__
+    return init
+
+
+def _parameter(name: str, spec: FieldSpec) -> str:
+    return name if spec.required else f"{name}=MISSING"
+
+
+def _fill_from_parameter(
+    name: str, spec: FieldSpec, body: list[str], names: dict[str, Any], may_be_unset: list[str]
+) -> None:
+    if spec.required:
+        body.append(f"    self.{name} = {name}")
+        return
+    body += [f"    if {name} is not MISSING:", f"        self.{name} = {name}"]
+    default = _default(name, spec, names)
+    if default is None:
+        may_be_unset.append(name)
+    else:
+        body += ["    else:", f"        self.{name} = {default}"]
+
+
+def _fill(name: str, spec: FieldSpec, body: list[str], names: dict[str, Any], may_be_unset: list[str]) -> None:
+    default = _default(name, spec, names)
+    if default is None:
+        may_be_unset.append(name)
+    else:
+        body.append(f"    self.{name} = {default}")
+
+
+def _default(name: str, spec: FieldSpec, names: dict[str, Any]) -> str | None:
+    """Gives the source of a column's default, or None where the database makes the value."""
+    if spec.default_factory is not None:
+        names[f"make_{name}"] = spec.default_factory
+        return f"make_{name}()"
+    if spec.default is not MISSING:
+        names[f"default_{name}"] = spec.default
+        return f"default_{name}"
+    return None
+
+
+def _final_class(may_be_unset: list[str], fields: Mapping[str, FieldSpec], names: dict[str, Any]) -> str:
+    if not may_be_unset:
+        return "cls"
+    if any(not fields[name].init for name in may_be_unset):
+        return "ghost"
+    return "ghost if " + " or ".join(f"{name} is MISSING" for name in may_be_unset) + " else cls"
+
+
+def _settle(cls: Any, ghost: Any, names: tuple[str, ...]) -> Callable[[Any], None]:
+    """Gives the function that makes a ghost a plain instance once its relations have set every column."""
+    get = object.__getattribute__
+
+    def settle(instance: Any) -> None:
+        try:
+            for name in names:
+                get(instance, name)
+        except AttributeError:
+            if type(instance) is not ghost:
+                set_class(instance, ghost)
+            return
+        if type(instance) is ghost:
+            set_class(instance, cls)
+
+    return settle

@@ -1,0 +1,188 @@
+"""Reads a class body: which names are columns, which are relations, and which hold a relation's key."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from cormorant.errors import ModelError
+from cormorant.models import annotations as ann
+from cormorant.models.fields import FieldSpec
+from cormorant.models.registry import registry
+from cormorant.models.relations import RelationSpec
+
+# names that Python or the library give a meaning on every class
+RESERVED = frozenset({"mro", "objects", "to_dict", "metadata_"})
+
+
+@dataclass
+class Declaration:
+    """The columns and relations of a class, its abstract bases' included, in order."""
+
+    fields: dict[str, FieldSpec] = field(default_factory=dict[str, FieldSpec])
+    relations: dict[str, RelationSpec] = field(default_factory=dict[str, RelationSpec])
+
+
+def read_class(name: str, bases: tuple[Any, ...], namespace: dict[str, Any], *, abstract: bool) -> Declaration:
+    """Gives what a class declares, and takes the declarations out of its body.
+
+    Raises:
+        ModelError: Naming the attribute that cannot work.
+    """
+    result = _inherited(bases)
+    module = namespace["__module__"]
+    module_names = sys.modules[module].__dict__
+    scope = _names_around(namespace)
+    annotations = ann.annotations_of(namespace)
+    for attribute, annotation in annotations.items():
+        kind = ann.kind_of(annotation, module_names)
+        if kind == "class variable" or attribute.startswith("__"):
+            continue
+        _check_name(name, attribute)
+        value = namespace.pop(attribute, None)
+        where = {"name": attribute, "annotation": annotation, "declared_in": module, "scope": scope}
+        if kind == "column":
+            result.fields[attribute] = _column(name, attribute, value, where)
+        elif kind == "other":
+            raise ModelError(
+                f"{name}.{attribute} is annotated {annotation!r}",
+                hint="write Mapped[...] for a column, One[...] or Many[...] for a relation, ClassVar[...] for neither",
+            )
+        else:
+            result.relations[attribute] = _relation(name, attribute, value, kind, where)
+    _refuse_unannotated(name, namespace)
+    if not abstract:
+        result.fields = _with_keys(name, result)
+        _check_primary_key(name, result)
+    return result
+
+
+def _inherited(bases: tuple[Any, ...]) -> Declaration:
+    result = Declaration()
+    for base in reversed(bases):
+        declared: Declaration | None = base.__dict__.get("__declaration__")
+        if declared is not None:
+            result.fields.update(declared.fields)
+            # each model resolves its own copy: the other end may know it by name
+            result.relations.update({k: replace(spec, resolved={}) for k, spec in declared.relations.items()})
+    return result
+
+
+def _names_around(namespace: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Gives the local names of the function a class is made in: its annotations may use them."""
+    if "<locals>" not in namespace["__qualname__"]:
+        return None
+    frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("cormorant.models."):
+        frame = frame.f_back  # type: ignore[assignment]
+    return dict(frame.f_locals) if frame is not None else None
+
+
+def _check_name(model: str, attribute: str) -> None:
+    if attribute in RESERVED or attribute.startswith("_"):
+        raise ModelError(
+            f"{model}.{attribute} cannot be the name of a column or relation",
+            hint='choose another attribute and keep the column\'s name with field(column="...")',
+        )
+
+
+def _column(model: str, attribute: str, value: Any, where: Mapping[str, Any]) -> FieldSpec:
+    if value is None:
+        value = FieldSpec()
+    if not isinstance(value, FieldSpec):
+        raise ModelError(
+            f"{model}.{attribute} = {value!r} is no declaration", hint=f"write field(default={value!r})"
+        )
+    return replace(value, **where)
+
+
+def _relation(model: str, attribute: str, value: Any, kind: ann.Kind, where: Mapping[str, Any]) -> RelationSpec:
+    if value is None and kind == "one":
+        value = RelationSpec("foreign_key")
+    if not isinstance(value, RelationSpec):
+        raise ModelError(
+            f"{model}.{attribute} is a relation without its kind",
+            hint='assign foreign_key(), reverse("...") or many_to_many()',
+        )
+    many = kind == "many"
+    if (value.kind == "foreign_key" and many) or (value.kind == "many_to_many" and not many):
+        raise ModelError(f"{model}.{attribute}: {value.kind}() is annotated {where['annotation']!r}")
+    return replace(value, many=many, resolved={}, **where)
+
+
+def _refuse_unannotated(model: str, namespace: Mapping[str, Any]) -> None:
+    for attribute, value in namespace.items():
+        if isinstance(value, (FieldSpec, RelationSpec)):
+            raise ModelError(f"{model}.{attribute} has no annotation", hint=f"write {attribute}: Mapped[...] = ...")
+
+
+def _with_keys(model: str, declared: Declaration) -> dict[str, FieldSpec]:
+    """Gives the columns with those that hold the keys of to-one relations: declared ones marked, others added."""
+    fields = dict(declared.fields)
+    for spec in declared.relations.values():
+        if spec.kind != "foreign_key":
+            continue
+        for position, name in enumerate(key_names(spec, fields)):
+            given = fields.get(name)
+            if given is None and spec.columns:
+                raise ModelError(f"{model}.{spec.name} keeps its key in {name!r}, which is not declared")
+            fields[name] = _key_field(spec, name, position, given)
+    return fields
+
+
+def key_names(spec: RelationSpec, fields: Iterable[str]) -> tuple[str, ...]:
+    """Gives the attributes that hold a relation's key.
+
+    Types are not resolved yet. A target that is known already tells how many columns its key has; one that is not is
+    taken to have one.
+    """
+    if spec.columns:
+        return spec.columns
+    target = _known_target(spec)
+    keys: tuple[str, ...] = () if target is None else target.__info__.key_attributes
+    if len(keys) > 1:
+        return tuple(f"{spec.name}_{key}" for key in keys)
+    exact = [f"{spec.name}_{key}" for key in keys if f"{spec.name}_{key}" in fields]
+    return (exact[0] if exact else f"{spec.name}_id",)
+
+
+def _known_target(spec: RelationSpec) -> Any:
+    text = spec.annotation if isinstance(spec.annotation, str) else str(spec.annotation)
+    inner = text.partition("[")[2].rpartition("]")[0].split("|")[0].strip().strip("\"'").removeprefix("Optional[")
+    name = inner.rpartition(".")[2].rstrip("]").strip("\"'")
+    for place in (spec.scope or {}, sys.modules[spec.declared_in].__dict__):
+        found = place.get(name)
+        if hasattr(found, "__info__"):
+            return found
+    info = registry.find(inner if "." in inner else name) if name else None
+    return None if info is None else info.cls
+
+
+def _key_field(spec: RelationSpec, name: str, position: int, given: FieldSpec | None) -> FieldSpec:
+    only = len(spec.columns) <= 1
+    unique = spec.unique and only
+    index = spec.index and not spec.unique and not spec.primary_key
+    if given is not None:
+        marks = {"unique": unique or given.unique, "index": index or given.index}
+        return replace(given, relation=spec.name, position=position, primary_key=given.primary_key or spec.primary_key, **marks)
+    return FieldSpec(
+        name=name,
+        init=False,
+        made_by="program",
+        primary_key=spec.primary_key,
+        unique=unique,
+        index=index,
+        relation=spec.name,
+        position=position,
+        declared_in=spec.declared_in,
+    )
+
+
+def _check_primary_key(model: str, declared: Declaration) -> None:
+    if not any(spec.primary_key for spec in declared.fields.values()):
+        raise ModelError(
+            f"{model} has no primary key",
+            hint="declare one: id: Mapped[int] = generated(primary_key=True)",
+        )

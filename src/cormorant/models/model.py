@@ -1,0 +1,320 @@
+"""`Model` and its metaclass: slots for columns, tracked writes, typed class access."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar, cast, overload
+
+from typing_extensions import Self, TypeVar, dataclass_transform
+
+from cormorant._internal.naming import snake_case
+from cormorant.errors import ModelError, SessionNotEntered
+from cormorant.models.construct import compile_init
+from cormorant.models.constraints import TableArg
+from cormorant.models.declaration import read_class
+from cormorant.models.fields import field
+from cormorant.models.metadata import ModelInfo
+from cormorant.models.registry import registry
+from cormorant.models.relations import Many, One, foreign_key, many_to_many, reverse
+from cormorant.models.state import (
+    DETACHED,
+    MISSING,
+    Ghost,
+    Origin,
+    Twin,
+    is_ghost,
+    is_persistent,
+    is_set,
+    new_ghost,
+    record_change,
+    set_attribute,
+    set_class,
+    value_or_missing,
+)
+from cormorant.sql.nodes import Column, Expr
+
+if TYPE_CHECKING:
+    from cormorant.query.queryset import Manager
+
+M = TypeVar("M", bound="Model")
+
+
+class ColumnOfClass:
+    """Answers `Author.name`. It lives on the model's own metaclass, where a data descriptor beats the slot."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, cls: Any, meta: Any = None) -> Column[Any]:
+        column: Column[Any] = cls.__info__.column(self.name)
+        return column
+
+    def __set__(self, cls: Any, value: Any) -> None:
+        raise ModelError(f"{cls.__name__}.{self.name} is a column and cannot be replaced")
+
+
+class ModelMeta(type):
+    """Makes a model of a class body."""
+
+    if TYPE_CHECKING:
+        # `Article.author` is typed type[Author]: what a relation can do in a query is declared here for checkers
+        def __eq__(cls: type[M], other: M | None) -> Expr[bool]: ...  # type: ignore[override,misc]  # pyright: ignore
+        def __ne__(cls: type[M], other: M | None) -> Expr[bool]: ...  # type: ignore[override,misc]  # pyright: ignore
+        def __hash__(cls) -> int: ...
+        def is_null(cls) -> Expr[bool]: ...
+        def is_not_null(cls) -> Expr[bool]: ...
+        def in_(cls: type[M], objects: Iterable[M]) -> Expr[bool]: ...  # type: ignore[misc]  # pyright: ignore
+        def optional(cls: type[M]) -> Expr[M | None]: ...  # type: ignore[misc]  # pyright: ignore
+    else:
+
+        def __new__(mcls, name, bases, namespace, *, table=None, abstract=False, app=None, root=False, **options):
+            if root:
+                return super().__new__(mcls, name, bases, namespace)
+            return make_model(mcls, name, bases, namespace, table=table, abstract=abstract, app=app, options=options)
+
+        def __init__(cls, name, bases, namespace, **_):
+            super().__init__(name, bases, namespace)
+
+        def __getattr__(cls, name):
+            info = cls.__dict__.get("__info__")
+            if info is None or name.startswith("__"):
+                raise AttributeError(f"type object {cls.__name__!r} has no attribute {name!r}")
+            raise info.unknown(name)
+
+        def __subclasses__(cls):
+            return [sub for sub in type.__subclasses__(cls) if not issubclass(sub, (Twin, Ghost))]
+
+
+def make_model(mcls: Any, name: str, bases: tuple[Any, ...], namespace: dict[str, Any], **keywords: Any) -> Any:
+    """Gives the class of a model, abstract or concrete."""
+    _check_bases(name, bases)
+    abstract, app = keywords["abstract"], keywords["app"]
+    if app is None:
+        app = next((base.__app__ for base in bases if getattr(base, "__app__", None)), None)
+    declaration = read_class(name, bases, namespace, abstract=abstract)
+    own_init = "__init__" in namespace
+    slots = () if abstract else tuple(declaration.fields)
+    relations = {
+        relation: (Many if spec.many else One)(spec)
+        for relation, spec in declaration.relations.items()
+    }
+    meta = mcls if abstract else _metaclass(mcls, name, slots)
+    body = {**namespace, **relations, "__slots__": slots, "__declaration__": declaration, "__app__": app}
+    cls = type.__new__(meta, name, bases, body, **keywords["options"])
+    if abstract:
+        return cls
+    default = snake_case(name)
+    cls.__default_table__ = default
+    chosen = keywords["table"] or (f"{app}_{default}" if app else default)
+    cls.__info__ = info = ModelInfo(
+        cls, table=chosen, app=app, fields=declaration.fields, relations=declaration.relations
+    )
+    info.twin, info.ghost = _hidden_classes(meta, cls, slots)
+    cls.__construct__ = compile_init(cls, info.twin, info.ghost, declaration.fields, declaration.relations)
+    if not own_init:
+        cls.__init__ = cls.__construct__
+    registry.add(info)
+    return cls
+
+
+def _check_bases(name: str, bases: tuple[Any, ...]) -> None:
+    for base in bases:
+        if "__info__" in getattr(base, "__dict__", {}):
+            raise ModelError(
+                f"{name} derives from {base.__name__}, which has a table of its own",
+                hint=f"move what they share into an abstract base: class {base.__name__}Base(Model, abstract=True)",
+            )
+        if not isinstance(base, ModelMeta) and getattr(base, "__slots__", None) != () and base is not object:
+            raise ModelError(
+                f"{name} derives from {base.__name__}, which is no model and has no empty __slots__",
+                hint="a mixin for models needs `__slots__ = ()`, or derives from Model with abstract=True",
+            )
+
+
+def _metaclass(mcls: Any, name: str, columns: tuple[str, ...]) -> Any:
+    return type(f"{name}Meta", (mcls,), {column: ColumnOfClass(column) for column in columns})
+
+
+def _hidden_classes(meta: Any, cls: Any, slots: tuple[str, ...]) -> tuple[Any, Any]:
+    """Gives the twin and the ghost; CPython swaps classes whose base and added slots are the same."""
+    names = {"__module__": cls.__module__, "__qualname__": cls.__qualname__}
+    info = {"__info__": cls.__info__}
+    twin = type.__new__(meta, cls.__name__, (Twin, cls.__base__), {**names, **info, "__slots__": slots})
+    ghost = type.__new__(meta, cls.__name__, (Ghost, cls), {**names, **info, "__slots__": ()})
+    return twin, ghost
+
+
+class ObjectsDescriptor:
+    """`Author.objects`: a query on the current session."""
+
+    # filled by the room that knows sessions; models know none
+    make_manager: ClassVar[Callable[[Any], Any] | None] = None
+
+    def __get__(self, instance: None, owner: type[M]) -> Manager[M]:
+        make = type(self).make_manager
+        if make is None:
+            raise SessionNotEntered("no session is known", hint="import cormorant and enter `async with AsyncSession()`")
+        return cast("Manager[M]", make(owner))
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(field, foreign_key, reverse, many_to_many))
+class Model(metaclass=ModelMeta, **({} if TYPE_CHECKING else {"root": True})):
+    """The base of every model.
+
+    Class keywords: `table` (its table's name; the class name in snake case otherwise), `abstract=True` (no table;
+    its columns go to its subclasses), `app` (the package it belongs to: a prefix of table names, inherited).
+
+    Example:
+        >>> class Author(Model):
+        ...     id: Mapped[int] = generated(primary_key=True)
+        ...     name: Mapped[str] = field(max_length=100)
+    """
+
+    __slots__ = ("__weakref__", "_changes", "_origin", "_raw", "_related")
+
+    objects: ClassVar[ObjectsDescriptor] = ObjectsDescriptor()
+
+    if TYPE_CHECKING:
+        __info__: ClassVar[ModelInfo]
+        _changes: dict[str, Any] | None
+        _origin: Origin | None
+        _raw: tuple[Any, ...]
+        _related: dict[str, Any] | None
+
+        def __init_subclass__(
+            cls, *, table: str | None = None, abstract: bool = False, app: str | None = None
+        ) -> None: ...
+
+    else:
+
+        def __init__(self, **values):
+            type(self).__info__.cls.__construct__(self, **values)
+
+        def __setattr__(self, name, value):
+            changes = self._changes
+            if changes is None or name not in changes:
+                if name in type(self).__info__.fields:
+                    record_change(self, name)
+                elif name in ("_origin", "_changes", "_related", "_raw"):
+                    raise ModelError(f"{name} belongs to Cormorant and cannot be set")
+            if self._related is not None:
+                forget_related(self, name, value)
+            set_attribute(self, name, value)
+
+        def __delattr__(self, name):
+            raise ModelError(f"{type(self).__name__}.{name} cannot be deleted", hint="set it to None")
+
+        def __reduce_ex__(self, protocol):
+            info = type(self).__info__
+            values = {name: value_or_missing(self, name) for name in info.fields if is_set(self, name)}
+            return (rebuild, (info.cls, values, is_ghost(self), is_persistent(self)))
+
+        def __repr__(self):
+            return describe(self)
+
+    def __await__(self) -> Generator[Any, Any, Self]:
+        """Loads a reference, and its siblings with it in one query; a loaded object is given back at once."""
+        if is_ghost(self):
+            origin = self._origin
+            if origin is None:
+                raise SessionNotEntered(
+                    f"{self!r} belongs to no session, so it cannot be loaded", hint="use await session.get(Model, key)"
+                )
+            if not origin.pending:
+                yield from origin.owner.load(self).__await__()
+        return self
+
+    def to_dict(self, *, relations: bool = False) -> dict[str, Any]:
+        """Gives the columns that have a value, by attribute name; never does I/O.
+
+        Args:
+            relations: Add the relations that are loaded, as dictionaries of their columns.
+        """
+        names = type(self).__info__.fields
+        result = {name: value_or_missing(self, name) for name in names if is_set(self, name)}
+        if relations:
+            result.update(_related_dicts(self))
+        return result
+
+    @classmethod
+    def __table_args__(cls) -> Iterable[TableArg]:
+        """Yields the model's indexes, unique constraints and checks; override it."""
+        return ()
+
+
+def forget_related(instance: Any, name: str, value: Any) -> None:
+    """Drops the object of a to-one relation whose key column is written directly."""
+    spec = type(instance).__info__.fields.get(name)
+    if spec is not None and spec.relation is not None:
+        held = instance._related.get(spec.relation)
+        if held is not None and value_or_missing(held, _remote_name(instance, spec)) != value:
+            del instance._related[spec.relation]
+
+
+def _remote_name(instance: Any, spec: Any) -> str:
+    remote: str = type(instance).__info__.relation(spec.relation).remote[spec.position]
+    return remote
+
+
+def _related_dicts(instance: Model) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for name, value in (instance._related or {}).items():
+        if value is None or isinstance(value, Model):
+            if value is None or not is_ghost(value):
+                result[name] = None if value is None else value.to_dict()
+        elif value.is_loaded:
+            result[name] = [item.to_dict() for item in value]
+    return result
+
+
+def describe(instance: Model) -> str:
+    """Gives an instance's repr: its columns as far as they are set, long and sensitive values cut."""
+    info = type(instance).__info__
+    parts: list[str] = []
+    for name, spec in info.fields.items():
+        value = value_or_missing(instance, name)
+        if value is not MISSING:
+            parts.append(f"{name}={_shown(value, sensitive=bool(spec.options.get('sensitive')))}")
+    state = " (reference)" if is_ghost(instance) and instance._origin is not None and not instance._origin.pending else ""
+    return f"<{info.name} {' '.join(parts)}{state}>" if parts else f"<{info.name} (new)>"
+
+
+def _shown(value: Any, *, sensitive: bool) -> str:
+    if sensitive:
+        return "***"
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def rebuild(cls: Any, values: dict[str, Any], ghost: bool, persistent: bool) -> Any:
+    """Gives a copy or an unpickled instance: the values, without a session; a row's copy still stands for the row."""
+    info: ModelInfo = cls.__info__
+    instance = new_ghost(info, values, DETACHED if persistent else None)
+    if not ghost:
+        set_class(instance, info.cls)
+    return instance
+
+
+@overload
+def ref(model: type[M], key: Any, /) -> M: ...
+@overload
+def ref(model: type[M], /, *key: Any) -> M: ...
+def ref(model: type[M], /, *key: Any) -> M:
+    """Gives a reference to a row by its key, without a query: an instance with nothing but the key.
+
+    Args:
+        key: The primary key; for a composite key its values in declaration order, or one tuple.
+
+    Example:
+        >>> Article(title="Notes", author=ref(Author, 3))
+    """
+    info = model.__info__
+    values = key[0] if len(key) == 1 and isinstance(key[0], tuple) else key
+    if len(values) != len(info.key_attributes):
+        raise ModelError(f"the key of {info.name} has {len(info.key_attributes)} columns: {', '.join(info.key_attributes)}")
+    for column, value in zip(info.key_columns, values, strict=True):
+        column.type.check(value)
+    reference: M = new_ghost(info, dict(zip(info.key_attributes, values, strict=True)), DETACHED)
+    return reference

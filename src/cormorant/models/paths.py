@@ -1,0 +1,235 @@
+"""What relations are in queries: `Article.author` and `Author.articles` on the class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from inspect import getattr_static
+from typing import Any, Generic, NoReturn
+
+from typing_extensions import TypeVar
+
+from cormorant.errors import ExpressionUsedAsBool, UnsavedError, WrongType
+from cormorant.models.hybrid import hybrid
+from cormorant.models.metadata import ModelInfo, RelationInfo
+from cormorant.models.state import key_is_set, value_or_missing
+from cormorant.sql import types as t
+from cormorant.sql.functions import func
+from cormorant.sql.nodes import (
+    Column,
+    Exists,
+    Expr,
+    In,
+    IsNull,
+    JoinSource,
+    Logical,
+    Not,
+    ScalarSelect,
+    Source,
+    condition,
+)
+from cormorant.sql.statements import Select
+
+M = TypeVar("M")
+
+
+class Path:
+    """A to-one relation in a query; checkers believe it is the target's class.
+
+    Reading a column goes on along the path and implies the join; the target's own key is read from the columns that
+    hold it, without a join. Classmethods and hybrids of the target run with the path in the place of the class.
+
+    Args:
+        relation: The last relation on the path.
+        parent: Where its owner is read from.
+        optional: A LEFT JOIN is on the way to the owner.
+    """
+
+    __slots__ = ("_info", "_optional", "_parent", "_relation", "_source")
+
+    def __init__(self, relation: RelationInfo, parent: Source, *, optional: bool) -> None:
+        self._relation = relation
+        self._info: ModelInfo = relation.target
+        self._parent = parent
+        self._source = relation.source_from(parent)
+        self._optional = optional
+
+    @classmethod
+    def of(cls, relation: RelationInfo) -> Path:
+        """Gives the path of a relation read from its own model."""
+        return cls(relation, relation.owner.source, optional=False)
+
+    def __repr__(self) -> str:
+        return self._relation.place
+
+    def __getattr__(self, name: str) -> Any:
+        info: ModelInfo = self._info
+        if name in info.fields:
+            return self._column(name)
+        if name in info.relation_specs:
+            relation = info.relation(name)
+            optional = self._optional or self._relation.nullable
+            if relation.kind in ("to_one", "reverse_one"):
+                return Path(relation, self._source, optional=optional)
+            return ManyExpr[Any](relation, self._source, nullable=optional)
+        return self._of_class(name)
+
+    def _column(self, name: str) -> Column[Any]:
+        relation = self._relation
+        if relation.kind == "to_one" and name in relation.remote:
+            local = relation.local[relation.remote.index(name)]
+            return relation.owner.column_from(self._parent, local, nullable=self._optional)
+        return self._info.column_from(self._source, name, nullable=self._optional or relation.nullable)
+
+    def _of_class(self, name: str) -> Any:
+        """Binds a classmethod or a hybrid of the target to this path."""
+        found = getattr_static(self._info.cls, name, None)
+        if isinstance(found, hybrid):
+            return found.of(self)
+        if isinstance(found, classmethod):
+            function: Callable[..., Any] = found.__func__
+            return partial(function, self)
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise self._info.unknown(name)
+
+    def __key_column__(self) -> Column[Any]:
+        """The one column that holds the key."""
+        columns = self.key_columns()
+        if len(columns) != 1:
+            raise WrongType(f"{self!r} has a key of {len(columns)} columns", hint="compare whole objects with ==")
+        return columns[0]
+
+    def key_columns(self) -> tuple[Column[Any], ...]:
+        """The columns that hold the key."""
+        return tuple(self._column(name) for name in self._info.key_attributes)
+
+    def __entity__(self) -> tuple[ModelInfo, tuple[Column[Any], ...], bool]:
+        """What selecting the relation itself gives: the model, its columns, and whether there may be none."""
+        optional = self._optional or self._relation.nullable
+        columns = tuple(self._info.column_from(self._source, name, nullable=optional) for name in self._info.fields)
+        return self._info, columns, optional
+
+    # ---- conditions
+
+    def __eq__(self, other: object) -> Any:
+        if other is None:
+            return self.is_null()
+        keys = _key_values(self._info, other, repr(self))
+        parts = tuple(column == key for column, key in zip(self.key_columns(), keys, strict=True))
+        return parts[0] if len(parts) == 1 else Logical("AND", parts)
+
+    def __ne__(self, other: object) -> Any:
+        return self.is_not_null() if other is None else Not(self == other)
+
+    def __hash__(self) -> int:
+        return hash((self._source.key, self._relation.place))
+
+    def __bool__(self) -> NoReturn:
+        raise ExpressionUsedAsBool(f"{self!r} is part of a query and has no truth value", hint="use .is_not_null()")
+
+    def __call__(self, *_: object, **__: object) -> NoReturn:
+        raise WrongType(f"{self!r} is a relation, not a class", hint=f"use {self._info.name}(...) to make an object")
+
+    def is_null(self) -> Expr[bool]:
+        """Whether there is no such object."""
+        return IsNull(self.key_columns()[0], negated=False)
+
+    def is_not_null(self) -> Expr[bool]:
+        """Whether there is such an object."""
+        return IsNull(self.key_columns()[0], negated=True)
+
+    def in_(self, objects: Iterable[Any]) -> Expr[bool]:
+        """Whether the object is one of `objects`."""
+        keys = [_key_values(self._info, item, repr(self)) for item in objects]
+        columns = self.key_columns()
+        if len(columns) == 1:
+            return In(columns[0], [key[0] for key in keys])
+        return Logical("OR", tuple(Logical("AND", _equal(columns, key)) for key in keys))
+
+    def optional(self) -> Any:
+        """The same path, typed as possibly None."""
+        return self
+
+
+class ManyExpr(Expr[list[M]], Generic[M]):
+    """A to-many relation in a query: quantifiers, a count, and `.each` to go on through it.
+
+    Conditions read the target as its own class: `Author.articles.any(Article.views > 3)`.
+    """
+
+    __slots__ = ("_nullable", "_parent", "_relation")
+
+    def __init__(self, relation: RelationInfo, parent: Source, *, nullable: bool) -> None:
+        self._relation = relation
+        self._parent = parent
+        self._nullable = nullable
+        self.key = ("many", parent.key, relation.name)
+        self.binds = ()
+        self.type = t.UNKNOWN
+
+    def __repr__(self) -> str:
+        return self._relation.place
+
+    @property
+    def each(self) -> type[M]:
+        """The target read through a join: every pair of owner and target is a row of its own."""
+        path: Any = Path(self._relation, self._parent, optional=True)
+        return path  # type: ignore[no-any-return]
+
+    def any(self, *conditions: Expr[bool | None]) -> Expr[bool]:
+        """Whether one of them, or one that meets all conditions, exists: EXISTS (SELECT ...)."""
+        return Exists(self._select((), conditions), self._links())
+
+    def none(self, *conditions: Expr[bool | None]) -> Expr[bool]:
+        """Whether none of them meets all conditions."""
+        return Not(self.any(*conditions))
+
+    def every(self, *conditions: Expr[bool | None]) -> Expr[bool]:
+        """Whether all of them meet all conditions; true where there are none."""
+        parts = tuple(map(condition, conditions))
+        whole = parts[0] if len(parts) == 1 else Logical("AND", parts)
+        return self.none(whole.is_null() | Not(whole) if whole.nullable else Not(whole))
+
+    def count(self, *conditions: Expr[bool | None]) -> Expr[int]:
+        """How many there are, or meet all conditions: (SELECT count(*) ...)."""
+        return ScalarSelect(self._select((func.count(),), conditions), self._links(), type_=t.BIG_INTEGER)
+
+    def _select(self, columns: tuple[Expr[Any], ...], conditions: Iterable[Any]) -> Select:
+        return Select(self._relation.target.source, columns, tuple(map(condition, conditions)))
+
+    def _links(self) -> tuple[tuple[Column[Any], Expr[Any]], ...]:
+        relation = self._relation
+        outer = [relation.owner.column_from(self._parent, name) for name in relation.local]
+        inner = self._link_columns() if relation.link else [relation.target.column(name) for name in relation.remote]
+        return tuple(zip(inner, outer, strict=True))
+
+    def _link_columns(self) -> list[Column[Any]]:
+        """Gives the link table's columns that hold the owner's key, joined to the target."""
+        relation, link = self._relation, self._relation.link
+        assert link is not None
+        far_names = (column.name for column in relation.target.key_columns)
+        pairs_of_keys = tuple(zip(far_names, link.far, strict=True))
+        joined = JoinSource(relation.target.source, f"{relation.name}_link", link.table, pairs_of_keys, optional=False)
+        types = (column.type for column in relation.owner.key_columns)
+        pairs = zip(link.near, types, strict=True)
+        return [Column(joined, name, type_, nullable=False, owner=f"{relation.place}.{name}") for name, type_ in pairs]
+
+
+def _equal(columns: tuple[Column[Any], ...], key: tuple[Any, ...]) -> tuple[Expr[Any], ...]:
+    return tuple(column == value for column, value in zip(columns, key, strict=True))
+
+
+def _key_values(info: ModelInfo, value: object, place: str) -> tuple[Any, ...]:
+    """Gives the key of an object that stands for itself in a condition."""
+    if isinstance(value, Path):
+        return value.key_columns()
+    if isinstance(value, info.cls):
+        if not key_is_set(value):
+            raise UnsavedError(f"{value!r} has no key yet, so {place} cannot be compared with it", hint="flush first")
+        return tuple(value_or_missing(value, name) for name in info.key_attributes)
+    raise WrongType(
+        f"{place} is a {info.name} and is compared with {value!r} ({type(value).__name__})",
+        hint=f"compare with a {info.name}, with ref({info.name}, key), or compare {place}.{info.key_attributes[0]}",
+    )
+

@@ -1,0 +1,85 @@
+"""Every model by name and table; resolves the names that annotations use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from cormorant.errors import DuplicateModel, UnresolvedReference
+
+if TYPE_CHECKING:
+    from cormorant.models.metadata import ModelInfo
+
+
+class Registry:
+    """The concrete models of a program, in the order of their declaration."""
+
+    def __init__(self) -> None:
+        self._by_path: dict[str, ModelInfo] = {}
+        self._by_table: dict[str, ModelInfo] = {}
+
+    def __iter__(self) -> Iterator[ModelInfo]:
+        return iter(self._by_path.values())
+
+    def add(self, info: ModelInfo) -> None:
+        """Takes a model in.
+
+        A class declared again under the same path (a notebook cell, a reloaded module) replaces the older one, and so
+        does one made by another function: such classes live no longer than their function.
+
+        Raises:
+            DuplicateModel: Another model has the same table.
+        """
+        other = self._by_table.get(info.table)
+        if other is not None and not _replaces(info, other):
+            raise DuplicateModel(
+                f"{info.path} and {other.path} both use the table {info.table!r}",
+                hint='give one another table: class ...(Model, table="...")',
+            )
+        if other is not None:
+            self._by_path.pop(other.path, None)
+        older = self._by_path.get(info.path)
+        if older is not None:
+            self._by_table.pop(older.table, None)
+        self._by_path[info.path] = info
+        self._by_table[info.table] = info
+
+    def find(self, name: str, app: str | None = None, beside: str = "") -> ModelInfo | None:
+        """Gives a model by its class name, or by "module.Name".
+
+        Args:
+            name: What the annotation says.
+            app: The app of the asking model: its own models come first.
+            beside: The path of the asking model: models of the same function or module come first.
+
+        Raises:
+            UnresolvedReference: Several models have the name.
+        """
+        if "." in name:
+            return self._by_path.get(name)
+        named = [info for info in self._by_path.values() if info.name == name]
+        for narrower in (
+            [info for info in named if _place(info.path) == _place(beside)],
+            [info for info in named if info.app == app],
+            named,
+        ):
+            if len(narrower) == 1:
+                return narrower[0]
+        if named:
+            paths = ", ".join(repr(info.path) for info in named)
+            raise UnresolvedReference(f"several models are named {name!r}: {paths}", hint="write the whole path")
+        return None
+
+
+def _place(path: str) -> str:
+    return path.rpartition(".")[0]
+
+
+def _replaces(info: ModelInfo, other: ModelInfo) -> bool:
+    if info.path == other.path:
+        return True
+    return "<locals>" in other.path and _place(info.path) != _place(other.path)
+
+
+registry = Registry()
+"""The models of this program."""

@@ -1,0 +1,257 @@
+"""`One` and `Many`, and the functions that declare relations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, Literal, overload
+
+from typing_extensions import TypeVar
+
+from cormorant.errors import NotLoadedError, WrongType
+from cormorant.models.collections import Collection
+from cormorant.models.metadata import ModelInfo, RelationInfo
+from cormorant.models.paths import ManyExpr, Path
+from cormorant.models.state import (
+    DETACHED,
+    MISSING,
+    is_set,
+    set_attribute,
+    unset,
+    value_or_missing,
+)
+from cormorant.sql.ddl import OnDelete
+
+if TYPE_CHECKING:
+    from cormorant.models.model import Model
+
+M = TypeVar("M", bound="Model")
+R = TypeVar("R", bound="Model | None")
+
+
+@dataclass(eq=False)
+class RelationSpec:
+    """A relation as declared; `resolved` keeps what each model that has it found out.
+
+    Args:
+        of: For a reverse relation, the relation's name on the other side.
+        columns: The declared attributes that hold the key, where their names do not tell.
+    """
+
+    kind: Literal["foreign_key", "reverse", "many_to_many"]
+    name: str = ""
+    of: str = ""
+    through: str | None = None
+    on_delete: OnDelete = "restrict"
+    primary_key: bool = False
+    unique: bool = False
+    index: bool = True
+    init: bool = True
+    default: Any = MISSING
+    columns: tuple[str, ...] = ()
+    many: bool = False
+    annotation: Any = None
+    declared_in: Any = None
+    scope: Any = None
+    resolved: dict[ModelInfo, RelationInfo] = field(default_factory=dict["ModelInfo", "RelationInfo"])
+
+
+class One(Generic[R]):
+    """A relation to one object: `Article.author` is typed as the class Author, `article.author` is an Author.
+
+    Reading it on an instance does no I/O: it gives the object if it is known, else a reference that has its key;
+    `await article.author` loads it.
+    """
+
+    def __init__(self, spec: RelationSpec) -> None:
+        self.spec = spec
+        self.name = spec.name
+
+    @overload
+    def __get__(self: One[M | None], instance: None, owner: Any) -> type[M]: ...
+    @overload
+    def __get__(self: One[M], instance: None, owner: Any) -> type[M]: ...
+    @overload
+    def __get__(self, instance: object, owner: Any) -> R: ...
+    def __get__(self, instance: Any, owner: Any) -> Any:
+        if instance is None:
+            return Path.of(owner.__info__.relation(self.name))
+        related = instance._related
+        if related is not None:
+            found = related.get(self.name, MISSING)
+            if found is not MISSING:
+                return found
+        return one_of(instance, type(instance).__info__.relation(self.name))
+
+    if TYPE_CHECKING:
+
+        def __set__(self, instance: Any, value: R) -> None: ...
+
+    else:
+
+        def __set__(self, instance, value):
+            relate(instance, type(instance).__info__.relation(self.name), value)
+
+
+class Many(Generic[M]):
+    """A relation to many objects: `Author.articles` is an expression, `author.articles` a collection."""
+
+    def __init__(self, spec: RelationSpec) -> None:
+        self.spec = spec
+        self.name = spec.name
+
+    @overload
+    def __get__(self, instance: None, owner: Any) -> ManyExpr[M]: ...
+    @overload
+    def __get__(self, instance: object, owner: Any) -> Collection[M]: ...
+    def __get__(self, instance: Any, owner: Any) -> Any:
+        if instance is None:
+            return ManyExpr(owner.__info__.relation(self.name), owner.__info__.source, nullable=False)
+        related = instance._related
+        if related is None:
+            related = {}
+            set_attribute(instance, "_related", related)
+        found = related.get(self.name)
+        if found is None:
+            relation = type(instance).__info__.relation(self.name)
+            found = related[self.name] = Collection(relation, instance)
+        return found
+
+    if not TYPE_CHECKING:
+
+        def __set__(self, instance, value):
+            raise WrongType(
+                f"{type(instance).__name__}.{self.name} is a collection and cannot be assigned",
+                hint=f"use .{self.name}.add(...), .remove(...), .set([...]) or .clear()",
+            )
+
+
+def one_of(instance: Model, relation: RelationInfo) -> Any:
+    """Gives a to-one relation's object, or a reference made from the key the instance holds."""
+    if relation.kind != "to_one":
+        raise NotLoadedError(
+            f"{relation.place} of {instance!r} was not loaded",
+            hint=f"the key is on the other side: query {relation.target.name} by {relation.inverse}",
+        )
+    key = tuple(getattr(instance, name) for name in relation.local)
+    if None in key:
+        return None
+    found = reference(relation, key[0] if len(key) == 1 else key, instance)
+    keep_related(instance, relation.name, found)
+    return found
+
+
+def reference(relation: RelationInfo, key: Any, beside: Model) -> Any:
+    """Gives the instance of a key as the session of `beside` knows it, or a reference outside of any."""
+    origin = beside._origin or DETACHED
+    return origin.owner.reference(relation, key, beside)
+
+
+def keep_related(instance: Model, name: str, value: Any) -> None:
+    """Remembers the object of a to-one relation."""
+    related = instance._related
+    if related is None:
+        related = {}
+        set_attribute(instance, "_related", related)
+    related[name] = value
+
+
+def relate(instance: Model, relation: RelationInfo, value: Any) -> None:
+    """Sets a to-one relation: the object, and the key columns as far as the object has its key.
+
+    Raises:
+        WrongType: The value is no instance of the target, or None is not allowed.
+    """
+    if relation.kind != "to_one":
+        raise WrongType(
+            f"{relation.place} is the other side of {relation.target.name}.{relation.inverse} and cannot be assigned",
+            hint=f"set {relation.inverse} on the {relation.target.name}",
+        )
+    if value is None:
+        if not relation.nullable:
+            raise WrongType(f"{relation.place} cannot be None", hint=f"annotate it One[{relation.target.name} | None]")
+        for name in relation.local:
+            setattr(instance, name, None)
+    elif not isinstance(value, relation.target.cls):
+        raise WrongType(f"{relation.place} takes a {relation.target.name}, not {value!r} ({type(value).__name__})")
+    else:
+        copy_key(instance, relation, value)
+    keep_related(instance, relation.name, value)
+
+
+def copy_key(instance: Model, relation: RelationInfo, value: Model) -> None:
+    """Writes the target's key into the columns that hold it; what the target lacks is unset until it is made."""
+    for local, remote in zip(relation.local, relation.remote, strict=True):
+        made = value_or_missing(value, remote)
+        if made is MISSING:
+            unset(instance, local)
+        elif not is_set(instance, local) or getattr(instance, local) != made:
+            setattr(instance, local, made)
+
+
+@overload
+def foreign_key(
+    *,
+    default: None,
+    on_delete: OnDelete = ...,
+    primary_key: bool = ...,
+    unique: bool = ...,
+    index: bool = ...,
+    init: bool = ...,
+    columns: tuple[str, ...] = ...,
+) -> One[Any]: ...
+@overload
+def foreign_key(
+    *,
+    on_delete: OnDelete = ...,
+    primary_key: bool = ...,
+    unique: bool = ...,
+    index: bool = ...,
+    init: bool = ...,
+    columns: tuple[str, ...] = ...,
+) -> One[Any]: ...
+def foreign_key(**options: Any) -> Any:
+    """Declares a relation to one object, held by key columns of this table.
+
+    Args:
+        default: None, for a relation that may be left out.
+        on_delete: What the database does when the target's row is deleted: "restrict" (the default), "cascade",
+            "set_null", "set_default", "no_action".
+        primary_key: The relation is (part of) this model's key.
+        unique: No two rows point to the same object: one-to-one.
+        index: Make an index over the key columns (the default); a unique or primary key needs none.
+        init: Take the object in the constructor; False where a declared key column is taken instead.
+        columns: The declared attributes that hold the key, where they are not named `<relation>_id`.
+
+    Example:
+        >>> author: One[Author] = foreign_key(on_delete="cascade")   # "author_id" bigint REFERENCES "author"
+    """
+    return RelationSpec("foreign_key", **options)
+
+
+if TYPE_CHECKING:
+
+    class ReverseEnd(Many[Any], One[Any]):  # type: ignore[misc]  # pyright: ignore
+        """What `reverse()` is typed as: it may be annotated Many or One, and nothing else."""
+
+
+def reverse(of: str, *, init: Literal[False] = False) -> ReverseEnd:
+    """Declares the other side of a relation, so that checkers and queries see it.
+
+    Args:
+        of: The relation's name on the other model; annotated `Many[...]`, or `One[... | None]` for one-to-one.
+    """
+    spec: Any = RelationSpec("reverse", of=of, init=False)
+    return spec  # type: ignore[no-any-return]
+
+
+def many_to_many(*, through: str | None = None, init: Literal[False] = False) -> Many[Any]:
+    """Declares a relation to many objects through a table of links.
+
+    Args:
+        through: The name of the model that holds the links; made for the relation otherwise.
+
+    Example:
+        >>> tags: Many[Tag] = many_to_many()   # table "articles_tags" (article_id, tag_id)
+    """
+    spec: Any = RelationSpec("many_to_many", through=through, many=True, init=False)
+    return spec  # type: ignore[no-any-return]

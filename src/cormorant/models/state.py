@@ -1,0 +1,242 @@
+"""What an instance remembers beside its columns, and the three classes it can have.
+
+Every model has two hidden classes of the same layout. Rows are written into the *twin*, which tracks nothing, and the
+object then gets its real class. References, new objects and deferred ones are *ghosts*: a subclass whose
+`__getattr__` turns an unset slot into an error of ours. Swapping `__class__` costs about 50 ns; a loaded instance
+reads its columns at the speed of a plain slot.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from cormorant.errors import NotLoadedError, SessionNotEntered, UnsavedError
+
+if TYPE_CHECKING:
+    from cormorant.models.collections import Collection
+    from cormorant.models.metadata import ModelInfo, RelationInfo
+    from cormorant.models.model import Model
+
+
+class Missing(enum.Enum):
+    """The one value that stands for "no value"."""
+
+    MISSING = "MISSING"
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+
+MISSING: Final = Missing.MISSING
+
+set_class: Any = object.__dict__["__class__"].__set__
+set_attribute: Any = object.__setattr__
+
+
+class Owner(Protocol):
+    """The session state an instance belongs to, as far as instances know it."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether the session's block has ended."""
+        ...
+
+    def touched(self, instance: Model) -> None:
+        """Notes the first change of an instance since it was loaded or flushed."""
+        ...
+
+    def collection_touched(self, collection: Collection[Any]) -> None:
+        """Notes the first change of a collection since it was loaded or flushed."""
+        ...
+
+    def reference(self, relation: RelationInfo, key: Any, beside: Model) -> Model:
+        """Gives the known instance of a key, or a reference to it that remembers whom it was read from."""
+        ...
+
+    async def load(self, instance: Model) -> None:
+        """Fills a reference, and its siblings with it."""
+        ...
+
+    async def load_relation(self, instance: Model, relation: RelationInfo) -> Any:
+        """Loads a to-many relation of an instance and of its siblings."""
+        ...
+
+
+class Origin:
+    """Where instances of one statement come from: their owner, and the statement's number in it.
+
+    Args:
+        owner: The session state.
+        number: Counts the owner's statements; a row never overwrites what a later one brought.
+        pending: The instances were added and have no row yet.
+        beside: For a reference, the origin of the object it was read from, and the relation: its siblings.
+    """
+
+    __slots__ = ("beside", "number", "owner", "pending")
+
+    def __init__(
+        self, owner: Owner, number: int, *, pending: bool = False, beside: tuple[Origin, RelationInfo] | None = None
+    ) -> None:
+        self.owner = owner
+        self.number = number
+        self.pending = pending
+        self.beside = beside
+
+
+class NoOwner:
+    """Owns references that belong to no session: what `ref()` gives, and what was unpickled."""
+
+    closed = False
+
+    def touched(self, instance: Model) -> None:
+        """Does nothing: nobody will flush it."""
+
+    def collection_touched(self, collection: Collection[Any]) -> None:
+        """Does nothing: nobody will flush it."""
+
+    def reference(self, relation: RelationInfo, key: Any, beside: Model) -> Model:
+        """Gives a new reference outside of any session."""
+        info = relation.target
+        values = (key,) if len(info.key_attributes) == 1 else key
+        found: Model = new_ghost(info, dict(zip(info.key_attributes, values, strict=True)), DETACHED)
+        return found
+
+    async def load(self, instance: Model) -> None:
+        """Refuses: there is no session to load with."""
+        raise SessionNotEntered(
+            f"{instance!r} belongs to no session, so it cannot be loaded",
+            hint="use await session.get(Model, key), or session.merge(obj)",
+        )
+
+    async def load_relation(self, instance: Model, relation: RelationInfo) -> Any:
+        """Refuses: there is no session to load with."""
+        await self.load(instance)
+
+
+DETACHED: Final = Origin(NoOwner(), 0)
+
+
+class Twin:
+    """Mixed into the class that rows are written into; nothing is tracked."""
+
+    __slots__ = ()
+    __setattr__ = object.__setattr__
+    __delattr__ = object.__delattr__
+
+    def __init_subclass__(cls, **_: object) -> None:
+        # the user's own __init_subclass__ is for the user's own classes
+        pass
+
+
+class Ghost:
+    """Mixed into the class of instances with unset columns."""
+
+    __slots__ = ()
+
+    def __init_subclass__(cls, **_: object) -> None:
+        pass
+
+    def __getattr__(self, name: str) -> Any:
+        raise missing_attribute(self, name)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def missing_attribute(instance: Model, name: str) -> Exception:
+    """Gives the error for a column that has no value: not made yet, or not loaded."""
+    info = type(instance).__info__
+    if name not in info.fields:
+        return AttributeError(f"{info.name!r} object has no attribute {name!r}", name=name, obj=instance)
+    if is_persistent(instance):
+        return NotLoadedError(
+            f"{info.name}.{name} of {instance!r} was not loaded",
+            hint="await the object first: `author = await article.author`",
+        )
+    return UnsavedError(
+        f"{info.name}.{name} of {instance!r} has no value yet: the database makes it",
+        hint="add the object to a session and flush first: session.add(obj); await session.flush()",
+    )
+
+
+def is_ghost(instance: Model) -> bool:
+    """Whether an instance may have unset columns."""
+    return isinstance(instance, Ghost)
+
+
+def is_persistent(instance: Model) -> bool:
+    """Whether an instance stands for a row: loaded, or flushed."""
+    origin = instance._origin
+    return origin is not None and not origin.pending
+
+
+def is_set(instance: Model, name: str) -> bool:
+    """Whether a column has a value."""
+    try:
+        object.__getattribute__(instance, name)
+    except AttributeError:
+        return False
+    return True
+
+
+def value_or_missing(instance: Model, name: str) -> Any:
+    """Gives a column's value, or MISSING."""
+    try:
+        return object.__getattribute__(instance, name)
+    except AttributeError:
+        return MISSING
+
+
+def key_is_set(instance: Model) -> bool:
+    """Whether every column of the primary key has a value."""
+    return all(is_set(instance, name) for name in type(instance).__info__.key_attributes)
+
+
+def key_of(instance: Model) -> Any:
+    """Gives the primary key: one value, or a tuple for a composite key.
+
+    Raises:
+        UnsavedError: The database has not made it yet.
+    """
+    names = type(instance).__info__.key_attributes
+    if len(names) == 1:
+        return getattr(instance, names[0])
+    return tuple(getattr(instance, name) for name in names)
+
+
+def new_ghost(info: ModelInfo, values: dict[str, Any], origin: Origin | None) -> Any:
+    """Gives an instance with just these columns set."""
+    instance = object.__new__(info.twin)
+    for name, value in values.items():
+        set_attribute(instance, name, value)
+    set_attribute(instance, "_origin", origin)
+    set_attribute(instance, "_changes", None)
+    set_attribute(instance, "_related", None)
+    set_class(instance, info.ghost)
+    return instance
+
+
+def record_change(instance: Model, name: str) -> None:
+    """Keeps a column's original before its first write, and tells the owner at the first one."""
+    origin = instance._origin
+    if origin is None or origin.pending:
+        return
+    changes = instance._changes
+    if changes is None:
+        changes = {}
+        set_attribute(instance, "_changes", changes)
+        origin.owner.touched(instance)
+    changes[name] = value_or_missing(instance, name)
+
+
+def unset(instance: Model, name: str) -> None:
+    """Takes a column's value away: it will be made later."""
+    if is_set(instance, name):
+        record_change(instance, name) if name not in (instance._changes or ()) else None
+        object.__delattr__(instance, name)
+    if not is_ghost(instance):
+        set_class(instance, type(instance).__info__.ghost)
+
+
+def unset_silently(instance: Model, name: str) -> None:
+    """Takes a column's value away without tracking."""
+    if is_set(instance, name):
+        object.__delattr__(instance, name)

@@ -1,0 +1,238 @@
+"""Models as tables: the values that CREATE statements are compiled from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from cormorant._internal.naming import constraint_name
+from cormorant._internal.topological import CycleError, sort
+from cormorant.errors import ModelError
+from cormorant.models.constraints import CheckSpec, IndexSpec, UniqueSpec
+from cormorant.models.metadata import ColumnInfo, LinkTable, ModelInfo, RelationInfo
+from cormorant.models.paths import Path
+from cormorant.models.state import MISSING
+from cormorant.sql import ddl as d
+from cormorant.sql import types as t
+from cormorant.sql.nodes import Bind, Column, Expr, Order, TableSource, walk
+
+
+def create_operations(infos: Iterable[ModelInfo], *, add_constraints: bool) -> list[d.Operation]:
+    """Gives what creates the tables of models: enum types, tables parents first, indexes.
+
+    Args:
+        infos: The models.
+        add_constraints: The database can add a foreign key later, so that tables may point to each other; otherwise
+            the keys stay in CREATE TABLE, and the database must accept a target that does not exist yet.
+    """
+    tables = tables_of(infos)
+    ordered, deferred = _in_dependency_order(tables, defer=add_constraints)
+    operations: list[d.Operation] = [d.CreateEnum(name, labels) for name, labels in _enums(tables).items()]
+    operations += [d.CreateTable(table, tuple(deferred.get(table.name, ()))) for table in ordered]
+    for table in ordered:
+        operations += [d.AddForeignKey(table.name, key) for key in deferred.get(table.name, ())]
+        operations += [d.CreateIndex(table, index) for index in table.indexes]
+    return operations
+
+
+def drop_operations(infos: Iterable[ModelInfo]) -> list[d.Operation]:
+    """Gives what drops the tables of models: children first, enum types last."""
+    tables = tables_of(infos)
+    ordered, _ = _in_dependency_order(tables, defer=True)
+    drops: list[d.Operation] = [d.DropTable(table.name, cascade=True) for table in reversed(ordered)]
+    return [*drops, *(d.DropEnum(name) for name in _enums(tables))]
+
+
+def tables_of(infos: Iterable[ModelInfo]) -> list[d.Table]:
+    """Gives the models' tables, and the tables of links between them."""
+    result: dict[str, d.Table] = {}
+    for info in infos:
+        result[info.table] = table_of(info)
+        for relation in info.relations.values():
+            if relation.link is not None and relation.link.through is None:
+                result.setdefault(relation.link.table, link_table(relation, relation.link))
+    return list(result.values())
+
+
+def table_of(info: ModelInfo) -> d.Table:
+    """Gives a model's table."""
+    specs = list(info.cls.__table_args__())
+    columns = tuple(_column(info, column) for column in info.columns)
+    return d.Table(
+        name=info.table,
+        columns=columns,
+        primary_key=tuple(column.name for column in info.key_columns),
+        foreign_keys=tuple(_foreign_key(relation) for relation in info.relations.values() if relation.kind == "to_one"),
+        uniques=(*_column_uniques(info), *(_unique(info, spec) for spec in specs if isinstance(spec, UniqueSpec))),
+        checks=tuple(_check(info, spec, i) for i, spec in enumerate(s for s in specs if isinstance(s, CheckSpec))),
+        indexes=(*_column_indexes(info), *(_index(info, spec) for spec in specs if isinstance(spec, IndexSpec))),
+        source_key=info.source.key,
+    )
+
+
+def _column(info: ModelInfo, column: ColumnInfo) -> d.ColumnDef:
+    spec = column.spec
+    default = None if spec.server_default is MISSING else _expression(spec.server_default, column.type)
+    return d.ColumnDef(
+        name=column.name,
+        type=column.type,
+        nullable=column.nullable,
+        identity=column.identity,
+        default=default,
+        computed=None if spec.computed is None else _computed(info, spec.computed),
+    )
+
+
+def _expression(value: Any, type_: t.SqlType) -> Expr[Any]:
+    if isinstance(value, Expr):
+        return value  # pyright: ignore[reportUnknownVariableType]
+    type_.check(value)
+    return Bind(value, type_)
+
+
+def _computed(info: ModelInfo, computed: Any) -> Expr[Any]:
+    found = computed(info.cls) if callable(computed) else computed
+    if isinstance(found, Expr):
+        return found  # pyright: ignore[reportUnknownVariableType]
+    raise ModelError(
+        f"a computed column of {info.name} is declared by {found!r}",
+        hint='use a function of the model, or text("first || last")',
+    )
+
+
+def _foreign_key(relation: RelationInfo) -> d.ForeignKeyDef:
+    columns = tuple(relation.owner.by_attribute[name].name for name in relation.local)
+    return d.ForeignKeyDef(
+        name=constraint_name("fk", relation.owner.table, columns),
+        columns=columns,
+        target=relation.target.table,
+        target_columns=tuple(relation.target.by_attribute[name].name for name in relation.remote),
+        on_delete=relation.on_delete,
+    )
+
+
+def _column_uniques(info: ModelInfo) -> Iterable[d.UniqueDef]:
+    for column in info.columns:
+        if column.spec.unique:
+            yield d.UniqueDef(constraint_name("uq", info.table, (column.name,)), (column.name,))
+    for relation in info.relations.values():
+        if relation.kind == "to_one" and len(relation.local) > 1 and info.relation_specs[relation.name].unique:
+            names = tuple(info.by_attribute[name].name for name in relation.local)
+            yield d.UniqueDef(constraint_name("uq", info.table, names), names)
+
+
+def _column_indexes(info: ModelInfo) -> Iterable[d.IndexDef]:
+    for column in info.columns:
+        if column.spec.index and not column.spec.unique:
+            item = Order(info.column(column.attribute), descending=False)
+            yield d.IndexDef(constraint_name("ix", info.table, (column.name,)), (item,))
+
+
+def _items(items: Sequence[Any]) -> list[Order]:
+    """Gives columns, relations and expressions as ordered items; a relation stands for its key columns."""
+    result: list[Order] = []
+    for item in items:
+        if isinstance(item, Order):
+            result.append(item)
+        elif isinstance(item, Path):
+            result += [Order(column, descending=False) for column in item.key_columns()]
+        elif isinstance(item, Expr):
+            result.append(Order(item, descending=False))  # pyright: ignore[reportUnknownArgumentType]
+        else:
+            raise ModelError(f"{item!r} is no column, relation or expression of a model")
+    return result
+
+
+def _unique(info: ModelInfo, spec: UniqueSpec) -> d.UniqueDef:
+    names = tuple(_column_name(info, order.expr) for order in _items(spec.items))
+    return d.UniqueDef(spec.name or constraint_name("uq", info.table, names), names)
+
+
+def _column_name(info: ModelInfo, expr: Expr[Any]) -> str:
+    if isinstance(expr, Column) and expr.source.key == info.source.key:
+        return expr.name  # pyright: ignore[reportUnknownMemberType]
+    raise ModelError(f"unique() of {info.name} got {expr!r}", hint="use columns of the model, or index(..., unique=True)")
+
+
+def _check(info: ModelInfo, spec: CheckSpec, number: int) -> d.CheckDef:
+    names = [node.name for node in walk(spec.condition) if isinstance(node, Column)]  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    _refuse_joins(info, spec.condition, "check()")
+    suffix = (*dict.fromkeys(names), *([str(number)] if number else []))
+    return d.CheckDef(spec.name or constraint_name("ck", info.table, suffix), spec.condition)
+
+
+def _index(info: ModelInfo, spec: IndexSpec) -> d.IndexDef:
+    items = tuple(_items(spec.items))
+    for item in items:
+        _refuse_joins(info, item.expr, "index()")
+    names = [node.name for item in items for node in walk(item.expr) if isinstance(node, Column)]  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    return d.IndexDef(spec.name or constraint_name("ix", info.table, names), items, spec.unique, spec.where)
+
+
+def _refuse_joins(info: ModelInfo, expr: Expr[Any], what: str) -> None:
+    for node in walk(expr):
+        if isinstance(node, Column) and node.source.key != info.source.key:
+            raise ModelError(f"{what} of {info.name} reads {node!r}, which is in another table")
+
+
+def link_table(relation: RelationInfo, link: LinkTable) -> d.Table:
+    """Gives the table of links of a many-to-many relation: both keys, and nothing else."""
+    ends = ((relation.owner, link.near), (relation.target, link.far))
+    columns = [
+        d.ColumnDef(name, column.type)
+        for info, names in ends
+        for name, column in zip(names, info.key_columns, strict=True)
+    ]
+    keys = tuple(
+        d.ForeignKeyDef(
+            constraint_name("fk", link.table, names), names, info.table, tuple(c.name for c in info.key_columns), "cascade"
+        )
+        for info, names in ends
+    )
+    far_index = d.IndexDef(
+        constraint_name("ix", link.table, link.far),
+        tuple(Order(_bare_column(link.table, name), descending=False) for name in link.far),
+    )
+    return d.Table(link.table, tuple(columns), (*link.near, *link.far), keys, indexes=(far_index,))
+
+
+def _bare_column(table: str, name: str) -> Column[Any]:
+    source = TableSource(table, f"table {table}")
+    return Column(source, name, t.UNKNOWN, nullable=False, owner=f"{table}.{name}")
+
+
+def _enums(tables: Iterable[d.Table]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for table in tables:
+        for column in table.columns:
+            item = column.type.item if isinstance(column.type, t.Array) else column.type
+            if isinstance(item, t.Enumeration) and item.native:
+                found[item.native] = item.labels
+    return found
+
+
+def _in_dependency_order(
+    tables: list[d.Table], *, defer: bool
+) -> tuple[list[d.Table], dict[str, list[d.ForeignKeyDef]]]:
+    """Gives the tables parents first, and for rings the foreign keys that must be added afterwards."""
+    by_name = {table.name: table for table in tables}
+    deferred: dict[str, list[d.ForeignKeyDef]] = {}
+    while True:
+        needs = {
+            table.name: [k.target for k in table.foreign_keys if k not in deferred.get(table.name, ())]
+            for table in tables
+        }
+        try:
+            ordered = [by_name[name] for name in sort(by_name, needs)]
+        except CycleError as error:
+            _break_ring(by_name, error.cycle, deferred)
+        else:
+            return ordered, deferred if defer else {}
+
+
+def _break_ring(
+    by_name: dict[str, d.Table], cycle: tuple[Any, ...], deferred: dict[str, list[d.ForeignKeyDef]]
+) -> None:
+    table, target = by_name[cycle[0]], cycle[1]
+    keys = [key for key in table.foreign_keys if key.target == target]
+    deferred.setdefault(table.name, []).extend(keys)

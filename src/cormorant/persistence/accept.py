@@ -1,0 +1,199 @@
+"""Writes what a flush did into the objects, and logs how to undo it; the only place where a flush touches objects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cormorant.models.metadata import ModelInfo
+from cormorant.models.model import Model
+from cormorant.models.state import (
+    MISSING,
+    Origin,
+    is_ghost,
+    is_set,
+    key_of,
+    set_attribute,
+    set_class,
+    unset_silently,
+    value_or_missing,
+)
+from cormorant.persistence.changes import ChangeSet, DeleteChange, InsertChange, PendingKey, UpdateChange, key_tuple
+from cormorant.persistence.flush import FlushResult
+from cormorant.persistence.identity_map import IdentityMap
+from cormorant.persistence.unit_of_work import UnitOfWork
+
+Log = Callable[[Callable[[], None]], None]
+
+
+class Acceptance:
+    """One flush's results on their way into the objects.
+
+    Args:
+        origin: What the written objects come from now.
+        log: Takes the functions that undo each step.
+    """
+
+    def __init__(self, unit: UnitOfWork, identity: IdentityMap, origin: Origin, log: Log) -> None:
+        self.unit = unit
+        self.identity = identity
+        self.origin = origin
+        self.log = log
+
+    def accept(self, changes: ChangeSet, result: FlushResult) -> None:
+        """Takes the whole flush over."""
+        for insert in changes.inserts:
+            self._inserted(insert, result.made.get(id(insert.instance), {}))
+        for update in changes.updates:
+            self._updated(update, result.made.get(id(update.instance), {}))
+        for delete in changes.deletes:
+            self._deleted(delete)
+        copy_keys_of_new_parents(changes)
+        for insert in changes.inserts:
+            settle(insert.instance)
+        for collection in changes.collections:
+            added, removed = dict(collection.added), dict(collection.removed)
+            collection.flushed()
+            self.unit.collections.pop(id(collection), None)
+            if added or removed:
+                self.log(lambda c=collection, a=added, r=removed: c.pending_again(a, r))  # type: ignore[misc]
+
+    def _inserted(self, change: InsertChange, made: Mapping[str, Any]) -> None:
+        instance = change.instance
+        before = instance._origin
+        for name, value in made.items():
+            set_attribute(instance, name, value)
+        remember_raw(instance, change.info, change.values)
+        set_attribute(instance, "_changes", None)
+        set_attribute(instance, "_origin", self.origin)
+        self.unit.new.pop(id(instance), None)
+        key = key_of(instance) if all(is_set(instance, n) for n in change.info.key_attributes) else MISSING
+        if key is not MISSING:
+            self.identity.put(change.info, key, instance)
+        self.log(lambda: self._undo_insert(change, tuple(made), before))
+
+    def _undo_insert(self, change: InsertChange, made: tuple[str, ...], before: Any) -> None:
+        """Makes an object new again: without its row it has no key, and nothing the database made."""
+        instance = change.instance
+        self.identity.discard(change.info, key_of(instance), instance)
+        self.unit.forget(instance)
+        for name in made:
+            unset_silently(instance, name)
+        for name, value in change.values.items():
+            if isinstance(value, PendingKey):
+                unset_silently(instance, name)
+        set_attribute(instance, "_changes", None)
+        set_attribute(instance, "_origin", None)
+        if made:
+            set_class(instance, change.info.ghost)
+
+    def _updated(self, change: UpdateChange, made: Mapping[str, Any]) -> None:
+        instance = change.instance
+        before = instance._origin
+        kept = {**change.originals, **{name: value_or_missing(instance, name) for name in made}}
+        for name, value in made.items():
+            set_attribute(instance, name, value)
+        remember_raw(instance, change.info, change.values)
+        still_changed = self._changed_meanwhile(change)
+        set_attribute(instance, "_changes", still_changed or None)
+        set_attribute(instance, "_origin", self.origin)
+        if not still_changed:
+            self.unit.dirty.pop(id(instance), None)
+        self._rename(change)
+        self.log(lambda: self._undo_update(change, kept, before))
+
+    def _changed_meanwhile(self, change: UpdateChange) -> dict[str, Any]:
+        """Gives the columns written again while the flush ran: they stay dirty, against what was just saved."""
+        found: dict[str, Any] = {}
+        for name, saved in change.values.items():
+            current = value_or_missing(change.instance, name)
+            mutable = change.info.by_attribute[name].type.mutable
+            if not isinstance(saved, PendingKey) and current is not saved and not mutable and current != saved:
+                found[name] = saved
+        return found
+
+    def _rename(self, change: UpdateChange) -> None:
+        new = key_tuple(change.instance)
+        if new != change.key:
+            old = change.key if len(change.key) > 1 else change.key[0]
+            self.identity.discard(change.info, old, change.instance)
+            self.identity.put(change.info, key_of(change.instance), change.instance)
+
+    def _undo_update(self, change: UpdateChange, values: Mapping[str, Any], before: Any) -> None:
+        restore(change.instance, values)
+        set_attribute(change.instance, "_origin", before)
+        self._rename_back(change)
+
+    def _rename_back(self, change: UpdateChange) -> None:
+        known = self.identity.of(change.info)
+        for key in [key for key, held in known.items() if held is change.instance]:
+            del known[key]
+        self.identity.put(change.info, key_of(change.instance), change.instance)
+
+    def _deleted(self, change: DeleteChange) -> None:
+        instance = change.instance
+        self.unit.deleted.pop(id(instance), None)
+        self.unit.dirty.pop(id(instance), None)
+        key = change.key if len(change.key) > 1 else change.key[0]
+        self.identity.discard(change.info, key, instance)
+        before = instance._origin
+        set_attribute(instance, "_origin", None)
+        set_attribute(instance, "_changes", None)
+
+        def undo() -> None:
+            set_attribute(instance, "_origin", before)
+            self.identity.put(change.info, key, instance)
+
+        self.log(undo)
+
+
+def copy_keys_of_new_parents(changes: ChangeSet) -> None:
+    """Writes the keys that the flush made into the columns that point to them."""
+    for change in (*changes.inserts, *changes.updates):
+        for name, value in change.values.items():
+            if isinstance(value, PendingKey):
+                set_attribute(change.instance, name, getattr(value.instance, value.attribute))
+
+
+def settle(instance: Model) -> None:
+    """Makes a ghost a plain instance once every column has a value."""
+    info = type(instance).__info__
+    if is_ghost(instance) and all(is_set(instance, name) for name in info.fields):
+        set_class(instance, info.cls)
+
+
+def remember_raw(instance: Model, info: ModelInfo, values: Mapping[str, Any]) -> None:
+    """Keeps copies of what was written to JSON and array columns, to see later changes inside of them."""
+    if not info.mutable_columns:
+        return
+    known = getattr(instance, "_raw", None) if is_set(instance, "_raw") else None
+    kept = list(known) if known is not None else [Snapshot(None)] * len(info.mutable_columns)
+    for place, column in enumerate(info.mutable_columns):
+        if column.attribute in values:
+            kept[place] = Snapshot(values[column.attribute])
+    set_attribute(instance, "_raw", tuple(kept))
+
+
+class Snapshot:
+    """A saved value of a mutable column, as opposed to what a driver gave."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+def restore(instance: Model, values: Mapping[str, Any]) -> None:
+    """Puts columns back, without tracking; those that had no value become unset."""
+    info = type(instance).__info__
+    for name, value in values.items():
+        if value is MISSING:
+            unset_silently(instance, name)
+            set_class(instance, info.ghost)
+        else:
+            set_attribute(instance, name, value)
+    related = instance._related
+    for name in [n for n, s in info.relation_specs.items() if s.kind == "foreign_key" and related and n in related]:
+        assert related is not None
+        del related[name]
+    set_attribute(instance, "_changes", None)

@@ -1,0 +1,87 @@
+"""Finds a session's state for the calling task: frames own transactions, cells say which frame a context is in.
+
+A ContextVar holds the caller's innermost cell. Closing marks a cell instead of resetting the variable, because enter,
+use and exit may happen in different contexts (fixtures, `wait_for`, generators closed by another task).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextvars import ContextVar
+from typing import Any, Generic, Literal, TypeVar
+
+S = TypeVar("S")
+
+
+class Frame(Generic[S]):
+    """A block that may end a transaction: a session, or a `transaction()` inside it.
+
+    Args:
+        state: The session state.
+        parent: The frame around it; None for the session's own.
+    """
+
+    __slots__ = ("kind", "parent", "place", "state", "task")
+
+    def __init__(self, state: S, parent: Frame[S] | None, kind: Literal["session", "transaction"]) -> None:
+        self.state = state
+        self.parent = parent
+        self.kind = kind
+        self.task = task_name()
+        self.place = caller()
+
+    def __str__(self) -> str:
+        return f"the {self.kind} opened by {self.task} at {self.place}"
+
+
+class Cell(Generic[S]):
+    """What the ContextVar holds: the innermost frame; emptied when the frame is closed, so that it frees the state."""
+
+    __slots__ = ("frame", "parent")
+
+    def __init__(self, frame: Frame[S], parent: Cell[S] | None) -> None:
+        self.frame: Frame[S] | None = frame
+        self.parent = parent
+
+
+_innermost: ContextVar[Cell[Any] | None] = ContextVar("cormorant_innermost", default=None)
+
+
+def enter(frame: Frame[Any]) -> Cell[Any]:
+    """Makes a frame the innermost one of this context."""
+    cell = Cell(frame, innermost())
+    _innermost.set(cell)
+    return cell
+
+
+def leave(cell: Cell[Any]) -> None:
+    """Closes a frame, from whatever context."""
+    cell.frame = None
+    if _innermost.get() is cell:
+        _innermost.set(cell.parent)
+
+
+def innermost() -> Cell[Any] | None:
+    """Gives this context's innermost open cell."""
+    cell = _innermost.get()
+    while cell is not None and cell.frame is None:
+        cell = cell.parent
+    return cell
+
+
+def task_name() -> str:
+    """Gives the running task's name, for messages."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        task = None
+    return task.get_name() if task is not None else "no task"
+
+
+def caller() -> str:
+    """Gives file and line of the nearest frame outside of Cormorant."""
+    frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
+    while frame is not None and frame.f_globals.get("__name__", "").startswith(("cormorant.", "contextlib")):
+        frame = frame.f_back  # type: ignore[assignment]
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else "an unknown place"

@@ -1,0 +1,200 @@
+"""Runs a flush plan: resolves keys made on the way, sends each step, and finds each returned row's object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cormorant.adapters.base import Connection, Row
+from cormorant.database import Database, PreparedWrite
+from cormorant.errors import FlushError, StaleObjectError
+from cormorant.models.metadata import ColumnInfo
+from cormorant.models.state import value_or_missing
+from cormorant.observability.performance import PerformanceTracker
+from cormorant.persistence.changes import DeleteChange, InsertChange, PendingKey, UpdateChange
+from cormorant.persistence.flush_plan import DeleteStep, FlushPlan, InsertStep, LinkStep, Step, UpdateStep
+from cormorant.sql.statements import Delete
+
+
+@dataclass(slots=True)
+class FlushResult:
+    """What the database made: for each object, by its id, the values by attribute."""
+
+    made: dict[int, dict[str, Any]] = field(default_factory=dict[int, dict[str, Any]])
+
+    def value(self, pending: PendingKey) -> Any:
+        """Gives a key made by an earlier step, or the one the object had all along."""
+        made = self.made.get(id(pending.instance))
+        if made is not None and pending.attribute in made:
+            return made[pending.attribute]
+        return value_or_missing(pending.instance, pending.attribute)
+
+
+class FlushRun:
+    """One run of a plan on one connection; touches no object."""
+
+    def __init__(self, database: Database, connection: Connection, tracker: PerformanceTracker) -> None:
+        self.database = database
+        self.connection = connection
+        self.tracker = tracker
+        self.result = FlushResult()
+
+    async def run(self, plan: FlushPlan) -> FlushResult:
+        """Sends every step in order.
+
+        Raises:
+            StaleObjectError: A row to change or delete was not there as it was loaded.
+            DatabaseError: The database refused a step.
+        """
+        for step in plan.steps:
+            await self._send(step)
+        return self.result
+
+    async def _send(self, step: Step) -> None:
+        prepared = self.database.prepare_write(step.statement)
+        rows = [self._resolved(row) for row in step.rows]
+        if isinstance(step, InsertStep):
+            await self._insert(step, prepared, rows)
+        elif isinstance(step, UpdateStep):
+            await self._update(step, prepared, rows)
+        elif isinstance(step, DeleteStep):
+            await self._delete(step, prepared, rows)
+        else:
+            await self._link(step, prepared, rows)
+
+    def _resolved(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
+        if not any(isinstance(value, PendingKey) for value in row):
+            return row
+        return tuple(self.result.value(value) if isinstance(value, PendingKey) else value for value in row)
+
+    async def _each(self, prepared: PreparedWrite, rows: Sequence[tuple[Any, ...]]) -> list[Sequence[Row]]:
+        """Sends one statement for each row; one trip to the driver where it can."""
+        encoded = [encode_row(prepared.encoders, row) for row in rows]
+        if len(encoded) == 1:
+            return [await self.database.fetch(self.connection, self.tracker, prepared.sql, encoded[0])]
+        return await self.database.fetch_each(self.connection, self.tracker, prepared.sql, encoded)
+
+    async def _batch(self, prepared: PreparedWrite, rows: Sequence[tuple[Any, ...]]) -> Sequence[Row]:
+        """Sends one statement with an array for each column."""
+        columns = zip(prepared.encoders, zip(*rows, strict=True), strict=True)
+        arrays = [list(column) if encode is None else encode(list(column)) for encode, column in columns]
+        return await self.database.fetch(self.connection, self.tracker, prepared.sql, arrays)
+
+    # ---- inserts
+
+    async def _insert(self, step: InsertStep, prepared: PreparedWrite, rows: list[tuple[Any, ...]]) -> None:
+        mode = step.statement.mode
+        if mode == "row":
+            for change, found in zip(step.changes, await self._each(prepared, rows), strict=True):
+                self._keep(change, step.returned, prepared, _only_row(change, found, step))
+            return
+        found = await self._batch(prepared, rows)
+        if not step.returned:
+            return
+        if len(found) != len(rows):
+            raise FlushError(
+                f"{len(rows)} rows were inserted into {step.statement.table!r} and {len(found)} came back",
+                hint="a trigger or a rule drops rows; insert them one by one, or remove it",
+            )
+        by_mode: dict[str, Callable[..., None]] = {
+            "ordinal": self._match_by_ordinal,
+            "ascending": self._match_ascending,
+            "by_key": self._match_by_key,
+        }
+        by_mode[mode](step, prepared, rows, found)
+
+    def _keep(
+        self, change: InsertChange | UpdateChange, columns: Sequence[ColumnInfo], prepared: PreparedWrite, row: Row
+    ) -> None:
+        decoders = prepared.decoders[len(prepared.decoders) - len(columns) :]
+        triples = zip(columns, decoders, row, strict=True)
+        self.result.made[id(change.instance)] = {
+            column.attribute: value if decode is None or value is None else decode(value)
+            for column, decode, value in triples
+        }
+
+    def _match_by_ordinal(
+        self, step: InsertStep, prepared: PreparedWrite, rows: list[tuple[Any, ...]], found: Sequence[Row]
+    ) -> None:
+        for row in found:
+            ordinal, *values = row
+            self._keep(step.changes[ordinal - 1], step.returned, prepared, values)
+
+    def _match_ascending(
+        self, step: InsertStep, prepared: PreparedWrite, rows: list[tuple[Any, ...]], found: Sequence[Row]
+    ) -> None:
+        # RETURNING promises no order, but an identity counts up in the order of the SELECT's ORDER BY
+        # (PostgreSQL's documentation of INSERT; T. Lane on pgsql-hackers): the smallest key is the first row's.
+        key = step.returned.index(step.changes[0].info.key_columns[0])
+        for change, row in zip(step.changes, sorted(found, key=lambda row: row[key]), strict=True):
+            self._keep(change, step.returned, prepared, row)
+
+    def _match_by_key(
+        self, step: InsertStep, prepared: PreparedWrite, rows: list[tuple[Any, ...]], found: Sequence[Row]
+    ) -> None:
+        info = step.changes[0].info
+        names = [column.name for column in step.statement.columns]
+        places = [names.index(column.name) for column in info.key_columns]
+        by_key = {tuple(row[place] for place in places): change for row, change in zip(rows, step.changes, strict=True)}
+        width = len(places)
+        for row in found:
+            key = tuple(_decoded(d, v) for d, v in zip(prepared.decoders[:width], tuple(row)[:width], strict=True))
+            self._keep(by_key[key], step.returned, prepared, tuple(row)[width:])
+
+    # ---- updates, deletes, links
+
+    async def _update(self, step: UpdateStep, prepared: PreparedWrite, rows: list[tuple[Any, ...]]) -> None:
+        if step.statement.batch:
+            found = {row[0]: tuple(row)[1:] for row in await self._batch(prepared, rows)}
+        else:
+            runs = await self._each(prepared, rows)
+            found = {place: tuple(run[0]) for place, run in enumerate(runs, 1) if run}
+        _refuse_stale([change for place, change in enumerate(step.changes, 1) if place not in found])
+        if step.returned:
+            for place, change in enumerate(step.changes, 1):
+                self._keep(change, step.returned, prepared, found[place])
+
+    async def _delete(self, step: DeleteStep, prepared: PreparedWrite, rows: list[tuple[Any, ...]]) -> None:
+        if step.statement.batch:
+            found = {row[0] for row in await self._batch(prepared, rows)}
+        else:
+            found = {place for place, run in enumerate(await self._each(prepared, rows), 1) if run}
+        _refuse_stale([change for place, change in enumerate(step.changes, 1) if place not in found])
+
+    async def _link(self, step: LinkStep, prepared: PreparedWrite, rows: list[tuple[Any, ...]]) -> None:
+        statement = step.statement
+        batch = statement.batch if isinstance(statement, Delete) else statement.mode != "row"
+        await (self._batch(prepared, rows) if batch else self._each(prepared, rows))
+
+
+def encode_row(encoders: Sequence[Callable[[Any], Any] | None], row: Sequence[Any]) -> list[Any]:
+    """Gives a row's values as the driver takes them."""
+    pairs = zip(encoders, row, strict=True)
+    return [value if encode is None or value is None else encode(value) for encode, value in pairs]
+
+
+def _decoded(decode: Callable[[Any], Any] | None, value: Any) -> Any:
+    return value if decode is None or value is None else decode(value)
+
+
+def _only_row(change: InsertChange, found: Sequence[Row], step: InsertStep) -> Row:
+    if not step.returned:
+        return ()
+    if not found:
+        raise FlushError(f"the row of {change.instance!r} was inserted and did not come back", hint="a trigger drops it")
+    return found[0]
+
+
+def _refuse_stale(missing: Sequence[UpdateChange | DeleteChange]) -> None:
+    if not missing:
+        return
+    first = missing[0]
+    others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+    why = "deleted" if first.version is None else "changed or deleted"
+    raise StaleObjectError(
+        f"the row of {first.instance!r}{others} was {why} by someone else since it was loaded",
+        hint="load it again and repeat the change, or run the whole unit of work again",
+    )
+
+

@@ -1,0 +1,56 @@
+"""One instance for each row: the live instances of a session state by model and key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from cormorant.models.metadata import ModelInfo
+from cormorant.models.model import Model
+
+
+class IdentityMap:
+    """Holds instances strongly, so that an object keeps its identity while the session lives."""
+
+    __slots__ = ("_by_model",)
+
+    def __init__(self) -> None:
+        self._by_model: dict[ModelInfo, dict[Any, Any]] = {}
+
+    def of(self, info: ModelInfo) -> dict[Any, Any]:
+        """Gives a model's instances by key; hydration reads and writes it directly."""
+        found = self._by_model.get(info)
+        if found is None:
+            found = self._by_model[info] = {}
+        return found
+
+    def get(self, info: ModelInfo, key: Any) -> Any:
+        """Gives an instance, or None."""
+        return self.of(info).get(key)
+
+    def put(self, info: ModelInfo, key: Any, instance: Model) -> None:
+        """Takes an instance in."""
+        self.of(info)[key] = instance
+
+    def discard(self, info: ModelInfo, key: Any, instance: Model) -> None:
+        """Forgets an instance, if it is the one held."""
+        known = self.of(info)
+        if known.get(key) is instance:
+            del known[key]
+
+    def models(self) -> Iterator[ModelInfo]:
+        """Gives the models that have instances."""
+        return iter([info for info, known in self._by_model.items() if known])
+
+    def __iter__(self) -> Iterator[Model]:
+        return (instance for known in list(self._by_model.values()) for instance in list(known.values()))
+
+    def __len__(self) -> int:
+        return sum(map(len, self._by_model.values()))
+
+    def __contains__(self, instance: object) -> bool:
+        return any(instance is known for known in self)
+
+    def clear(self) -> None:
+        """Forgets everything."""
+        self._by_model.clear()

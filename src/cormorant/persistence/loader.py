@@ -1,0 +1,129 @@
+"""Loads references and collections, each with its siblings: the objects that came from the same result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Any, Protocol
+
+from cormorant.errors import NotFoundError
+from cormorant.models.collections import Collection
+from cormorant.models.metadata import ModelInfo, RelationInfo
+from cormorant.models.model import Model
+from cormorant.models.state import is_ghost, key_of, value_or_missing
+from cormorant.persistence.identity_map import IdentityMap
+from cormorant.query.spec import QuerySpec
+from cormorant.sql.nodes import Column, Expr, In, JoinSource, Logical
+
+CHUNK = 10_000
+"""The most keys one statement asks for."""
+
+
+class Reader(Protocol):
+    """Runs queries for the loader; session states do."""
+
+    identity: IdentityMap
+
+    async def fetch(self, spec: QuerySpec, *, autoflush: bool = True) -> list[Any]:
+        """Runs a query."""
+        ...
+
+
+async def load_references(reader: Reader, instance: Model) -> None:
+    """Fills a reference and the unloaded references its siblings hold, in one query.
+
+    Raises:
+        NotFoundError: The row does not exist.
+    """
+    info = type(instance).__info__
+    keys = dict.fromkeys([key_of(instance), *_sibling_keys(reader, instance)])
+    for chunk in chunks(keys):
+        await reader.fetch(by_keys(info, [info.column(name) for name in info.key_attributes], chunk), autoflush=False)
+    if is_ghost(instance):
+        raise NotFoundError(f"{info.name} {key_of(instance)!r} does not exist", hint="it was deleted meanwhile")
+
+
+def _sibling_keys(reader: Reader, instance: Model) -> Iterable[Any]:
+    """Gives the keys of references that objects of the same result hold by the same relation."""
+    origin = instance._origin
+    if origin is None or origin.beside is None:
+        return
+    source, relation = origin.beside
+    known = reader.identity.of(relation.target)
+    for sibling in siblings(reader, relation.owner, source):
+        key = tuple(value_or_missing(sibling, name) for name in relation.local)
+        if None not in key:
+            single = key[0] if len(key) == 1 else key
+            target = known.get(single)
+            if target is None or is_ghost(target):
+                yield single
+
+
+def siblings(reader: Reader, info: ModelInfo, origin: Any) -> list[Any]:
+    """Gives the instances of a model that came from one statement."""
+    return [instance for instance in reader.identity.of(info).values() if instance._origin is origin]
+
+
+async def load_collections(reader: Reader, instance: Model, relation: RelationInfo) -> None:
+    """Loads a to-many relation of an object and of its siblings that have not loaded it, in one query."""
+    owners = {key_of(instance): instance}
+    for sibling in siblings(reader, relation.owner, instance._origin):
+        collection: Collection[Any] = getattr(sibling, relation.name)
+        if not collection.is_loaded:
+            owners[key_of(sibling)] = sibling
+    found: dict[Any, list[Any]] = {key: [] for key in owners}
+    for chunk in chunks(owners):
+        for key, item in await _pairs(reader, relation, chunk):
+            found[key].append(item)
+    for key, owner in owners.items():
+        getattr(owner, relation.name).fill(found[key])
+
+
+async def _pairs(reader: Reader, relation: RelationInfo, keys: Sequence[Any]) -> list[tuple[Any, Any]]:
+    """Gives (owner's key, member) for each member."""
+    near = _near_columns(relation)
+    spec = by_keys(relation.target, near, keys)
+    columns = (*near, relation.target.cls)
+    spec = spec.changed(("pairs", *(column.key for column in near)), (), columns=columns, output="tuples")
+    rows = await reader.fetch(spec, autoflush=False)
+    width = len(near)
+    return [(row[0] if width == 1 else tuple(row[:width]), row[width]) for row in rows]
+
+
+def _near_columns(relation: RelationInfo) -> list[Column[Any]]:
+    """Gives the columns, read beside the members, that hold the owner's key."""
+    link, target = relation.link, relation.target
+    if link is None:
+        return [target.column(name) for name in relation.remote]
+    on = tuple(zip((column.name for column in target.key_columns), link.far, strict=True))
+    source = JoinSource(target.source, f"{relation.name}_link", link.table, on, optional=False)
+    pairs = zip(link.near, relation.owner.key_columns, strict=True)
+    return [Column(source, name, key.type, nullable=False, owner=f"{relation.place}.{name}") for name, key in pairs]
+
+
+def by_key(info: ModelInfo, columns: Sequence[Column[Any]], key: Any) -> QuerySpec:
+    """Gives the query of one row by its key."""
+    values = (key,) if len(columns) == 1 else key
+    where = tuple(column == value for column, value in zip(columns, values, strict=True))
+    binds = tuple(bind for part in where for bind in part.binds)
+    return QuerySpec(info).changed(("where", *(part.key for part in where)), binds, where=where)
+
+
+def by_keys(info: ModelInfo, columns: Sequence[Column[Any]], keys: Sequence[Any]) -> QuerySpec:
+    """Gives the query of the rows whose columns hold one of the keys, in key order."""
+    if len(columns) == 1:
+        where: Expr[Any] = In(columns[0], keys)
+    else:
+        # the number of keys is part of the text: such plans are few, and the cache forgets them
+        whole = [Logical("AND", tuple(c == v for c, v in zip(columns, key, strict=True))) for key in keys]
+        where = Logical("OR", tuple(whole)) if len(whole) > 1 else whole[0]
+    order = tuple(info.column(name).asc() for name in info.key_attributes)
+    spec = QuerySpec(info).changed(("where", where.key), where.binds, where=(where,))
+    return spec.changed(("order", *(item.key for item in order)), (), order_by=order)
+
+
+def chunks(keys: Iterable[Any]) -> Iterable[list[Any]]:
+    """Gives the keys in lists of at most CHUNK."""
+    rest = iter(keys)
+    while chunk := list(islice(rest, CHUNK)):
+        yield chunk

@@ -1,0 +1,497 @@
+"""`AsyncSession`: the face of the persistence layer. It finds the caller's state and hands on; it decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection as AbstractCollection, Iterable, Mapping
+from types import TracebackType
+from typing import Any, ParamSpec, cast, overload
+
+from typing_extensions import LiteralString, Self, TypeVar
+
+from cormorant.adapters.base import Adapter
+from cormorant.adapters.config import ConnectionConfig
+from cormorant.database import Database, database_of
+from cormorant.dialects.base import IsolationLevel, check_isolation
+from cormorant.errors import (
+    AmbiguousSession,
+    ConfigurationError,
+    NotFoundError,
+    QueryError,
+    SessionClosedError,
+    SessionNotEntered,
+    SessionTaskError,
+    StaleObjectError,
+    TransactionError,
+    WrongType,
+)
+from cormorant.models.metadata import ModelInfo
+from cormorant.models.model import Model, ObjectsDescriptor
+from cormorant.models.state import is_ghost, key_of
+from cormorant.observability.performance import StatementStats
+from cormorant.persistence import context, loader
+from cormorant.persistence.identity_map import IdentityMap
+from cormorant.persistence.result import Result
+from cormorant.persistence.state import SessionState, unload
+from cormorant.persistence.transaction import Level, Options
+from cormorant.query.queryset import Manager, QuerySet
+from cormorant.query.spec import QuerySpec
+from cormorant.sql.nodes import Fragment
+from cormorant.sql.raw import check_params, parse
+
+M = TypeVar("M", bound=Model)
+Q = TypeVar("Q", bound=QuerySet[Any])
+P = ParamSpec("P")
+
+
+class Transaction:
+    """A transaction block: `async with session.transaction() as tx`, or what `session.begin()` gives.
+
+    Leaving the block flushes and commits, or releases the savepoint; leaving it by an exception rolls back.
+    """
+
+    __slots__ = ("_cell", "_level", "_options", "_session", "_state")
+
+    def __init__(self, session: AsyncSession, options: Options) -> None:
+        self._session = session
+        self._options = options
+        self._state: SessionState | None = None
+        self._level: Level | None = None
+        self._cell: context.Cell[SessionState] | None = None
+
+    async def __aenter__(self) -> Self:
+        state = self._session.state()
+        state.check_owner("transaction()")
+        self._level = await state.enter_block(self._options)
+        self._state = state
+        state.frame = context.Frame(state, state.frame, "transaction")
+        self._cell = context.enter(state.frame)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        state, level, cell = self._state, self._level, self._cell
+        assert state is not None and level is not None and cell is not None
+        if cell.frame is not state.frame:
+            raise SessionTaskError(f"{cell.frame} ends while {state.frame} is open", hint="end the inner block first")
+        try:
+            await state.leave_block(level, failed=error is not None)
+        finally:
+            assert state.frame.parent is not None
+            state.frame = state.frame.parent
+            context.leave(cell)
+
+    async def commit(self) -> None:
+        """Commits a transaction that `begin()` opened."""
+        await self._session.commit()
+
+    async def rollback(self) -> None:
+        """Rolls a transaction back that `begin()` opened."""
+        await self._session.rollback()
+
+
+class AsyncSession:
+    """A unit of work on a database: `async with AsyncSession() as session`.
+
+    The object is a handle; each `async with` makes a state of its own, found again through the context, so that one
+    handle may be entered by many tasks. Entering does no I/O. Leaving commits; leaving by an exception rolls back.
+
+    Args:
+        database: A Database, an Adapter or a DSN; the configured one, or CORMORANT_DSN's, if none is given.
+        dsn: A DSN, in the place of `database`.
+        connection_config: A ConnectionConfig, in the place of `database`.
+        autocommit: Make every flush a transaction of its own; the configuration's setting if not given.
+        isolation: The isolation level of its transactions.
+        read_only: Its transactions refuse writes.
+
+    Example:
+        >>> async with AsyncSession() as session:
+        ...     session.add(Author(name="Ada"))
+    """
+
+    def __init__(
+        self,
+        database: Database | Adapter | str | None = None,
+        *,
+        dsn: str | None = None,
+        connection_config: ConnectionConfig | None = None,
+        autocommit: bool | None = None,
+        isolation: IsolationLevel | None = None,
+        read_only: bool = False,
+    ) -> None:
+        check_isolation(isolation)
+        given = [source for source in (database, dsn, connection_config) if source is not None]
+        if len(given) > 1:
+            raise ConfigurationError("a session takes one of database, dsn and connection_config")
+        self._source: Any = given[0] if given else None
+        self._autocommit = autocommit
+        self._isolation: IsolationLevel | None = isolation
+        self._read_only = read_only
+        self._open: list[tuple[SessionState, context.Cell[SessionState]]] = []
+        self._was_open = ""
+
+    @property
+    def database(self) -> Database:
+        """The database it works on."""
+        return database_of(self._source)
+
+    # ---- life
+
+    async def __aenter__(self) -> Self:
+        database = self.database
+        options = Options(self._isolation or database.isolation, self._read_only)
+        autocommit = database.config.autocommit if self._autocommit is None else self._autocommit
+        state = SessionState(database, options, autocommit=autocommit)
+        _handles[id(state)] = self
+        self._open.append((state, context.enter(state.frame)))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._close(self.state(), failed=error is not None)
+
+    async def _close(self, state: SessionState, *, failed: bool) -> None:
+        try:
+            await state.close(failed=failed)
+        finally:
+            _handles.pop(id(state), None)
+            self._was_open = f"{state.root_frame} ended at {state.closed_at}"
+            for known, cell in self._open:
+                if known is state:
+                    context.leave(cell)
+            self._open = [entry for entry in self._open if entry[0] is not state]
+
+    async def close(self) -> None:
+        """Rolls back what is not committed and ends the session; a second call does nothing."""
+        for state, _ in list(self._open):
+            await self._close(state, failed=True)
+
+    @classmethod
+    def current(cls) -> AsyncSession:
+        """Gives the session of the innermost open block of the calling context.
+
+        Raises:
+            SessionNotEntered: There is none.
+        """
+        cell = context.innermost()
+        handle = None if cell is None or cell.frame is None else _handles.get(id(cell.frame.state))
+        if handle is None:
+            raise SessionNotEntered("no session is open here", hint="enter one: async with AsyncSession() as session")
+        return handle
+
+    def state(self) -> SessionState:
+        """Gives the caller's state: the context's innermost one of this handle, else the only open one.
+
+        Raises:
+            SessionNotEntered: The handle was never entered.
+            SessionClosedError: Every block of it has ended.
+            AmbiguousSession: Several are open, and the context names none.
+        """
+        cell = context.innermost()
+        opened = self._open
+        while cell is not None:
+            frame = cell.frame
+            if frame is not None:
+                for state, _ in opened:
+                    if state is frame.state:
+                        return state
+            cell = cell.parent
+        if len(opened) == 1:
+            return opened[0][0]
+        raise self._no_state()
+
+    def _no_state(self) -> Exception:
+        if self._open:
+            places = "; ".join(str(state.frame) for state, _ in self._open)
+            return AmbiguousSession(
+                f"{len(self._open)} blocks of this session are open, and none of them in this context: {places}",
+                hint="use the session inside its own block, or make one for each task",
+            )
+        if self._was_open:
+            return SessionClosedError(
+                f"the session is closed: {self._was_open}", hint="open one for work that goes on: async with AsyncSession()"
+            )
+        return SessionNotEntered("the session was not entered", hint="use `async with AsyncSession() as session:`")
+
+    # ---- reading
+
+    @overload
+    def query(self, source: type[M]) -> QuerySet[M]: ...
+    @overload
+    def query(self, source: type[Q]) -> Q: ...
+    def query(self, source: Any) -> Any:
+        """Starts a query of a model's objects; a QuerySet subclass may stand for its model.
+
+        Example:
+            >>> await session.query(Article).filter(Article.views > 3)
+        """
+        info: Any = getattr(source, "__info__", None)
+        if isinstance(info, ModelInfo):
+            return QuerySet[Any](QuerySpec(info), self)
+        if isinstance(source, type) and issubclass(source, QuerySet):
+            return source(QuerySpec(_model_of(source)), self)
+        raise WrongType(f"query() takes a model, not {source!r}", hint="session.query(Author)")
+
+    async def fetch(self, spec: QuerySpec) -> list[Any]:
+        """Runs a query; queries call it."""
+        return await self.state().fetch(spec)
+
+    async def write(self, spec: QuerySpec) -> int:
+        """Runs an UPDATE or DELETE by conditions; queries call it."""
+        return await self.state().write(spec)
+
+    async def get(self, model: type[M], key: Any) -> M | None:
+        """Gives the object of a primary key, or None; one that is known is given without a query.
+
+        Args:
+            key: The key; for a composite one a tuple in declaration order.
+        """
+        state = self.state()
+        state.check_usable()
+        info = model.__info__
+        found = state.identity.get(info, _checked_key(info, key))
+        if found is not None and not is_ghost(found):
+            return None if id(found) in state.unit.deleted else cast(M, found)
+        columns = [info.column(name) for name in info.key_attributes]
+        rows = await state.fetch(loader.by_key(info, columns, key))
+        return rows[0] if rows else None
+
+    async def get_one(self, model: type[M], key: Any) -> M:
+        """Gives the object of a primary key.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+        found = await self.get(model, key)
+        if found is None:
+            raise NotFoundError(f"{model.__name__} {key!r} does not exist", hint="use get() where that can be")
+        return found
+
+    async def get_many(self, model: type[M], keys: Iterable[Any]) -> list[M]:
+        """Gives the objects of several keys, in the keys' order, in one query; missing ones are left out."""
+        state = self.state()
+        info = model.__info__
+        wanted = [_checked_key(info, key) for key in keys]
+        known = state.identity.of(info)
+        missing = [key for key in wanted if known.get(key) is None or is_ghost(known[key])]
+        columns = [info.column(name) for name in info.key_attributes]
+        for chunk in loader.chunks(dict.fromkeys(missing)):
+            await state.fetch(loader.by_keys(info, columns, chunk))
+        return [known[key] for key in wanted if key in known and not is_ghost(known[key])]
+
+    async def refresh(self, *objects: Model) -> None:
+        """Reads objects again, over what they hold.
+
+        Raises:
+            StaleObjectError: An object has changes that would be lost, or its row is gone.
+        """
+        state = self.state()
+        for instance in objects:
+            if instance._changes:
+                raise StaleObjectError(
+                    f"{instance!r} has unsaved changes to {', '.join(instance._changes)}", hint="flush, or roll back, first"
+                )
+            info, key = type(instance).__info__, key_of(instance)
+            unload(instance, instance._origin or state.unit.adopted)
+            columns = [info.column(name) for name in info.key_attributes]
+            if not await state.fetch(loader.by_key(info, columns, key)):
+                raise StaleObjectError(f"{info.name} {key!r} does not exist any more", hint="expunge() the object")
+
+    # ---- changing
+
+    def add(self, *objects: Model) -> None:
+        """Takes new objects in, and the new objects they are related to; written at the next flush.
+
+        Raises:
+            ForeignInstanceError: An object belongs to another session.
+        """
+        state = self.state()
+        for instance in objects:
+            state.unit.add(instance)
+
+    async def create(self, model: Callable[P, M], *args: P.args, **kwargs: P.kwargs) -> M:
+        """Makes an object, adds it and flushes.
+
+        Example:
+            >>> ada = await session.create(Author, name="Ada")   # INSERT ... RETURNING "id"
+        """
+        instance = model(*args, **kwargs)
+        self.add(instance)
+        await self.flush()
+        return instance
+
+    def delete(self, *objects: Model) -> None:
+        """Marks objects' rows for deletion at the next flush."""
+        state = self.state()
+        for instance in objects:
+            state.unit.delete(instance)
+
+    def expunge(self, *objects: Model) -> None:
+        """Takes objects out of the session; what was pending for them is forgotten."""
+        self.state().forget(objects)
+
+    def clear(self) -> None:
+        """Takes every object out of the session; what is pending is forgotten."""
+        state = self.state()
+        state.unit.clear()
+        state.identity.clear()
+
+    async def flush(self) -> None:
+        """Writes what is pending: inserts, updates, links, deletes, in one transaction."""
+        await self.state().flush()
+
+    # ---- transactions
+
+    def transaction(
+        self, *, isolation: IsolationLevel | None = None, read_only: bool = False, deferrable: bool = False
+    ) -> Transaction:
+        """Opens a transaction; inside one, a savepoint.
+
+        Args:
+            isolation: The isolation level; only for the outermost transaction.
+            read_only: Refuse writes.
+            deferrable: Wait for a snapshot that cannot fail; for serializable read-only transactions.
+
+        Example:
+            >>> async with session.transaction():      # BEGIN, or SAVEPOINT
+            ...     article.views += 1
+        """
+        check_isolation(isolation)
+        return Transaction(self, Options(isolation, read_only, deferrable) if isolation or read_only or deferrable else Options())
+
+    async def begin(
+        self, *, isolation: IsolationLevel | None = None, read_only: bool = False, deferrable: bool = False
+    ) -> Transaction:
+        """Opens a transaction that `commit()` or `rollback()` ends."""
+        check_isolation(isolation)
+        state = self.state()
+        state.check_owner("begin()")
+        if state.transactions.is_open:
+            raise TransactionError("a transaction is open already", hint="use `async with session.transaction()` for a savepoint")
+        options = Options(isolation or state.transactions.options.isolation, read_only, deferrable)
+        await state.enter_block(options)
+        return Transaction(self, options)
+
+    async def commit(self) -> None:
+        """Writes what is pending and commits; nothing is forgotten or expired."""
+        state = self._for_verb("commit()")
+        await state.commit()
+
+    async def rollback(self) -> None:
+        """Undoes everything since the last commit, in the database and in the objects."""
+        state = self._for_verb("rollback()")
+        await state.rollback()
+
+    def _for_verb(self, verb: str) -> SessionState:
+        state = self.state()
+        state.check_owner(verb)
+        if state.frame.kind == "transaction":
+            raise TransactionError(f"{verb} inside {state.frame}", hint="leave the block instead")
+        return state
+
+    # ---- raw SQL
+
+    async def execute(
+        self, sql: LiteralString | Fragment, params: Mapping[str, Any] | None = None, *, write: bool | None = None
+    ) -> Result:
+        """Runs SQL of your own, with `:name` for parameters on every database.
+
+        Args:
+            sql: A literal; `text(...)` for text that was built.
+            params: The values by name.
+            write: Whether it may write; told from its first word otherwise. What writes opens a transaction.
+
+        Example:
+            >>> rows = await session.execute("select id from author where name = :name", {"name": "Ada"})
+        """
+        statement = parse(sql.sql if isinstance(sql, Fragment) else sql)
+        given = params or {}
+        if not isinstance(given, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise QueryError(f"parameters are given by name, not as {type(given).__name__}", hint='execute(sql, {"id": 1})')
+        check_params(statement, given)
+        state = self.state()
+        dialect = state.database.dialect
+        text, names = statement.with_placeholders(dialect.placeholder)
+        args = [dialect.encode_untyped(given[name]) for name in names]
+        return Result(await state.raw(text, args, write=not statement.is_read if write is None else write))
+
+    # ---- what is going on
+
+    @property
+    def new(self) -> AbstractCollection[Model]:
+        """The objects that the next flush inserts."""
+        return tuple(self.state().unit.new.values())
+
+    @property
+    def dirty(self) -> AbstractCollection[Model]:
+        """The objects with changed columns."""
+        state = self.state()
+        state.find_changes_inside()
+        return tuple(state.unit.dirty.values())
+
+    @property
+    def deleted(self) -> AbstractCollection[Model]:
+        """The objects whose rows the next flush deletes."""
+        return tuple(self.state().unit.deleted.values())
+
+    @property
+    def identity_map(self) -> IdentityMap:
+        """The instances it holds."""
+        return self.state().identity
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open."""
+        return self.state().transactions.is_open
+
+    def query_stats(self) -> list[StatementStats]:
+        """Gives the session's statement shapes, the costliest first."""
+        return self.state().tracker.stats()
+
+    def reset_query_stats(self) -> None:
+        """Forgets the statements counted so far."""
+        self.state().tracker.reset()
+
+
+_handles: dict[int, AsyncSession] = {}
+
+
+def _model_of(source: type[QuerySet[Any]]) -> ModelInfo:
+    """Gives the model of `class TaskQuery(QuerySet[Task])`."""
+    for base in getattr(source, "__orig_bases__", ()):
+        for argument in getattr(base, "__args__", ()):
+            info = getattr(argument, "__info__", None)
+            if isinstance(info, ModelInfo):
+                return info
+    raise WrongType(f"{source.__name__} does not say its model", hint="class TaskQuery(QuerySet[Task])")
+
+
+def _checked_key(info: ModelInfo, key: Any) -> Any:
+    values = key if len(info.key_attributes) > 1 else (key,)
+    if not isinstance(values, tuple) or len(values) != len(info.key_attributes):  # pyright: ignore[reportUnknownArgumentType]
+        names = ", ".join(info.key_attributes)
+        raise WrongType(f"the key of {info.name} is a tuple ({names}), not {key!r}")
+    for column, value in zip(info.key_columns, values, strict=True):  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+        try:
+            column.type.check(value)
+        except WrongType as error:
+            raise WrongType(f"{info.name}.{column.attribute}: {error.message}") from None
+    return key
+
+
+class _Current:
+    """Runs queries of `Model.objects` on the session that is current when they run."""
+
+    async def fetch(self, spec: QuerySpec) -> list[Any]:
+        return await AsyncSession.current().fetch(spec)
+
+    async def write(self, spec: QuerySpec) -> int:
+        return await AsyncSession.current().write(spec)
+
+
+def _manager(model: Any) -> Manager[Any]:
+    return Manager(QuerySpec(model.__info__), _Current())
+
+
+ObjectsDescriptor.make_manager = staticmethod(_manager)

@@ -1,0 +1,272 @@
+"""Transactions of one session state: begun lazily, nested by savepoints, with a log to undo objects in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cormorant.adapters.base import Connection, RawRows, Row
+from cormorant.database import Database
+from cormorant.dialects.base import IsolationLevel
+from cormorant.errors import CormorantError, TransactionFailedError
+from cormorant.observability.performance import PerformanceTracker
+
+Undo = Callable[[], None]
+
+
+@dataclass(slots=True)
+class Level:
+    """A transaction, or a savepoint inside it.
+
+    Args:
+        savepoint: The savepoint's name; None for the transaction itself.
+        explicit: A block or `begin()` opened it; otherwise the first write did.
+        cause: What made it fail.
+        undo: Puts objects back as they were, the latest first.
+        first_number: The state's statement number when it wrote first.
+    """
+
+    savepoint: str | None
+    explicit: bool
+    cause: BaseException | None = None
+    undo: list[Undo] = field(default_factory=list[Undo])
+    first_number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a transaction is begun."""
+
+    isolation: IsolationLevel | None = None
+    read_only: bool = False
+    deferrable: bool = False
+
+
+class TransactionStack:
+    """The open transaction of a state, if any, and the one connection it holds.
+
+    Statements inside a transaction queue on its connection. Outside of one, each statement borrows a connection.
+
+    Args:
+        database: Where connections come from.
+        options: How transactions begin unless told otherwise.
+    """
+
+    def __init__(self, database: Database, tracker: PerformanceTracker, options: Options) -> None:
+        self.database = database
+        self.tracker = tracker
+        self.options = options
+        self.levels: list[Level] = []
+        self.connection: Connection | None = None
+        self._begin_with: Options = options
+        self._lock = asyncio.Lock()
+        self._savepoints = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a transaction is open, or will be with the next statement."""
+        return bool(self.levels)
+
+    # ---- statements
+
+    async def fetch(self, sql: str, args: Sequence[Any]) -> Sequence[Row]:
+        """Runs a read and gives its rows."""
+        if not self.levels:
+            return await self._fetch_alone(sql, args)
+        async with self._lock:
+            connection = await self._ready()
+            try:
+                return await self.database.fetch(connection, self.tracker, sql, args)
+            except BaseException as error:
+                self.fail(error)
+                raise
+
+    async def _fetch_alone(self, sql: str, args: Sequence[Any]) -> Sequence[Row]:
+        adapter = self.database.adapter
+        connection = await adapter.acquire()
+        try:
+            return await self.database.fetch(connection, self.tracker, sql, args)
+        finally:
+            adapter.release(connection)
+
+    async def query(self, sql: str, args: Sequence[Any]) -> RawRows:
+        """Runs a statement of raw SQL, in the open transaction if there is one."""
+        if self.levels:
+            return await self.use(lambda connection: self.database.query(connection, self.tracker, sql, args))
+        adapter = self.database.adapter
+        connection = await adapter.acquire()
+        try:
+            return await self.database.query(connection, self.tracker, sql, args)
+        finally:
+            adapter.release(connection)
+
+    async def use(self, work: Callable[[Connection], Any]) -> Any:
+        """Runs work on the transaction's connection; an error or a cancellation fails the innermost block."""
+        async with self._lock:
+            connection = await self._ready()
+            try:
+                return await work(connection)
+            except BaseException as error:
+                self.fail(error)
+                raise
+
+    async def use_alone(self, work: Callable[[Connection], Any]) -> Any:
+        """Runs work that is one statement on a connection of its own, without a transaction."""
+        adapter = self.database.adapter
+        connection = await adapter.acquire(write=True)
+        try:
+            return await work(connection)
+        finally:
+            adapter.release(connection)
+
+    async def _ready(self) -> Connection:
+        """Gives the held connection, with BEGIN and savepoints sent."""
+        self.check()
+        if self.connection is None:
+            adapter = self.database.adapter
+            self.connection = await adapter.acquire(write=not self._begin_with.read_only)
+            try:
+                await self._execute(self._begin_statement())
+                for level in self.levels:
+                    if level.savepoint is not None:
+                        await self._execute(self.database.dialect.savepoint(level.savepoint))
+            except BaseException as error:
+                self._let_go()
+                self.fail(error)
+                raise
+        return self.connection
+
+    def _begin_statement(self) -> str:
+        options = self._begin_with
+        return self.database.dialect.begin(
+            isolation=options.isolation, read_only=options.read_only, deferrable=options.deferrable, write=True
+        )
+
+    async def _execute(self, sql: str) -> None:
+        assert self.connection is not None
+        await self.database.execute(self.connection, self.tracker, sql)
+
+    # ---- blocks
+
+    def begin(self, options: Options | None = None, *, explicit: bool = True) -> Level:
+        """Opens a transaction; BEGIN is sent with the first statement."""
+        self._begin_with = options or self.options
+        level = Level(None, explicit)
+        self.levels.append(level)
+        return level
+
+    def begin_implicit(self) -> None:
+        """Opens a transaction for a write, unless one is open."""
+        if not self.levels:
+            self.begin(explicit=False)
+
+    async def savepoint(self) -> Level:
+        """Opens a block inside the open transaction."""
+        self.check()
+        self._savepoints += 1
+        level = Level(f"cormorant_{self._savepoints}", explicit=True)
+        if self.connection is not None:
+            async with self._lock:
+                await self._execute(self.database.dialect.savepoint(level.savepoint or ""))
+        self.levels.append(level)
+        return level
+
+    def note_write(self, number: int) -> None:
+        """Remembers the first write of every open block that had none."""
+        for level in self.levels:
+            if level.first_number is None:
+                level.first_number = number
+
+    def log(self, undo: Undo) -> None:
+        """Adds to what the innermost block undoes if it is rolled back."""
+        if self.levels:
+            self.levels[-1].undo.append(undo)
+
+    def fail(self, cause: BaseException) -> None:
+        """Marks the innermost block failed."""
+        if self.levels and self.levels[-1].cause is None:
+            self.levels[-1].cause = cause
+
+    def check(self) -> None:
+        """Refuses to go on in a failed block.
+
+        Raises:
+            TransactionFailedError: Carrying the first error as its cause.
+        """
+        for level in self.levels:
+            if level.cause is not None:
+                raise TransactionFailedError(
+                    f"the transaction failed earlier: {_summary(level.cause)}",
+                    hint="leave the block, or await session.rollback(); to try something and go on, "
+                    "use a nested `async with session.transaction()`",
+                ) from level.cause
+
+    async def commit(self) -> None:
+        """Ends the innermost block well: COMMIT, or RELEASE for a savepoint."""
+        self.check()
+        level = self.levels[-1]
+        if level.savepoint is not None:
+            await self._release(level)
+            return
+        try:
+            if self.connection is not None:
+                async with self._lock:
+                    # once COMMIT is sent its outcome counts, whatever becomes of the caller
+                    await _shielded(self._execute("COMMIT"))
+        finally:
+            self._let_go()
+        self.levels.pop()
+
+    async def _release(self, level: Level) -> None:
+        if self.connection is not None:
+            async with self._lock:
+                await _shielded(self._execute(self.database.dialect.release_savepoint(level.savepoint or "")))
+        self.levels.pop()
+        self.levels[-1].undo += level.undo
+
+    async def rollback(self) -> Level:
+        """Ends the innermost block by undoing it, and gives it back for the objects to be undone."""
+        level = self.levels[-1]
+        if level.savepoint is not None and self.connection is not None:
+            async with self._lock:
+                await _shielded(self._execute(self.database.dialect.rollback_to_savepoint(level.savepoint)))
+        elif level.savepoint is None:
+            await self._roll_back_all()
+        self.levels.pop()
+        return level
+
+    async def _roll_back_all(self) -> None:
+        if self.connection is None:
+            return
+        try:
+            if self.connection.in_transaction and not self.connection.is_closed:
+                async with self._lock:
+                    await _shielded(self._execute("ROLLBACK"))
+        finally:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            self.database.adapter.release(connection)
+
+
+async def _shielded(work: Any) -> None:
+    """Waits for work to end even if the caller is cancelled meanwhile; the cancellation is raised afterwards."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        if not task.done():
+            await asyncio.wait([task])
+        if not task.cancelled() and (error := task.exception()) is not None:
+            raise error from None
+        raise
+
+
+def _summary(cause: BaseException) -> str:
+    text = cause.message if isinstance(cause, CormorantError) else str(cause)
+    first = text.splitlines()[0] if text else ""
+    return f"{type(cause).__name__}: {first}" if first else type(cause).__name__

@@ -1,0 +1,19 @@
+"""What queries need from the room above: someone who runs them."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from cormorant.query.spec import QuerySpec
+
+
+class Executor(Protocol):
+    """Runs queries; sessions are executors."""
+
+    async def fetch(self, spec: QuerySpec) -> list[Any]:
+        """Runs a query and gives its rows in the form the query asks for."""
+        ...
+
+    async def write(self, spec: QuerySpec) -> int:
+        """Runs an UPDATE or DELETE by conditions and gives the number of rows."""
+        ...

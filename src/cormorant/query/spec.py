@@ -1,0 +1,92 @@
+"""Everything the user has asked of one query, as a value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from cormorant.models.metadata import ModelInfo
+from cormorant.sql.nodes import Bind, Binds, Expr, Order
+
+Mode = Literal["rows", "count", "exists", "update", "delete"]
+Output = Literal["entities", "tuples", "scalars", "dicts"]
+
+
+class QuerySpec:
+    """A query as asked for; every change gives a new one.
+
+    Its key and its values grow with each builder call, so that a finished query finds its plan without being walked.
+
+    Args:
+        info: The model it starts from.
+    """
+
+    info: ModelInfo
+    key: tuple[Any, ...]
+    binds: Binds
+    where: tuple[Expr[Any], ...]
+    order_by: tuple[Order, ...]
+    group_by: tuple[Expr[Any], ...]
+    having: tuple[Expr[Any], ...]
+    columns: tuple[Any, ...] | None
+    names: tuple[str, ...]
+    output: Output
+    distinct: bool
+    limit: Bind | None
+    offset: Bind | None
+    into: Callable[[Any], Any] | None
+    assignments: tuple[Any, ...]
+    mode: Mode
+
+    def __init__(self, info: ModelInfo) -> None:
+        self.__dict__.update(_EMPTY, info=info, key=("rows", info.source.key))
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{name}: a query never changes, its methods give new ones")
+
+    def changed(self, key: tuple[Any, ...], binds: Binds, **changes: Any) -> QuerySpec:
+        """Gives a copy with some parts replaced.
+
+        Args:
+            key: What the change adds to the query's shape.
+            binds: The values it adds.
+        """
+        new = object.__new__(QuerySpec)
+        values = new.__dict__
+        values.update(self.__dict__)
+        values.update(changes)
+        values["key"] = self.key + key
+        values["binds"] = self.binds + binds
+        return new
+
+    @property
+    def cache_key(self) -> tuple[Any, ...]:
+        """The shape, including which values stand in several places: those are sent once."""
+        binds = self.binds
+        if len(set(binds)) == len(binds):
+            return self.key
+        first: dict[Bind, int] = {}
+        return (*self.key, "shared", *(first.setdefault(bind, len(first)) for bind in binds))
+
+    @property
+    def values(self) -> list[Any]:
+        """The values to send, each once."""
+        return [bind.value for bind in dict.fromkeys(self.binds)]
+
+
+_EMPTY: dict[str, Any] = {
+    "binds": (),
+    "where": (),
+    "order_by": (),
+    "group_by": (),
+    "having": (),
+    "columns": None,
+    "names": (),
+    "output": "entities",
+    "distinct": False,
+    "limit": None,
+    "offset": None,
+    "into": None,
+    "assignments": (),
+    "mode": "rows",
+}

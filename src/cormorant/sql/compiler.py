@@ -1,0 +1,456 @@
+"""Turns statements into SQL text: one method per node, overridden where a dialect differs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+from cormorant.errors import CompileError, QueryError
+from cormorant.sql import nodes as n
+from cormorant.sql import types as t
+from cormorant.sql.statements import Delete, DeleteWhere, Insert, Select, TypedColumn, Update, UpdateWhere
+
+
+class Words(Protocol):
+    """What the compiler asks of a dialect."""
+
+    def quote(self, name: str) -> str: ...
+    def placeholder(self, index: int) -> str: ...
+    def cast_name(self, type_: t.SqlType) -> str: ...
+    def literal(self, value: Any, type_: t.SqlType) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A statement's text, and how each of its parameters is encoded.
+
+    Args:
+        sql: The text, with numbered placeholders.
+        types: The type of each parameter, by position.
+        transforms: Functions applied to some parameters before their type's encoder, by position.
+    """
+
+    sql: str
+    types: tuple[t.SqlType, ...]
+    transforms: tuple[tuple[int, Callable[[Any], Any]], ...] = ()
+
+
+class Scope:
+    """The names that columns are read from in one SELECT; an inner one sees the outer ones."""
+
+    def __init__(self, parent: Scope | None) -> None:
+        self.parent = parent
+        self.aliases: dict[str, str] = {}
+
+    def find(self, key: str) -> str | None:
+        """Gives the alias of a source, from the innermost SELECT outwards."""
+        scope: Scope | None = self
+        while scope is not None:
+            if (alias := scope.aliases.get(key)) is not None:
+                return alias
+            scope = scope.parent
+        return None
+
+    def reserve(self, key: str, wanted: str) -> str:
+        """Gives a source an alias that no visible source has."""
+        taken = self._taken()
+        alias, number = wanted, 2
+        while alias in taken:
+            alias, number = f"{wanted}_{number}", number + 1
+        self.aliases[key] = alias
+        return alias
+
+    def _taken(self) -> set[str]:
+        inherited = set[str]() if self.parent is None else self.parent._taken()
+        return inherited | set(self.aliases.values())
+
+
+class Compiler:
+    """Compiles one statement; made anew for each.
+
+    Args:
+        words: The dialect.
+        binds: The statement's values, in the order in which they will be sent.
+        inline: Write values as literals and columns without their table, as declarations have them.
+    """
+
+    def __init__(self, words: Words, binds: Iterable[n.Bind] = (), *, inline: bool = False) -> None:
+        self.words = words
+        self.inline = inline
+        self.quote = words.quote
+        self.scope: Scope = Scope(None)
+        self.positions: dict[int, int] = {}
+        self.types: list[t.SqlType] = []
+        self.transforms: dict[int, Callable[[Any], Any]] = {}
+        for bind in binds:
+            # a value that stands in two places is sent once
+            if id(bind) not in self.positions:
+                self.positions[id(bind)] = len(self.types)
+                self.types.append(bind.type)
+
+    def compiled(self, sql: str) -> Compiled:
+        """Gives the finished statement."""
+        return Compiled(sql, tuple(self.types), tuple(self.transforms.items()))
+
+    # ---- SELECT
+
+    def select(self, select: Select, links: tuple[tuple[n.Column[Any], n.Expr[Any]], ...] = ()) -> str:
+        """Gives a SELECT; `links` tie its columns to expressions of the statement around it."""
+        outer = self.scope
+        linked = [(inner, self.expr(expr)) for inner, expr in links]
+        self.scope = Scope(outer)
+        try:
+            from_ = self.from_clause(select, tuple(inner for inner, _ in links))
+            where = [f"{self.column(inner)} = {sql}" for inner, sql in linked]
+            where += [self.condition(part) for part in select.where]
+            return self._assemble(select, from_, where)
+        finally:
+            self.scope = outer
+
+    def _assemble(self, select: Select, from_: str, where: list[str]) -> str:
+        columns = ", ".join(self.selected(expr) for expr in select.columns) or "1"
+        sql = f"SELECT {'DISTINCT ' if select.distinct else ''}{columns} FROM {from_}"
+        if where:
+            sql += " WHERE " + " AND ".join(where)
+        if select.group_by:
+            sql += " GROUP BY " + ", ".join(self.group_key(expr, select) for expr in select.group_by)
+        if select.having:
+            sql += " HAVING " + " AND ".join(map(self.condition, select.having))
+        if select.order_by:
+            sql += " ORDER BY " + ", ".join(map(self.order, select.order_by))
+        return sql + self.limit_clause(select)
+
+    def from_clause(self, select: Select, more: tuple[n.Column[Any], ...] = ()) -> str:
+        """Gives FROM's content: the source and every join its columns, and `more`, imply, parents first."""
+        return " ".join([self.source(select.source), *map(self.join, implied_joins(select, more))])
+
+    def source(self, source: n.Source) -> str:
+        """Gives a table or a subquery in FROM and names it."""
+        if isinstance(source, n.SubquerySource):
+            assert isinstance(source.select, Select)
+            inner = self.select(source.select)
+            return f"({inner}) AS {self.quote(self.scope.reserve(source.key, source.alias))}"
+        assert isinstance(source, n.TableSource)
+        alias = self.scope.reserve(source.key, source.table)
+        return self._named(source.table, alias)
+
+    def join(self, source: n.JoinSource) -> str:
+        """Gives one implied JOIN."""
+        alias = self.scope.reserve(source.key, self._join_alias(source))
+        on = " AND ".join(
+            f"{self.quote(alias)}.{self.quote(mine)} = {self.column_of(source.parent, theirs)}"
+            for theirs, mine in source.on
+        )
+        word = "LEFT JOIN" if is_optional(source) else "JOIN"
+        return f"{word} {self._named(source.table, alias)} ON {on}"
+
+    def _join_alias(self, source: n.JoinSource) -> str:
+        names = [source.name]
+        while isinstance(source.parent, n.JoinSource):
+            source = source.parent
+            names.append(source.name)
+        alias = "__".join(reversed(names))
+        return alias if len(alias) <= 50 else names[0]
+
+    def _named(self, table: str, alias: str) -> str:
+        return self.quote(table) if alias == table else f"{self.quote(table)} AS {self.quote(alias)}"
+
+    def column_of(self, source: n.Source, name: str) -> str:
+        """Gives a column of a source by the source's alias."""
+        if self.inline:
+            return self.quote(name)
+        alias = self.scope.find(source.key)
+        if alias is None:
+            raise QueryError(
+                f"the column {name!r} belongs to a table that the query does not read",
+                hint="start from its model, or reach it along a relation: Article.author.name",
+            )
+        return f"{self.quote(alias)}.{self.quote(name)}"
+
+    def selected(self, expr: n.Expr[Any]) -> str:
+        """Gives an item of the SELECT list."""
+        if isinstance(expr, n.Label):
+            return f"{self.selected(expr.expr)} AS {self.quote(expr.name)}"
+        return self.expr(expr)
+
+    def group_key(self, expr: n.Expr[Any], select: Select) -> str:
+        """Gives an item of GROUP BY, by position where it holds values: two parameters are never the same to SQL."""
+        if expr.binds:
+            for position, column in enumerate(select.columns, 1):
+                if _same(expr, column):
+                    return str(position)
+        return self.expr(expr)
+
+    def order(self, order: n.Order) -> str:
+        """Gives an item of ORDER BY."""
+        return self.expr(order.expr) + (" DESC" if order.descending else "")
+
+    def limit_clause(self, select: Select) -> str:
+        """Gives LIMIT and OFFSET."""
+        sql = "" if select.limit is None else f" LIMIT {self.bare(select.limit)}"
+        return sql if select.offset is None else f"{sql} OFFSET {self.bare(select.offset)}"
+
+    # ---- expressions
+
+    def expr(self, expr: n.Expr[Any]) -> str:
+        """Gives any expression."""
+        visit = self.visitors.get(type(expr))
+        if visit is None:
+            raise CompileError(f"{type(expr).__name__} has no SQL on this database")
+        return visit(self, expr)
+
+    def condition(self, expr: n.Expr[Any]) -> str:
+        """Gives a condition that stands in an AND list."""
+        return f"({self.expr(expr)})" if isinstance(expr, n.Logical) and expr.op == "OR" else self.expr(expr)
+
+    def bare(self, expr: n.Expr[Any]) -> str:
+        """Gives an operand whose type the other side tells: a value stays without a cast."""
+        return self.placeholder(expr) if isinstance(expr, n.Bind) else self.operand(expr)
+
+    def operand(self, expr: n.Expr[Any]) -> str:
+        """Gives an expression inside another one, in parentheses where operators could bind otherwise."""
+        sql = self.expr(expr)
+        return f"({sql})" if isinstance(expr, _COMPOUND) else sql
+
+    def placeholder(self, bind: n.Bind) -> str:
+        """Gives a value's placeholder."""
+        if self.inline:
+            return self.words.literal(bind.value, bind.type)
+        return self.words.placeholder(self.positions[id(bind)])
+
+    def bind(self, bind: n.Bind) -> str:
+        """Gives a value where nothing tells the server its type."""
+        return self.placeholder(bind)
+
+    def null(self, _: n.Null) -> str:
+        """Gives NULL."""
+        return "NULL"
+
+    def column(self, column: n.Column[Any]) -> str:
+        """Gives a column."""
+        return self.column_of(column.source, column.name)
+
+    def comparison(self, node: n.Comparison) -> str:
+        """Gives `left op right`."""
+        return f"{self.bare(node.left)} {node.op} {self.bare(node.right)}"
+
+    def arithmetic(self, node: n.Arithmetic) -> str:
+        """Gives `left op right`."""
+        return f"{self.operand(node.left)} {node.op} {self.operand(node.right)}"
+
+    def logical(self, node: n.Logical) -> str:
+        """Gives conditions joined by AND or OR."""
+        return f" {node.op} ".join(self._logical_part(node, part) for part in node.parts)
+
+    def _logical_part(self, node: n.Logical, part: n.Expr[Any]) -> str:
+        sql = self.expr(part)
+        return f"({sql})" if isinstance(part, n.Logical) and part.op != node.op else sql
+
+    def not_(self, node: n.Not) -> str:
+        """Gives NOT."""
+        return f"NOT ({self.expr(node.part)})"
+
+    def is_not_true(self, node: n.IsNotTrue) -> str:
+        """Gives IS NOT TRUE, or NOT where NULL cannot occur: a plain NOT can use an index."""
+        return f"({self.expr(node.part)}) IS NOT TRUE" if node.part.nullable else self.not_(node)
+
+    def is_null(self, node: n.IsNull) -> str:
+        """Gives IS NULL or IS NOT NULL."""
+        return f"{self.operand(node.part)} IS {'NOT ' if node.negated else ''}NULL"
+
+    def between(self, node: n.Between) -> str:
+        """Gives BETWEEN."""
+        return f"{self.operand(node.part)} BETWEEN {self.bare(node.low)} AND {self.bare(node.high)}"
+
+    def in_(self, node: n.In) -> str:
+        """Gives membership in a list that travels as one parameter."""
+        raise CompileError("this database cannot take a list as one parameter")
+
+    def in_select(self, node: n.InSelect) -> str:
+        """Gives IN with a query."""
+        assert isinstance(node.select, Select)
+        return f"{self.operand(node.part)} IN ({self.select(node.select)})"
+
+    def text_match(self, node: n.TextMatch) -> str:
+        """Gives a literal text search."""
+        raise CompileError("this database has no literal text search")
+
+    def function(self, node: n.Function) -> str:
+        """Gives a call."""
+        return self.call(node.name, node)
+
+    def call(self, name: str, node: n.Function) -> str:
+        """Gives a call under the name the database has for it."""
+        args = ", ".join(map(self.expr, node.args))
+        if node.aggregate and not args:
+            args = "*"
+        return f"{name}({'DISTINCT ' if node.distinct else ''}{args})"
+
+    def label(self, node: n.Label[Any]) -> str:
+        """Gives a labelled expression outside the SELECT list, where the label means nothing."""
+        return self.expr(node.expr)
+
+    def fragment(self, node: n.Fragment) -> str:
+        """Gives the developer's own SQL."""
+        return node.sql
+
+    def exists(self, node: n.Exists) -> str:
+        """Gives EXISTS with a correlated SELECT."""
+        assert isinstance(node.select, Select)
+        return f"EXISTS ({self.select(node.select, node.links)})"
+
+    def scalar(self, node: n.ScalarSelect) -> str:
+        """Gives a correlated SELECT as a value."""
+        assert isinstance(node.select, Select)
+        return f"({self.select(node.select, node.links)})"
+
+    visitors: ClassVar[dict[type[n.Expr[Any]], Callable[[Any, Any], str]]] = {
+        n.Bind: lambda self, node: self.bind(node),
+        n.Null: lambda self, node: self.null(node),
+        n.Column: lambda self, node: self.column(node),
+        n.Comparison: lambda self, node: self.comparison(node),
+        n.Arithmetic: lambda self, node: self.arithmetic(node),
+        n.Logical: lambda self, node: self.logical(node),
+        n.Not: lambda self, node: self.not_(node),
+        n.IsNotTrue: lambda self, node: self.is_not_true(node),
+        n.IsNull: lambda self, node: self.is_null(node),
+        n.Between: lambda self, node: self.between(node),
+        n.In: lambda self, node: self.in_(node),
+        n.InSelect: lambda self, node: self.in_select(node),
+        n.TextMatch: lambda self, node: self.text_match(node),
+        n.Function: lambda self, node: self.function(node),
+        n.Label: lambda self, node: self.label(node),
+        n.Fragment: lambda self, node: self.fragment(node),
+        n.Exists: lambda self, node: self.exists(node),
+        n.ScalarSelect: lambda self, node: self.scalar(node),
+    }
+
+    # ---- writes
+
+    def insert(self, statement: Insert) -> str:
+        """Gives an INSERT of one row."""
+        table = self.quote(statement.table)
+        if statement.columns:
+            values = ", ".join(self.parameter(i, column) for i, column in enumerate(statement.columns))
+            body = f"({self.names(statement.columns)}) VALUES ({values})"
+        else:
+            body = "DEFAULT VALUES"
+        return f"INSERT INTO {table} {body}{self.returning(statement.returning)}"
+
+    def update(self, statement: Update) -> str:
+        """Gives an UPDATE of one row: the parameters are first what it is found by, then what it gets."""
+        start = len(statement.matched)
+        for column in statement.matched:
+            self.types.append(column.type)
+        sets = [
+            f"{self.quote(column.name)} = {self.parameter(start + i, column)}"
+            for i, column in enumerate(statement.assigned)
+        ]
+        sets += self.bump(statement, "")
+        where = " AND ".join(
+            f"{self.quote(column.name)} = {self.words.placeholder(i)}" for i, column in enumerate(statement.matched)
+        )
+        sql = f"UPDATE {self.quote(statement.table)} SET {', '.join(sets)} WHERE {where}"
+        return sql + self.returning(statement.returning or statement.matched[:1])
+
+    def bump(self, statement: Update, prefix: str) -> list[str]:
+        """Gives the assignment that counts a version up."""
+        if statement.bumped is None:
+            return []
+        name = self.quote(statement.bumped)
+        return [f"{name} = {prefix}{name} + 1"]
+
+    def delete(self, statement: Delete) -> str:
+        """Gives a DELETE of one row."""
+        where = " AND ".join(
+            f"{self.quote(column.name)} = {self.parameter(i, column)}" for i, column in enumerate(statement.matched)
+        )
+        return f"DELETE FROM {self.quote(statement.table)} WHERE {where}{self.returning(statement.matched)}"
+
+    def update_where(self, statement: UpdateWhere) -> str:
+        """Gives an UPDATE by conditions."""
+        self.scope.reserve(statement.source.key, statement.table)
+        sets = ", ".join(f"{self.quote(item.column.name)} = {self.expr(item.value)}" for item in statement.assignments)
+        return f"UPDATE {self.quote(statement.table)} SET {sets}{self._where(statement.where)}"
+
+    def delete_where(self, statement: DeleteWhere) -> str:
+        """Gives a DELETE by conditions."""
+        self.scope.reserve(statement.source.key, statement.table)
+        return f"DELETE FROM {self.quote(statement.table)}{self._where(statement.where)}"
+
+    def _where(self, where: tuple[n.Expr[Any], ...]) -> str:
+        return " WHERE " + " AND ".join(map(self.condition, where)) if where else ""
+
+    def parameter(self, index: int, column: TypedColumn) -> str:
+        """Gives the placeholder of a column's value and notes its type."""
+        self.types.append(column.type)
+        return self.words.placeholder(index)
+
+    def names(self, columns: Iterable[TypedColumn]) -> str:
+        """Gives quoted column names."""
+        return ", ".join(self.quote(column.name) for column in columns)
+
+    def returning(self, columns: tuple[TypedColumn, ...]) -> str:
+        """Gives RETURNING."""
+        return f" RETURNING {self.names(columns)}" if columns else ""
+
+
+_COMPOUND = (n.Binary, n.Logical, n.Not, n.IsNull, n.Between, n.In, n.InSelect, n.TextMatch)
+
+
+def implied_joins(select: Select, more: tuple[n.Column[Any], ...] = ()) -> list[n.JoinSource]:
+    """Gives the joins that a SELECT's columns need, each after the one it hangs on.
+
+    Sources of the statements around it are theirs to join.
+    """
+    found: dict[str, n.JoinSource] = {}
+    for source in (*_sources(select), *(column.source for column in more)):
+        if root_of(source).key == select.source.key:
+            _add_with_parents(source, found)
+    return list(found.values())
+
+
+def _add_with_parents(source: n.Source, found: dict[str, n.JoinSource]) -> None:
+    if isinstance(source, n.JoinSource) and source.key not in found:
+        _add_with_parents(source.parent, found)
+        found[source.key] = source
+
+
+def _sources(select: Select) -> Iterable[n.Source]:
+    for part in select.expressions:
+        for node in n.walk(part):
+            if isinstance(node, n.Column):
+                yield node.source  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+            elif isinstance(node, (n.Exists, n.InSelect)):
+                yield from _free_sources(node.select)
+
+
+def _free_sources(select: n.SelectLike) -> Iterable[n.Source]:
+    """Gives the sources an inner SELECT takes from the statement around it."""
+    assert isinstance(select, Select)
+    return (source for source in _sources(select) if root_of(source).key != select.source.key)
+
+
+def root_of(source: n.Source) -> n.Source:
+    """Gives the table a chain of joins starts from."""
+    while isinstance(source, n.JoinSource):
+        source = source.parent
+    return source
+
+
+def is_optional(source: n.Source) -> bool:
+    """Whether a source can have no row: once a LEFT JOIN is on the way, all after it must be one."""
+    while isinstance(source, n.JoinSource):
+        if source.optional:
+            return True
+        source = source.parent
+    return False
+
+
+def _same(expr: n.Expr[Any], column: n.Expr[Any]) -> bool:
+    if isinstance(column, n.Label):
+        column = column.expr
+    return expr is column or (
+        expr.key == column.key and [b.value for b in expr.binds] == [b.value for b in column.binds]
+    )

@@ -1,0 +1,139 @@
+"""Tables, constraints and indexes as frozen values, and the statements that make and drop them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from cormorant.sql.nodes import Expr, Order
+from cormorant.sql.types import SqlType
+
+OnDelete: TypeAlias = Literal["restrict", "cascade", "set_null", "set_default", "no_action"]
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnDef:
+    """A column of a table.
+
+    Args:
+        identity: The database numbers the rows.
+        default: What the database writes when nothing is given.
+        computed: The expression the database derives the value from, always stored.
+    """
+
+    name: str
+    type: SqlType
+    nullable: bool = False
+    identity: bool = False
+    default: Expr[Any] | None = None
+    computed: Expr[Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKeyDef:
+    """A reference from columns to another table's key."""
+
+    name: str
+    columns: tuple[str, ...]
+    target: str
+    target_columns: tuple[str, ...]
+    on_delete: OnDelete = "restrict"
+
+
+@dataclass(frozen=True, slots=True)
+class UniqueDef:
+    """A UNIQUE constraint."""
+
+    name: str
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckDef:
+    """A CHECK constraint."""
+
+    name: str
+    condition: Expr[bool]
+
+
+@dataclass(frozen=True, slots=True)
+class IndexDef:
+    """An index over columns or expressions.
+
+    Args:
+        items: Expressions in order, each with a direction.
+        where: Rows that are indexed; None for all.
+    """
+
+    name: str
+    items: tuple[Order, ...]
+    unique: bool = False
+    where: Expr[bool] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table with all that belongs to it.
+
+    Args:
+        source_key: The key of the source its own expressions read from.
+    """
+
+    name: str
+    columns: tuple[ColumnDef, ...]
+    primary_key: tuple[str, ...]
+    foreign_keys: tuple[ForeignKeyDef, ...] = ()
+    uniques: tuple[UniqueDef, ...] = ()
+    checks: tuple[CheckDef, ...] = ()
+    indexes: tuple[IndexDef, ...] = ()
+    source_key: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CreateEnum:
+    """CREATE TYPE ... AS ENUM, where the database has such types."""
+
+    name: str
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CreateTable:
+    """CREATE TABLE with its constraints; foreign keys named in `deferred` are added afterwards."""
+
+    table: Table
+    deferred: tuple[ForeignKeyDef, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AddForeignKey:
+    """ALTER TABLE ... ADD FOREIGN KEY, for tables that point to each other."""
+
+    table: str
+    foreign_key: ForeignKeyDef
+
+
+@dataclass(frozen=True, slots=True)
+class CreateIndex:
+    """CREATE INDEX."""
+
+    table: Table
+    index: IndexDef
+
+
+@dataclass(frozen=True, slots=True)
+class DropTable:
+    """DROP TABLE IF EXISTS; `cascade` also drops the foreign keys that point to it."""
+
+    name: str
+    cascade: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DropEnum:
+    """DROP TYPE IF EXISTS."""
+
+    name: str
+
+
+Operation: TypeAlias = CreateEnum | CreateTable | AddForeignKey | CreateIndex | DropTable | DropEnum

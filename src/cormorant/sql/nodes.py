@@ -1,0 +1,763 @@
+"""SQL expressions as frozen values, typed by the Python value they give.
+
+Every node carries two things besides its parts: `key`, its shape without values (two nodes of equal key compile to
+equal SQL), and `binds`, its values in the order they stand. Both are made when the node is made, so that a warm
+query finds its plan without walking the tree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any, Generic, Literal, NoReturn, Protocol, TypeAlias, overload
+
+from typing_extensions import TypeVar
+
+from cormorant.errors import ExpressionUsedAsBool, QueryError, WrongType
+from cormorant.sql import types as t
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+Key: TypeAlias = "str | tuple[Any, ...]"
+Binds: TypeAlias = "tuple[Bind, ...]"
+MatchKind: TypeAlias = Literal["contains", "startswith", "endswith", "exact"]
+
+
+class Expr(Generic[T_co]):
+    """Anything that can stand in SELECT, WHERE or ORDER BY and gives a value of the Python type `T_co`.
+
+    Example:
+        >>> Article.views > 3          # "articles"."views" > $1
+        >>> (Article.views > 3) & Article.title.startswith("A")
+    """
+
+    __slots__ = ("binds", "key", "type")
+
+    key: Key
+    binds: Binds
+    type: t.SqlType
+
+    @property
+    def children(self) -> tuple[Expr[Any], ...]:
+        """The expressions this one is made of."""
+        return ()
+
+    @property
+    def nullable(self) -> bool:
+        """Whether the value can be NULL."""
+        return any(child.nullable for child in self.children)
+
+    def __bool__(self) -> NoReturn:
+        raise ExpressionUsedAsBool(
+            f"{self!r} is an SQL expression and has no truth value in Python",
+            hint="use & | ~ instead of and, or, not; parenthesise comparisons; pass conditions to .filter(...)",
+        )
+
+    # == makes SQL, so a node is equal to nothing but itself in sets and as a key
+    __hash__ = object.__hash__
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {' '.join(map(repr, self.children))}>"
+
+    # ---- comparison
+
+    def __eq__(self, other: T_co | Expr[T_co]) -> Expr[bool]:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+        return IsNull(self, negated=False) if other is None else compare("=", self, other)
+
+    def __ne__(self, other: T_co | Expr[T_co]) -> Expr[bool]:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+        return IsNull(self, negated=True) if other is None else compare("<>", self, other)
+
+    def __lt__(self, other: T_co | Expr[T_co]) -> Expr[bool]:
+        return compare("<", self, other)
+
+    def __le__(self, other: T_co | Expr[T_co]) -> Expr[bool]:
+        return compare("<=", self, other)
+
+    def __gt__(self, other: T_co | Expr[T_co]) -> Expr[bool]:
+        return compare(">", self, other)
+
+    def __ge__(self, other: T_co | Expr[T_co]) -> Expr[bool]:
+        return compare(">=", self, other)
+
+    def in_(self, values: Iterable[T_co] | Selectable[T_co]) -> Expr[bool]:
+        """Whether the value is one of `values`, a collection or a query of one column."""
+        if isinstance(values, Expr):
+            raise WrongType(f"{values!r} is no collection of values", hint="use == to compare two expressions")
+        select = getattr(values, "as_select", None)
+        if select is not None:
+            return InSelect(self, select())
+        return In(self, values)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+    def between(self, low: T_co | Expr[T_co], high: T_co | Expr[T_co]) -> Expr[bool]:
+        """Whether `low <= value <= high`."""
+        return Between(self, operand(self, low), operand(self, high))
+
+    def is_null(self) -> Expr[bool]:
+        """Whether the value is NULL."""
+        return IsNull(self, negated=False)
+
+    def is_not_null(self) -> Expr[bool]:
+        """Whether the value is not NULL."""
+        return IsNull(self, negated=True)
+
+    # ---- text
+
+    def contains(self: Expr[str | None], part: str | Expr[str]) -> Expr[bool]:
+        """Whether the text holds `part`, taken literally: % and _ mean themselves."""
+        return TextMatch("contains", self, part)
+
+    def startswith(self: Expr[str | None], prefix: str | Expr[str]) -> Expr[bool]:
+        """Whether the text begins with `prefix`, taken literally."""
+        return TextMatch("startswith", self, prefix)
+
+    def endswith(self: Expr[str | None], suffix: str | Expr[str]) -> Expr[bool]:
+        """Whether the text ends with `suffix`, taken literally."""
+        return TextMatch("endswith", self, suffix)
+
+    def icontains(self: Expr[str | None], part: str | Expr[str]) -> Expr[bool]:
+        """Like `contains`, without regard to case."""
+        return TextMatch("contains", self, part, ignore_case=True)
+
+    def istartswith(self: Expr[str | None], prefix: str | Expr[str]) -> Expr[bool]:
+        """Like `startswith`, without regard to case."""
+        return TextMatch("startswith", self, prefix, ignore_case=True)
+
+    def iendswith(self: Expr[str | None], suffix: str | Expr[str]) -> Expr[bool]:
+        """Like `endswith`, without regard to case."""
+        return TextMatch("endswith", self, suffix, ignore_case=True)
+
+    def iexact(self: Expr[str | None], text: str | Expr[str]) -> Expr[bool]:
+        """Whether the texts are equal without regard to case."""
+        return TextMatch("exact", self, text, ignore_case=True)
+
+    # ---- boolean
+
+    def __and__(self: Expr[bool | None], other: Expr[bool | None]) -> Expr[bool]:
+        return Logical("AND", (self, condition(other)))
+
+    def __or__(self: Expr[bool | None], other: Expr[bool | None]) -> Expr[bool]:
+        return Logical("OR", (self, condition(other)))
+
+    def __invert__(self: Expr[bool | None]) -> Expr[bool]:
+        return Not(self)
+
+    # ---- arithmetic
+
+    @overload
+    def __add__(self: Expr[int], other: int | Expr[int]) -> Expr[int]: ...
+    @overload
+    def __add__(self: Expr[float], other: float | Expr[float]) -> Expr[float]: ...
+    @overload
+    def __add__(self: Expr[Decimal], other: Decimal | int | Expr[Decimal]) -> Expr[Decimal]: ...
+    @overload
+    def __add__(self: Expr[str], other: str | Expr[str]) -> Expr[str]: ...
+    @overload
+    def __add__(self: Expr[int | None], other: int | Expr[int | None]) -> Expr[int | None]: ...
+    @overload
+    def __add__(self: Expr[str | None], other: str | Expr[str | None]) -> Expr[str | None]: ...
+    def __add__(self, other: Any) -> Any:
+        return arithmetic("||" if isinstance(self.type, t.Text) else "+", self, other)
+
+    @overload
+    def __sub__(self: Expr[int], other: int | Expr[int]) -> Expr[int]: ...
+    @overload
+    def __sub__(self: Expr[float], other: float | Expr[float]) -> Expr[float]: ...
+    @overload
+    def __sub__(self: Expr[Decimal], other: Decimal | int | Expr[Decimal]) -> Expr[Decimal]: ...
+    def __sub__(self, other: Any) -> Any:
+        return arithmetic("-", self, other)
+
+    @overload
+    def __mul__(self: Expr[int], other: int | Expr[int]) -> Expr[int]: ...
+    @overload
+    def __mul__(self: Expr[float], other: float | Expr[float]) -> Expr[float]: ...
+    @overload
+    def __mul__(self: Expr[Decimal], other: Decimal | int | Expr[Decimal]) -> Expr[Decimal]: ...
+    def __mul__(self, other: Any) -> Any:
+        return arithmetic("*", self, other)
+
+    # ---- naming, ordering, typing
+
+    def asc(self) -> Order:
+        """Smallest first, the default of `order_by`."""
+        return Order(self, descending=False)
+
+    def desc(self) -> Order:
+        """Largest first."""
+        return Order(self, descending=True)
+
+    def label(self, name: str) -> Expr[T_co]:
+        """The same value under a name of your own."""
+        return Label(self, name)
+
+    def optional(self) -> Expr[T_co | None]:
+        """The same SQL, typed as possibly None: for columns reached through a nullable relation."""
+        return self
+
+
+class Selectable(Protocol[T_co]):
+    """A query that can stand inside another one."""
+
+    def as_select(self) -> SelectLike:
+        """Gives the statement."""
+        ...
+
+    def __await__(self) -> Any: ...  # tells a query of T from any other object with as_select
+
+
+class SelectLike(Protocol):
+    """A SELECT statement as a part of an expression."""
+
+    @property
+    def key(self) -> Key: ...
+    @property
+    def binds(self) -> Binds: ...
+
+
+# ------------------------------------------------------------------ values and columns
+
+
+class Bind(Expr[Any]):
+    """A value that travels as a parameter; checked against its type when the node is made."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any, type_: t.SqlType) -> None:
+        self.value = value
+        self.type = type_
+        self.key = "?" + type_.key
+        self.binds = (self,)
+
+    @property
+    def nullable(self) -> bool:
+        return self.value is None
+
+    def __repr__(self) -> str:
+        return f"<value {self.type.name}>"
+
+
+class Null(Expr[None]):
+    """The literal NULL."""
+
+    __slots__ = ()
+    key = "null"
+    binds = ()
+    type = t.UNKNOWN
+
+    @property
+    def nullable(self) -> bool:
+        return True
+
+
+class Source:
+    """Where columns come from. Two sources of equal `key` are the same one."""
+
+    __slots__ = ("key",)
+
+    key: str
+
+
+class TableSource(Source):
+    """A table under one name.
+
+    Args:
+        table: The table's name.
+        key: Tells this use of the table from others.
+    """
+
+    __slots__ = ("table",)
+
+    def __init__(self, table: str, key: str) -> None:
+        self.table = table
+        self.key = key
+
+
+class JoinSource(Source):
+    """A table reached from another source by equal columns.
+
+    Args:
+        parent: The source it hangs on.
+        name: The step's name, used for the alias.
+        table: The table joined.
+        on: Pairs of (column of the parent, column of this table).
+        optional: There may be no row: a LEFT JOIN.
+    """
+
+    __slots__ = ("name", "on", "optional", "parent", "table")
+
+    def __init__(
+        self, parent: Source, name: str, table: str, on: tuple[tuple[str, str], ...], *, optional: bool
+    ) -> None:
+        self.parent = parent
+        self.name = name
+        self.table = table
+        self.on = on
+        self.optional = optional
+        self.key = f"{parent.key}.{name}"
+
+
+class SubquerySource(Source):
+    """A SELECT in the place of a table."""
+
+    __slots__ = ("alias", "select")
+
+    def __init__(self, select: SelectLike, alias: str) -> None:
+        self.select = select
+        self.alias = alias
+        self.key = f"({alias})"
+
+
+class Column(Expr[T_co]):
+    """A column of a model, perhaps reached along relations.
+
+    Args:
+        source: Where the column is read from.
+        name: Its name in the database.
+        type_: Its type.
+        nullable: Whether it can be NULL, a LEFT JOIN on the way included.
+        owner: What messages call it, for instance "Article.title".
+    """
+
+    __slots__ = ("_nullable", "attribute", "name", "owner", "source")
+
+    def __init__(
+        self, source: Source, name: str, type_: t.SqlType, *, nullable: bool, owner: str, attribute: str | None = None
+    ) -> None:
+        self.source = source
+        self.name = name
+        self.type = type_
+        self._nullable = nullable
+        self.owner = owner
+        self.attribute = attribute or name
+        self.key = f"{source.key}:{name}"
+        self.binds = ()
+
+    @property
+    def nullable(self) -> bool:
+        return self._nullable
+
+    def __repr__(self) -> str:
+        return self.owner
+
+    def set(self, value: T_co | Expr[T_co]) -> Assignment:
+        """An assignment for `.update(...)`: a value or an expression.
+
+        Example:
+            >>> Article.views.set(Article.views + 1)   # SET "views" = "articles"."views" + $1
+        """
+        return Assignment(self, Null() if value is None else operand(self, value))
+
+
+class Assignment:
+    """`column = expression` in an UPDATE."""
+
+    __slots__ = ("column", "value")
+
+    def __init__(self, column: Column[Any], value: Expr[Any]) -> None:
+        self.column = column
+        self.value = value
+
+
+class Order:
+    """An expression with a direction, for `order_by` and indexes."""
+
+    __slots__ = ("descending", "expr", "key")
+
+    def __init__(self, expr: Expr[Any], *, descending: bool) -> None:
+        self.expr = expr
+        self.descending = descending
+        self.key = ("desc" if descending else "asc", expr.key)
+
+
+# ------------------------------------------------------------------ operators
+
+
+class Binary(Expr[Any]):
+    """`left op right`: a comparison or arithmetic."""
+
+    __slots__ = ("left", "op", "right")
+
+    def __init__(self, op: str, left: Expr[Any], right: Expr[Any], type_: t.SqlType) -> None:
+        self.op = op
+        self.left = left
+        self.right = right
+        self.type = type_
+        self.key = (op, left.key, right.key)
+        self.binds = left.binds + right.binds
+
+    @property
+    def children(self) -> tuple[Expr[Any], ...]:
+        return (self.left, self.right)
+
+
+class Comparison(Binary):
+    """`left op right` that gives a boolean."""
+
+    __slots__ = ()
+
+
+class Arithmetic(Binary):
+    """`left op right` that gives a value of the operands' type."""
+
+    __slots__ = ()
+
+
+class Logical(Expr[bool]):
+    """Conditions joined by AND or OR."""
+
+    __slots__ = ("op", "parts")
+    type = t.BOOLEAN
+
+    def __init__(self, op: Literal["AND", "OR"], parts: tuple[Expr[Any], ...]) -> None:
+        self.op = op
+        self.parts = parts
+        self.key = (op, *(part.key for part in parts))
+        self.binds = gather(parts)
+
+    @property
+    def children(self) -> tuple[Expr[Any], ...]:
+        return self.parts
+
+
+class Not(Expr[bool]):
+    """NOT, with SQL's meaning: NOT NULL is NULL."""
+
+    __slots__ = ("part",)
+    type = t.BOOLEAN
+
+    def __init__(self, part: Expr[Any]) -> None:
+        self.part = part
+        self.key = ("not", part.key)
+        self.binds = part.binds
+
+    @property
+    def children(self) -> tuple[Expr[Any], ...]:
+        return (self.part,)
+
+
+class IsNotTrue(Not):
+    """False or NULL: what `.exclude()` keeps."""
+
+    __slots__ = ()
+
+    def __init__(self, part: Expr[Any]) -> None:
+        super().__init__(part)
+        self.key = ("not true", part.key)
+
+    @property
+    def nullable(self) -> bool:
+        return False
+
+
+class IsNull(Expr[bool]):
+    """IS NULL and IS NOT NULL."""
+
+    __slots__ = ("negated", "part")
+    type = t.BOOLEAN
+
+    def __init__(self, part: Expr[Any], *, negated: bool) -> None:
+        self.part = part
+        self.negated = negated
+        self.key = ("is not null" if negated else "is null", part.key)
+        self.binds = part.binds
+
+    @property
+    def children(self) -> tuple[Expr[Any], ...]:
+        return (self.part,)
+
+    @property
+    def nullable(self) -> bool:
+        return False
+
+
+class Between(Expr[bool]):
+    """`low <= part <= high`."""
+
+    __slots__ = ("high", "low", "part")
+    type = t.BOOLEAN
+
+    def __init__(self, part: Expr[Any], low: Expr[Any], high: Expr[Any]) -> None:
+        self.part = part
+        self.low = low
+        self.high = high
+        self.key = ("between", part.key, low.key, high.key)
+        self.binds = gather((part, low, high))
+
+    @property
+    def children(self) -> tuple[Expr[Any], ...]:
+        return (self.part, self.low, self.high)
+
+
+class In(Expr[bool]):
+    """Membership in a list of values, sent as one array so that the SQL does not depend on its length."""
+
+    __slots__ = ("part", "values")
+    type = t.BOOLEAN
+
+    def __init__(self, part: Expr[Any], values: Iterable[Any]) -> None:
+        if isinstance(values, (str, bytes)):
+            raise WrongType(f"{part!r}.in_({values!r}) would test its characters", hint="put the value in a list")
+        items = list(values)
+        for item in items:
+            if item is None:
+                raise WrongType(f"{part!r}.in_() got None, which IN never matches", hint="add | column.is_null()")
+            check_value(part, item)
+        item_type = part.type if not isinstance(part.type, t.Unknown) or not items else t.type_of_value(items[0])
+        self.part = part
+        self.values = Bind(items, t.Array(item_type))
+        self.key = ("in", part.key, self.values.key)
+        self.binds = (*part.binds, self.values)
+
+    @property
+    def children(self) -> tuple[Expr[Any], ...]:
+        return (self.part, self.values)
+
+
+class InSelect(Expr[bool]):
+    """Membership in the rows of a query."""
+
+    __slots__ = ("part", "select")
+    type = t.BOOLEAN
+
+    def __init__(self, part: Expr[Any], select: SelectLike) -> None:
+        self.part = part
+        self.select = select
+        self.key = ("in select", part.key, select.key)
+        self.binds = part.binds + select.binds
+
+    @property
+    def children(self) -> tuple[Expr[Any], ...]:
+        return (self.part,)
+
+
+class TextMatch(Expr[bool]):
+    """A literal text searched in another; no character of it is a wildcard."""
+
+    __slots__ = ("ignore_case", "kind", "part", "text")
+    type = t.BOOLEAN
+
+    def __init__(self, kind: MatchKind, part: Expr[Any], text: Any, *, ignore_case: bool = False) -> None:
+        self.kind = kind
+        self.part = part
+        self.ignore_case = ignore_case
+        self.text: Expr[Any] = text if isinstance(text, Expr) else Bind(checked_text(part, text), t.TEXT)
+        self.key = (kind, ignore_case, part.key, self.text.key)
+        self.binds = part.binds + self.text.binds
+
+    @property
+    def children(self) -> tuple[Expr[Any], ...]:
+        return (self.part, self.text)
+
+
+class Function(Expr[Any]):
+    """A call of an SQL function.
+
+    Args:
+        name: The function's name, checked to be a plain identifier.
+        args: Its arguments; none for an aggregate means `*`.
+        type_: The type of its value.
+        aggregate: It folds many rows into one value.
+        nullable: Whether it can give NULL; None: when an argument can.
+        distinct: An aggregate over distinct values.
+    """
+
+    __slots__ = ("_nullable", "aggregate", "args", "distinct", "name")
+
+    def __init__(
+        self,
+        name: str,
+        args: tuple[Expr[Any], ...],
+        type_: t.SqlType,
+        *,
+        aggregate: bool = False,
+        nullable: bool | None = None,
+        distinct: bool = False,
+    ) -> None:
+        if not name.replace(".", "_").isidentifier() or not name.isascii():
+            raise QueryError(f"{name!r} is no function name", hint="use letters, digits, _ and one dot for a schema")
+        self.name = name
+        self.args = args
+        self.type = type_
+        self.aggregate = aggregate
+        self._nullable = nullable
+        self.distinct = distinct
+        self.key = ("call", name, distinct, type_.key, *(arg.key for arg in args))
+        self.binds = gather(args)
+
+    @property
+    def children(self) -> tuple[Expr[Any], ...]:
+        return self.args
+
+    @property
+    def nullable(self) -> bool:
+        return Expr.nullable.fget(self) if self._nullable is None else self._nullable  # type: ignore[attr-defined,no-any-return]
+
+
+class Label(Expr[T_co]):
+    """An expression under a name."""
+
+    __slots__ = ("expr", "name")
+
+    def __init__(self, expr: Expr[T_co], name: str) -> None:
+        self.expr = expr
+        self.name = name
+        self.type = expr.type
+        self.key = ("label", name, expr.key)
+        self.binds = expr.binds
+
+    @property
+    def children(self) -> tuple[Expr[Any], ...]:
+        return (self.expr,)
+
+
+class Fragment(Expr[Any]):
+    """SQL text written by the developer, for defaults, checks and computed columns."""
+
+    __slots__ = ("sql",)
+
+    def __init__(self, sql: str, type_: t.SqlType = t.UNKNOWN) -> None:
+        self.sql = sql
+        self.type = type_
+        self.key = ("sql", sql)
+        self.binds = ()
+
+    @property
+    def nullable(self) -> bool:
+        return True
+
+
+class Exists(Expr[bool]):
+    """Whether a correlated SELECT gives a row.
+
+    Args:
+        select: The inner statement.
+        links: Pairs of (column of the inner statement, expression of the outer one) that must be equal.
+    """
+
+    __slots__ = ("links", "select")
+    word = "exists"
+
+    def __init__(
+        self, select: SelectLike, links: tuple[tuple[Column[Any], Expr[Any]], ...] = (), *, type_: t.SqlType = t.BOOLEAN
+    ) -> None:
+        self.select = select
+        self.links = links
+        self.type = type_
+        self.key = (self.word, select.key, *((inner.key, outer.key) for inner, outer in links))
+        self.binds = select.binds + gather(tuple(outer for _, outer in links))
+
+    @property
+    def children(self) -> tuple[Expr[Any], ...]:
+        return tuple(outer for _, outer in self.links)
+
+    @property
+    def nullable(self) -> bool:
+        return False
+
+
+class ScalarSelect(Exists):
+    """The one value a correlated SELECT gives."""
+
+    __slots__ = ()
+    word = "scalar"
+
+
+# ------------------------------------------------------------------ making nodes
+
+
+def gather(parts: Iterable[Expr[Any]]) -> Binds:
+    """Gives the values of several expressions in order."""
+    return tuple(bind for part in parts for bind in part.binds)
+
+
+def walk(expr: Expr[Any]) -> Iterator[Expr[Any]]:
+    """Gives an expression and all it is made of, outermost first; inner statements are not entered."""
+    yield expr
+    for child in expr.children:
+        yield from walk(child)
+
+
+def condition(value: object) -> Expr[Any]:
+    """Refuses what is no condition: a bool, above all, which is what a comparison of the wrong types gives.
+
+    Raises:
+        WrongType: Saying how a bool comes about.
+    """
+    if isinstance(value, Expr):
+        return value  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(value, bool):
+        raise WrongType(
+            f"{value} is a Python bool, not a condition",
+            hint='write the column first (Author.name == "x", not "x" == Author.name) and compare columns, not objects',
+        )
+    raise WrongType(f"{value!r} ({type(value).__name__}) is not a condition", hint="use Model.column == value")
+
+
+def operand(side: Expr[Any], value: Any) -> Expr[Any]:
+    """Gives the other operand of `side` as an expression, a plain value checked against its type."""
+    if isinstance(value, Expr):
+        return value  # pyright: ignore[reportUnknownVariableType]
+    return Bind(value, check_value(side, value))
+
+
+def check_value(side: Expr[Any], value: Any) -> t.SqlType:
+    """Gives the type a value takes beside `side`.
+
+    Raises:
+        WrongType: Naming the expression, the value and what it must be.
+    """
+    type_ = side.type
+    if type(type_) is t.Unknown:
+        return t.type_of_value(value)
+    try:
+        type_.check(value)
+    except WrongType as error:
+        raise WrongType(f"{side!r}: {error.message}", hint=error.hint) from None
+    # a number is compared as it is, not rounded to the column's decimal places first
+    return t.NUMERIC if isinstance(type_, t.Numeric) else type_
+
+
+def checked_text(side: Expr[Any], value: Any) -> str:
+    """Refuses a search for something that is no text."""
+    if not isinstance(value, str):
+        raise WrongType(f"{side!r}: {value!r} ({type(value).__name__}) is not a str")
+    if not isinstance(side.type, (t.Text, t.Unknown, t.Literals)):
+        raise WrongType(f"{side!r} is {side.type.name}, and text can only be searched in text columns")
+    return value
+
+
+def compare(op: str, left: Expr[Any], right: Any) -> Expr[bool]:
+    """Gives `left op right`."""
+    return Comparison(op, left, operand(left, right), t.BOOLEAN)
+
+
+# what `left op right` gives where it is not the type of `left`
+_RESULT_TYPES: dict[tuple[type[t.SqlType], str, type[t.SqlType]], t.SqlType] = {
+    (t.DateTime, "-", t.DateTime): t.INTERVAL,
+    (t.Integer, "+", t.Float): t.FLOAT,
+    (t.Integer, "-", t.Float): t.FLOAT,
+    (t.Integer, "*", t.Float): t.FLOAT,
+    (t.Integer, "+", t.Numeric): t.NUMERIC,
+    (t.Integer, "-", t.Numeric): t.NUMERIC,
+    (t.Integer, "*", t.Numeric): t.NUMERIC,
+}
+
+def arithmetic(op: str, left: Expr[Any], right: Any) -> Expr[Any]:
+    """Gives `left op right`; a plain value takes the type of `left`, but moments take intervals."""
+    if isinstance(left.type, (t.Boolean, t.Json, t.Array, t.Enumeration, t.Uuid, t.Binary)):
+        raise WrongType(f"{left!r} is {left.type.name}, which has no {op}")
+    if isinstance(right, timedelta) and isinstance(left.type, (t.DateTime, t.Interval)):
+        other: Expr[Any] = Bind(right, t.INTERVAL)
+    else:
+        other = _widen(operand(left, right))
+    # the sum of two 32-bit numbers need not fit 32 bits
+    wide = t.BIG_INTEGER if isinstance(left.type, t.Integer) else left.type
+    plain = t.NUMERIC if isinstance(wide, t.Numeric) else wide
+    result = _RESULT_TYPES.get((type(left.type), op, type(other.type)), plain)
+    return Arithmetic(op, left, other, result)
+
+
+def _widen(expr: Expr[Any]) -> Expr[Any]:
+    return Bind(expr.value, t.BIG_INTEGER) if isinstance(expr, Bind) and isinstance(expr.type, t.Integer) else expr

@@ -1,0 +1,190 @@
+"""Statements as frozen values. Reads carry their values in Bind nodes; writes name columns and get rows beside them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+from cormorant.sql.nodes import Assignment, Binds, Expr, Key, Order, Source, gather
+from cormorant.sql.types import SqlType
+
+
+@dataclass(frozen=True)
+class Select:
+    """SELECT. Joins that columns imply are found when it is compiled.
+
+    Args:
+        source: What stands in FROM.
+        columns: What is selected; empty selects the constant 1, for EXISTS.
+    """
+
+    source: Source
+    columns: tuple[Expr[Any], ...] = ()
+    where: tuple[Expr[Any], ...] = ()
+    group_by: tuple[Expr[Any], ...] = ()
+    having: tuple[Expr[Any], ...] = ()
+    order_by: tuple[Order, ...] = ()
+    distinct: bool = False
+    limit: Expr[int] | None = None
+    offset: Expr[int] | None = None
+
+    @cached_property
+    def key(self) -> Key:
+        """The statement's shape."""
+        return (
+            "select",
+            self.source.key,
+            tuple(expr.key for expr in self.columns),
+            tuple(expr.key for expr in self.where),
+            tuple(expr.key for expr in self.group_by),
+            tuple(expr.key for expr in self.having),
+            tuple(order.key for order in self.order_by),
+            self.distinct,
+            self.limit is not None,
+            self.offset is not None,
+            getattr(getattr(self.source, "select", None), "key", None),
+        )
+
+    @cached_property
+    def binds(self) -> Binds:
+        """The values, in the order of the parts."""
+        inner: Binds = getattr(getattr(self.source, "select", None), "binds", ())
+        return inner + gather(self.expressions)
+
+    @property
+    def expressions(self) -> tuple[Expr[Any], ...]:
+        """Every expression the statement is made of."""
+        return (
+            *self.columns,
+            *self.where,
+            *self.group_by,
+            *self.having,
+            *(order.expr for order in self.order_by),
+            *(part for part in (self.limit, self.offset) if part is not None),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TypedColumn:
+    """A column's name with its type, as far as writing needs it."""
+
+    name: str
+    type: SqlType
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """The column in a cache key."""
+        return (self.name, self.type.key)
+
+
+InsertMode = Literal["row", "by_key", "ordinal", "ascending"]
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """INSERT of one row, or of a batch that travels as one array for each column.
+
+    Args:
+        table: The table's name.
+        columns: The columns given; none inserts defaults only.
+        returning: The columns the server gives back.
+        mode: "row": one row. The others take a batch, and say how returned rows find their objects: "by_key" by the
+            key that was given, "ordinal" by the input's ordinal (MERGE ... RETURNING, PostgreSQL 17), "ascending" by
+            sorting the keys that an identity made.
+    """
+
+    table: str
+    columns: tuple[TypedColumn, ...]
+    returning: tuple[TypedColumn, ...] = ()
+    mode: InsertMode = "row"
+    key_column: str | None = None
+
+    @property
+    def key(self) -> Key:
+        """The statement's shape."""
+        return ("insert", self.mode, self.table, *_keys(self.columns), *_keys(self.returning))
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """UPDATE of rows found by key, one row or a batch.
+
+    Args:
+        assigned: The columns that get new values.
+        matched: The columns a row is found by: its key, and its version where it has one.
+        bumped: A version column that counts up.
+        returning: The columns given back; a batch gives the row's ordinal before them.
+        batch: The values travel as one array for each column: first `matched`, then `assigned`.
+    """
+
+    table: str
+    assigned: tuple[TypedColumn, ...]
+    matched: tuple[TypedColumn, ...]
+    bumped: str | None = None
+    returning: tuple[TypedColumn, ...] = ()
+    batch: bool = False
+
+    @property
+    def key(self) -> Key:
+        """The statement's shape."""
+        parts = (*_keys(self.assigned), "by", *_keys(self.matched), "give", *_keys(self.returning))
+        return ("update", self.batch, self.table, self.bumped, *parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """DELETE of rows found by key, one row or a batch; gives the keys of the rows that were there."""
+
+    table: str
+    matched: tuple[TypedColumn, ...]
+    batch: bool = False
+
+    @property
+    def key(self) -> Key:
+        """The statement's shape."""
+        return ("delete", self.batch, self.table, *_keys(self.matched))
+
+
+@dataclass(frozen=True)
+class UpdateWhere:
+    """UPDATE by conditions, with expressions as values."""
+
+    source: Source
+    table: str
+    assignments: tuple[Assignment, ...]
+    where: tuple[Expr[Any], ...]
+
+    @cached_property
+    def key(self) -> Key:
+        """The statement's shape."""
+        sets = tuple((item.column.name, item.value.key) for item in self.assignments)
+        return ("update where", self.source.key, sets, tuple(expr.key for expr in self.where))
+
+    @cached_property
+    def binds(self) -> Binds:
+        """The values, in the order of the parts."""
+        return gather((*(item.value for item in self.assignments), *self.where))
+
+
+@dataclass(frozen=True)
+class DeleteWhere:
+    """DELETE by conditions."""
+
+    source: Source
+    table: str
+    where: tuple[Expr[Any], ...]
+
+    @cached_property
+    def key(self) -> Key:
+        """The statement's shape."""
+        return ("delete where", self.source.key, tuple(expr.key for expr in self.where))
+
+    @cached_property
+    def binds(self) -> Binds:
+        """The values, in the order of the parts."""
+        return gather(self.where)
+
+
+def _keys(columns: tuple[TypedColumn, ...]) -> tuple[tuple[str, str], ...]:
+    return tuple(column.key for column in columns)

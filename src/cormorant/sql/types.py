@@ -1,0 +1,385 @@
+"""The column types as frozen values; they know Python values and nothing of drivers."""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import enum
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, TypeAlias
+
+from cormorant.errors import WrongType
+
+IntegerSize: TypeAlias = Literal["small", "normal", "big"]
+
+_INTEGER_BITS: dict[IntegerSize, int] = {"small": 16, "normal": 32, "big": 64}
+
+
+@dataclass(frozen=True, slots=True)
+class SqlType:
+    """A column type.
+
+    `key` names the type in plan cache keys; `accepts` are the Python classes a value may have, looked up by exact
+    class first because that is what nearly every value has.
+    """
+
+    name: ClassVar[str] = "unknown"
+    accepts: ClassVar[tuple[type, ...]] = (object,)
+    mutable: ClassVar[bool] = False
+
+    @property
+    def key(self) -> str:
+        """The type in a plan cache key: types of equal key compile to equal SQL."""
+        return self.name
+
+    def check(self, value: Any) -> None:
+        """Refuses a value this type cannot hold.
+
+        Raises:
+            WrongType: Naming the value's class and the accepted ones.
+        """
+        if value is not None and not isinstance(value, self.accepts):
+            expected = " or ".join(cls.__name__ for cls in self.accepts)
+            raise WrongType(f"{_describe(value)} is not {_article(expected)} {expected}")
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown(SqlType):
+    """A value whose column is not known, as in raw SQL; passed as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Integer(SqlType):
+    """16, 32 or 64 bits, signed."""
+
+    name = "integer"
+    accepts = (int,)
+    size: IntegerSize = "normal"
+
+    @property
+    def key(self) -> str:
+        return f"integer:{self.size}"
+
+    def check(self, value: Any) -> None:
+        if value is None:
+            return
+        # bool is an int to Python, yet it is never what a number column means
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise WrongType(f"{_describe(value)} is not an int")
+        bits = _INTEGER_BITS[self.size]
+        if not -(1 << bits - 1) <= value < 1 << bits - 1:
+            raise WrongType(f"{value} does not fit {bits} bits", hint='declare the column with field(size="big")')
+
+
+@dataclass(frozen=True, slots=True)
+class Float(SqlType):
+    """A 64-bit floating point number; an int is taken as one."""
+
+    name = "float"
+    accepts = (float, int)
+
+    def check(self, value: Any) -> None:
+        if value is not None and (not isinstance(value, (float, int)) or isinstance(value, bool)):
+            raise WrongType(f"{_describe(value)} is not a float")
+
+
+@dataclass(frozen=True, slots=True)
+class Numeric(SqlType):
+    """An exact decimal number; an int is taken as one, a float is not."""
+
+    name = "numeric"
+    accepts = (decimal.Decimal, int)
+    precision: int | None = None
+    scale: int | None = None
+
+    @property
+    def key(self) -> str:
+        return f"numeric:{self.precision}:{self.scale}"
+
+    def check(self, value: Any) -> None:
+        if value is None:
+            return
+        if not isinstance(value, (decimal.Decimal, int)) or isinstance(value, bool):
+            raise WrongType(f"{_describe(value)} is not a Decimal")
+        if isinstance(value, decimal.Decimal) and not value.is_finite():
+            raise WrongType(f"{value} is refused: NaN and infinity compare differently on every database")
+        if self.precision is not None:
+            self._check_digits(decimal.Decimal(value), self.precision, self.scale or 0)
+
+    def _check_digits(self, value: decimal.Decimal, precision: int, scale: int) -> None:
+        whole_digits = value.adjusted() + 1 if value else 0
+        if whole_digits > precision - scale:
+            raise WrongType(f"{value} does not fit {precision} digits with {scale} decimal places")
+
+
+@dataclass(frozen=True, slots=True)
+class Boolean(SqlType):
+    """True or False."""
+
+    name = "boolean"
+    accepts = (bool,)
+
+
+@dataclass(frozen=True, slots=True)
+class Text(SqlType):
+    """Characters without a limit, or with one."""
+
+    name = "text"
+    accepts = (str,)
+    length: int | None = None
+
+    @property
+    def key(self) -> str:
+        return "text" if self.length is None else f"text:{self.length}"
+
+
+@dataclass(frozen=True, slots=True)
+class Binary(SqlType):
+    """Bytes."""
+
+    name = "binary"
+    accepts = (bytes, bytearray, memoryview)
+
+
+@dataclass(frozen=True, slots=True)
+class Date(SqlType):
+    """A calendar date."""
+
+    name = "date"
+    accepts = (dt.date,)
+
+    def check(self, value: Any) -> None:
+        # a datetime is a date to Python; cutting its time off silently would lose data
+        if value is not None and (not isinstance(value, dt.date) or isinstance(value, dt.datetime)):
+            raise WrongType(f"{_describe(value)} is not a date")
+
+
+@dataclass(frozen=True, slots=True)
+class Time(SqlType):
+    """A time of day without a zone."""
+
+    name = "time"
+    accepts = (dt.time,)
+
+    def check(self, value: Any) -> None:
+        if value is None:
+            return
+        if not isinstance(value, dt.time):
+            raise WrongType(f"{_describe(value)} is not a time")
+        if value.tzinfo is not None:
+            raise WrongType(f"{value} has a zone; a time column holds times of day", hint="use .replace(tzinfo=None)")
+
+
+@dataclass(frozen=True, slots=True)
+class DateTime(SqlType):
+    """A moment in time: aware in, aware out, in UTC."""
+
+    name = "datetime"
+    accepts = (dt.datetime,)
+
+    def check(self, value: Any) -> None:
+        if value is None:
+            return
+        if not isinstance(value, dt.datetime):
+            raise WrongType(f"{_describe(value)} is not a datetime")
+        if value.tzinfo is None:
+            raise WrongType(
+                f"{value!r} has no time zone, so it is no moment in time",
+                hint="use cormorant.utcnow(), datetime.now(UTC) or .replace(tzinfo=UTC)",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Interval(SqlType):
+    """A length of time, exact to the microsecond."""
+
+    name = "interval"
+    accepts = (dt.timedelta,)
+
+
+@dataclass(frozen=True, slots=True)
+class Uuid(SqlType):
+    """A UUID."""
+
+    name = "uuid"
+    accepts = (uuid.UUID,)
+
+
+@dataclass(frozen=True, slots=True)
+class Enumeration(SqlType):
+    """A Python Enum, kept by its value's text (or whole number), or as a type of the database.
+
+    Args:
+        python: The Enum class.
+        native: The database type's name, where the database has enum types and they are wanted.
+        integers: Every value is an int, kept in an integer column.
+    """
+
+    name = "enum"
+    python: type[enum.Enum]
+    native: str | None = None
+    integers: bool = False
+
+    @property
+    def key(self) -> str:
+        return f"enum:{self.python.__module__}.{self.python.__qualname__}:{self.native}"
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The text of every member, in declaration order."""
+        return tuple(str(member.value) for member in self.python)
+
+    def check(self, value: Any) -> None:
+        if value is not None and not isinstance(value, self.python):
+            example = next(iter(self.python), None)
+            raise WrongType(f"{_describe(value)} is not a {self.python.__name__}", hint=f"use {example}")
+
+
+@dataclass(frozen=True, slots=True)
+class Literals(SqlType):
+    """A fixed set of texts or whole numbers, from `Literal[...]`."""
+
+    name = "literals"
+    values: tuple[str, ...] | tuple[int, ...]
+
+    @property
+    def key(self) -> str:
+        return f"literals:{'int' if self.integers else 'text'}"
+
+    @property
+    def integers(self) -> bool:
+        """Whether the values are whole numbers rather than texts."""
+        return isinstance(self.values[0], int)
+
+    def check(self, value: Any) -> None:
+        if value is not None and value not in self.values:
+            raise WrongType(f"{value!r} is none of {', '.join(map(repr, self.values))}")
+
+
+@dataclass(frozen=True, slots=True)
+class Json(SqlType):
+    """A JSON document, plain or with a Python type.
+
+    Args:
+        type_name: The Python type's name, for messages and keys.
+        dump: Gives the JSON text of a value.
+        load: Gives the value of a JSON text.
+    """
+
+    name = "json"
+    mutable = True
+    type_name: str
+    dump: Callable[[Any], str] = field(compare=False)
+    load: Callable[[str | bytes], Any] = field(compare=False)
+    python: type[Any] | None = None
+
+    @property
+    def key(self) -> str:
+        return f"json:{self.type_name}"
+
+    def check(self, value: Any) -> None:
+        if value is not None and self.python is not None and not isinstance(value, self.python):
+            raise WrongType(f"{_describe(value)} is not a {self.type_name}")
+
+
+@dataclass(frozen=True, slots=True)
+class Array(SqlType):
+    """A list of values of one type."""
+
+    name = "array"
+    accepts = (list,)
+    mutable = True
+    item: SqlType
+
+    @property
+    def key(self) -> str:
+        return f"array:{self.item.key}"
+
+    def check(self, value: Any) -> None:
+        if value is None:
+            return
+        if not isinstance(value, list):
+            raise WrongType(f"{_describe(value)} is not a list")
+        for element in value:  # pyright: ignore[reportUnknownVariableType]
+            self.item.check(element)
+
+
+@dataclass(frozen=True, slots=True)
+class Custom(SqlType):
+    """A Python type of the user's own, kept as another column type.
+
+    Args:
+        python: The Python class of values.
+        base: The column type that the database sees.
+        encode: Turns a value into one of `base`.
+        decode: Turns one of `base` into a value.
+    """
+
+    name = "custom"
+    python: type[Any]
+    base: SqlType
+    encode: Callable[[Any], Any]
+    decode: Callable[[Any], Any]
+
+    @property
+    def key(self) -> str:
+        return f"custom:{self.python.__module__}.{self.python.__qualname__}:{id(self.encode)}:{self.base.key}"
+
+    def check(self, value: Any) -> None:
+        if value is not None and not isinstance(value, self.python):
+            raise WrongType(f"{_describe(value)} is not a {self.python.__name__}")
+
+
+UNKNOWN = Unknown()
+INTEGER = Integer()
+BIG_INTEGER = Integer("big")
+FLOAT = Float()
+NUMERIC = Numeric()
+BOOLEAN = Boolean()
+TEXT = Text()
+BINARY = Binary()
+DATE = Date()
+TIME = Time()
+DATETIME = DateTime()
+INTERVAL = Interval()
+UUID = Uuid()
+
+# datetime before date would not matter here: the lookup is by exact class
+_BY_CLASS: dict[type, SqlType] = {
+    int: BIG_INTEGER,
+    float: FLOAT,
+    decimal.Decimal: NUMERIC,
+    bool: BOOLEAN,
+    str: TEXT,
+    bytes: BINARY,
+    dt.date: DATE,
+    dt.time: TIME,
+    dt.datetime: DATETIME,
+    dt.timedelta: INTERVAL,
+    uuid.UUID: UUID,
+}
+
+
+def type_of_class(cls: type) -> SqlType | None:
+    """Gives the column type a plain Python class stands for, or None."""
+    return _BY_CLASS.get(cls)
+
+
+def type_of_value(value: object) -> SqlType:
+    """Gives the column type a plain Python value stands for; UNKNOWN for everything else."""
+    for cls in type(value).__mro__:
+        if (found := _BY_CLASS.get(cls)) is not None:
+            return found
+    return UNKNOWN
+
+
+def _describe(value: object) -> str:
+    text = repr(value)
+    shown = text if len(text) <= 60 else f"{text[:57]}..."
+    return f"{shown} ({type(value).__name__})"
+
+
+def _article(word: str) -> str:
+    return "an" if word[:1].lower() in "aeiou" else "a"

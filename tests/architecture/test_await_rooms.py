@@ -1,0 +1,77 @@
+"""Deciding is synchronous: only the rooms that talk to the database, or to user code, may wait."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.source import PACKAGE, Function, Module, is_stub, load
+
+ROOMS = {"adapters", "cache", "sync", "testing", "integrations", "database"}
+FILES = {
+    "hooks/dispatcher.py",
+    "query/queryset.py",
+    "persistence/context.py",
+    "persistence/flush.py",
+    "persistence/loader.py",
+    "persistence/m2m.py",
+    "persistence/session.py",
+    "persistence/state.py",
+    "persistence/transaction.py",
+    "schema/builder.py",
+    "schema/introspect.py",
+    "schema/migration.py",
+}
+# `await article.author` and `async for a in author.articles` start here and wait in persistence.
+PROTOCOL_METHODS = {
+    "models/collections.py": {"__await__", "__aiter__"},
+    "models/model.py": {"__await__", "__aiter__"},
+}
+WAITING = (ast.Await, ast.AsyncFor, ast.AsyncWith, ast.AsyncFunctionDef)
+
+
+def waiting_lines(module: Module) -> list[str]:
+    """Gives the lines that wait where nothing should."""
+    if module.room in ROOMS or module.place in FILES:
+        return []
+    allowed = PROTOCOL_METHODS.get(module.place, set())
+    return [f"{module.place}:{node.lineno} {type(node).__name__}" for node in _waiting(module.tree, allowed)]
+
+
+def _waiting(node: ast.AST, allowed: set[str]) -> Iterator[ast.Await | ast.AsyncFor | ast.AsyncWith | Function]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, Function) and child.name in allowed:
+            continue
+        # A protocol's `async def ...: ...` only declares what another room does.
+        declares = isinstance(child, ast.AsyncFunctionDef) and is_stub(child)
+        if isinstance(child, WAITING) and not declares:
+            yield child
+        yield from _waiting(child, allowed)
+
+
+def test_only_the_named_rooms_wait() -> None:
+    assert [line for module in load().values() for line in waiting_lines(module)] == []
+
+
+@pytest.mark.parametrize(
+    ("place", "text", "lines"),
+    [
+        (
+            "query/planner.py",
+            "async def f():\n    await g()",
+            ["query/planner.py:1 AsyncFunctionDef", "query/planner.py:2 Await"],
+        ),
+        ("query/protocols.py", "class E:\n    async def f(self):\n        'Says.'\n        ...", []),
+        ("models/model.py", "class M:\n    def __await__(self):\n        async def f(): await x", []),
+        ("models/model.py", "async def f(): return 1", ["models/model.py:1 AsyncFunctionDef"]),
+        ("adapters/pool.py", "async def f(): return 1", []),
+    ],
+)
+def test_the_rule_bites(tmp_path: Path, place: str, text: str, lines: list[str]) -> None:
+    file = tmp_path / PACKAGE / place
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+    assert [line for module in load(tmp_path).values() for line in waiting_lines(module)] == lines

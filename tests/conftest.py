@@ -1,0 +1,67 @@
+"""What every test can ask for: a database, empty and real.
+
+`database_dsn` runs a test once on each database; `postgres_database` once, on an empty PostgreSQL database;
+`postgres_dsn` is the session's PostgreSQL database as the test before left it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from tests.support import postgres
+
+# A deadline per example would be a timing assertion.
+settings.register_profile("local", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+def pytest_configure() -> None:
+    """Lets a terminated run end like an interrupted one, so that its databases are dropped."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def postgres_dsn(worker_label: str) -> Iterator[str]:
+    """The DSN of a PostgreSQL database made for this session and dropped at its end."""
+    try:
+        with postgres.fresh_database(worker_label) as dsn:
+            yield dsn
+    except postgres.PostgresUnavailable as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def worker_label() -> str:
+    """Tells the workers of pytest-xdist apart: "gw0_", or "" without it."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    return f"{worker}_" if worker else ""
+
+
+@pytest.fixture
+def postgres_database(postgres_dsn: str) -> str:
+    """The DSN of the session's PostgreSQL database, emptied for this test."""
+    postgres.clean(postgres_dsn)
+    return postgres_dsn
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def database_dsn(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The DSN of an empty database: the test runs once on SQLite and once on PostgreSQL."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'test.db'}"
+    # asked for by name, so that a run on SQLite alone starts no server
+    return str(request.getfixturevalue("postgres_database"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the tests that name a PostgreSQL fixture, so that `-m 'not postgresql'` leaves them out."""
+    for item in items:
+        if "postgres_dsn" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.postgresql)

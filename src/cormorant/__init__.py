@@ -19,8 +19,9 @@ from cormorant.persistence.session import AsyncSession, Transaction
 from cormorant.query.predicates import Q
 from cormorant.query.queryset import Manager, QuerySet, Rows
 from cormorant.sql import types
+from cormorant.sql.columns import Column
 from cormorant.sql.functions import func
-from cormorant.sql.nodes import Column, Expr
+from cormorant.sql.nodes import Expr
 from cormorant.sql.raw import text
 
 __version__ = "0.1.0"

@@ -145,7 +145,9 @@ class Database:
 
     # ---- statements, timed and counted
 
-    async def fetch(self, connection: Connection, tracker: PerformanceTracker, sql: str, args: Sequence[Any]) -> Sequence[Row]:
+    async def fetch(
+        self, connection: Connection, tracker: PerformanceTracker, sql: str, args: Sequence[Any]
+    ) -> Sequence[Row]:
         """Runs one statement and gives its rows."""
         start = perf_counter()
         rows = await connection.fetch(sql, args)
@@ -161,14 +163,18 @@ class Database:
         self._record(tracker, sql, sum(map(len, runs)), perf_counter() - start)
         return runs
 
-    async def execute(self, connection: Connection, tracker: PerformanceTracker, sql: str, args: Sequence[Any] = ()) -> int:
+    async def execute(
+        self, connection: Connection, tracker: PerformanceTracker, sql: str, args: Sequence[Any] = ()
+    ) -> int:
         """Runs one statement and gives the number of rows it wrote."""
         start = perf_counter()
         count = await connection.execute(sql, args)
         self._record(tracker, sql, max(count, 0), perf_counter() - start)
         return count
 
-    async def query(self, connection: Connection, tracker: PerformanceTracker, sql: str, args: Sequence[Any]) -> RawRows:
+    async def query(
+        self, connection: Connection, tracker: PerformanceTracker, sql: str, args: Sequence[Any]
+    ) -> RawRows:
         """Runs one statement of raw SQL."""
         start = perf_counter()
         result = await connection.query(sql, args)

@@ -266,14 +266,19 @@ class Pool(Generic[C]):
             return False
         return self._max_age is None or self._loop.time() - self._born[connection] < self._max_age
 
-    def _timeout_error(self) -> PoolTimeout:
-        opening = f", {self._opening} being opened" if self._opening else ""
+    def _timeout_error(self) -> ConnectionLost | PoolTimeout:
+        # all wait equally long, so the one who gives up is the first in line, and an opening is for the first
+        if self._opening:
+            return ConnectionLost(
+                f"no connection could be opened within {self._acquire_timeout} s",
+                hint="check that the server can be reached, or raise acquire_timeout",
+            )
         tasks = [task.get_name() for task in self._in_use.values() if task is not None]
         more = f" and {len(tasks) - _NAMED_HOLDERS} more" if len(tasks) > _NAMED_HOLDERS else ""
         holders = f" (by {', '.join(tasks[:_NAMED_HOLDERS])}{more})" if tasks else ""
         return PoolTimeout(
             f"no connection became free within {self._acquire_timeout} s: of {self.size} in the pool, "
-            f"{len(self._in_use)} are in use{holders}{opening}; {len(self._waiters)} callers wait",
+            f"{len(self._in_use)} are in use{holders}; {len(self._waiters)} callers wait",
             hint="end sessions and transactions sooner, or raise pool_size or acquire_timeout",
         )
 

@@ -38,15 +38,17 @@ class SQLiteConnection:
         driver: The open driver connection.
         writer: Whether it may write; a reader refuses to.
         statement_timeout: Seconds a statement may run; None sets no limit.
+        turn: What the threads of one file take to open and to close it.
     """
 
-    __slots__ = ("_closed", "_driver", "_raw", "_statement_timeout", "_stopped", "_timer", "writer")
+    __slots__ = ("_closed", "_driver", "_raw", "_statement_timeout", "_stopped", "_timer", "_turn", "writer")
 
-    def __init__(self, driver: Any, *, writer: bool, statement_timeout: float | None) -> None:
+    def __init__(self, driver: Any, *, writer: bool, statement_timeout: float | None, turn: threading.Lock) -> None:
         self.writer = writer
         self._driver = driver
         self._raw: sqlite3.Connection = driver._conn
         self._statement_timeout = statement_timeout
+        self._turn = turn
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
         # written by the event loop, read by the thread before each step of a hop
@@ -85,7 +87,10 @@ class SQLiteConnection:
         """Closes the file and ends the thread."""
         if not self._closed:
             self._closed = True
-            await self._driver.close()
+            try:
+                await self._hop(self._close)
+            finally:
+                await self._driver.close()
 
     def terminate(self) -> None:
         """Has the thread close the file and end, without waiting for it."""
@@ -156,6 +161,11 @@ class SQLiteConnection:
 
     # ---- in the thread
 
+    def _close(self) -> None:
+        # of two that close at the same moment neither is the last, and nobody would empty the write-ahead log
+        with self._turn:
+            self._raw.close()
+
     def _work(self, work: Callable[..., R], args: tuple[Any, ...]) -> R:
         self._check_stopped()
         return work(self._raw, *args)
@@ -195,7 +205,7 @@ class SQLiteAdapter:
         # the working directory may change before the first connection opens
         self._path = config.path if config.in_memory else os.path.abspath(config.path)
         self._dialect = SQLiteDialect()
-        self._set_up_lock = threading.Lock()
+        self._turn = threading.Lock()
         self._writers = Pool(
             self._open_writer,
             size=1,
@@ -279,7 +289,9 @@ class SQLiteAdapter:
             # the driver has asked it to end; it must not answer to a loop that is closed by then
             await asyncio.to_thread(thread.join)
             raise translate(error, None) from error
-        connection = SQLiteConnection(driver, writer=writer, statement_timeout=config.statement_timeout)
+        connection = SQLiteConnection(
+            driver, writer=writer, statement_timeout=config.statement_timeout, turn=self._turn
+        )
         try:
             await connection.call("PRAGMA", self._set_up, writer)
         except BaseException:
@@ -290,7 +302,7 @@ class SQLiteAdapter:
     def _set_up(self, raw: sqlite3.Connection, writer: bool) -> None:
         if not self._config.in_memory:
             # two connections at once would refuse each other the change of mode
-            with self._set_up_lock:
+            with self._turn:
                 _use_wal(raw, self._config.busy_timeout)
         raw.execute("PRAGMA synchronous = NORMAL")
         raw.execute("PRAGMA foreign_keys = ON")

@@ -9,9 +9,10 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 from cormorant.errors import ConfigurationError, QueryError
 from cormorant.sql import types as t
+from cormorant.sql.columns import Column
 from cormorant.sql.compiler import Compiled, Compiler
 from cormorant.sql.ddl import ColumnDef, Table
-from cormorant.sql.nodes import Column, Expr, Order
+from cormorant.sql.nodes import Expr, Order
 from cormorant.sql.statements import Delete, DeleteWhere, Insert, InsertMode, Select, Update, UpdateWhere
 
 IsolationLevel: TypeAlias = Literal["read uncommitted", "read committed", "repeatable read", "serializable"]
@@ -148,9 +149,7 @@ class Dialect(ABC):
     # ---- transactions
 
     @abstractmethod
-    def begin(
-        self, *, isolation: IsolationLevel | None, read_only: bool, deferrable: bool, write: bool
-    ) -> str:
+    def begin(self, *, isolation: IsolationLevel | None, read_only: bool, deferrable: bool, write: bool) -> str:
         """Gives the statement that opens a transaction."""
 
     def savepoint(self, name: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from cormorant.dialects.base import Codec, Dialect, IsolationLevel
+from cormorant.sql import calls as k
 from cormorant.sql import nodes as n
 from cormorant.sql import types as t
 from cormorant.sql.compiler import Compiler
@@ -53,7 +54,7 @@ class PostgreSQLCompiler(Compiler):
             "exact": f"{part} = {text}",
         }[node.kind]
 
-    def function(self, node: n.Function) -> str:
+    def function(self, node: k.Function) -> str:
         sql = self.call(node.name, node)
         cast = _CASTS_OF_AGGREGATES.get(node.name, {}).get(type(node.type))
         return sql if cast is None else f"{sql}::{cast}"

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from cormorant.dialects.base import Codec, Dialect, IsolationLevel
 from cormorant.errors import CompileError
+from cormorant.sql import calls as k
 from cormorant.sql import nodes as n
 from cormorant.sql import types as t
 from cormorant.sql.compiler import Compiler
@@ -94,7 +95,7 @@ class SQLiteCompiler(Compiler):
             return f"substr({part}, length({part}) - length({text}) + 1) = {text}"
         return f"{part} = {text}"
 
-    def function(self, node: n.Function) -> str:
+    def function(self, node: k.Function) -> str:
         if node.name == "now":
             return NOW
         if node.args and isinstance(node.args[0].type, t.Numeric):

@@ -249,7 +249,9 @@ def _enumeration(python: type[enum.Enum], options: Mapping[str, Any]) -> t.Enume
 def _literals(values: tuple[Any, ...], place: str) -> t.Literals:
     kinds = {type(value) for value in values}
     if kinds not in ({str}, {int}):
-        raise ModelError(f"{place} mixes {', '.join(k.__name__ for k in kinds)} in Literal", hint="only str, or only int")
+        raise ModelError(
+            f"{place} mixes {', '.join(k.__name__ for k in kinds)} in Literal", hint="only str, or only int"
+        )
     return t.Literals(values)
 
 

@@ -39,7 +39,10 @@ TableArg: TypeAlias = IndexSpec | UniqueSpec | CheckSpec
 
 
 def index(
-    *items: Expr[Any] | Order | type[Any], where: Expr[bool] | None = None, unique: bool = False, name: str | None = None
+    *items: Expr[Any] | Order | type[Any],
+    where: Expr[bool] | None = None,
+    unique: bool = False,
+    name: str | None = None,
 ) -> TableArg:
     """Declares an index.
 

@@ -92,9 +92,7 @@ def _column(model: str, attribute: str, value: Any, where: Mapping[str, Any]) ->
     if value is None:
         value = FieldSpec()
     if not isinstance(value, FieldSpec):
-        raise ModelError(
-            f"{model}.{attribute} = {value!r} is no declaration", hint=f"write field(default={value!r})"
-        )
+        raise ModelError(f"{model}.{attribute} = {value!r} is no declaration", hint=f"write field(default={value!r})")
     return replace(value, **where)
 
 
@@ -166,7 +164,9 @@ def _key_field(spec: RelationSpec, name: str, position: int, given: FieldSpec | 
     index = spec.index and not spec.unique and not spec.primary_key
     if given is not None:
         marks = {"unique": unique or given.unique, "index": index or given.index}
-        return replace(given, relation=spec.name, position=position, primary_key=given.primary_key or spec.primary_key, **marks)
+        return replace(
+            given, relation=spec.name, position=position, primary_key=given.primary_key or spec.primary_key, **marks
+        )
     return FieldSpec(
         name=name,
         init=False,

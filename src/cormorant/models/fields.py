@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field as dataclass_field
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict, TypeVar, overload
 
 from typing_extensions import Unpack
 
 from cormorant.errors import ModelError
 from cormorant.models.state import MISSING
-from cormorant.sql.nodes import Column, Expr
+from cormorant.sql.columns import Column
+from cormorant.sql.nodes import Expr
 from cormorant.sql.types import IntegerSize, SqlType
 
 T = TypeVar("T")

@@ -13,8 +13,9 @@ from cormorant.errors import ModelError, UnknownName, UnresolvedReference, sugge
 from cormorant.models import annotations as ann
 from cormorant.models.registry import Registry, registry
 from cormorant.sql import types as t
+from cormorant.sql.columns import Column, JoinSource, Source, TableSource
 from cormorant.sql.ddl import OnDelete
-from cormorant.sql.nodes import Column, Expr, JoinSource, Source, TableSource
+from cormorant.sql.nodes import Expr
 from cormorant.sql.statements import TypedColumn
 
 if TYPE_CHECKING:
@@ -99,10 +100,14 @@ class RelationInfo:
         far = tuple(self.target.by_attribute[name].name for name in self.remote)
         if self.link is None:
             optional = self.nullable or self.kind != "to_one"
-            return JoinSource(parent, self.name, self.target.table, tuple(zip(near, far, strict=True)), optional=optional)
+            return JoinSource(
+                parent, self.name, self.target.table, tuple(zip(near, far, strict=True)), optional=optional
+            )
         pairs = tuple(zip(near, self.link.near, strict=True))
         link = JoinSource(parent, f"{self.name}_link", self.link.table, pairs, optional=True)
-        return JoinSource(link, self.name, self.target.table, tuple(zip(self.link.far, far, strict=True)), optional=True)
+        return JoinSource(
+            link, self.name, self.target.table, tuple(zip(self.link.far, far, strict=True)), optional=True
+        )
 
 
 class ModelInfo:

@@ -9,8 +9,8 @@ from typing_extensions import Self, TypeVar, dataclass_transform
 
 from cormorant._internal.naming import snake_case
 from cormorant.errors import ModelError, SessionNotEntered
-from cormorant.models.construct import compile_init
 from cormorant.models.constraints import TableArg
+from cormorant.models.construct import compile_init
 from cormorant.models.declaration import read_class
 from cormorant.models.fields import field
 from cormorant.models.metadata import ModelInfo
@@ -31,7 +31,8 @@ from cormorant.models.state import (
     set_class,
     value_or_missing,
 )
-from cormorant.sql.nodes import Column, Expr
+from cormorant.sql.columns import Column
+from cormorant.sql.nodes import Expr
 
 if TYPE_CHECKING:
     from cormorant.query.queryset import Manager
@@ -96,10 +97,7 @@ def make_model(mcls: Any, name: str, bases: tuple[Any, ...], namespace: dict[str
     declaration = read_class(name, bases, namespace, abstract=abstract)
     own_init = "__init__" in namespace
     slots = () if abstract else tuple(declaration.fields)
-    relations = {
-        relation: (Many if spec.many else One)(spec)
-        for relation, spec in declaration.relations.items()
-    }
+    relations = {relation: (Many if spec.many else One)(spec) for relation, spec in declaration.relations.items()}
     meta = mcls if abstract else _metaclass(mcls, name, slots)
     body = {**namespace, **relations, "__slots__": slots, "__declaration__": declaration, "__app__": app}
     cls = type.__new__(meta, name, bases, body, **keywords["options"])
@@ -155,7 +153,9 @@ class ObjectsDescriptor:
     def __get__(self, instance: None, owner: type[M]) -> Manager[M]:
         make = type(self).make_manager
         if make is None:
-            raise SessionNotEntered("no session is known", hint="import cormorant and enter `async with AsyncSession()`")
+            raise SessionNotEntered(
+                "no session is known", hint="import cormorant and enter `async with AsyncSession()`"
+            )
         return cast("Manager[M]", make(owner))
 
 
@@ -277,7 +277,9 @@ def describe(instance: Model) -> str:
         value = value_or_missing(instance, name)
         if value is not MISSING:
             parts.append(f"{name}={_shown(value, sensitive=bool(spec.options.get('sensitive')))}")
-    state = " (reference)" if is_ghost(instance) and instance._origin is not None and not instance._origin.pending else ""
+    state = (
+        " (reference)" if is_ghost(instance) and instance._origin is not None and not instance._origin.pending else ""
+    )
     return f"<{info.name} {' '.join(parts)}{state}>" if parts else f"<{info.name} (new)>"
 
 
@@ -313,7 +315,9 @@ def ref(model: type[M], /, *key: Any) -> M:
     info = model.__info__
     values = key[0] if len(key) == 1 and isinstance(key[0], tuple) else key
     if len(values) != len(info.key_attributes):
-        raise ModelError(f"the key of {info.name} has {len(info.key_attributes)} columns: {', '.join(info.key_attributes)}")
+        raise ModelError(
+            f"the key of {info.name} has {len(info.key_attributes)} columns: {', '.join(info.key_attributes)}"
+        )
     for column, value in zip(info.key_columns, values, strict=True):
         column.type.check(value)
     reference: M = new_ghost(info, dict(zip(info.key_attributes, values, strict=True)), DETACHED)

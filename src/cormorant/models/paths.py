@@ -14,20 +14,10 @@ from cormorant.models.hybrid import hybrid
 from cormorant.models.metadata import ModelInfo, RelationInfo
 from cormorant.models.state import key_is_set, value_or_missing
 from cormorant.sql import types as t
+from cormorant.sql.calls import Exists, ScalarSelect
+from cormorant.sql.columns import Column, JoinSource, Source
 from cormorant.sql.functions import func
-from cormorant.sql.nodes import (
-    Column,
-    Exists,
-    Expr,
-    In,
-    IsNull,
-    JoinSource,
-    Logical,
-    Not,
-    ScalarSelect,
-    Source,
-    condition,
-)
+from cormorant.sql.nodes import Expr, In, IsNull, Logical, Not, condition
 from cormorant.sql.statements import Select
 
 M = TypeVar("M")
@@ -232,4 +222,3 @@ def _key_values(info: ModelInfo, value: object, place: str) -> tuple[Any, ...]:
         f"{place} is a {info.name} and is compared with {value!r} ({type(value).__name__})",
         hint=f"compare with a {info.name}, with ref({info.name}, key), or compare {place}.{info.key_attributes[0]}",
     )
-

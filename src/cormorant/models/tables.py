@@ -14,7 +14,8 @@ from cormorant.models.paths import Path
 from cormorant.models.state import MISSING
 from cormorant.sql import ddl as d
 from cormorant.sql import types as t
-from cormorant.sql.nodes import Bind, Column, Expr, Order, TableSource, walk
+from cormorant.sql.columns import Column, TableSource
+from cormorant.sql.nodes import Bind, Expr, Order, walk
 
 
 def create_operations(infos: Iterable[ModelInfo], *, add_constraints: bool) -> list[d.Operation]:
@@ -151,7 +152,9 @@ def _unique(info: ModelInfo, spec: UniqueSpec) -> d.UniqueDef:
 def _column_name(info: ModelInfo, expr: Expr[Any]) -> str:
     if isinstance(expr, Column) and expr.source.key == info.source.key:
         return expr.name  # pyright: ignore[reportUnknownMemberType]
-    raise ModelError(f"unique() of {info.name} got {expr!r}", hint="use columns of the model, or index(..., unique=True)")
+    raise ModelError(
+        f"unique() of {info.name} got {expr!r}", hint="use columns of the model, or index(..., unique=True)"
+    )
 
 
 def _check(info: ModelInfo, spec: CheckSpec, number: int) -> d.CheckDef:
@@ -185,7 +188,11 @@ def link_table(relation: RelationInfo, link: LinkTable) -> d.Table:
     ]
     keys = tuple(
         d.ForeignKeyDef(
-            constraint_name("fk", link.table, names), names, info.table, tuple(c.name for c in info.key_columns), "cascade"
+            constraint_name("fk", link.table, names),
+            names,
+            info.table,
+            tuple(c.name for c in info.key_columns),
+            "cascade",
         )
         for info, names in ends
     )

@@ -105,9 +105,7 @@ def collect(
     kept = tuple(collections)
     if problems:
         raise ValidationError(problems)
-    return ChangeSet(
-        inserts, changed, tuple(map(_delete, deleted)), tuple(_unique_links(kept)), kept
-    )
+    return ChangeSet(inserts, changed, tuple(map(_delete, deleted)), tuple(_unique_links(kept)), kept)
 
 
 def _insert(instance: Model, problems: list[Problem]) -> InsertChange:

@@ -182,7 +182,9 @@ def _only_row(change: InsertChange, found: Sequence[Row], step: InsertStep) -> R
     if not step.returned:
         return ()
     if not found:
-        raise FlushError(f"the row of {change.instance!r} was inserted and did not come back", hint="a trigger drops it")
+        raise FlushError(
+            f"the row of {change.instance!r} was inserted and did not come back", hint="a trigger drops it"
+        )
     return found[0]
 
 
@@ -196,5 +198,3 @@ def _refuse_stale(missing: Sequence[UpdateChange | DeleteChange]) -> None:
         f"the row of {first.instance!r}{others} was {why} by someone else since it was loaded",
         hint="load it again and repeat the change, or run the whole unit of work again",
     )
-
-

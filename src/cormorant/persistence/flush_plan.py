@@ -210,9 +210,7 @@ def _updates(changes: Sequence[UpdateChange], *, batches: bool) -> Iterable[Upda
 def _update_step(info: ModelInfo, names: tuple[str, ...], group: list[UpdateChange], *, batches: bool) -> UpdateStep:
     version = info.version_column
     checked = () if version is None or group[0].version is None else (version,)
-    returned = tuple(
-        column for column in info.columns if column.spec.computed is not None or column is version
-    )
+    returned = tuple(column for column in info.columns if column.spec.computed is not None or column is version)
     statement = Update(
         table=info.table,
         assigned=tuple(info.by_attribute[name].typed for name in names),
@@ -314,5 +312,3 @@ def _link_row(change: LinkChange) -> tuple[Any, ...]:
 
 def _keys(instance: Model) -> tuple[Any, ...]:
     return tuple(PendingKey(instance, name) for name in type(instance).__info__.key_attributes)
-
-

@@ -13,7 +13,8 @@ from cormorant.models.model import Model
 from cormorant.models.state import is_ghost, key_of, value_or_missing
 from cormorant.persistence.identity_map import IdentityMap
 from cormorant.query.spec import QuerySpec
-from cormorant.sql.nodes import Column, Expr, In, JoinSource, Logical
+from cormorant.sql.columns import Column, JoinSource
+from cormorant.sql.nodes import Expr, In, Logical
 
 CHUNK = 10_000
 """The most keys one statement asks for."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection as AbstractCollection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Collection as AbstractCollection
 from types import TracebackType
 from typing import Any, ParamSpec, cast, overload
 
@@ -35,7 +36,7 @@ from cormorant.persistence.state import SessionState, unload
 from cormorant.persistence.transaction import Level, Options
 from cormorant.query.queryset import Manager, QuerySet
 from cormorant.query.spec import QuerySpec
-from cormorant.sql.nodes import Fragment
+from cormorant.sql.calls import Fragment
 from cormorant.sql.raw import check_params, parse
 
 M = TypeVar("M", bound=Model)
@@ -210,7 +211,8 @@ class AsyncSession:
             )
         if self._was_open:
             return SessionClosedError(
-                f"the session is closed: {self._was_open}", hint="open one for work that goes on: async with AsyncSession()"
+                f"the session is closed: {self._was_open}",
+                hint="open one for work that goes on: async with AsyncSession()",
             )
         return SessionNotEntered("the session was not entered", hint="use `async with AsyncSession() as session:`")
 
@@ -290,7 +292,8 @@ class AsyncSession:
         for instance in objects:
             if instance._changes:
                 raise StaleObjectError(
-                    f"{instance!r} has unsaved changes to {', '.join(instance._changes)}", hint="flush, or roll back, first"
+                    f"{instance!r} has unsaved changes to {', '.join(instance._changes)}",
+                    hint="flush, or roll back, first",
                 )
             info, key = type(instance).__info__, key_of(instance)
             unload(instance, instance._origin or state.unit.adopted)
@@ -358,7 +361,9 @@ class AsyncSession:
             ...     article.views += 1
         """
         check_isolation(isolation)
-        return Transaction(self, Options(isolation, read_only, deferrable) if isolation or read_only or deferrable else Options())
+        return Transaction(
+            self, Options(isolation, read_only, deferrable) if isolation or read_only or deferrable else Options()
+        )
 
     async def begin(
         self, *, isolation: IsolationLevel | None = None, read_only: bool = False, deferrable: bool = False
@@ -368,7 +373,9 @@ class AsyncSession:
         state = self.state()
         state.check_owner("begin()")
         if state.transactions.is_open:
-            raise TransactionError("a transaction is open already", hint="use `async with session.transaction()` for a savepoint")
+            raise TransactionError(
+                "a transaction is open already", hint="use `async with session.transaction()` for a savepoint"
+            )
         options = Options(isolation or state.transactions.options.isolation, read_only, deferrable)
         await state.enter_block(options)
         return Transaction(self, options)
@@ -408,7 +415,9 @@ class AsyncSession:
         statement = parse(sql.sql if isinstance(sql, Fragment) else sql)
         given = params or {}
         if not isinstance(given, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise QueryError(f"parameters are given by name, not as {type(given).__name__}", hint='execute(sql, {"id": 1})')
+            raise QueryError(
+                f"parameters are given by name, not as {type(given).__name__}", hint='execute(sql, {"id": 1})'
+            )
         check_params(statement, given)
         state = self.state()
         dialect = state.database.dialect

@@ -11,20 +11,11 @@ from cormorant.models.metadata import ModelInfo
 from cormorant.models.paths import Path
 from cormorant.query.spec import Output, QuerySpec
 from cormorant.sql import types as t
+from cormorant.sql.calls import Exists
+from cormorant.sql.columns import Column, JoinSource, SubquerySource, TableSource
 from cormorant.sql.compiler import implied_joins
 from cormorant.sql.functions import func
-from cormorant.sql.nodes import (
-    Column,
-    Exists,
-    Expr,
-    InSelect,
-    JoinSource,
-    Label,
-    SelectLike,
-    SubquerySource,
-    TableSource,
-    walk,
-)
+from cormorant.sql.nodes import Expr, InSelect, Label, SelectLike, walk
 from cormorant.sql.statements import DeleteWhere, Select, UpdateWhere
 
 Selected: TypeAlias = "tuple[ModelInfo, int, bool] | tuple[int, t.SqlType]"
@@ -58,7 +49,14 @@ def plan(spec: QuerySpec) -> QueryPlan:
     if spec.mode == "count":
         return _plan_count(spec)
     if spec.mode == "exists":
-        select = Select(spec.info.source, where=spec.where, group_by=spec.group_by, having=spec.having, limit=spec.limit, offset=spec.offset)
+        select = Select(
+            spec.info.source,
+            where=spec.where,
+            group_by=spec.group_by,
+            having=spec.having,
+            limit=spec.limit,
+            offset=spec.offset,
+        )
         return _planned(select, [(0, t.UNKNOWN)], "scalars")
     columns, parts = _selected(spec)
     return _planned(_select(spec, columns), parts, spec.output, spec.names)

@@ -8,7 +8,8 @@ from typing import Any, Literal
 from cormorant.errors import QueryError, UnknownName, WrongType, suggest
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.paths import ManyExpr, Path
-from cormorant.sql.nodes import Column, Expr, IsNotTrue, Logical, condition
+from cormorant.sql.columns import Column
+from cormorant.sql.nodes import Expr, IsNotTrue, Logical, condition
 
 Lookup = Callable[[Any, Any], Expr[Any]]
 

@@ -17,8 +17,9 @@ from cormorant.query.planner import select_of
 from cormorant.query.predicates import Q, conditions_of
 from cormorant.query.protocols import Executor
 from cormorant.query.spec import Mode, QuerySpec
+from cormorant.sql.columns import Assignment, Column
 from cormorant.sql.functions import as_expr
-from cormorant.sql.nodes import Assignment, Bind, Binds, Column, Expr, IsNotTrue, Label, Logical, Order, gather
+from cormorant.sql.nodes import Bind, Binds, Expr, IsNotTrue, Label, Logical, Order, gather
 from cormorant.sql.statements import Select
 from cormorant.sql.types import BIG_INTEGER
 
@@ -106,9 +107,7 @@ class Builder(Generic[R]):
     def group_by(self, *keys: Expr[Any] | type[Any]) -> Self:
         """Folds the rows that agree in these expressions into one."""
         parts = tuple(map(as_expr, keys))
-        return self._with(
-            ("group", *(part.key for part in parts)), gather(parts), group_by=self._spec.group_by + parts
-        )
+        return self._with(("group", *(part.key for part in parts)), gather(parts), group_by=self._spec.group_by + parts)
 
     def having(self, *conditions: Condition) -> Self:
         """Keeps the groups that meet every condition."""
@@ -307,9 +306,7 @@ class QuerySet(Terminals[M]):
     @overload
     def annotate(self, a: Expr[T1], b: Expr[T2], c: Expr[T3], /) -> Rows[tuple[M, T1, T2, T3]]: ...
     @overload
-    def annotate(
-        self, a: Expr[T1], b: Expr[T2], c: Expr[T3], d: Expr[T4], /
-    ) -> Rows[tuple[M, T1, T2, T3, T4]]: ...
+    def annotate(self, a: Expr[T1], b: Expr[T2], c: Expr[T3], d: Expr[T4], /) -> Rows[tuple[M, T1, T2, T3, T4]]: ...
     @overload
     def annotate(
         self, a: Expr[T1], b: Expr[T2], c: Expr[T3], d: Expr[T4], /, *more: Expr[Any]
@@ -427,6 +424,3 @@ def _check_assignment(info: ModelInfo, item: Any) -> None:
         raise WrongType(f"update() takes assignments, not {item!r}", hint="use Model.column.set(value)")
     if item.column.source is not info.source:
         raise QueryError(f"{item.column!r} is not a column of {info.name}")
-
-
-

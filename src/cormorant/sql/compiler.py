@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 from cormorant.errors import CompileError, QueryError
+from cormorant.sql import calls as k
+from cormorant.sql import columns as c
 from cormorant.sql import nodes as n
 from cormorant.sql import types as t
 from cormorant.sql.statements import Delete, DeleteWhere, Insert, Select, TypedColumn, Update, UpdateWhere
@@ -95,7 +97,7 @@ class Compiler:
 
     # ---- SELECT
 
-    def select(self, select: Select, links: tuple[tuple[n.Column[Any], n.Expr[Any]], ...] = ()) -> str:
+    def select(self, select: Select, links: tuple[tuple[c.Column[Any], n.Expr[Any]], ...] = ()) -> str:
         """Gives a SELECT; `links` tie its columns to expressions of the statement around it."""
         outer = self.scope
         linked = [(inner, self.expr(expr)) for inner, expr in links]
@@ -121,21 +123,21 @@ class Compiler:
             sql += " ORDER BY " + ", ".join(map(self.order, select.order_by))
         return sql + self.limit_clause(select)
 
-    def from_clause(self, select: Select, more: tuple[n.Column[Any], ...] = ()) -> str:
+    def from_clause(self, select: Select, more: tuple[c.Column[Any], ...] = ()) -> str:
         """Gives FROM's content: the source and every join its columns, and `more`, imply, parents first."""
         return " ".join([self.source(select.source), *map(self.join, implied_joins(select, more))])
 
-    def source(self, source: n.Source) -> str:
+    def source(self, source: c.Source) -> str:
         """Gives a table or a subquery in FROM and names it."""
-        if isinstance(source, n.SubquerySource):
+        if isinstance(source, c.SubquerySource):
             assert isinstance(source.select, Select)
             inner = self.select(source.select)
             return f"({inner}) AS {self.quote(self.scope.reserve(source.key, source.alias))}"
-        assert isinstance(source, n.TableSource)
+        assert isinstance(source, c.TableSource)
         alias = self.scope.reserve(source.key, source.table)
         return self._named(source.table, alias)
 
-    def join(self, source: n.JoinSource) -> str:
+    def join(self, source: c.JoinSource) -> str:
         """Gives one implied JOIN."""
         alias = self.scope.reserve(source.key, self._join_alias(source))
         on = " AND ".join(
@@ -145,9 +147,9 @@ class Compiler:
         word = "LEFT JOIN" if is_optional(source) else "JOIN"
         return f"{word} {self._named(source.table, alias)} ON {on}"
 
-    def _join_alias(self, source: n.JoinSource) -> str:
+    def _join_alias(self, source: c.JoinSource) -> str:
         names = [source.name]
-        while isinstance(source.parent, n.JoinSource):
+        while isinstance(source.parent, c.JoinSource):
             source = source.parent
             names.append(source.name)
         alias = "__".join(reversed(names))
@@ -156,7 +158,7 @@ class Compiler:
     def _named(self, table: str, alias: str) -> str:
         return self.quote(table) if alias == table else f"{self.quote(table)} AS {self.quote(alias)}"
 
-    def column_of(self, source: n.Source, name: str) -> str:
+    def column_of(self, source: c.Source, name: str) -> str:
         """Gives a column of a source by the source's alias."""
         if self.inline:
             return self.quote(name)
@@ -227,7 +229,7 @@ class Compiler:
         """Gives NULL."""
         return "NULL"
 
-    def column(self, column: n.Column[Any]) -> str:
+    def column(self, column: c.Column[Any]) -> str:
         """Gives a column."""
         return self.column_of(column.source, column.name)
 
@@ -276,11 +278,11 @@ class Compiler:
         """Gives a literal text search."""
         raise CompileError("this database has no literal text search")
 
-    def function(self, node: n.Function) -> str:
+    def function(self, node: k.Function) -> str:
         """Gives a call."""
         return self.call(node.name, node)
 
-    def call(self, name: str, node: n.Function) -> str:
+    def call(self, name: str, node: k.Function) -> str:
         """Gives a call under the name the database has for it."""
         args = ", ".join(map(self.expr, node.args))
         if node.aggregate and not args:
@@ -291,16 +293,16 @@ class Compiler:
         """Gives a labelled expression outside the SELECT list, where the label means nothing."""
         return self.expr(node.expr)
 
-    def fragment(self, node: n.Fragment) -> str:
+    def fragment(self, node: k.Fragment) -> str:
         """Gives the developer's own SQL."""
         return node.sql
 
-    def exists(self, node: n.Exists) -> str:
+    def exists(self, node: k.Exists) -> str:
         """Gives EXISTS with a correlated SELECT."""
         assert isinstance(node.select, Select)
         return f"EXISTS ({self.select(node.select, node.links)})"
 
-    def scalar(self, node: n.ScalarSelect) -> str:
+    def scalar(self, node: k.ScalarSelect) -> str:
         """Gives a correlated SELECT as a value."""
         assert isinstance(node.select, Select)
         return f"({self.select(node.select, node.links)})"
@@ -308,7 +310,7 @@ class Compiler:
     visitors: ClassVar[dict[type[n.Expr[Any]], Callable[[Any, Any], str]]] = {
         n.Bind: lambda self, node: self.bind(node),
         n.Null: lambda self, node: self.null(node),
-        n.Column: lambda self, node: self.column(node),
+        c.Column: lambda self, node: self.column(node),
         n.Comparison: lambda self, node: self.comparison(node),
         n.Arithmetic: lambda self, node: self.arithmetic(node),
         n.Logical: lambda self, node: self.logical(node),
@@ -319,11 +321,11 @@ class Compiler:
         n.In: lambda self, node: self.in_(node),
         n.InSelect: lambda self, node: self.in_select(node),
         n.TextMatch: lambda self, node: self.text_match(node),
-        n.Function: lambda self, node: self.function(node),
+        k.Function: lambda self, node: self.function(node),
         n.Label: lambda self, node: self.label(node),
-        n.Fragment: lambda self, node: self.fragment(node),
-        n.Exists: lambda self, node: self.exists(node),
-        n.ScalarSelect: lambda self, node: self.scalar(node),
+        k.Fragment: lambda self, node: self.fragment(node),
+        k.Exists: lambda self, node: self.exists(node),
+        k.ScalarSelect: lambda self, node: self.scalar(node),
     }
 
     # ---- writes
@@ -399,49 +401,49 @@ class Compiler:
 _COMPOUND = (n.Binary, n.Logical, n.Not, n.IsNull, n.Between, n.In, n.InSelect, n.TextMatch)
 
 
-def implied_joins(select: Select, more: tuple[n.Column[Any], ...] = ()) -> list[n.JoinSource]:
+def implied_joins(select: Select, more: tuple[c.Column[Any], ...] = ()) -> list[c.JoinSource]:
     """Gives the joins that a SELECT's columns need, each after the one it hangs on.
 
     Sources of the statements around it are theirs to join.
     """
-    found: dict[str, n.JoinSource] = {}
+    found: dict[str, c.JoinSource] = {}
     for source in (*_sources(select), *(column.source for column in more)):
         if root_of(source).key == select.source.key:
             _add_with_parents(source, found)
     return list(found.values())
 
 
-def _add_with_parents(source: n.Source, found: dict[str, n.JoinSource]) -> None:
-    if isinstance(source, n.JoinSource) and source.key not in found:
+def _add_with_parents(source: c.Source, found: dict[str, c.JoinSource]) -> None:
+    if isinstance(source, c.JoinSource) and source.key not in found:
         _add_with_parents(source.parent, found)
         found[source.key] = source
 
 
-def _sources(select: Select) -> Iterable[n.Source]:
+def _sources(select: Select) -> Iterable[c.Source]:
     for part in select.expressions:
         for node in n.walk(part):
-            if isinstance(node, n.Column):
+            if isinstance(node, c.Column):
                 yield node.source  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-            elif isinstance(node, (n.Exists, n.InSelect)):
+            elif isinstance(node, (k.Exists, n.InSelect)):
                 yield from _free_sources(node.select)
 
 
-def _free_sources(select: n.SelectLike) -> Iterable[n.Source]:
+def _free_sources(select: n.SelectLike) -> Iterable[c.Source]:
     """Gives the sources an inner SELECT takes from the statement around it."""
     assert isinstance(select, Select)
     return (source for source in _sources(select) if root_of(source).key != select.source.key)
 
 
-def root_of(source: n.Source) -> n.Source:
+def root_of(source: c.Source) -> c.Source:
     """Gives the table a chain of joins starts from."""
-    while isinstance(source, n.JoinSource):
+    while isinstance(source, c.JoinSource):
         source = source.parent
     return source
 
 
-def is_optional(source: n.Source) -> bool:
+def is_optional(source: c.Source) -> bool:
     """Whether a source can have no row: once a LEFT JOIN is on the way, all after it must be one."""
-    while isinstance(source, n.JoinSource):
+    while isinstance(source, c.JoinSource):
         if source.optional:
             return True
         source = source.parent

@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from cormorant.sql import types as t
-from cormorant.sql.nodes import Expr, Fragment, Function, operand
+from cormorant.sql.calls import Fragment, Function
+from cormorant.sql.nodes import Expr, operand
 
 T = TypeVar("T")
 N = TypeVar("N", int, float, Decimal)

@@ -14,7 +14,7 @@ from typing import Any, Generic, Literal, NoReturn, Protocol, TypeAlias, overloa
 
 from typing_extensions import TypeVar
 
-from cormorant.errors import ExpressionUsedAsBool, QueryError, WrongType
+from cormorant.errors import ExpressionUsedAsBool, WrongType
 from cormorant.sql import types as t
 
 T = TypeVar("T")
@@ -251,115 +251,6 @@ class Null(Expr[None]):
         return True
 
 
-class Source:
-    """Where columns come from. Two sources of equal `key` are the same one."""
-
-    __slots__ = ("key",)
-
-    key: str
-
-
-class TableSource(Source):
-    """A table under one name.
-
-    Args:
-        table: The table's name.
-        key: Tells this use of the table from others.
-    """
-
-    __slots__ = ("table",)
-
-    def __init__(self, table: str, key: str) -> None:
-        self.table = table
-        self.key = key
-
-
-class JoinSource(Source):
-    """A table reached from another source by equal columns.
-
-    Args:
-        parent: The source it hangs on.
-        name: The step's name, used for the alias.
-        table: The table joined.
-        on: Pairs of (column of the parent, column of this table).
-        optional: There may be no row: a LEFT JOIN.
-    """
-
-    __slots__ = ("name", "on", "optional", "parent", "table")
-
-    def __init__(
-        self, parent: Source, name: str, table: str, on: tuple[tuple[str, str], ...], *, optional: bool
-    ) -> None:
-        self.parent = parent
-        self.name = name
-        self.table = table
-        self.on = on
-        self.optional = optional
-        self.key = f"{parent.key}.{name}"
-
-
-class SubquerySource(Source):
-    """A SELECT in the place of a table."""
-
-    __slots__ = ("alias", "select")
-
-    def __init__(self, select: SelectLike, alias: str) -> None:
-        self.select = select
-        self.alias = alias
-        self.key = f"({alias})"
-
-
-class Column(Expr[T_co]):
-    """A column of a model, perhaps reached along relations.
-
-    Args:
-        source: Where the column is read from.
-        name: Its name in the database.
-        type_: Its type.
-        nullable: Whether it can be NULL, a LEFT JOIN on the way included.
-        owner: What messages call it, for instance "Article.title".
-    """
-
-    __slots__ = ("_nullable", "attribute", "name", "owner", "source")
-
-    def __init__(
-        self, source: Source, name: str, type_: t.SqlType, *, nullable: bool, owner: str, attribute: str | None = None
-    ) -> None:
-        self.source = source
-        self.name = name
-        self.type = type_
-        self._nullable = nullable
-        self.owner = owner
-        self.attribute = attribute or name
-        self.key = f"{source.key}:{name}"
-        self.binds = ()
-
-    @property
-    def nullable(self) -> bool:
-        return self._nullable
-
-    def __repr__(self) -> str:
-        return self.owner
-
-    def set(self, value: T_co | Expr[T_co]) -> Assignment:
-        """An assignment for `.update(...)`: a value or an expression.
-
-        Example:
-            >>> Article.views.set(Article.views + 1)   # SET "views" = "articles"."views" + $1
-        """
-        return Assignment(self, Null() if value is None else operand(self, value))
-
-
-class Assignment:
-    """`column = expression` in an UPDATE."""
-
-    __slots__ = ("column", "value")
-
-    def __init__(self, column: Column[Any], value: Expr[Any]) -> None:
-        self.column = column
-        self.value = value
-
-
 class Order:
     """An expression with a direction, for `order_by` and indexes."""
 
@@ -551,50 +442,6 @@ class TextMatch(Expr[bool]):
         return (self.part, self.text)
 
 
-class Function(Expr[Any]):
-    """A call of an SQL function.
-
-    Args:
-        name: The function's name, checked to be a plain identifier.
-        args: Its arguments; none for an aggregate means `*`.
-        type_: The type of its value.
-        aggregate: It folds many rows into one value.
-        nullable: Whether it can give NULL; None: when an argument can.
-        distinct: An aggregate over distinct values.
-    """
-
-    __slots__ = ("_nullable", "aggregate", "args", "distinct", "name")
-
-    def __init__(
-        self,
-        name: str,
-        args: tuple[Expr[Any], ...],
-        type_: t.SqlType,
-        *,
-        aggregate: bool = False,
-        nullable: bool | None = None,
-        distinct: bool = False,
-    ) -> None:
-        if not name.replace(".", "_").isidentifier() or not name.isascii():
-            raise QueryError(f"{name!r} is no function name", hint="use letters, digits, _ and one dot for a schema")
-        self.name = name
-        self.args = args
-        self.type = type_
-        self.aggregate = aggregate
-        self._nullable = nullable
-        self.distinct = distinct
-        self.key = ("call", name, distinct, type_.key, *(arg.key for arg in args))
-        self.binds = gather(args)
-
-    @property
-    def children(self) -> tuple[Expr[Any], ...]:
-        return self.args
-
-    @property
-    def nullable(self) -> bool:
-        return Expr.nullable.fget(self) if self._nullable is None else self._nullable  # type: ignore[attr-defined,no-any-return]
-
-
 class Label(Expr[T_co]):
     """An expression under a name."""
 
@@ -610,58 +457,6 @@ class Label(Expr[T_co]):
     @property
     def children(self) -> tuple[Expr[Any], ...]:
         return (self.expr,)
-
-
-class Fragment(Expr[Any]):
-    """SQL text written by the developer, for defaults, checks and computed columns."""
-
-    __slots__ = ("sql",)
-
-    def __init__(self, sql: str, type_: t.SqlType = t.UNKNOWN) -> None:
-        self.sql = sql
-        self.type = type_
-        self.key = ("sql", sql)
-        self.binds = ()
-
-    @property
-    def nullable(self) -> bool:
-        return True
-
-
-class Exists(Expr[bool]):
-    """Whether a correlated SELECT gives a row.
-
-    Args:
-        select: The inner statement.
-        links: Pairs of (column of the inner statement, expression of the outer one) that must be equal.
-    """
-
-    __slots__ = ("links", "select")
-    word = "exists"
-
-    def __init__(
-        self, select: SelectLike, links: tuple[tuple[Column[Any], Expr[Any]], ...] = (), *, type_: t.SqlType = t.BOOLEAN
-    ) -> None:
-        self.select = select
-        self.links = links
-        self.type = type_
-        self.key = (self.word, select.key, *((inner.key, outer.key) for inner, outer in links))
-        self.binds = select.binds + gather(tuple(outer for _, outer in links))
-
-    @property
-    def children(self) -> tuple[Expr[Any], ...]:
-        return tuple(outer for _, outer in self.links)
-
-    @property
-    def nullable(self) -> bool:
-        return False
-
-
-class ScalarSelect(Exists):
-    """The one value a correlated SELECT gives."""
-
-    __slots__ = ()
-    word = "scalar"
 
 
 # ------------------------------------------------------------------ making nodes
@@ -743,6 +538,7 @@ _RESULT_TYPES: dict[tuple[type[t.SqlType], str, type[t.SqlType]], t.SqlType] = {
     (t.Integer, "-", t.Numeric): t.NUMERIC,
     (t.Integer, "*", t.Numeric): t.NUMERIC,
 }
+
 
 def arithmetic(op: str, left: Expr[Any], right: Any) -> Expr[Any]:
     """Gives `left op right`; a plain value takes the type of `left`, but moments take intervals."""

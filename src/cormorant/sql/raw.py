@@ -11,7 +11,7 @@ from typing import Any
 from typing_extensions import LiteralString
 
 from cormorant.errors import QueryError, suggest
-from cormorant.sql.nodes import Fragment
+from cormorant.sql.calls import Fragment
 
 # what may hold a colon without meaning a parameter, and the parameters themselves
 _TOKENS = re.compile(
@@ -28,7 +28,9 @@ _TOKENS = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
-_READS = re.compile(r"\s*(?:--[^\n]*\n\s*|/\*.*?\*/\s*)*(?:select|values|table|show|explain(?!\s*(?:\(|analy)))\b", re.I | re.S)
+_READS = re.compile(
+    r"\s*(?:--[^\n]*\n\s*|/\*.*?\*/\s*)*(?:select|values|table|show|explain(?!\s*(?:\(|analy)))\b", re.I | re.S
+)
 _LOCKS = re.compile(r"\bfor\s+(?:no\s+key\s+)?(?:update|share|key\s+share)\b", re.I)
 
 
@@ -93,7 +95,9 @@ def check_params(statement: RawStatement, params: Mapping[str, Any]) -> None:
     """
     for name in statement.names:
         if name not in params:
-            raise QueryError(f"the statement has the parameter :{name}, and no value was given", hint=suggest(name, params))
+            raise QueryError(
+                f"the statement has the parameter :{name}, and no value was given", hint=suggest(name, params)
+            )
     for name in params:
         if name not in statement.names:
             raise QueryError(f"the statement has no parameter :{name}", hint=suggest(name, statement.names))

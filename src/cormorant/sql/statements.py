@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-from cormorant.sql.nodes import Assignment, Binds, Expr, Key, Order, Source, gather
+from cormorant.sql.columns import Assignment, Source
+from cormorant.sql.nodes import Binds, Expr, Key, Order, gather
 from cormorant.sql.types import SqlType
 
 

@@ -1,0 +1,106 @@
+"""Functions, the developer's own SQL, and SELECTs inside expressions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cormorant.errors import QueryError
+from cormorant.sql import types as t
+from cormorant.sql.columns import Column
+from cormorant.sql.nodes import Expr, SelectLike, gather
+
+
+class Function(Expr[Any]):
+    """A call of an SQL function.
+
+    Args:
+        name: The function's name, checked to be a plain identifier.
+        args: Its arguments; none for an aggregate means `*`.
+        type_: The type of its value.
+        aggregate: It folds many rows into one value.
+        nullable: Whether it can give NULL; None: when an argument can.
+        distinct: An aggregate over distinct values.
+    """
+
+    __slots__ = ("_nullable", "aggregate", "args", "distinct", "name")
+
+    def __init__(
+        self,
+        name: str,
+        args: tuple[Expr[Any], ...],
+        type_: t.SqlType,
+        *,
+        aggregate: bool = False,
+        nullable: bool | None = None,
+        distinct: bool = False,
+    ) -> None:
+        if not name.replace(".", "_").isidentifier() or not name.isascii():
+            raise QueryError(f"{name!r} is no function name", hint="use letters, digits, _ and one dot for a schema")
+        self.name = name
+        self.args = args
+        self.type = type_
+        self.aggregate = aggregate
+        self._nullable = nullable
+        self.distinct = distinct
+        self.key = ("call", name, distinct, type_.key, *(arg.key for arg in args))
+        self.binds = gather(args)
+
+    @property
+    def children(self) -> tuple[Expr[Any], ...]:
+        return self.args
+
+    @property
+    def nullable(self) -> bool:
+        return Expr.nullable.fget(self) if self._nullable is None else self._nullable  # type: ignore[attr-defined,no-any-return]
+
+
+class Fragment(Expr[Any]):
+    """SQL text written by the developer, for defaults, checks and computed columns."""
+
+    __slots__ = ("sql",)
+
+    def __init__(self, sql: str, type_: t.SqlType = t.UNKNOWN) -> None:
+        self.sql = sql
+        self.type = type_
+        self.key = ("sql", sql)
+        self.binds = ()
+
+    @property
+    def nullable(self) -> bool:
+        return True
+
+
+class Exists(Expr[bool]):
+    """Whether a correlated SELECT gives a row.
+
+    Args:
+        select: The inner statement.
+        links: Pairs of (column of the inner statement, expression of the outer one) that must be equal.
+    """
+
+    __slots__ = ("links", "select")
+    word = "exists"
+
+    def __init__(
+        self, select: SelectLike, links: tuple[tuple[Column[Any], Expr[Any]], ...] = (), *, type_: t.SqlType = t.BOOLEAN
+    ) -> None:
+        self.select = select
+        self.links = links
+        self.type = type_
+        self.key = (self.word, select.key, *((inner.key, outer.key) for inner, outer in links))
+        self.binds = select.binds + gather(tuple(outer for _, outer in links))
+
+    @property
+    def children(self) -> tuple[Expr[Any], ...]:
+        return tuple(outer for _, outer in self.links)
+
+    @property
+    def nullable(self) -> bool:
+        return False
+
+
+class ScalarSelect(Exists):
+    """The one value a correlated SELECT gives."""
+
+    __slots__ = ()
+    word = "scalar"

@@ -1,0 +1,121 @@
+"""Columns, and the sources they are read from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from typing_extensions import TypeVar
+
+from cormorant.sql import types as t
+from cormorant.sql.nodes import Expr, Null, SelectLike, operand
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Source:
+    """Where columns come from. Two sources of equal `key` are the same one."""
+
+    __slots__ = ("key",)
+
+    key: str
+
+
+class TableSource(Source):
+    """A table under one name.
+
+    Args:
+        table: The table's name.
+        key: Tells this use of the table from others.
+    """
+
+    __slots__ = ("table",)
+
+    def __init__(self, table: str, key: str) -> None:
+        self.table = table
+        self.key = key
+
+
+class JoinSource(Source):
+    """A table reached from another source by equal columns.
+
+    Args:
+        parent: The source it hangs on.
+        name: The step's name, used for the alias.
+        table: The table joined.
+        on: Pairs of (column of the parent, column of this table).
+        optional: There may be no row: a LEFT JOIN.
+    """
+
+    __slots__ = ("name", "on", "optional", "parent", "table")
+
+    def __init__(
+        self, parent: Source, name: str, table: str, on: tuple[tuple[str, str], ...], *, optional: bool
+    ) -> None:
+        self.parent = parent
+        self.name = name
+        self.table = table
+        self.on = on
+        self.optional = optional
+        self.key = f"{parent.key}.{name}"
+
+
+class SubquerySource(Source):
+    """A SELECT in the place of a table."""
+
+    __slots__ = ("alias", "select")
+
+    def __init__(self, select: SelectLike, alias: str) -> None:
+        self.select = select
+        self.alias = alias
+        self.key = f"({alias})"
+
+
+class Column(Expr[T_co]):
+    """A column of a model, perhaps reached along relations.
+
+    Args:
+        source: Where the column is read from.
+        name: Its name in the database.
+        type_: Its type.
+        nullable: Whether it can be NULL, a LEFT JOIN on the way included.
+        owner: What messages call it, for instance "Article.title".
+    """
+
+    __slots__ = ("_nullable", "attribute", "name", "owner", "source")
+
+    def __init__(
+        self, source: Source, name: str, type_: t.SqlType, *, nullable: bool, owner: str, attribute: str | None = None
+    ) -> None:
+        self.source = source
+        self.name = name
+        self.type = type_
+        self._nullable = nullable
+        self.owner = owner
+        self.attribute = attribute or name
+        self.key = f"{source.key}:{name}"
+        self.binds = ()
+
+    @property
+    def nullable(self) -> bool:
+        return self._nullable
+
+    def __repr__(self) -> str:
+        return self.owner
+
+    def set(self, value: T_co | Expr[T_co]) -> Assignment:
+        """An assignment for `.update(...)`: a value or an expression.
+
+        Example:
+            >>> Article.views.set(Article.views + 1)   # SET "views" = "articles"."views" + $1
+        """
+        return Assignment(self, Null() if value is None else operand(self, value))
+
+
+class Assignment:
+    """`column = expression` in an UPDATE."""
+
+    __slots__ = ("column", "value")
+
+    def __init__(self, column: Column[Any], value: Expr[Any]) -> None:
+        self.column = column
+        self.value = value

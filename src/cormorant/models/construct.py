@@ -19,9 +19,10 @@ def compile_init(
     The object is filled as the untracked twin. It becomes a ghost where columns stay unset, to be made by the
     database, and a plain instance otherwise. Relations are set last, through their descriptors.
     """
-    names: dict[str, Any] = {"MISSING": MISSING, "set_class": set_class, "cls": cls, "twin": twin, "ghost": ghost}
+    # an attribute never starts with "_", so these names are free
+    names: dict[str, Any] = {"_MISSING": MISSING, "_set_class": set_class, "_cls": cls, "_twin": twin, "_ghost": ghost}
     parameters: list[str] = []
-    body = ["    set_class(self, twin)"]
+    body = ["    _set_class(_self, _twin)"]
     may_be_unset: list[str] = []
     for name, spec in fields.items():
         if not spec.init:
@@ -32,15 +33,15 @@ def compile_init(
             continue
         parameters.append(_parameter(name, spec))
         _fill_from_parameter(name, spec, body, names, may_be_unset)
-    body += ["    self._origin = None", "    self._changes = None", "    self._related = None"]
+    body += ["    _self.__orm_origin__ = None", "    _self.__orm_changes__ = None", "    _self.__orm_related__ = None"]
     taken = {name: spec for name, spec in relations.items() if spec.kind == "foreign_key" and spec.init}
     parameters += [f"{name}=None" if spec.default is None else name for name, spec in taken.items()]
-    body.append(f"    set_class(self, {_final_class(may_be_unset, fields, names)})")
-    body += [f"    self.{name} = {name}" for name in taken]
+    body.append(f"    _set_class(_self, {_final_class(may_be_unset, fields, names)})")
+    body += [f"    _self.{name} = {name}" for name in taken]
     if taken:
-        body.append("    settle(self)")
-        names["settle"] = _settle(cls, ghost, tuple(may_be_unset))
-    signature = ", ".join(["self", "*", *parameters]) if parameters else "self"
+        body.append("    _settle(_self)")
+        names["_settle"] = _settle(cls, ghost, tuple(may_be_unset))
+    signature = ", ".join(["_self", "*", *parameters]) if parameters else "_self"
     source = f"def __init__({signature}):\n" + "\n".join(body) + "\n"
     init = compile_function("__init__", source, names)
     init.__qualname__ = f"{cls.__qualname__}.__init__"
@@ -49,21 +50,21 @@ def compile_init(
 
 
 def _parameter(name: str, spec: FieldSpec) -> str:
-    return name if spec.required else f"{name}=MISSING"
+    return name if spec.required else f"{name}=_MISSING"
 
 
 def _fill_from_parameter(
     name: str, spec: FieldSpec, body: list[str], names: dict[str, Any], may_be_unset: list[str]
 ) -> None:
     if spec.required:
-        body.append(f"    self.{name} = {name}")
+        body.append(f"    _self.{name} = {name}")
         return
-    body += [f"    if {name} is not MISSING:", f"        self.{name} = {name}"]
+    body += [f"    if {name} is not _MISSING:", f"        _self.{name} = {name}"]
     default = _default(name, spec, names)
     if default is None:
         may_be_unset.append(name)
     else:
-        body += ["    else:", f"        self.{name} = {default}"]
+        body += ["    else:", f"        _self.{name} = {default}"]
 
 
 def _fill(name: str, spec: FieldSpec, body: list[str], names: dict[str, Any], may_be_unset: list[str]) -> None:
@@ -71,26 +72,26 @@ def _fill(name: str, spec: FieldSpec, body: list[str], names: dict[str, Any], ma
     if default is None:
         may_be_unset.append(name)
     else:
-        body.append(f"    self.{name} = {default}")
+        body.append(f"    _self.{name} = {default}")
 
 
 def _default(name: str, spec: FieldSpec, names: dict[str, Any]) -> str | None:
     """Gives the source of a column's default, or None where the database makes the value."""
     if spec.default_factory is not None:
-        names[f"make_{name}"] = spec.default_factory
-        return f"make_{name}()"
+        names[f"_make_{name}"] = spec.default_factory
+        return f"_make_{name}()"
     if spec.default is not MISSING:
-        names[f"default_{name}"] = spec.default
-        return f"default_{name}"
+        names[f"_default_{name}"] = spec.default
+        return f"_default_{name}"
     return None
 
 
 def _final_class(may_be_unset: list[str], fields: Mapping[str, FieldSpec], names: dict[str, Any]) -> str:
     if not may_be_unset:
-        return "cls"
+        return "_cls"
     if any(not fields[name].init for name in may_be_unset):
-        return "ghost"
-    return "ghost if " + " or ".join(f"{name} is MISSING" for name in may_be_unset) + " else cls"
+        return "_ghost"
+    return "_ghost if " + " or ".join(f"{name} is _MISSING" for name in may_be_unset) + " else _cls"
 
 
 def _settle(cls: Any, ghost: Any, names: tuple[str, ...]) -> Callable[[Any], None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from cormorant.errors import DuplicateModel, UnresolvedReference
@@ -20,6 +21,16 @@ class Registry:
 
     def __iter__(self) -> Iterator[ModelInfo]:
         return iter(self._by_path.values())
+
+    @contextmanager
+    def isolated(self) -> Iterator[None]:
+        """Hides all known models for the length of a block, and forgets those declared in it."""
+        kept = self._by_path, self._by_table
+        self._by_path, self._by_table = {}, {}
+        try:
+            yield
+        finally:
+            self._by_path, self._by_table = kept
 
     def add(self, info: ModelInfo) -> None:
         """Takes a model in.

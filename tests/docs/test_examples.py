@@ -1,0 +1,70 @@
+"""Every Python block of the README and of docs/ is executed, file by file, on both databases."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any
+
+import pytest
+
+from cormorant import Database, configure
+from cormorant.models.registry import registry
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```python(?P<marks>[^\n]*)\n(?P<code>.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page: Path) -> Iterator[tuple[int, str, str]]:
+    """Gives (line, marks, code) of each block; blocks marked `no-database` make databases of their own."""
+    text = page.read_text(encoding="utf-8")
+    for match in BLOCK.finditer(text):
+        yield text.count("\n", 0, match.start("code")), match["marks"], match["code"]
+
+
+def compiled(code: str, page: Path, line: int) -> CodeType:
+    """Gives a block as code in which `await` may stand at the top."""
+    tree = ast.parse(code, str(page))
+    ast.increment_lineno(tree, line)
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    return compile(tree, str(page), "exec", flags=flags)
+
+
+@pytest.fixture
+def module(request: pytest.FixtureRequest) -> Iterator[ModuleType]:
+    """A module for a page's names: its models resolve annotations in it."""
+    made = ModuleType(f"page_{request.node.callspec.params['page'].stem}")
+    sys.modules[made.__name__] = made
+    with registry.isolated():
+        yield made
+    del sys.modules[made.__name__]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+async def test_page(page: Path, module: ModuleType, database_dsn: str) -> None:
+    """A page is a program: its blocks share their names, and `db` is an empty database."""
+    found = list(blocks(page))
+    names: dict[str, Any] = vars(module)
+    async with Database(database_dsn) as database:
+        configure(database)
+        try:
+            for line, marks, code in found:
+                if "no-database" not in marks:
+                    names["db"] = database
+                ran = eval(compiled(code, page, line), names)
+                if inspect.iscoroutine(ran):
+                    await ran
+                configure(database)
+        finally:
+            configure(None)
+
+
+def test_pages_have_examples() -> None:
+    """The pattern finds blocks: a page without any would pass untested."""
+    assert len(list(blocks(ROOT / "README.md"))) >= 8

@@ -49,8 +49,8 @@ def compile_refresh(info: ModelInfo, decoders: Decoders) -> Callable[..., None]:
     values = ", ".join(f"v{i}" for i in range(len(info.fields)))
     lines = [f"def refresh(o, origin, {values}):", "    set_class(o, twin)"]
     lines += [f"    {line}" for line in source.assignments(part, decode_key=False)]
-    lines += ["    o._origin = origin", "    o._changes = None", "    set_class(o, cls)"]
-    lines += ["    if o._related is not None:", "        prune(o)"]
+    lines += ["    o.__orm_origin__ = origin", "    o.__orm_changes__ = None", "    set_class(o, cls)"]
+    lines += ["    if o.__orm_related__ is not None:", "        prune(o)"]
     return compile_function("refresh", "\n".join(lines), source.names)
 
 
@@ -70,7 +70,7 @@ def compile_fill(info: ModelInfo, decoders: Decoders) -> Callable[..., None]:
 def prune_related(instance: Any) -> None:
     """Forgets the objects of to-one relations whose key is another one now."""
     info: ModelInfo = type(instance).__info__
-    related = instance._related
+    related = instance.__orm_related__
     for name in [name for name in related if name in info.relations and info.relations[name].kind == "to_one"]:
         relation = info.relations[name]
         held = related[name]
@@ -163,17 +163,17 @@ class _Source:
         create = [
             f"known{position}[{key}] = {o} = new(twin{position})",
             *(line.replace("o.", f"{o}.", 1) for line in self.assignments(part, decode_key=True)),
-            f"{o}._origin = origin",
-            f"{o}._changes = None",
-            f"{o}._related = None",
+            f"{o}.__orm_origin__ = origin",
+            f"{o}.__orm_changes__ = None",
+            f"{o}.__orm_related__ = None",
             f"{o}.__class__ = cls{position}",
         ]
         lines += [
             f"{o} = get{position}({key})",
             f"if {o} is None:",
             *(f"    {line}" for line in create),
-            f"elif {o}._changes is None:",
-            f"    if {o}._origin.number < number:",
+            f"elif {o}.__orm_changes__ is None:",
+            f"    if {o}.__orm_origin__.number < number:",
             f"        refresh{position}({o}, origin, {values})",
             f"elif {o}.__class__ is ghost{position}:",
             f"    fill{position}({o}, {values})",
@@ -217,7 +217,7 @@ class _Source:
         if part.info.mutable_columns:
             names = list(part.info.fields)
             raw = (f"v{part.start + names.index(c.attribute)}" for c in part.info.mutable_columns)
-            lines.append(f"o._raw = ({', '.join(raw)},)")
+            lines.append(f"o.__orm_raw__ = ({', '.join(raw)},)")
         return lines
 
 

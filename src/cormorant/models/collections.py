@@ -58,7 +58,7 @@ class Collection(Generic[M]):
 
     def __await__(self) -> Generator[Any, Any, list[M]]:
         if self._items is None:
-            origin = self.owner._origin
+            origin = self.owner.__orm_origin__
             if origin is None:
                 raise SessionNotEntered(f"{self!r} belongs to no session, so it cannot be loaded")
             yield from origin.owner.load_relation(self.owner, self.relation).__await__()
@@ -137,7 +137,7 @@ class Collection(Generic[M]):
             _check_through(self.relation, link.through)
 
     def _touch(self) -> None:
-        origin = self.owner._origin
+        origin = self.owner.__orm_origin__
         if origin is not None and not (self.added or self.removed):
             origin.owner.collection_touched(self)
 

@@ -172,16 +172,16 @@ class Model(metaclass=ModelMeta, **({} if TYPE_CHECKING else {"root": True})):
         ...     name: Mapped[str] = field(max_length=100)
     """
 
-    __slots__ = ("__weakref__", "_changes", "_origin", "_raw", "_related")
+    __slots__ = ("__weakref__", "__orm_changes__", "__orm_origin__", "__orm_raw__", "__orm_related__")
 
     objects: ClassVar[ObjectsDescriptor] = ObjectsDescriptor()
 
     if TYPE_CHECKING:
         __info__: ClassVar[ModelInfo]
-        _changes: dict[str, Any] | None
-        _origin: Origin | None
-        _raw: tuple[Any, ...]
-        _related: dict[str, Any] | None
+        __orm_changes__: dict[str, Any] | None
+        __orm_origin__: Origin | None
+        __orm_raw__: tuple[Any, ...]
+        __orm_related__: dict[str, Any] | None
 
         def __init_subclass__(
             cls, *, table: str | None = None, abstract: bool = False, app: str | None = None
@@ -193,13 +193,13 @@ class Model(metaclass=ModelMeta, **({} if TYPE_CHECKING else {"root": True})):
             type(self).__info__.cls.__construct__(self, **values)
 
         def __setattr__(self, name, value):
-            changes = self._changes
+            changes = self.__orm_changes__
             if changes is None or name not in changes:
                 if name in type(self).__info__.fields:
                     record_change(self, name)
-                elif name in ("_origin", "_changes", "_related", "_raw"):
+                elif name in ("__orm_origin__", "__orm_changes__", "__orm_related__", "__orm_raw__"):
                     raise ModelError(f"{name} belongs to Cormorant and cannot be set")
-            if self._related is not None:
+            if self.__orm_related__ is not None:
                 forget_related(self, name, value)
             set_attribute(self, name, value)
 
@@ -217,7 +217,7 @@ class Model(metaclass=ModelMeta, **({} if TYPE_CHECKING else {"root": True})):
     def __await__(self) -> Generator[Any, Any, Self]:
         """Loads a reference, and its siblings with it in one query; a loaded object is given back at once."""
         if is_ghost(self):
-            origin = self._origin
+            origin = self.__orm_origin__
             if origin is None:
                 raise SessionNotEntered(
                     f"{self!r} belongs to no session, so it cannot be loaded", hint="use await session.get(Model, key)"
@@ -248,9 +248,9 @@ def forget_related(instance: Any, name: str, value: Any) -> None:
     """Drops the object of a to-one relation whose key column is written directly."""
     spec = type(instance).__info__.fields.get(name)
     if spec is not None and spec.relation is not None:
-        held = instance._related.get(spec.relation)
+        held = instance.__orm_related__.get(spec.relation)
         if held is not None and value_or_missing(held, _remote_name(instance, spec)) != value:
-            del instance._related[spec.relation]
+            del instance.__orm_related__[spec.relation]
 
 
 def _remote_name(instance: Any, spec: Any) -> str:
@@ -260,7 +260,7 @@ def _remote_name(instance: Any, spec: Any) -> str:
 
 def _related_dicts(instance: Model) -> dict[str, Any]:
     result: dict[str, Any] = {}
-    for name, value in (instance._related or {}).items():
+    for name, value in (instance.__orm_related__ or {}).items():
         if value is None or isinstance(value, Model):
             if value is None or not is_ghost(value):
                 result[name] = None if value is None else value.to_dict()
@@ -278,7 +278,7 @@ def describe(instance: Model) -> str:
         if value is not MISSING:
             parts.append(f"{name}={_shown(value, sensitive=bool(spec.options.get('sensitive')))}")
     state = (
-        " (reference)" if is_ghost(instance) and instance._origin is not None and not instance._origin.pending else ""
+        " (reference)" if is_ghost(instance) and instance.__orm_origin__ is not None and not instance.__orm_origin__.pending else ""
     )
     return f"<{info.name} {' '.join(parts)}{state}>" if parts else f"<{info.name} (new)>"
 

@@ -75,7 +75,7 @@ class One(Generic[R]):
     def __get__(self, instance: Any, owner: Any) -> Any:
         if instance is None:
             return Path.of(owner.__info__.relation(self.name))
-        related = instance._related
+        related = instance.__orm_related__
         if related is not None:
             found = related.get(self.name, MISSING)
             if found is not MISSING:
@@ -106,10 +106,10 @@ class Many(Generic[M]):
     def __get__(self, instance: Any, owner: Any) -> Any:
         if instance is None:
             return ManyExpr(owner.__info__.relation(self.name), owner.__info__.source, nullable=False)
-        related = instance._related
+        related = instance.__orm_related__
         if related is None:
             related = {}
-            set_attribute(instance, "_related", related)
+            set_attribute(instance, "__orm_related__", related)
         found = related.get(self.name)
         if found is None:
             relation = type(instance).__info__.relation(self.name)
@@ -142,16 +142,16 @@ def one_of(instance: Model, relation: RelationInfo) -> Any:
 
 def reference(relation: RelationInfo, key: Any, beside: Model) -> Any:
     """Gives the instance of a key as the session of `beside` knows it, or a reference outside of any."""
-    origin = beside._origin or DETACHED
+    origin = beside.__orm_origin__ or DETACHED
     return origin.owner.reference(relation, key, beside)
 
 
 def keep_related(instance: Model, name: str, value: Any) -> None:
     """Remembers the object of a to-one relation."""
-    related = instance._related
+    related = instance.__orm_related__
     if related is None:
         related = {}
-        set_attribute(instance, "_related", related)
+        set_attribute(instance, "__orm_related__", related)
     related[name] = value
 
 

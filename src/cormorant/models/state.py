@@ -164,7 +164,7 @@ def is_ghost(instance: Model) -> bool:
 
 def is_persistent(instance: Model) -> bool:
     """Whether an instance stands for a row: loaded, or flushed."""
-    origin = instance._origin
+    origin = instance.__orm_origin__
     return origin is not None and not origin.pending
 
 
@@ -207,22 +207,22 @@ def new_ghost(info: ModelInfo, values: dict[str, Any], origin: Origin | None) ->
     instance = object.__new__(info.twin)
     for name, value in values.items():
         set_attribute(instance, name, value)
-    set_attribute(instance, "_origin", origin)
-    set_attribute(instance, "_changes", None)
-    set_attribute(instance, "_related", None)
+    set_attribute(instance, "__orm_origin__", origin)
+    set_attribute(instance, "__orm_changes__", None)
+    set_attribute(instance, "__orm_related__", None)
     set_class(instance, info.ghost)
     return instance
 
 
 def record_change(instance: Model, name: str) -> None:
     """Keeps a column's original before its first write, and tells the owner at the first one."""
-    origin = instance._origin
+    origin = instance.__orm_origin__
     if origin is None or origin.pending:
         return
-    changes = instance._changes
+    changes = instance.__orm_changes__
     if changes is None:
         changes = {}
-        set_attribute(instance, "_changes", changes)
+        set_attribute(instance, "__orm_changes__", changes)
         origin.owner.touched(instance)
     changes[name] = value_or_missing(instance, name)
 
@@ -230,7 +230,7 @@ def record_change(instance: Model, name: str) -> None:
 def unset(instance: Model, name: str) -> None:
     """Takes a column's value away: it will be made later."""
     if is_set(instance, name):
-        record_change(instance, name) if name not in (instance._changes or ()) else None
+        record_change(instance, name) if name not in (instance.__orm_changes__ or ()) else None
         object.__delattr__(instance, name)
     if not is_ghost(instance):
         set_class(instance, type(instance).__info__.ghost)

@@ -60,12 +60,12 @@ class Acceptance:
 
     def _inserted(self, change: InsertChange, made: Mapping[str, Any]) -> None:
         instance = change.instance
-        before = instance._origin
+        before = instance.__orm_origin__
         for name, value in made.items():
             set_attribute(instance, name, value)
         remember_raw(instance, change.info, change.values)
-        set_attribute(instance, "_changes", None)
-        set_attribute(instance, "_origin", self.origin)
+        set_attribute(instance, "__orm_changes__", None)
+        set_attribute(instance, "__orm_origin__", self.origin)
         self.unit.new.pop(id(instance), None)
         key = key_of(instance) if all(is_set(instance, n) for n in change.info.key_attributes) else MISSING
         if key is not MISSING:
@@ -82,21 +82,21 @@ class Acceptance:
         for name, value in change.values.items():
             if isinstance(value, PendingKey):
                 unset_silently(instance, name)
-        set_attribute(instance, "_changes", None)
-        set_attribute(instance, "_origin", None)
+        set_attribute(instance, "__orm_changes__", None)
+        set_attribute(instance, "__orm_origin__", None)
         if made:
             set_class(instance, change.info.ghost)
 
     def _updated(self, change: UpdateChange, made: Mapping[str, Any]) -> None:
         instance = change.instance
-        before = instance._origin
+        before = instance.__orm_origin__
         kept = {**change.originals, **{name: value_or_missing(instance, name) for name in made}}
         for name, value in made.items():
             set_attribute(instance, name, value)
         remember_raw(instance, change.info, change.values)
         still_changed = self._changed_meanwhile(change)
-        set_attribute(instance, "_changes", still_changed or None)
-        set_attribute(instance, "_origin", self.origin)
+        set_attribute(instance, "__orm_changes__", still_changed or None)
+        set_attribute(instance, "__orm_origin__", self.origin)
         if not still_changed:
             self.unit.dirty.pop(id(instance), None)
         self._rename(change)
@@ -121,7 +121,7 @@ class Acceptance:
 
     def _undo_update(self, change: UpdateChange, values: Mapping[str, Any], before: Any) -> None:
         restore(change.instance, values)
-        set_attribute(change.instance, "_origin", before)
+        set_attribute(change.instance, "__orm_origin__", before)
         self._rename_back(change)
 
     def _rename_back(self, change: UpdateChange) -> None:
@@ -136,12 +136,12 @@ class Acceptance:
         self.unit.dirty.pop(id(instance), None)
         key = change.key if len(change.key) > 1 else change.key[0]
         self.identity.discard(change.info, key, instance)
-        before = instance._origin
-        set_attribute(instance, "_origin", None)
-        set_attribute(instance, "_changes", None)
+        before = instance.__orm_origin__
+        set_attribute(instance, "__orm_origin__", None)
+        set_attribute(instance, "__orm_changes__", None)
 
         def undo() -> None:
-            set_attribute(instance, "_origin", before)
+            set_attribute(instance, "__orm_origin__", before)
             self.identity.put(change.info, key, instance)
 
         self.log(undo)
@@ -166,12 +166,12 @@ def remember_raw(instance: Model, info: ModelInfo, values: Mapping[str, Any]) ->
     """Keeps copies of what was written to JSON and array columns, to see later changes inside of them."""
     if not info.mutable_columns:
         return
-    known = getattr(instance, "_raw", None) if is_set(instance, "_raw") else None
+    known = getattr(instance, "__orm_raw__", None) if is_set(instance, "__orm_raw__") else None
     kept = list(known) if known is not None else [Snapshot(None)] * len(info.mutable_columns)
     for place, column in enumerate(info.mutable_columns):
         if column.attribute in values:
             kept[place] = Snapshot(values[column.attribute])
-    set_attribute(instance, "_raw", tuple(kept))
+    set_attribute(instance, "__orm_raw__", tuple(kept))
 
 
 class Snapshot:
@@ -192,8 +192,8 @@ def restore(instance: Model, values: Mapping[str, Any]) -> None:
             set_class(instance, info.ghost)
         else:
             set_attribute(instance, name, value)
-    related = instance._related
+    related = instance.__orm_related__
     for name in [n for n, s in info.relation_specs.items() if s.kind == "foreign_key" and related and n in related]:
         assert related is not None
         del related[name]
-    set_attribute(instance, "_changes", None)
+    set_attribute(instance, "__orm_changes__", None)

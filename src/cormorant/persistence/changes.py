@@ -136,7 +136,7 @@ def _no_value(column: ColumnInfo) -> str:
 def pending_keys(instance: Model, info: ModelInfo) -> dict[str, PendingKey]:
     """Gives the key columns whose value a new related object will bring."""
     found: dict[str, PendingKey] = {}
-    related = instance._related
+    related = instance.__orm_related__
     if not related:
         return found
     for name, value in related.items():
@@ -153,7 +153,7 @@ def pending_keys(instance: Model, info: ModelInfo) -> dict[str, PendingKey]:
 
 def _update(instance: Model, problems: list[Problem]) -> UpdateChange | None:
     info = type(instance).__info__
-    originals = instance._changes or {}
+    originals = instance.__orm_changes__ or {}
     waiting = pending_keys(instance, info)
     values: dict[str, Any] = dict(waiting)
     for name, original in originals.items():
@@ -184,7 +184,7 @@ def _refuse_generated(instance: Model, info: ModelInfo, values: Mapping[str, Any
 
 def _row_key(instance: Model, info: ModelInfo) -> tuple[Any, ...]:
     """Gives the key the row has: where it was changed, the one before."""
-    originals = instance._changes or {}
+    originals = instance.__orm_changes__ or {}
     return tuple(originals.get(name, value_or_missing(instance, name)) for name in info.key_attributes)
 
 

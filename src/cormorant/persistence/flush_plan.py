@@ -190,7 +190,7 @@ def depths_of(changes: Sequence[InsertChange], *, within_table: bool) -> dict[in
 def _parents(change: InsertChange) -> list[int]:
     """Gives the new objects whose rows must exist before this one's."""
     found = [id(value.instance) for value in change.values.values() if isinstance(value, PendingKey)]
-    for name, value in (change.instance._related or {}).items():
+    for name, value in (change.instance.__orm_related__ or {}).items():
         if value is not None and name in change.info.relation_specs and isinstance(value, Model):
             found.append(id(value))
     return found

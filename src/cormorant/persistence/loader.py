@@ -46,7 +46,7 @@ async def load_references(reader: Reader, instance: Model) -> None:
 
 def _sibling_keys(reader: Reader, instance: Model) -> Iterable[Any]:
     """Gives the keys of references that objects of the same result hold by the same relation."""
-    origin = instance._origin
+    origin = instance.__orm_origin__
     if origin is None or origin.beside is None:
         return
     source, relation = origin.beside
@@ -62,13 +62,13 @@ def _sibling_keys(reader: Reader, instance: Model) -> Iterable[Any]:
 
 def siblings(reader: Reader, info: ModelInfo, origin: Any) -> list[Any]:
     """Gives the instances of a model that came from one statement."""
-    return [instance for instance in reader.identity.of(info).values() if instance._origin is origin]
+    return [instance for instance in reader.identity.of(info).values() if instance.__orm_origin__ is origin]
 
 
 async def load_collections(reader: Reader, instance: Model, relation: RelationInfo) -> None:
     """Loads a to-many relation of an object and of its siblings that have not loaded it, in one query."""
     owners = {key_of(instance): instance}
-    for sibling in siblings(reader, relation.owner, instance._origin):
+    for sibling in siblings(reader, relation.owner, instance.__orm_origin__):
         collection: Collection[Any] = getattr(sibling, relation.name)
         if not collection.is_loaded:
             owners[key_of(sibling)] = sibling

@@ -290,13 +290,13 @@ class AsyncSession:
         """
         state = self.state()
         for instance in objects:
-            if instance._changes:
+            if instance.__orm_changes__:
                 raise StaleObjectError(
-                    f"{instance!r} has unsaved changes to {', '.join(instance._changes)}",
+                    f"{instance!r} has unsaved changes to {', '.join(instance.__orm_changes__)}",
                     hint="flush, or roll back, first",
                 )
             info, key = type(instance).__info__, key_of(instance)
-            unload(instance, instance._origin or state.unit.adopted)
+            unload(instance, instance.__orm_origin__ or state.unit.adopted)
             columns = [info.column(name) for name in info.key_attributes]
             if not await state.fetch(loader.by_key(info, columns, key)):
                 raise StaleObjectError(f"{info.name} {key!r} does not exist any more", hint="expunge() the object")

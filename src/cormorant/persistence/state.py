@@ -164,7 +164,7 @@ class SessionState:
         found: Model | None = known.get(key)
         if found is None:
             values = (key,) if len(info.key_attributes) == 1 else key
-            siblings = (beside._origin, relation) if beside._origin is not None else None
+            siblings = (beside.__orm_origin__, relation) if beside.__orm_origin__ is not None else None
             origin = Origin(self, 0, beside=siblings)
             found = new_ghost(info, dict(zip(info.key_attributes, values, strict=True)), origin)
             if not self.closed:
@@ -238,7 +238,7 @@ class SessionState:
     def _settle_unchanged(self) -> None:
         """Forgets objects whose columns were written and ended as they were."""
         for instance in list(self.unit.dirty.values()):
-            changes = instance._changes
+            changes = instance.__orm_changes__
             if changes and all(getattr(instance, name, None) is value for name, value in changes.items()):
                 restore(instance, {})
                 self.unit.dirty.pop(id(instance), None)
@@ -277,7 +277,7 @@ class SessionState:
     def undo(self, level: Level) -> None:
         """Puts objects back as they were when a block began."""
         for instance in list(self.unit.dirty.values()):
-            restore(instance, instance._changes or {})
+            restore(instance, instance.__orm_changes__ or {})
             self.unit.dirty.pop(id(instance), None)
         if level.savepoint is None:
             self._forget_new()
@@ -294,7 +294,7 @@ class SessionState:
     def _unload_since(self, number: int) -> None:
         """Makes references of what was loaded after the first write: it may show rows that are gone."""
         for instance in list(self.identity):
-            origin = instance._origin
+            origin = instance.__orm_origin__
             if origin is not None and origin.number > number:
                 unload(instance, Origin(self, 0))
 
@@ -367,17 +367,17 @@ def is_lone(changes: ChangeSet) -> bool:
 
 
 def _compare_inside(instance: Model, columns: list[tuple[str, Any]]) -> None:
-    raw = getattr(instance, "_raw", None) if hasattr(type(instance), "_raw") else None
+    raw = getattr(instance, "__orm_raw__", None) if hasattr(type(instance), "__orm_raw__") else None
     for place, (name, decode) in enumerate(columns):
         saved = raw[place] if raw is not None else None
-        if saved is None or (instance._changes and name in instance._changes):
+        if saved is None or (instance.__orm_changes__ and name in instance.__orm_changes__):
             continue
         original = saved.value if isinstance(saved, Snapshot) else saved if decode is None else decode(saved)
         current = getattr(instance, name)
         if original != current:
             instance.__setattr__(name, current)
-            assert instance._changes is not None
-            instance._changes[name] = original
+            assert instance.__orm_changes__ is not None
+            instance.__orm_changes__[name] = original
 
 
 def unload(instance: Model, origin: Origin) -> None:
@@ -388,6 +388,6 @@ def unload(instance: Model, origin: Origin) -> None:
         if name not in info.key_attributes:
             unset_silently(instance, name)
     restore(instance, {})
-    object.__setattr__(instance, "_related", None)
-    object.__setattr__(instance, "_origin", origin)
+    object.__setattr__(instance, "__orm_related__", None)
+    object.__setattr__(instance, "__orm_origin__", origin)
     object.__dict__["__class__"].__set__(instance, from_ghost)

@@ -52,9 +52,9 @@ class UnitOfWork:
         """Takes one object in; tells whether its relations are still to be followed."""
         if not isinstance(instance, Model):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise FlushError(f"{instance!r} is no model instance", hint="add objects of Model classes")
-        origin = instance._origin
+        origin = instance.__orm_origin__
         if origin is None:
-            set_attribute(instance, "_origin", self._pending)
+            set_attribute(instance, "__orm_origin__", self._pending)
             self.new[id(instance)] = instance
             return True
         if origin is DETACHED:
@@ -74,14 +74,14 @@ class UnitOfWork:
                 f"{instance!r} is a copy of a row and belongs to no session",
                 hint="use `await session.merge(obj)`; for a new row, make a new object",
             )
-        set_attribute(instance, "_origin", self.adopted)
+        set_attribute(instance, "__orm_origin__", self.adopted)
         self.identity.of(type(instance).__info__).setdefault(key_of(instance), instance)
         return False
 
     def _reachable(self, instance: Model) -> list[Model]:
         """Gives the objects that are saved with this one."""
         found: list[Model] = []
-        for value in (instance._related or {}).values():
+        for value in (instance.__orm_related__ or {}).values():
             if isinstance(value, Collection):
                 collection: Collection[Any] = value
                 if collection.added:
@@ -95,9 +95,9 @@ class UnitOfWork:
     def delete(self, instance: Model) -> None:
         """Marks an object's row for deletion; one that was only added is forgotten."""
         if self.new.pop(id(instance), None) is not None:
-            set_attribute(instance, "_origin", None)
+            set_attribute(instance, "__orm_origin__", None)
             return
-        origin = instance._origin
+        origin = instance.__orm_origin__
         if origin is DETACHED:
             self._adopt(instance)
         elif origin is None or origin.owner is not self._owner:
@@ -120,7 +120,7 @@ class UnitOfWork:
                 self.add(item)
         for instance in [*self.new.values(), *self.dirty.values()]:
             for other in self._reachable(instance):
-                if other._origin is None or other._origin is DETACHED:
+                if other.__orm_origin__ is None or other.__orm_origin__ is DETACHED:
                     self.add(other)
 
     def tables(self) -> set[str]:

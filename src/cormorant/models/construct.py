@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cormorant._internal.codegen import compile_function
-from cormorant.models.fields import FieldSpec
-from cormorant.models.relations import RelationSpec
+from cormorant.models.specs import FieldSpec, RelationSpec
 from cormorant.models.state import MISSING, set_class
 
 

@@ -9,9 +9,8 @@ from typing import Any
 
 from cormorant.errors import ModelError
 from cormorant.models import annotations as ann
-from cormorant.models.fields import FieldSpec
 from cormorant.models.registry import registry
-from cormorant.models.relations import RelationSpec
+from cormorant.models.specs import FieldSpec, RelationSpec
 
 # names that Python or the library give a meaning on every class
 RESERVED = frozenset({"mro", "objects", "to_dict", "metadata_"})

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from dataclasses import field as dataclass_field
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict, TypeVar, overload
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar, overload
 
 from typing_extensions import Unpack
 
 from cormorant.errors import ModelError
+from cormorant.models.specs import FieldSpec
 from cormorant.models.state import MISSING
 from cormorant.sql.columns import Column
 from cormorant.sql.nodes import Expr
@@ -55,44 +54,6 @@ class FieldOptions(TypedDict, total=False):
     choices: tuple[Any, ...]
     sensitive: bool
     server_default: Any
-
-
-@dataclass(frozen=True, slots=True)
-class FieldSpec:
-    """A column as declared; nothing in it needs the annotation to be resolved.
-
-    Args:
-        default: The value a new object gets; MISSING for none.
-        default_factory: Makes that value anew for each object.
-        made_by: Who makes the value when none is given: "program", or "database".
-        relation: The to-one relation whose key this column holds.
-        position: The place of the target's key column it holds.
-        annotation: What the class body says, perhaps as text.
-    """
-
-    name: str = ""
-    default: Any = MISSING
-    default_factory: Callable[[], Any] | None = None
-    made_by: Literal["program", "database"] = "program"
-    primary_key: bool = False
-    unique: bool = False
-    index: bool = False
-    init: bool = True
-    column: str | None = None
-    version: bool = False
-    computed: Any = None
-    server_default: Any = MISSING
-    options: Mapping[str, Any] = dataclass_field(default_factory=dict[str, Any])
-    relation: str | None = None
-    position: int = 0
-    annotation: Any = None
-    declared_in: Any = None
-    scope: Mapping[str, Any] | None = None
-
-    @property
-    def required(self) -> bool:
-        """Whether a new object must be given the value."""
-        return self.init and self.default is MISSING and self.default_factory is None and self.made_by == "program"
 
 
 _SHARED = ("primary_key", "unique", "index", "init", "column", "server_default")

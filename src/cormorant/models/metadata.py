@@ -6,21 +6,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from cormorant._internal.naming import constraint_name
 from cormorant.errors import ModelError, UnknownName, UnresolvedReference, suggest
 from cormorant.models import annotations as ann
 from cormorant.models.registry import Registry, registry
+from cormorant.models.specs import FieldSpec, RelationSpec
+from cormorant.models.state import MISSING
 from cormorant.sql import types as t
 from cormorant.sql.columns import Column, JoinSource, Source, TableSource
 from cormorant.sql.ddl import OnDelete
 from cormorant.sql.nodes import Expr
 from cormorant.sql.statements import TypedColumn
-
-if TYPE_CHECKING:
-    from cormorant.models.fields import FieldSpec
-    from cormorant.models.relations import RelationSpec
 
 RelationKind = Literal["to_one", "reverse_one", "reverse_many", "many_to_many"]
 
@@ -277,12 +275,7 @@ class ModelInfo:
 
 
 def _has_default(spec: FieldSpec) -> bool:
-    # compared by identity of the sentinel's class: a default may be an expression, whose == makes SQL
-    return not _is_missing(spec.server_default)
-
-
-def _is_missing(value: object) -> bool:
-    return type(value).__name__ == "Missing"
+    return spec.server_default is not MISSING
 
 
 def resolve_relation(owner: ModelInfo, spec: RelationSpec) -> RelationInfo:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, overload
 
 from typing_extensions import TypeVar
 
 from cormorant.errors import NotLoadedError, WrongType
 from cormorant.models.collections import Collection
-from cormorant.models.metadata import ModelInfo, RelationInfo
+from cormorant.models.metadata import RelationInfo
 from cormorant.models.paths import ManyExpr, Path
+from cormorant.models.specs import RelationSpec
 from cormorant.models.state import (
     DETACHED,
     MISSING,
@@ -26,33 +26,6 @@ if TYPE_CHECKING:
 
 M = TypeVar("M", bound="Model")
 R = TypeVar("R", bound="Model | None")
-
-
-@dataclass(eq=False)
-class RelationSpec:
-    """A relation as declared; `resolved` keeps what each model that has it found out.
-
-    Args:
-        of: For a reverse relation, the relation's name on the other side.
-        columns: The declared attributes that hold the key, where their names do not tell.
-    """
-
-    kind: Literal["foreign_key", "reverse", "many_to_many"]
-    name: str = ""
-    of: str = ""
-    through: str | None = None
-    on_delete: OnDelete = "restrict"
-    primary_key: bool = False
-    unique: bool = False
-    index: bool = True
-    init: bool = True
-    default: Any = MISSING
-    columns: tuple[str, ...] = ()
-    many: bool = False
-    annotation: Any = None
-    declared_in: Any = None
-    scope: Any = None
-    resolved: dict[ModelInfo, RelationInfo] = field(default_factory=dict["ModelInfo", "RelationInfo"])
 
 
 class One(Generic[R]):

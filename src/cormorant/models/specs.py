@@ -1,0 +1,75 @@
+"""Columns and relations as declared: what a class body says, before any annotation is resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from cormorant.models.state import MISSING
+from cormorant.sql.ddl import OnDelete
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSpec:
+    """A column as declared; nothing in it needs the annotation to be resolved.
+
+    Args:
+        default: The value a new object gets; MISSING for none.
+        default_factory: Makes that value anew for each object.
+        made_by: Who makes the value when none is given: "program", or "database".
+        relation: The to-one relation whose key this column holds.
+        position: The place of the target's key column it holds.
+        annotation: What the class body says, perhaps as text.
+    """
+
+    name: str = ""
+    default: Any = MISSING
+    default_factory: Callable[[], Any] | None = None
+    made_by: Literal["program", "database"] = "program"
+    primary_key: bool = False
+    unique: bool = False
+    index: bool = False
+    init: bool = True
+    column: str | None = None
+    version: bool = False
+    computed: Any = None
+    server_default: Any = MISSING
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    relation: str | None = None
+    position: int = 0
+    annotation: Any = None
+    declared_in: Any = None
+    scope: Mapping[str, Any] | None = None
+
+    @property
+    def required(self) -> bool:
+        """Whether a new object must be given the value."""
+        return self.init and self.default is MISSING and self.default_factory is None and self.made_by == "program"
+
+
+@dataclass(eq=False)
+class RelationSpec:
+    """A relation as declared; `resolved` keeps what each model that has it found out.
+
+    Args:
+        of: For a reverse relation, the relation's name on the other side.
+        columns: The declared attributes that hold the key, where their names do not tell.
+    """
+
+    kind: Literal["foreign_key", "reverse", "many_to_many"]
+    name: str = ""
+    of: str = ""
+    through: str | None = None
+    on_delete: OnDelete = "restrict"
+    primary_key: bool = False
+    unique: bool = False
+    index: bool = True
+    init: bool = True
+    default: Any = MISSING
+    columns: tuple[str, ...] = ()
+    many: bool = False
+    annotation: Any = None
+    declared_in: Any = None
+    scope: Any = None
+    resolved: dict[Any, Any] = field(default_factory=dict[Any, Any])

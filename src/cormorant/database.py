@@ -231,9 +231,13 @@ class Database:
         finally:
             self.adapter.release(connection)
 
-    async def close(self) -> None:
-        """Closes every connection, once the ones in use are back."""
-        await self.adapter.close()
+    async def close(self, timeout: float | None = None) -> None:
+        """Closes every connection, those in use as they come back; the database stays closed.
+
+        Args:
+            timeout: Seconds to wait for the ones in use, which are then terminated; None waits without end.
+        """
+        await self.adapter.close(timeout)
 
     async def __aenter__(self) -> Database:
         return self

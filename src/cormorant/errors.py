@@ -43,6 +43,7 @@
         |-- QueryTimeout
         |-- DiskFullError
         |-- ConnectionLost
+        |-- PoolClosed
         |-- CommitOutcomeUnknown
         `-- PoolTimeout
 
@@ -80,6 +81,7 @@ __all__ = [
     "NotFoundError",
     "NotLoadedError",
     "NotNullViolation",
+    "PoolClosed",
     "PoolTimeout",
     "QueryError",
     "QueryTimeout",
@@ -279,6 +281,7 @@ class DatabaseError(CormorantError):
     ) -> None:
         text = message if statement is None else f"{message}\nStatement: {_shorten(statement)}"
         super().__init__(text, hint=hint)
+        self.message = message
         self.statement = statement
         self.code = code
         self.constraint = constraint
@@ -336,6 +339,10 @@ class DiskFullError(DatabaseError):
 
 class ConnectionLost(DatabaseError):
     """The connection broke, or could not be made."""
+
+
+class PoolClosed(DatabaseError):
+    """The database was closed; a new one must be made."""
 
 
 class CommitOutcomeUnknown(DatabaseError):

@@ -409,7 +409,7 @@ class AdapterSuite:
         connection = await adapter.acquire()
         closing = asyncio.ensure_future(adapter.close())
         await asyncio.sleep(0)
-        with pytest.raises(errors.ConnectionLost, match="closed"):
+        with pytest.raises(errors.PoolClosed, match="closed"):
             await adapter.acquire()
         assert tuple((await connection.fetch("SELECT 1"))[0]) == (1,)
         assert not closing.done()

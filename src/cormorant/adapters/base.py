@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from cormorant.adapters.config import ConnectionConfig
-from cormorant.dialects.base import Dialect
+from cormorant.adapters.pool import PoolStats
+from cormorant.dialects.base import Dialect, IsolationLevel
 
 Row: TypeAlias = Sequence[Any]
 """A row by position; drivers may give tuples or records."""
@@ -41,6 +42,11 @@ class Connection(Protocol):
     @property
     def in_transaction(self) -> bool:
         """Whether the server has a transaction open on this connection, asked without I/O."""
+        ...
+
+    @property
+    def needs_reset(self) -> bool:
+        """Whether a transaction is open, or may be after a statement that never answered, asked without I/O."""
         ...
 
     @property
@@ -88,6 +94,11 @@ class Adapter(Protocol):
         """The server's version, for instance (15, 20); () before the first connection."""
         ...
 
+    @property
+    def default_isolation(self) -> IsolationLevel | None:
+        """The server's own isolation level; None before the first connection."""
+        ...
+
     async def acquire(self, *, write: bool = False) -> Connection:
         """Takes a connection out of the pool.
 
@@ -104,6 +115,15 @@ class Adapter(Protocol):
         """Gives a connection back; one with an open transaction is rolled back or closed first, off the caller."""
         ...
 
-    async def close(self) -> None:
-        """Closes every connection; waits for the ones in use to come back."""
+    @property
+    def stats(self) -> PoolStats:
+        """How the pool is used at the moment."""
+        ...
+
+    async def close(self, timeout: float | None = None) -> None:
+        """Closes every connection, those in use as they come back.
+
+        Args:
+            timeout: Seconds to wait for the ones in use, which are then terminated; None waits without end.
+        """
         ...

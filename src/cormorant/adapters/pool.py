@@ -9,7 +9,7 @@ from contextvars import Context
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
-from cormorant.errors import ConfigurationError, ConnectionLost, PoolTimeout
+from cormorant.errors import ConfigurationError, ConnectionLost, PoolClosed, PoolTimeout
 
 RESET_TIMEOUT = 5.0
 """Seconds a connection gets to roll back, or to say goodbye, before it is terminated."""
@@ -198,7 +198,8 @@ class Pool(Generic[C]):
 
         Raises:
             PoolTimeout: None became free in time.
-            ConnectionLost: None could be opened, or the pool is closed.
+            ConnectionLost: None could be opened.
+            PoolClosed: `close` was called.
             ConfigurationError: Another event loop, which is still open, owns the pool.
         """
         if self._loop is not asyncio.get_running_loop():
@@ -385,5 +386,5 @@ class Pool(Generic[C]):
         self._tasks, self._changed = set(), asyncio.Event()
 
 
-def _closed_error() -> ConnectionLost:
-    return ConnectionLost("the connection pool is closed", hint="make a new Database, or close this one later")
+def _closed_error() -> PoolClosed:
+    return PoolClosed("the connection pool is closed", hint="make a new Database, or close this one later")

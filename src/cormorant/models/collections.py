@@ -50,6 +50,11 @@ class Collection(Generic[M]):
         self.added.clear()
         self.removed.clear()
 
+    def forget_pending(self) -> None:
+        """Undoes what was added and removed and never written."""
+        self.pending_again(self.added, self.removed)
+        self.flushed()
+
     def pending_again(self, added: dict[int, M], removed: dict[int, M]) -> None:
         """Forgets members that a rollback took out of the database, and has those back that it restored."""
         if self._items is not None:

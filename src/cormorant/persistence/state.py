@@ -107,9 +107,10 @@ class SessionState:
     def _concerns(self, prepared: PreparedQuery) -> bool:
         """Whether pending changes could show in a query's rows."""
         unit = self.unit
-        if not (unit.new or unit.dirty or unit.deleted or unit.collections):
+        if unit.is_empty:
             return False
-        return self.autocommit or not prepared.tables.isdisjoint(unit.tables())
+        # what a delete takes along by on_delete can be in any table
+        return bool(self.autocommit or unit.deleted) or not prepared.tables.isdisjoint(unit.tables())
 
     async def write(self, spec: QuerySpec) -> int:
         """Runs an UPDATE or DELETE by conditions and gives the number of rows."""
@@ -279,17 +280,12 @@ class SessionState:
         for instance in list(self.unit.dirty.values()):
             restore(instance, instance.__orm_changes__ or {})
             self.unit.dirty.pop(id(instance), None)
-        if level.savepoint is None:
-            self._forget_new()
+        # entering an inner block writes what is pending, so what is pending now came up inside of it
+        self.unit.forget_pending()
         for undo in reversed(level.undo):
             undo()
         if level.first_number is not None:
             self._unload_since(level.first_number)
-
-    def _forget_new(self) -> None:
-        for instance in list(self.unit.new.values()):
-            self.unit.delete(instance)
-        self.unit.clear()
 
     def _unload_since(self, number: int) -> None:
         """Makes references of what was loaded after the first write: it may show rows that are gone."""

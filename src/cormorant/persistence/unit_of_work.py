@@ -139,6 +139,15 @@ class UnitOfWork:
         if is_persistent(instance) and key_is_set(instance):
             self.identity.discard(type(instance).__info__, key_of(instance), instance)
 
+    def forget_pending(self) -> None:
+        """Takes back what was not written: new objects belong to nobody again, collections are as they were."""
+        for collection in self.collections.values():
+            if is_persistent(collection.owner):
+                collection.forget_pending()
+        for instance in self.new.values():
+            set_attribute(instance, "__orm_origin__", None)
+        self.clear()
+
     def clear(self) -> None:
         """Forgets everything that is pending."""
         for pending in (self.new, self.dirty, self.deleted, self.collections):

@@ -106,7 +106,7 @@ class Builder(Generic[R]):
 
     def group_by(self, *keys: Expr[Any] | type[Any]) -> Self:
         """Folds the rows that agree in these expressions into one."""
-        parts = tuple(map(as_expr, keys))
+        parts = tuple(_sort_key("group_by", key) for key in keys)
         return self._with(("group", *(part.key for part in parts)), gather(parts), group_by=self._spec.group_by + parts)
 
     def having(self, *conditions: Condition) -> Self:
@@ -371,7 +371,17 @@ def _in_mode(spec: QuerySpec, mode: Mode) -> QuerySpec:
 
 
 def _order(key: Any) -> Order:
-    return key if isinstance(key, Order) else Order(as_expr(key), descending=False)
+    return key if isinstance(key, Order) else Order(_sort_key("order_by", key), descending=False)
+
+
+def _sort_key(what: str, key: Any) -> Expr[Any]:
+    """Refuses a plain value: sent as a parameter it would be one and the same for every row, and sort nothing."""
+    if isinstance(key, (Expr, Path)):
+        return as_expr(key)  # pyright: ignore[reportUnknownArgumentType]
+    raise WrongType(
+        f"{what}() takes columns and expressions, not {key!r} ({type(key).__name__})",
+        hint=f"read them from the model: {what}(Article.title)",
+    )
 
 
 def _count_bind(what: str, count: int) -> Bind:

@@ -26,7 +26,7 @@ from cormorant.query.planner import QueryPlan, plan
 from cormorant.query.spec import QuerySpec
 from cormorant.sql.ddl import Operation
 from cormorant.sql.nodes import Binds
-from cormorant.sql.statements import Delete, Insert, Select, Update
+from cormorant.sql.statements import Delete, Write
 from cormorant.sql.types import SqlType
 
 Encode = Callable[[Any], Any]
@@ -112,10 +112,7 @@ class Database:
     def _prepare(self, spec: QuerySpec) -> PreparedQuery:
         made = plan(spec)
         statement = made.statement
-        if isinstance(statement, Select):
-            compiled = self.dialect.compile_select(statement)
-        else:
-            compiled = self.dialect.compile_where(statement)
+        compiled = self.dialect.compile(statement)
         transforms = dict(compiled.transforms)
         encoders = tuple(self._encoder(type_, transforms.get(i)) for i, type_ in enumerate(compiled.types))
         loader = compile_loader(_shape_of(made), self.dialect.decoder)
@@ -128,14 +125,14 @@ class Database:
             return transform or encode
         return lambda value: encode(transform(value))
 
-    def prepare_write(self, statement: Insert | Update | Delete) -> PreparedWrite:
+    def prepare_write(self, statement: Write) -> PreparedWrite:
         """Gives a write's text and codecs, made at the first write of its shape."""
         key = statement.key
         found = self._writes.get(key)
         return found if found is not None else self._writes.put(key, self._prepare_write(statement))
 
-    def _prepare_write(self, statement: Insert | Update | Delete) -> PreparedWrite:
-        compiled = self.dialect.compile_write(statement)
+    def _prepare_write(self, statement: Write) -> PreparedWrite:
+        compiled = self.dialect.compile(statement)
         returned = () if isinstance(statement, Delete) else statement.returning
         return PreparedWrite(
             compiled.sql,
@@ -146,21 +143,21 @@ class Database:
     # ---- statements, timed and counted
 
     async def fetch(
-        self, connection: Connection, tracker: PerformanceTracker, sql: str, args: Sequence[Any]
+        self, connection: Connection, tracker: PerformanceTracker, sql: str, args: Sequence[Any], *, written: int = 0
     ) -> Sequence[Row]:
-        """Runs one statement and gives its rows."""
+        """Runs one statement and gives its rows; `written` counts them where it writes and gives none back."""
         start = perf_counter()
         rows = await connection.fetch(sql, args)
-        self._record(tracker, sql, len(rows), perf_counter() - start)
+        self._record(tracker, sql, len(rows) or written, perf_counter() - start)
         return rows
 
     async def fetch_each(
         self, connection: Connection, tracker: PerformanceTracker, sql: str, args: Sequence[Sequence[Any]]
     ) -> list[Sequence[Row]]:
-        """Runs one statement for each row of arguments and gives the rows of each run."""
+        """Runs one write for each row of arguments and gives the rows of each run."""
         start = perf_counter()
         runs = await connection.fetch_each(sql, args)
-        self._record(tracker, sql, sum(map(len, runs)), perf_counter() - start)
+        self._record(tracker, sql, sum(map(len, runs)) or len(args), perf_counter() - start)
         return runs
 
     async def execute(

@@ -48,7 +48,9 @@ def sort(nodes: Iterable[N], needs: Mapping[N, Iterable[N]]) -> list[N]:
             if not missing[dependent]:
                 ready.append(dependent)
     if len(result) < len(ordered):
-        raise CycleError(_ring({node: rest for node, rest in missing.items() if rest}))
+        stuck = {node: rest for node, rest in missing.items() if rest}
+        ring = _ring(stuck)
+        raise CycleError(ring)
     return result
 
 

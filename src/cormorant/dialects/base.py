@@ -13,7 +13,7 @@ from cormorant.sql.columns import Column
 from cormorant.sql.compiler import Compiled, Compiler
 from cormorant.sql.ddl import ColumnDef, Table
 from cormorant.sql.nodes import Expr, Order
-from cormorant.sql.statements import Delete, DeleteWhere, Insert, InsertMode, Select, Update, UpdateWhere
+from cormorant.sql.statements import DeleteWhere, InsertMode, Select, Statement, UpdateWhere
 
 IsolationLevel: TypeAlias = Literal["read uncommitted", "read committed", "repeatable read", "serializable"]
 Codec: TypeAlias = Callable[[Any], Any]
@@ -112,25 +112,11 @@ class Dialect(ABC):
 
     # ---- statements
 
-    def compile_select(self, statement: Select) -> Compiled:
-        """Gives a SELECT as text."""
-        compiler = self.compiler(self, statement.binds)
-        return compiler.compiled(compiler.select(statement))
-
-    def compile_where(self, statement: UpdateWhere | DeleteWhere) -> Compiled:
-        """Gives an UPDATE or DELETE by conditions as text."""
-        compiler = self.compiler(self, statement.binds)
-        update = isinstance(statement, UpdateWhere)
-        return compiler.compiled(compiler.update_where(statement) if update else compiler.delete_where(statement))
-
-    def compile_write(self, statement: Insert | Update | Delete) -> Compiled:
-        """Gives an INSERT, UPDATE or DELETE by key as text."""
-        compiler = self.compiler(self)
-        if isinstance(statement, Insert):
-            return compiler.compiled(compiler.insert(statement))
-        if isinstance(statement, Update):
-            return compiler.compiled(compiler.update(statement))
-        return compiler.compiled(compiler.delete(statement))
+    def compile(self, statement: Statement) -> Compiled:
+        """Gives a statement as text."""
+        binds = statement.binds if isinstance(statement, (Select, UpdateWhere, DeleteWhere)) else ()
+        compiler = self.compiler(self, binds)
+        return compiler.compiled(compiler.statement(statement))
 
     def expression(self, expr: Expr[Any]) -> str:
         """Gives an expression as a declaration has it: literals inline, columns without their table."""

@@ -15,7 +15,8 @@ from cormorant.sql.calls import Exists
 from cormorant.sql.columns import Column, JoinSource, SubquerySource, TableSource
 from cormorant.sql.compiler import implied_joins
 from cormorant.sql.functions import func
-from cormorant.sql.nodes import Expr, InSelect, Label, SelectLike, walk
+from cormorant.sql.nodes import Expr, InSelect, Label, walk
+from cormorant.sql.selectable import SelectLike
 from cormorant.sql.statements import DeleteWhere, Select, UpdateWhere
 
 Selected: TypeAlias = "tuple[ModelInfo, int, bool] | tuple[int, t.SqlType]"

@@ -7,7 +7,8 @@ from typing import Any
 from cormorant.errors import QueryError
 from cormorant.sql import types as t
 from cormorant.sql.columns import Column
-from cormorant.sql.nodes import Expr, SelectLike, gather
+from cormorant.sql.nodes import Expr, gather
+from cormorant.sql.selectable import SelectLike
 
 
 class Function(Expr[Any]):
@@ -51,7 +52,7 @@ class Function(Expr[Any]):
 
     @property
     def nullable(self) -> bool:
-        return Expr.nullable.fget(self) if self._nullable is None else self._nullable  # type: ignore[attr-defined,no-any-return]
+        return super().nullable if self._nullable is None else self._nullable
 
 
 class Fragment(Expr[Any]):

@@ -7,7 +7,8 @@ from typing import Any
 from typing_extensions import TypeVar
 
 from cormorant.sql import types as t
-from cormorant.sql.nodes import Expr, Null, SelectLike, operand
+from cormorant.sql.nodes import Expr, Null, operand
+from cormorant.sql.selectable import SelectLike
 
 T_co = TypeVar("T_co", covariant=True)
 

@@ -11,7 +11,8 @@ from cormorant.sql import calls as k
 from cormorant.sql import columns as c
 from cormorant.sql import nodes as n
 from cormorant.sql import types as t
-from cormorant.sql.statements import Delete, DeleteWhere, Insert, Select, TypedColumn, Update, UpdateWhere
+from cormorant.sql.selectable import SelectLike
+from cormorant.sql.statements import Delete, DeleteWhere, Insert, Select, Statement, TypedColumn, Update, UpdateWhere
 
 
 class Words(Protocol):
@@ -94,6 +95,10 @@ class Compiler:
     def compiled(self, sql: str) -> Compiled:
         """Gives the finished statement."""
         return Compiled(sql, tuple(self.types), tuple(self.transforms.items()))
+
+    def statement(self, statement: Statement) -> str:
+        """Gives any statement."""
+        return self.statements[type(statement)](self, statement)
 
     # ---- SELECT
 
@@ -397,6 +402,15 @@ class Compiler:
         """Gives RETURNING."""
         return f" RETURNING {self.names(columns)}" if columns else ""
 
+    statements: ClassVar[dict[type, Callable[[Any, Any], str]]] = {
+        Select: lambda self, statement: self.select(statement),
+        Insert: lambda self, statement: self.insert(statement),
+        Update: lambda self, statement: self.update(statement),
+        Delete: lambda self, statement: self.delete(statement),
+        UpdateWhere: lambda self, statement: self.update_where(statement),
+        DeleteWhere: lambda self, statement: self.delete_where(statement),
+    }
+
 
 _COMPOUND = (n.Binary, n.Logical, n.Not, n.IsNull, n.Between, n.In, n.InSelect, n.TextMatch)
 
@@ -423,12 +437,12 @@ def _sources(select: Select) -> Iterable[c.Source]:
     for part in select.expressions:
         for node in n.walk(part):
             if isinstance(node, c.Column):
-                yield node.source  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+                yield node.source
             elif isinstance(node, (k.Exists, n.InSelect)):
                 yield from _free_sources(node.select)
 
 
-def _free_sources(select: n.SelectLike) -> Iterable[c.Source]:
+def _free_sources(select: SelectLike) -> Iterable[c.Source]:
     """Gives the sources an inner SELECT takes from the statement around it."""
     assert isinstance(select, Select)
     return (source for source in _sources(select) if root_of(source).key != select.source.key)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from cormorant.sql import types as t
 from cormorant.sql.calls import Fragment, Function
-from cormorant.sql.nodes import Expr, operand
+from cormorant.sql.nodes import Expr, is_expr, operand
 
 T = TypeVar("T")
 N = TypeVar("N", int, float, Decimal)
@@ -90,11 +90,12 @@ class Functions:
 
 def as_expr(value: object) -> Expr[Any]:
     """Gives a value, a relation path or an expression as an expression."""
-    if isinstance(value, Expr):
-        return value  # pyright: ignore[reportUnknownVariableType]
+    if is_expr(value):
+        return value
     key_column = getattr(value, "__key_column__", None)
     if key_column is not None:
-        return key_column()  # type: ignore[no-any-return]
+        column: Expr[Any] = key_column()
+        return column
     return operand(Fragment("?"), value)
 
 

@@ -7,15 +7,17 @@ query finds its plan without walking the tree.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Generic, Literal, NoReturn, Protocol, TypeAlias, overload
+from typing import Any, Generic, Literal, NoReturn, TypeAlias, overload
 
-from typing_extensions import TypeVar
+from typing_extensions import TypeIs, TypeVar
 
+from cormorant._internal.narrowing import narrower
 from cormorant.errors import ExpressionUsedAsBool, WrongType
 from cormorant.sql import types as t
+from cormorant.sql.selectable import Selectable, SelectLike
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -61,34 +63,55 @@ class Expr(Generic[T_co]):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {' '.join(map(repr, self.children))}>"
 
-    # ---- comparison
+    # ---- comparison; a Decimal may also be compared with an int
 
-    def __eq__(self, other: T_co | Expr[T_co]) -> Expr[bool]:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+    @overload  # type: ignore[override]
+    def __eq__(self: Expr[Decimal | None], other: int) -> Expr[bool]: ...
+    @overload
+    def __eq__(self, other: T_co | Expr[T_co]) -> Expr[bool]: ...
+    def __eq__(self, other: Any) -> Expr[bool]:  # pyright: ignore[reportIncompatibleMethodOverride]
         return IsNull(self, negated=False) if other is None else compare("=", self, other)
 
-    def __ne__(self, other: T_co | Expr[T_co]) -> Expr[bool]:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+    @overload  # type: ignore[override]
+    def __ne__(self: Expr[Decimal | None], other: int) -> Expr[bool]: ...
+    @overload
+    def __ne__(self, other: T_co | Expr[T_co]) -> Expr[bool]: ...
+    def __ne__(self, other: Any) -> Expr[bool]:  # pyright: ignore[reportIncompatibleMethodOverride]
         return IsNull(self, negated=True) if other is None else compare("<>", self, other)
 
-    def __lt__(self, other: T_co | Expr[T_co]) -> Expr[bool]:
+    @overload
+    def __lt__(self: Expr[Decimal | None], other: int) -> Expr[bool]: ...
+    @overload
+    def __lt__(self, other: T_co | Expr[T_co]) -> Expr[bool]: ...
+    def __lt__(self, other: Any) -> Expr[bool]:
         return compare("<", self, other)
 
-    def __le__(self, other: T_co | Expr[T_co]) -> Expr[bool]:
+    @overload
+    def __le__(self: Expr[Decimal | None], other: int) -> Expr[bool]: ...
+    @overload
+    def __le__(self, other: T_co | Expr[T_co]) -> Expr[bool]: ...
+    def __le__(self, other: Any) -> Expr[bool]:
         return compare("<=", self, other)
 
-    def __gt__(self, other: T_co | Expr[T_co]) -> Expr[bool]:
+    @overload
+    def __gt__(self: Expr[Decimal | None], other: int) -> Expr[bool]: ...
+    @overload
+    def __gt__(self, other: T_co | Expr[T_co]) -> Expr[bool]: ...
+    def __gt__(self, other: Any) -> Expr[bool]:
         return compare(">", self, other)
 
-    def __ge__(self, other: T_co | Expr[T_co]) -> Expr[bool]:
+    @overload
+    def __ge__(self: Expr[Decimal | None], other: int) -> Expr[bool]: ...
+    @overload
+    def __ge__(self, other: T_co | Expr[T_co]) -> Expr[bool]: ...
+    def __ge__(self, other: Any) -> Expr[bool]:
         return compare(">=", self, other)
 
     def in_(self, values: Iterable[T_co] | Selectable[T_co]) -> Expr[bool]:
         """Whether the value is one of `values`, a collection or a query of one column."""
-        if isinstance(values, Expr):
+        if is_expr(values):
             raise WrongType(f"{values!r} is no collection of values", hint="use == to compare two expressions")
-        select = getattr(values, "as_select", None)
-        if select is not None:
-            return InSelect(self, select())
-        return In(self, values)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        return InSelect(self, values.as_select()) if isinstance(values, Selectable) else In(self, values)
 
     def between(self, low: T_co | Expr[T_co], high: T_co | Expr[T_co]) -> Expr[bool]:
         """Whether `low <= value <= high`."""
@@ -143,7 +166,7 @@ class Expr(Generic[T_co]):
     def __invert__(self: Expr[bool | None]) -> Expr[bool]:
         return Not(self)
 
-    # ---- arithmetic
+    # ---- arithmetic; the overloads of nullable values overlap for an expression that is always NULL
 
     @overload
     def __add__(self: Expr[int], other: int | Expr[int]) -> Expr[int]: ...
@@ -154,7 +177,15 @@ class Expr(Generic[T_co]):
     @overload
     def __add__(self: Expr[str], other: str | Expr[str]) -> Expr[str]: ...
     @overload
-    def __add__(self: Expr[int | None], other: int | Expr[int | None]) -> Expr[int | None]: ...
+    def __add__(self: Expr[datetime], other: timedelta | Expr[timedelta]) -> Expr[datetime]: ...
+    @overload
+    def __add__(self: Expr[timedelta], other: timedelta | Expr[timedelta]) -> Expr[timedelta]: ...
+    @overload
+    def __add__(self: Expr[int | None], other: int | Expr[int | None]) -> Expr[int | None]: ...  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]
+    @overload
+    def __add__(self: Expr[float | None], other: float | Expr[float | None]) -> Expr[float | None]: ...  # type: ignore[overload-overlap]
+    @overload
+    def __add__(self: Expr[Decimal | None], other: Decimal | int | Expr[Decimal | None]) -> Expr[Decimal | None]: ...  # type: ignore[overload-overlap]
     @overload
     def __add__(self: Expr[str | None], other: str | Expr[str | None]) -> Expr[str | None]: ...
     def __add__(self, other: Any) -> Any:
@@ -166,6 +197,18 @@ class Expr(Generic[T_co]):
     def __sub__(self: Expr[float], other: float | Expr[float]) -> Expr[float]: ...
     @overload
     def __sub__(self: Expr[Decimal], other: Decimal | int | Expr[Decimal]) -> Expr[Decimal]: ...
+    @overload
+    def __sub__(self: Expr[datetime], other: Expr[datetime]) -> Expr[timedelta]: ...
+    @overload
+    def __sub__(self: Expr[datetime], other: timedelta | Expr[timedelta]) -> Expr[datetime]: ...
+    @overload
+    def __sub__(self: Expr[timedelta], other: timedelta | Expr[timedelta]) -> Expr[timedelta]: ...
+    @overload
+    def __sub__(self: Expr[int | None], other: int | Expr[int | None]) -> Expr[int | None]: ...  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]
+    @overload
+    def __sub__(self: Expr[float | None], other: float | Expr[float | None]) -> Expr[float | None]: ...  # type: ignore[overload-overlap]
+    @overload
+    def __sub__(self: Expr[Decimal | None], other: Decimal | int | Expr[Decimal | None]) -> Expr[Decimal | None]: ...
     def __sub__(self, other: Any) -> Any:
         return arithmetic("-", self, other)
 
@@ -175,6 +218,12 @@ class Expr(Generic[T_co]):
     def __mul__(self: Expr[float], other: float | Expr[float]) -> Expr[float]: ...
     @overload
     def __mul__(self: Expr[Decimal], other: Decimal | int | Expr[Decimal]) -> Expr[Decimal]: ...
+    @overload
+    def __mul__(self: Expr[int | None], other: int | Expr[int | None]) -> Expr[int | None]: ...  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]
+    @overload
+    def __mul__(self: Expr[float | None], other: float | Expr[float | None]) -> Expr[float | None]: ...  # type: ignore[overload-overlap]
+    @overload
+    def __mul__(self: Expr[Decimal | None], other: Decimal | int | Expr[Decimal | None]) -> Expr[Decimal | None]: ...
     def __mul__(self, other: Any) -> Any:
         return arithmetic("*", self, other)
 
@@ -197,23 +246,7 @@ class Expr(Generic[T_co]):
         return self
 
 
-class Selectable(Protocol[T_co]):
-    """A query that can stand inside another one."""
-
-    def as_select(self) -> SelectLike:
-        """Gives the statement."""
-        ...
-
-    def __await__(self) -> Any: ...  # tells a query of T from any other object with as_select
-
-
-class SelectLike(Protocol):
-    """A SELECT statement as a part of an expression."""
-
-    @property
-    def key(self) -> Key: ...
-    @property
-    def binds(self) -> Binds: ...
+is_expr: Callable[[object], TypeIs[Expr[Any]]] = narrower(Expr)
 
 
 # ------------------------------------------------------------------ values and columns
@@ -433,7 +466,7 @@ class TextMatch(Expr[bool]):
         self.kind = kind
         self.part = part
         self.ignore_case = ignore_case
-        self.text: Expr[Any] = text if isinstance(text, Expr) else Bind(checked_text(part, text), t.TEXT)
+        self.text: Expr[Any] = text if is_expr(text) else Bind(checked_text(part, text), t.TEXT)
         self.key = (kind, ignore_case, part.key, self.text.key)
         self.binds = part.binds + self.text.binds
 
@@ -480,8 +513,8 @@ def condition(value: object) -> Expr[Any]:
     Raises:
         WrongType: Saying how a bool comes about.
     """
-    if isinstance(value, Expr):
-        return value  # pyright: ignore[reportUnknownVariableType]
+    if is_expr(value):
+        return value
     if isinstance(value, bool):
         raise WrongType(
             f"{value} is a Python bool, not a condition",
@@ -492,8 +525,8 @@ def condition(value: object) -> Expr[Any]:
 
 def operand(side: Expr[Any], value: Any) -> Expr[Any]:
     """Gives the other operand of `side` as an expression, a plain value checked against its type."""
-    if isinstance(value, Expr):
-        return value  # pyright: ignore[reportUnknownVariableType]
+    if is_expr(value):
+        return value
     return Bind(value, check_value(side, value))
 
 

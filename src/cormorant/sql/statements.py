@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from cormorant.sql.columns import Assignment, Source
 from cormorant.sql.nodes import Binds, Expr, Key, Order, gather
@@ -30,7 +29,7 @@ class Select:
     limit: Expr[int] | None = None
     offset: Expr[int] | None = None
 
-    @cached_property
+    @property
     def key(self) -> Key:
         """The statement's shape."""
         return (
@@ -47,7 +46,7 @@ class Select:
             getattr(getattr(self.source, "select", None), "key", None),
         )
 
-    @cached_property
+    @property
     def binds(self) -> Binds:
         """The values, in the order of the parts."""
         inner: Binds = getattr(getattr(self.source, "select", None), "binds", ())
@@ -156,13 +155,13 @@ class UpdateWhere:
     assignments: tuple[Assignment, ...]
     where: tuple[Expr[Any], ...]
 
-    @cached_property
+    @property
     def key(self) -> Key:
         """The statement's shape."""
         sets = tuple((item.column.name, item.value.key) for item in self.assignments)
         return ("update where", self.source.key, sets, tuple(expr.key for expr in self.where))
 
-    @cached_property
+    @property
     def binds(self) -> Binds:
         """The values, in the order of the parts."""
         return gather((*(item.value for item in self.assignments), *self.where))
@@ -176,15 +175,19 @@ class DeleteWhere:
     table: str
     where: tuple[Expr[Any], ...]
 
-    @cached_property
+    @property
     def key(self) -> Key:
         """The statement's shape."""
         return ("delete where", self.source.key, tuple(expr.key for expr in self.where))
 
-    @cached_property
+    @property
     def binds(self) -> Binds:
         """The values, in the order of the parts."""
         return gather(self.where)
+
+
+Write: TypeAlias = Insert | Update | Delete
+Statement: TypeAlias = Select | UpdateWhere | DeleteWhere | Write
 
 
 def _keys(columns: tuple[TypedColumn, ...]) -> tuple[tuple[str, str], ...]:

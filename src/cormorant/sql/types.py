@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeAlias
 
+from cormorant._internal.narrowing import is_list
 from cormorant.errors import WrongType
 
 IntegerSize: TypeAlias = Literal["small", "normal", "big"]
@@ -300,9 +301,9 @@ class Array(SqlType):
     def check(self, value: Any) -> None:
         if value is None:
             return
-        if not isinstance(value, list):
+        if not is_list(value):
             raise WrongType(f"{_describe(value)} is not a list")
-        for element in value:  # pyright: ignore[reportUnknownVariableType]
+        for element in value:
             self.item.check(element)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import pytest
@@ -55,7 +55,7 @@ async def database(database_dsn: str) -> AsyncIterator[Database]:
 
 
 @asynccontextmanager
-async def rolled_back(session: AsyncSession) -> AsyncIterator[None]:
+async def rolled_back(session: AsyncSession) -> AsyncGenerator[None, None]:
     """An inner block that ends with an exception."""
     await session.execute("UPDATE rolled_back_shelf SET name = name")  # opens the outer transaction
     with suppress(ChangedMyMind):

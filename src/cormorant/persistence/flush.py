@@ -72,14 +72,14 @@ class FlushRun:
         """Sends one statement for each row; one trip to the driver where it can."""
         encoded = [encode_row(prepared.encoders, row) for row in rows]
         if len(encoded) == 1:
-            return [await self.database.fetch(self.connection, self.tracker, prepared.sql, encoded[0])]
+            return [await self.database.fetch(self.connection, self.tracker, prepared.sql, encoded[0], written=1)]
         return await self.database.fetch_each(self.connection, self.tracker, prepared.sql, encoded)
 
     async def _batch(self, prepared: PreparedWrite, rows: Sequence[tuple[Any, ...]]) -> Sequence[Row]:
         """Sends one statement with an array for each column."""
         columns = zip(prepared.encoders, zip(*rows, strict=True), strict=True)
         arrays = [list(column) if encode is None else encode(list(column)) for encode, column in columns]
-        return await self.database.fetch(self.connection, self.tracker, prepared.sql, arrays)
+        return await self.database.fetch(self.connection, self.tracker, prepared.sql, arrays, written=len(rows))
 
     # ---- inserts
 

@@ -63,9 +63,17 @@ class Names(Mapping[str, Any]):
         module_names: The module's globals.
         local_names: The names around the class where it was made.
         find_model: Gives a model by name, or None.
+        type_arguments: What the type variables of generic bases stand for.
     """
 
-    def __init__(self, module_names: Mapping[str, Any], local_names: Mapping[str, Any] | None, find_model: Any) -> None:
+    def __init__(
+        self,
+        module_names: Mapping[str, Any],
+        local_names: Mapping[str, Any] | None,
+        find_model: Any,
+        type_arguments: Mapping[Any, Any],
+    ) -> None:
+        self.type_arguments = type_arguments
         self._places = [local_names or {}, module_names, vars(import_module("builtins"))]
         self._find_model = find_model
 
@@ -95,7 +103,28 @@ def argument_of(annotation: Any, names: Names, place: str, module: str) -> Any:
     arguments = typing.get_args(evaluated)
     if not arguments:
         raise ModelError(f"{place} is annotated {annotation!r} without a type", hint="write Mapped[int], One[Author]")
-    return evaluate(arguments[0], names, place, module)
+    argument = evaluate(arguments[0], names, place, module)
+    return _substituted(argument, names.type_arguments)
+
+
+def type_arguments_of(cls: Any) -> dict[Any, Any]:
+    """Gives what the type variables of a class's generic bases stand for: `class Flag(Setting[bool])`."""
+    found: dict[Any, Any] = {}
+    for base in cls.__mro__:
+        for generic in vars(base).get("__orig_bases__", ()):
+            variables = getattr(typing.get_origin(generic), "__parameters__", ())
+            for variable, argument in zip(variables, typing.get_args(generic), strict=False):
+                found.setdefault(variable, _substituted(argument, found))
+    return found
+
+
+def _substituted(annotation: Any, arguments: Mapping[Any, Any]) -> Any:
+    if isinstance(annotation, (typing.TypeVar, typing_extensions.TypeVar)):
+        return arguments.get(annotation, annotation)
+    variables = getattr(annotation, "__parameters__", ())
+    if not arguments or not variables or isinstance(annotation, type):
+        return annotation
+    return annotation[tuple(arguments.get(variable, variable) for variable in variables)]
 
 
 def evaluate(annotation: Any, names: Names, place: str, module: str) -> Any:
@@ -106,7 +135,7 @@ def evaluate(annotation: Any, names: Names, place: str, module: str) -> Any:
         return annotation
     try:
         # a locals mapping may be any mapping; globals must be a dict, and must not answer first
-        return eval(annotation, {"__builtins__": {}}, names)  # type: ignore[arg-type]
+        found = eval(annotation, {"__builtins__": {}}, names)  # type: ignore[arg-type]
     except NameError as error:
         raise UnresolvedReference(
             f"{place} in module {module!r} is annotated {annotation!r}, and the name {error.name!r} was never found",
@@ -115,6 +144,8 @@ def evaluate(annotation: Any, names: Names, place: str, module: str) -> Any:
         ) from None
     except (SyntaxError, TypeError, AttributeError) as error:
         raise ModelError(f"{place} is annotated {annotation!r}, which cannot be evaluated: {error}") from error
+    # text in quotes within postponed annotations is text twice
+    return evaluate(found, names, place, module) if isinstance(found, str) else found
 
 
 def without_none(annotation: Any, names: Names, place: str, module: str) -> ResolvedType:

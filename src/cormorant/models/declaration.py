@@ -5,15 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from cormorant.errors import ModelError
 from cormorant.models import annotations as ann
 from cormorant.models.registry import registry
 from cormorant.models.specs import FieldSpec, RelationSpec
+from cormorant.models.state import MISSING
 
-# names that Python or the library give a meaning on every class
-RESERVED = frozenset({"mro", "objects", "to_dict", "metadata_"})
+# names that Python or the library give a meaning on every class, or on a relation in a query
+RESERVED = frozenset({"mro", "objects", "to_dict", "is_null", "is_not_null", "in_", "optional"})
 
 
 @dataclass
@@ -35,13 +37,18 @@ def read_class(name: str, bases: tuple[Any, ...], namespace: dict[str, Any], *, 
     module_names = sys.modules[module].__dict__
     scope = _names_around(namespace)
     annotations = ann.annotations_of(namespace)
+    slots = own_slots(namespace)
+    if slots and abstract:
+        raise ModelError(f"{name} is abstract and has __slots__", hint="declare them in the models that derive from it")
     for attribute, annotation in annotations.items():
         kind = ann.kind_of(annotation, module_names)
-        if kind == "class variable" or attribute.startswith("__"):
+        if kind == "class variable" or attribute.startswith("__") or attribute in slots:
             continue
         _check_name(name, attribute)
-        value = namespace.pop(attribute, None)
+        value = namespace.pop(attribute, MISSING)
         where = {"name": attribute, "annotation": annotation, "declared_in": module, "scope": scope}
+        # declared anew, a name may become the other kind
+        result.fields.pop(attribute, None) if kind != "column" else result.relations.pop(attribute, None)
         if kind == "column":
             result.fields[attribute] = _column(name, attribute, value, where)
         elif kind == "other":
@@ -55,7 +62,16 @@ def read_class(name: str, bases: tuple[Any, ...], namespace: dict[str, Any], *, 
     if not abstract:
         result.fields = _with_keys(name, result)
         _check_primary_key(name, result)
+        _check_column_names(name, result)
+    _refuse_hidden(name, namespace, result)
+    _refuse_cached(name, namespace, slots)
     return result
+
+
+def own_slots(namespace: Mapping[str, Any]) -> tuple[str, ...]:
+    """Gives the `__slots__` of a class body: attributes that are no columns, and are not tracked."""
+    slots = namespace.get("__slots__", ())
+    return (slots,) if isinstance(slots, str) else tuple(slots)
 
 
 def _inherited(bases: tuple[Any, ...]) -> Declaration:
@@ -83,12 +99,12 @@ def _check_name(model: str, attribute: str) -> None:
     if attribute in RESERVED or attribute.startswith("_"):
         raise ModelError(
             f"{model}.{attribute} cannot be the name of a column or relation",
-            hint='choose another attribute and keep the column\'s name with field(column="...")',
+            hint=f'choose another attribute and keep the column\'s name with field(column="{attribute}")',
         )
 
 
 def _column(model: str, attribute: str, value: Any, where: Mapping[str, Any]) -> FieldSpec:
-    if value is None:
+    if value is MISSING:
         value = FieldSpec()
     if not isinstance(value, FieldSpec):
         raise ModelError(f"{model}.{attribute} = {value!r} is no declaration", hint=f"write field(default={value!r})")
@@ -96,7 +112,7 @@ def _column(model: str, attribute: str, value: Any, where: Mapping[str, Any]) ->
 
 
 def _relation(model: str, attribute: str, value: Any, kind: ann.Kind, where: Mapping[str, Any]) -> RelationSpec:
-    if value is None and kind == "one":
+    if value is MISSING and kind == "one":
         value = RelationSpec("foreign_key")
     if not isinstance(value, RelationSpec):
         raise ModelError(
@@ -185,3 +201,34 @@ def _check_primary_key(model: str, declared: Declaration) -> None:
             f"{model} has no primary key",
             hint="declare one: id: Mapped[int] = generated(primary_key=True)",
         )
+
+
+def _check_column_names(model: str, declared: Declaration) -> None:
+    seen: dict[str, str] = {}
+    for attribute, spec in declared.fields.items():
+        name = spec.column or attribute
+        other = seen.setdefault(name, attribute)
+        if other != attribute:
+            raise ModelError(
+                f"{model}.{other} and {model}.{attribute} are both kept in the column {name!r}",
+                hint='give one another column: field(column="...")',
+            )
+
+
+def _refuse_hidden(model: str, namespace: Mapping[str, Any], declared: Declaration) -> None:
+    """Refuses a method or value of the class that bears the name of an inherited column or relation."""
+    for attribute in namespace:
+        if attribute in declared.fields or attribute in declared.relations:
+            raise ModelError(
+                f"{model}.{attribute} is a column or relation, and the class body gives the name to something else",
+                hint="rename one of them; to declare the column anew, annotate it: Mapped[...]",
+            )
+
+
+def _refuse_cached(model: str, namespace: Mapping[str, Any], slots: tuple[str, ...]) -> None:
+    for attribute, value in namespace.items():
+        if isinstance(value, cached_property) and "__dict__" not in slots:
+            raise ModelError(
+                f"{model}.{attribute} is a cached_property, and objects have no __dict__ to keep its value in",
+                hint='use @property, or give the class one: __slots__ = ("__dict__",)',
+            )

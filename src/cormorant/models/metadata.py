@@ -233,7 +233,11 @@ class ModelInfo:
             info = self.registry.find(name, self.app, self.path)
             return None if info is None else info.cls
 
-        return ann.Names(ann.sys.modules[spec.declared_in].__dict__, spec.scope, find_model)
+        return ann.Names(ann.sys.modules[spec.declared_in].__dict__, spec.scope, find_model, self._type_arguments)
+
+    @cached_property
+    def _type_arguments(self) -> Mapping[Any, Any]:
+        return ann.type_arguments_of(self.cls)
 
     # ---- relations
 

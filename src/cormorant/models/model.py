@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast, overload
 from typing_extensions import Self, TypeVar, dataclass_transform
 
 from cormorant._internal.naming import snake_case
-from cormorant.errors import ModelError, SessionNotEntered
+from cormorant.errors import ModelError, SessionNotEntered, UnknownName, WrongType
 from cormorant.models.constraints import TableArg
 from cormorant.models.construct import compile_init
-from cormorant.models.declaration import read_class
+from cormorant.models.declaration import own_slots, read_class
 from cormorant.models.fields import field
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.registry import registry
@@ -80,9 +80,9 @@ class ModelMeta(type):
 
         def __getattr__(cls, name):
             info = cls.__dict__.get("__info__")
-            if info is None or name.startswith("__"):
-                raise AttributeError(f"type object {cls.__name__!r} has no attribute {name!r}")
-            raise info.unknown(name)
+            if info is not None and not name.startswith("__"):
+                raise info.unknown(name)
+            raise _missing_in_class(cls, name)
 
         def __subclasses__(cls):
             return [sub for sub in type.__subclasses__(cls) if not issubclass(sub, (Twin, Ghost))]
@@ -95,10 +95,9 @@ def make_model(mcls: Any, name: str, bases: tuple[Any, ...], namespace: dict[str
     if app is None:
         app = next((base.__app__ for base in bases if getattr(base, "__app__", None)), None)
     declaration = read_class(name, bases, namespace, abstract=abstract)
-    own_init = "__init__" in namespace
-    slots = () if abstract else tuple(declaration.fields)
+    slots = () if abstract else (*declaration.fields, *own_slots(namespace))
     relations = {relation: (Many if spec.many else One)(spec) for relation, spec in declaration.relations.items()}
-    meta = mcls if abstract else _metaclass(mcls, name, slots)
+    meta = mcls if abstract else _metaclass(mcls, name, tuple(declaration.fields))
     body = {**namespace, **relations, "__slots__": slots, "__declaration__": declaration, "__app__": app}
     cls = type.__new__(meta, name, bases, body, **keywords["options"])
     if abstract:
@@ -111,10 +110,21 @@ def make_model(mcls: Any, name: str, bases: tuple[Any, ...], namespace: dict[str
     )
     info.twin, info.ghost = _hidden_classes(meta, cls, slots)
     cls.__construct__ = compile_init(cls, info.twin, info.ghost, declaration.fields, declaration.relations)
-    if not own_init:
+    if next(base for base in cls.__mro__ if "__init__" in vars(base)) is Model:
         cls.__init__ = cls.__construct__
     registry.add(info)
     return cls
+
+
+def _missing_in_class(cls: Any, name: str) -> AttributeError:
+    """Gives the error for a name that an abstract model, or Model itself, does not have."""
+    declared = cls.__dict__.get("__declaration__")
+    if declared is not None and (name in declared.fields or name in declared.relations):
+        return UnknownName(
+            f"{cls.__name__}.{name} is in no table: {cls.__name__} is abstract",
+            hint=f"use the {name} of a model that derives from it",
+        )
+    return AttributeError(f"type object {cls.__name__!r} has no attribute {name!r}", name=name, obj=cls)
 
 
 def _check_bases(name: str, bases: tuple[Any, ...]) -> None:
@@ -190,7 +200,7 @@ class Model(metaclass=ModelMeta, **({} if TYPE_CHECKING else {"root": True})):
     else:
 
         def __init__(self, **values):
-            type(self).__info__.cls.__construct__(self, **values)
+            _info_of(type(self)).cls.__construct__(self, **values)
 
         def __setattr__(self, name, value):
             changes = self.__orm_changes__
@@ -312,13 +322,30 @@ def ref(model: type[M], /, *key: Any) -> M:
     Example:
         >>> Article(title="Notes", author=ref(Author, 3))
     """
-    info = model.__info__
+    info = _info_of(model)
     values = key[0] if len(key) == 1 and isinstance(key[0], tuple) else key
+    names = ", ".join(info.key_attributes)
     if len(values) != len(info.key_attributes):
-        raise ModelError(
-            f"the key of {info.name} has {len(info.key_attributes)} columns: {', '.join(info.key_attributes)}"
+        raise WrongType(
+            f"the key of {info.name} has {len(info.key_attributes)} columns, and {len(values)} values were given",
+            hint=f"ref({info.name}, {names})",
         )
     for column, value in zip(info.key_columns, values, strict=True):
-        column.type.check(value)
+        if value is None:
+            raise WrongType(f"the key of {info.name} is never None", hint=f"ref({info.name}, {names})")
+        try:
+            column.type.check(value)
+        except WrongType as error:
+            raise WrongType(f"{info.name}.{column.attribute}: {error.message}", hint=error.hint) from None
     reference: M = new_ghost(info, dict(zip(info.key_attributes, values, strict=True)), DETACHED)
     return reference
+
+
+def _info_of(model: Any) -> ModelInfo:
+    info = getattr(model, "__info__", None)
+    if not isinstance(info, ModelInfo):
+        raise ModelError(
+            f"{getattr(model, '__name__', model)} is no model with a table",
+            hint="derive one from it that is not abstract, and use that",
+        )
+    return info

@@ -7,8 +7,9 @@ from functools import partial
 from inspect import getattr_static
 from typing import Any, Generic, NoReturn
 
-from typing_extensions import TypeVar
+from typing_extensions import TypeIs, TypeVar
 
+from cormorant._internal.narrowing import narrower
 from cormorant.errors import ExpressionUsedAsBool, UnsavedError, WrongType
 from cormorant.models.hybrid import hybrid
 from cormorant.models.metadata import ModelInfo, RelationInfo
@@ -25,6 +26,8 @@ M = TypeVar("M")
 
 class Path:
     """A to-one relation in a query; checkers believe it is the target's class.
+
+    Its own names are private or reserved, since every other name is one of the target's.
 
     Reading a column goes on along the path and implies the join; the target's own key is read from the columns that
     hold it, without a join. Classmethods and hybrids of the target run with the path in the place of the class.
@@ -43,11 +46,6 @@ class Path:
         self._parent = parent
         self._source = relation.source_from(parent)
         self._optional = optional
-
-    @classmethod
-    def of(cls, relation: RelationInfo) -> Path:
-        """Gives the path of a relation read from its own model."""
-        return cls(relation, relation.owner.source, optional=False)
 
     def __repr__(self) -> str:
         return self._relation.place
@@ -85,14 +83,19 @@ class Path:
 
     def __key_column__(self) -> Column[Any]:
         """The one column that holds the key."""
-        columns = self.key_columns()
+        columns = self.__key_columns__()
         if len(columns) != 1:
             raise WrongType(f"{self!r} has a key of {len(columns)} columns", hint="compare whole objects with ==")
         return columns[0]
 
-    def key_columns(self) -> tuple[Column[Any], ...]:
+    def __key_columns__(self) -> tuple[Column[Any], ...]:
         """The columns that hold the key."""
         return tuple(self._column(name) for name in self._info.key_attributes)
+
+    @property
+    def __target__(self) -> ModelInfo:
+        """The model that the path leads to."""
+        return self._info
 
     def __entity__(self) -> tuple[ModelInfo, tuple[Column[Any], ...], bool]:
         """What selecting the relation itself gives: the model, its columns, and whether there may be none."""
@@ -106,7 +109,7 @@ class Path:
         if other is None:
             return self.is_null()
         keys = _key_values(self._info, other, repr(self))
-        parts = tuple(column == key for column, key in zip(self.key_columns(), keys, strict=True))
+        parts = tuple(column == key for column, key in zip(self.__key_columns__(), keys, strict=True))
         return parts[0] if len(parts) == 1 else Logical("AND", parts)
 
     def __ne__(self, other: object) -> Any:
@@ -123,23 +126,28 @@ class Path:
 
     def is_null(self) -> Expr[bool]:
         """Whether there is no such object."""
-        return IsNull(self.key_columns()[0], negated=False)
+        return IsNull(self.__key_columns__()[0], negated=False)
 
     def is_not_null(self) -> Expr[bool]:
         """Whether there is such an object."""
-        return IsNull(self.key_columns()[0], negated=True)
+        return IsNull(self.__key_columns__()[0], negated=True)
 
     def in_(self, objects: Iterable[Any]) -> Expr[bool]:
         """Whether the object is one of `objects`."""
         keys = [_key_values(self._info, item, repr(self)) for item in objects]
-        columns = self.key_columns()
-        if len(columns) == 1:
+        columns = self.__key_columns__()
+        if len(columns) == 1 or not keys:
             return In(columns[0], [key[0] for key in keys])
         return Logical("OR", tuple(Logical("AND", _equal(columns, key)) for key in keys))
 
     def optional(self) -> Any:
         """The same path, typed as possibly None."""
         return self
+
+
+def path_of(relation: RelationInfo) -> Path:
+    """Gives the path of a relation read from its own model."""
+    return Path(relation, relation.owner.source, optional=False)
 
 
 class ManyExpr(Expr[list[M]], Generic[M]):
@@ -160,6 +168,11 @@ class ManyExpr(Expr[list[M]], Generic[M]):
 
     def __repr__(self) -> str:
         return self._relation.place
+
+    @property
+    def __target__(self) -> ModelInfo:
+        """The model on the far side."""
+        return self._relation.target
 
     @property
     def each(self) -> type[M]:
@@ -206,6 +219,9 @@ class ManyExpr(Expr[list[M]], Generic[M]):
         return [Column(joined, name, type_, nullable=False, owner=f"{relation.place}.{name}") for name, type_ in pairs]
 
 
+is_many: Callable[[object], TypeIs[ManyExpr[Any]]] = narrower(ManyExpr)
+
+
 def _equal(columns: tuple[Column[Any], ...], key: tuple[Any, ...]) -> tuple[Expr[Any], ...]:
     return tuple(column == value for column, value in zip(columns, key, strict=True))
 
@@ -213,7 +229,7 @@ def _equal(columns: tuple[Column[Any], ...], key: tuple[Any, ...]) -> tuple[Expr
 def _key_values(info: ModelInfo, value: object, place: str) -> tuple[Any, ...]:
     """Gives the key of an object that stands for itself in a condition."""
     if isinstance(value, Path):
-        return value.key_columns()
+        return value.__key_columns__()
     if isinstance(value, info.cls):
         if not key_is_set(value):
             raise UnsavedError(f"{value!r} has no key yet, so {place} cannot be compared with it", hint="flush first")

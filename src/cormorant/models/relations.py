@@ -9,7 +9,7 @@ from typing_extensions import TypeVar
 from cormorant.errors import NotLoadedError, WrongType
 from cormorant.models.collections import Collection
 from cormorant.models.metadata import RelationInfo
-from cormorant.models.paths import ManyExpr, Path
+from cormorant.models.paths import ManyExpr, path_of
 from cormorant.models.specs import RelationSpec
 from cormorant.models.state import (
     DETACHED,
@@ -47,7 +47,7 @@ class One(Generic[R]):
     def __get__(self, instance: object, owner: Any) -> R: ...
     def __get__(self, instance: Any, owner: Any) -> Any:
         if instance is None:
-            return Path.of(owner.__info__.relation(self.name))
+            return path_of(owner.__info__.relation(self.name))
         related = instance.__orm_related__
         if related is not None:
             found = related.get(self.name, MISSING)

@@ -136,7 +136,7 @@ def _items(items: Sequence[Any]) -> list[Order]:
         if isinstance(item, Order):
             result.append(item)
         elif isinstance(item, Path):
-            result += [Order(column, descending=False) for column in item.key_columns()]
+            result += [Order(column, descending=False) for column in item.__key_columns__()]
         elif isinstance(item, Expr):
             result.append(Order(item, descending=False))  # pyright: ignore[reportUnknownArgumentType]
         else:

@@ -41,11 +41,13 @@ def named_fields(shape: Any) -> dict[str, bool] | None:
     if hasattr(shape, "__struct_fields__"):
         required = len(shape.__struct_fields__) - len(shape.__struct_defaults__)
         return {name: place < required for place, name in enumerate(shape.__struct_fields__)}
-    if inspect.isclass(shape) and issubclass(shape, tuple) and hasattr(shape, "_fields"):
-        names: tuple[str, ...] = shape._fields
-        defaults: dict[str, Any] = getattr(shape, "_field_defaults", {})
-        return {name: name not in defaults for name in names}
+    if _is_named_tuple(shape):
+        return {name: name not in shape._field_defaults for name in shape._fields}
     return None
+
+
+def _is_named_tuple(shape: object) -> bool:
+    return hasattr(shape, "_field_defaults") and inspect.isclass(shape) and issubclass(shape, tuple)
 
 
 def _has_no_default(field: dataclasses.Field[Any]) -> bool:

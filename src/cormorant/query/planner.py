@@ -15,7 +15,7 @@ from cormorant.sql.calls import Exists
 from cormorant.sql.columns import Column, JoinSource, SubquerySource, TableSource
 from cormorant.sql.compiler import implied_joins
 from cormorant.sql.functions import func
-from cormorant.sql.nodes import Expr, InSelect, Label, walk
+from cormorant.sql.nodes import Expr, InSelect, Label, is_expr, walk
 from cormorant.sql.selectable import SelectLike
 from cormorant.sql.statements import DeleteWhere, Select, UpdateWhere
 
@@ -95,9 +95,9 @@ def _selected(spec: QuerySpec) -> tuple[tuple[Expr[Any], ...], list[Selected]]:
     columns: list[Expr[Any]] = []
     parts: list[Selected] = []
     for item in spec.columns:
-        if isinstance(item, Expr):
-            parts.append((len(columns), item.type))  # pyright: ignore[reportUnknownMemberType]
-            columns.append(item)  # pyright: ignore[reportUnknownArgumentType]
+        if is_expr(item):
+            parts.append((len(columns), item.type))
+            columns.append(item)
         else:
             info, entity, optional = _entity(item)
             parts.append((info, len(columns), optional))
@@ -210,7 +210,7 @@ def _tables_in(expressions: Iterable[Expr[Any]]) -> Iterable[str]:
     for part in expressions:
         for node in walk(part):
             if isinstance(node, Column):
-                yield from _tables_on_the_way(node.source)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+                yield from _tables_on_the_way(node.source)
             elif isinstance(node, (Exists, InSelect)):
                 yield from tables_of(node.select)
                 if isinstance(node, Exists):

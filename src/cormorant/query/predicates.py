@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
+from cormorant._internal.narrowing import is_dict, is_list, is_tuple
 from cormorant.errors import QueryError, UnknownName, WrongType, suggest
 from cormorant.models.metadata import ModelInfo
-from cormorant.models.paths import ManyExpr, Path
+from cormorant.models.paths import ManyExpr, Path, is_many
 from cormorant.sql.columns import Column
 from cormorant.sql.nodes import Expr, IsNotTrue, Logical, condition
 
@@ -61,7 +62,7 @@ def _expression(info: ModelInfo, item: Any) -> Expr[Any]:
         return condition(item)
     found: list[Expr[Any]] = []
     for part in item.parts:
-        found += lookup_conditions(info, part) if isinstance(part, dict) else [_expression(info, part)]
+        found += lookup_conditions(info, part) if is_dict(part) else [_expression(info, part)]
     if not found:
         raise QueryError("an empty Q says nothing", hint="give it a condition")
     whole = found[0] if len(found) == 1 else Logical(item.connector, tuple(found))
@@ -80,22 +81,20 @@ def lookup_conditions(info: ModelInfo, lookups: Mapping[str, Any]) -> list[Expr[
         parts = name.split("__")
         for position, part in enumerate(parts):
             start = _step(start, part, name)
-            if isinstance(start, ManyExpr) and position + 1 < len(parts):
-                many: ManyExpr[Any] = start
-                inner = through.setdefault(tuple(parts[: position + 1]), (many, {}))[1]
+            if is_many(start) and position + 1 < len(parts):
+                inner = through.setdefault(tuple(parts[: position + 1]), (start, {}))[1]
                 inner["__".join(parts[position + 1 :])] = value
                 break
             if isinstance(start, Column) or position + 1 == len(parts) or parts[position + 1] in LOOKUPS:
                 plain.append(_lookup(start, parts[position + 1 :], value, name))
                 break
     for many, inner in through.values():
-        target: ModelInfo = many._relation.target  # pyright: ignore[reportPrivateUsage]
-        plain.append(many.any(*lookup_conditions(target, inner)))
+        plain.append(many.any(*lookup_conditions(many.__target__, inner)))
     return plain
 
 
 def _step(start: Any, part: str, whole: str) -> Any:
-    info: ModelInfo = start._info if isinstance(start, Path) else start.__info__  # pyright: ignore[reportPrivateUsage]
+    info: ModelInfo = start.__target__ if isinstance(start, Path) else start.__info__
     if part == "pk":
         part = info.key_attributes[0]
     if part not in info.fields and part not in info.relation_specs and not hasattr(info.cls, part):
@@ -128,13 +127,13 @@ def _in(target: Any, values: Any) -> Expr[Any]:
 
 def _is_key(target: Any, value: Any) -> bool:
     """Whether a relation is looked up by its key's value: author=3."""
-    return isinstance(target, Path) and value is not None and not hasattr(type(value), "__info__")
+    return isinstance(target, Path) and value is not None and not hasattr(value.__class__, "__info__")
 
 
 def _range(target: Any, bounds: Any) -> Expr[Any]:
-    if not isinstance(bounds, (tuple, list)) or len(bounds) != 2:  # pyright: ignore[reportUnknownArgumentType]
+    if not (is_tuple(bounds) or is_list(bounds)) or len(bounds) != 2:
         raise WrongType(f"a range needs (low, high), not {bounds!r}")
-    low, high = bounds  # pyright: ignore[reportUnknownVariableType]
+    low, high = bounds
     found: Expr[Any] = target.between(low, high)
     return found
 

@@ -1,27 +1,25 @@
-"""`QuerySet` and `Rows`: immutable builders, and the verbs that run them."""
+"""`QuerySet` and `Rows`: queries with the verbs that run them."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Generator
 from inspect import isclass
-from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, cast, overload
+from typing import Any, TypeAlias, cast, overload
 
-from typing_extensions import Self, TypeVar
+from typing_extensions import TypeVar
 
 from cormorant.errors import MultipleResultsError, NotFoundError, QueryError, WrongType
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.paths import Path
+from cormorant.query.builder import Builder, Condition, as_order
 from cormorant.query.into import row_maker
 from cormorant.query.planner import select_of
-from cormorant.query.predicates import Q, conditions_of
-from cormorant.query.protocols import Executor
 from cormorant.query.spec import Mode, QuerySpec
 from cormorant.sql.columns import Assignment, Column
-from cormorant.sql.functions import as_expr
-from cormorant.sql.nodes import Bind, Binds, Expr, IsNotTrue, Label, Logical, Order, gather
+from cormorant.sql.nodes import Expr, Label, Order, gather, is_expr
+from cormorant.sql.selectable import Selectable
 from cormorant.sql.statements import Select
-from cormorant.sql.types import BIG_INTEGER
 
 M = TypeVar("M", bound=Model)
 R = TypeVar("R")
@@ -35,105 +33,10 @@ T5 = TypeVar("T5")
 T6 = TypeVar("T6")
 T7 = TypeVar("T7")
 T8 = TypeVar("T8")
-P = ParamSpec("P")
 Sel: TypeAlias = Expr[T] | type[T]
-Condition: TypeAlias = "Expr[bool | None] | Q"
 
 
-class Builder(Generic[R]):
-    """Everything that gives a new query. A query never changes."""
-
-    __slots__ = ("_executor", "_spec")
-
-    def __init__(self, spec: QuerySpec, executor: Executor) -> None:
-        self._spec = spec
-        self._executor = executor
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {self._spec.info.name}>"
-
-    def _with(self, key: tuple[Any, ...], binds: Binds = (), **changes: Any) -> Self:
-        new = object.__new__(type(self))
-        new._spec = self._spec.changed(key, binds, **changes)
-        new._executor = self._executor
-        return new
-
-    def _rows(self, columns: tuple[Any, ...], **changes: Any) -> Rows[Any]:
-        if not columns:
-            raise QueryError("nothing is selected", hint="name columns: .values(Article.id, Article.title)")
-        items = tuple(item if isinstance(item, Expr) else _entity_marker(item) for item in columns)
-        key = ("select", *(_key_of(item) for item in items), changes.get("output"), changes.get("names"))
-        binds = gather(item for item in items if isinstance(item, Expr))
-        return Rows(self._spec.changed(key, binds, columns=items, **changes), self._executor)
-
-    def filter(self, *conditions: Condition, **lookups: Any) -> Self:
-        """Keeps the rows that meet every condition.
-
-        Args:
-            conditions: Expressions and Q objects.
-            lookups: Conditions by keyword: `title__icontains="note"`, `author__name="Ada"`.
-
-        Raises:
-            WrongType: A bool was given: a comparison of the wrong types is one.
-            UnknownName: A lookup names no column or relation.
-
-        Example:
-            >>> session.query(Article).filter(Article.views > 3, Article.author.name == "Ada")
-            ... # WHERE "articles"."views" > $1 AND "author"."name" = $2
-        """
-        spec = self._spec
-        parts = conditions_of(spec.info, conditions, lookups)
-        return self._with(("where", *[part.key for part in parts]), gather(parts), where=spec.where + parts)
-
-    def exclude(self, *conditions: Condition, **lookups: Any) -> Self:
-        """Drops the rows that meet every condition; a condition that is NULL is not met."""
-        parts = conditions_of(self._spec.info, conditions, lookups)
-        if not parts:
-            return self
-        negated = IsNotTrue(parts[0] if len(parts) == 1 else Logical("AND", parts))
-        return self._with(("where", negated.key), negated.binds, where=(*self._spec.where, negated))
-
-    def order_by(self, *keys: Expr[Any] | Order | type[Any]) -> Self:
-        """Sorts the rows; further calls add less significant keys. NULL counts as larger than everything.
-
-        Example:
-            >>> session.query(Article).order_by(Article.created.desc(), Article.id)
-        """
-        orders = tuple(map(_order, keys))
-        added = gather(order.expr for order in orders)
-        key = ("order", *(order.key for order in orders))
-        return self._with(key, added, order_by=self._spec.order_by + orders)
-
-    def group_by(self, *keys: Expr[Any] | type[Any]) -> Self:
-        """Folds the rows that agree in these expressions into one."""
-        parts = tuple(_sort_key("group_by", key) for key in keys)
-        return self._with(("group", *(part.key for part in parts)), gather(parts), group_by=self._spec.group_by + parts)
-
-    def having(self, *conditions: Condition) -> Self:
-        """Keeps the groups that meet every condition."""
-        parts = conditions_of(self._spec.info, conditions, {})
-        return self._with(("having", *(part.key for part in parts)), gather(parts), having=self._spec.having + parts)
-
-    def distinct(self) -> Self:
-        """Drops rows that are equal to another one."""
-        return self._with(("distinct",), distinct=True)
-
-    def limit(self, count: int) -> Self:
-        """Gives at most so many rows."""
-        bind = _count_bind("limit", count)
-        return self._with(("limit",), (bind,), limit=bind)
-
-    def offset(self, count: int) -> Self:
-        """Leaves out the first rows."""
-        bind = _count_bind("offset", count)
-        return self._with(("offset",), (bind,), offset=bind)
-
-    def pipe(self, function: Callable[Concatenate[Self, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Gives `function(query, ...)`, so that functions over queries can be chained like methods."""
-        return function(self, *args, **kwargs)
-
-
-class Terminals(Builder[R]):
+class Terminals(Builder[R], Selectable[R]):
     """What runs a query."""
 
     __slots__ = ()
@@ -165,12 +68,12 @@ class Terminals(Builder[R]):
             NotFoundError: There is none.
             MultipleResultsError: There are more.
         """
-        found = await self.one_or_none()
-        if found is None:
+        rows = await self._at_most_one()
+        if not rows:
             raise NotFoundError(
                 f"no {self._spec.info.name} matches the query", hint="use .first() or .one_or_none() if that can be"
             )
-        return found
+        return rows[0]
 
     async def one_or_none(self) -> R | None:
         """Gives the only row, or None.
@@ -178,15 +81,19 @@ class Terminals(Builder[R]):
         Raises:
             MultipleResultsError: There are more.
         """
+        rows = await self._at_most_one()
+        return rows[0] if rows else None
+
+    async def _at_most_one(self) -> list[R]:
         rows = await self.limit(2)
         if len(rows) > 1:
             raise MultipleResultsError(
                 f"more than one {self._spec.info.name} matches the query", hint="narrow the filter, or use .first()"
             )
-        return rows[0] if rows else None
+        return rows
 
     async def count(self) -> int:
-        """Gives the number of rows: SELECT count(*)."""
+        """Gives the number of rows."""
         (number,) = await self._executor.fetch(_in_mode(self._spec, "count"))
         return cast(int, number)
 
@@ -226,6 +133,14 @@ class QuerySet(Terminals[M]):
 
     __slots__ = ()
 
+    def _rows(self, columns: tuple[Any, ...], **changes: Any) -> Rows[Any]:
+        if not columns:
+            raise QueryError("nothing is selected", hint="name columns: .values(Article.id, Article.title)")
+        items = tuple(item if is_expr(item) else _entity_marker(item) for item in columns)
+        key = ("select", *(_key_of(item) for item in items), changes.get("output"), changes.get("names"))
+        binds = gather(filter(is_expr, items))
+        return Rows(self._spec.changed(key, binds, columns=items, **changes), self._executor)
+
     async def get(self, *conditions: Condition, **lookups: Any) -> M:
         """Gives the one object that meets the conditions.
 
@@ -237,7 +152,7 @@ class QuerySet(Terminals[M]):
 
     async def last(self) -> M | None:
         """Gives the last row of the order, or of the key's order, or None."""
-        orders = self._spec.order_by or tuple(map(_order, _key_columns(self._spec.info)))
+        orders = self._spec.order_by or tuple(map(as_order, _key_columns(self._spec.info)))
         turned = tuple(Order(order.expr, descending=not order.descending) for order in orders)
         key = ("last", *(order.key for order in turned))
         rows = await self._with(key, order_by=turned).limit(1)
@@ -309,8 +224,34 @@ class QuerySet(Terminals[M]):
     def annotate(self, a: Expr[T1], b: Expr[T2], c: Expr[T3], d: Expr[T4], /) -> Rows[tuple[M, T1, T2, T3, T4]]: ...
     @overload
     def annotate(
-        self, a: Expr[T1], b: Expr[T2], c: Expr[T3], d: Expr[T4], /, *more: Expr[Any]
-    ) -> Rows[tuple[M, T1, T2, T3, T4, *tuple[Any, ...]]]: ...
+        self, a: Expr[T1], b: Expr[T2], c: Expr[T3], d: Expr[T4], e: Expr[T5], /
+    ) -> Rows[tuple[M, T1, T2, T3, T4, T5]]: ...
+    @overload
+    def annotate(
+        self, a: Expr[T1], b: Expr[T2], c: Expr[T3], d: Expr[T4], e: Expr[T5], f: Expr[T6], /
+    ) -> Rows[tuple[M, T1, T2, T3, T4, T5, T6]]: ...
+    @overload
+    def annotate(
+        self, a: Expr[T1], b: Expr[T2], c: Expr[T3], d: Expr[T4], e: Expr[T5], f: Expr[T6], g: Expr[T7], /
+    ) -> Rows[tuple[M, T1, T2, T3, T4, T5, T6, T7]]: ...
+    @overload
+    def annotate(
+        self, a: Expr[T1], b: Expr[T2], c: Expr[T3], d: Expr[T4], e: Expr[T5], f: Expr[T6], g: Expr[T7], h: Expr[T8], /
+    ) -> Rows[tuple[M, T1, T2, T3, T4, T5, T6, T7, T8]]: ...
+    @overload
+    def annotate(
+        self,
+        a: Expr[T1],
+        b: Expr[T2],
+        c: Expr[T3],
+        d: Expr[T4],
+        e: Expr[T5],
+        f: Expr[T6],
+        g: Expr[T7],
+        h: Expr[T8],
+        /,
+        *more: Expr[Any],
+    ) -> Rows[tuple[M, T1, T2, T3, T4, T5, T6, T7, T8, *tuple[Any, ...]]]: ...
     def annotate(self, *columns: Any) -> Any:
         """Gives tuples of the object and further values.
 
@@ -326,9 +267,37 @@ class QuerySet(Terminals[M]):
     @overload
     async def aggregate(self, a: Expr[T1], b: Expr[T2], c: Expr[T3], /) -> tuple[T1, T2, T3]: ...
     @overload
+    async def aggregate(self, a: Expr[T1], b: Expr[T2], c: Expr[T3], d: Expr[T4], /) -> tuple[T1, T2, T3, T4]: ...
+    @overload
     async def aggregate(
-        self, a: Expr[T1], b: Expr[T2], c: Expr[T3], d: Expr[T4], /, *more: Expr[Any]
-    ) -> tuple[T1, T2, T3, T4, *tuple[Any, ...]]: ...
+        self, a: Expr[T1], b: Expr[T2], c: Expr[T3], d: Expr[T4], e: Expr[T5], /
+    ) -> tuple[T1, T2, T3, T4, T5]: ...
+    @overload
+    async def aggregate(
+        self, a: Expr[T1], b: Expr[T2], c: Expr[T3], d: Expr[T4], e: Expr[T5], f: Expr[T6], /
+    ) -> tuple[T1, T2, T3, T4, T5, T6]: ...
+    @overload
+    async def aggregate(
+        self, a: Expr[T1], b: Expr[T2], c: Expr[T3], d: Expr[T4], e: Expr[T5], f: Expr[T6], g: Expr[T7], /
+    ) -> tuple[T1, T2, T3, T4, T5, T6, T7]: ...
+    @overload
+    async def aggregate(
+        self, a: Expr[T1], b: Expr[T2], c: Expr[T3], d: Expr[T4], e: Expr[T5], f: Expr[T6], g: Expr[T7], h: Expr[T8], /
+    ) -> tuple[T1, T2, T3, T4, T5, T6, T7, T8]: ...
+    @overload
+    async def aggregate(
+        self,
+        a: Expr[T1],
+        b: Expr[T2],
+        c: Expr[T3],
+        d: Expr[T4],
+        e: Expr[T5],
+        f: Expr[T6],
+        g: Expr[T7],
+        h: Expr[T8],
+        /,
+        *more: Expr[Any],
+    ) -> tuple[T1, T2, T3, T4, T5, T6, T7, T8, *tuple[Any, ...]]: ...
     async def aggregate(self, *columns: Any) -> Any:
         """Gives aggregates over all rows: one value, or a tuple of several.
 
@@ -370,26 +339,6 @@ def _in_mode(spec: QuerySpec, mode: Mode) -> QuerySpec:
     return spec.changed((mode,), (), mode=mode)
 
 
-def _order(key: Any) -> Order:
-    return key if isinstance(key, Order) else Order(_sort_key("order_by", key), descending=False)
-
-
-def _sort_key(what: str, key: Any) -> Expr[Any]:
-    """Refuses a plain value: sent as a parameter it would be one and the same for every row, and sort nothing."""
-    if isinstance(key, (Expr, Path)):
-        return as_expr(key)  # pyright: ignore[reportUnknownArgumentType]
-    raise WrongType(
-        f"{what}() takes columns and expressions, not {key!r} ({type(key).__name__})",
-        hint=f"read them from the model: {what}(Article.title)",
-    )
-
-
-def _count_bind(what: str, count: int) -> Bind:
-    if not isinstance(count, int) or isinstance(count, bool) or count < 0:  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise WrongType(f"{what}({count!r}): a number of rows is an int of 0 or more")
-    return Bind(count, BIG_INTEGER)
-
-
 def _key_columns(info: ModelInfo) -> tuple[Column[Any], ...]:
     return tuple(info.column(name) for name in info.key_attributes)
 
@@ -401,8 +350,8 @@ def _entity_marker(item: Any) -> Any:
 
 
 def _key_of(item: Any) -> Any:
-    if isinstance(item, Expr):
-        return item.key  # pyright: ignore[reportUnknownMemberType]
+    if is_expr(item):
+        return item.key
     info, columns, optional = item.__entity__() if isinstance(item, Path) else (item.__info__, (), False)
     return ("entity", info.source.key, optional, columns[0].source.key if columns else "")
 
@@ -413,9 +362,9 @@ def column_names(spec: QuerySpec) -> tuple[str | None, ...]:
 
 
 def _name_of(item: Any) -> str | None:
-    if isinstance(item, Label):
-        return item.name  # pyright: ignore[reportUnknownMemberType]
-    return item.attribute if isinstance(item, Column) else None  # pyright: ignore[reportUnknownMemberType]
+    if not is_expr(item):
+        return None
+    return item.name if isinstance(item, Label) else item.attribute if isinstance(item, Column) else None
 
 
 def _unique_names(columns: tuple[Any, ...]) -> tuple[str, ...]:

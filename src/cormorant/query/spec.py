@@ -50,6 +50,7 @@ class QuerySpec:
         Args:
             key: What the change adds to the query's shape.
             binds: The values it adds.
+            changes: The new parts, by name.
         """
         new = object.__new__(QuerySpec)
         values = new.__dict__

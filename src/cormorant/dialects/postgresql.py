@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from cormorant._internal.narrowing import is_list
 from cormorant.dialects.base import Codec, Dialect, IsolationLevel
 from cormorant.sql import calls as k
 from cormorant.sql import nodes as n
@@ -210,7 +211,7 @@ class PostgreSQLDialect(Dialect):
             return "true" if raw else "false"
         if isinstance(raw, (int, float)):
             return repr(raw)
-        text = array_literal(raw) if isinstance(raw, list) else array_text(raw)  # pyright: ignore[reportUnknownArgumentType]
+        text = array_literal(raw) if is_list(raw) else array_text(raw)
         quoted = "'" + text.replace("'", "''") + "'"
         return quoted if isinstance(type_, t.Unknown) else f"{quoted}::{self.cast_name(type_)}"
 
@@ -276,8 +277,8 @@ def array_literal(values: list[Any]) -> str:
 def _array_item(value: Any) -> str:
     if value is None:
         return "NULL"
-    if isinstance(value, list):
-        return array_literal(value)  # pyright: ignore[reportUnknownArgumentType]
+    if is_list(value):
+        return array_literal(value)
     return '"' + array_text(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
@@ -285,7 +286,7 @@ def array_text(value: Any) -> str:
     """Gives the text form PostgreSQL reads a value from."""
     if isinstance(value, bool):
         return "t" if value else "f"
-    if isinstance(value, (bytes, bytearray, memoryview)):
+    if isinstance(value, t.Binary.accepts):
         return "\\x" + bytes(value).hex()
     if isinstance(value, (dt.datetime, dt.date, dt.time)):
         return value.isoformat()

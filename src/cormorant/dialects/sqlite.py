@@ -177,7 +177,7 @@ class SQLiteDialect(Dialect):
         raw = value if encode is None or value is None else encode(value)
         if raw is None:
             return "NULL"
-        if isinstance(raw, (bytes, bytearray, memoryview)):
+        if isinstance(raw, t.Binary.accepts):
             return f"X'{bytes(raw).hex()}'"
         if isinstance(raw, bool):
             return str(int(raw))

@@ -8,7 +8,8 @@ from typing import Any, Protocol, TypeAlias
 
 from cormorant._internal.codegen import compile_function
 from cormorant.hydration.shapes import EntityPart, RowShape, ValuePart
-from cormorant.models.metadata import ModelInfo
+from cormorant.models.metadata import ModelInfo, RelationInfo
+from cormorant.models.model import Model
 from cormorant.models.state import Origin, is_set, set_attribute, set_class
 from cormorant.sql.types import SqlType
 
@@ -67,20 +68,18 @@ def compile_fill(info: ModelInfo, decoders: Decoders) -> Callable[..., None]:
     return fill
 
 
-def prune_related(instance: Any) -> None:
+def prune_related(instance: Model) -> None:
     """Forgets the objects of to-one relations whose key is another one now."""
-    info: ModelInfo = type(instance).__info__
-    related = instance.__orm_related__
-    for name in [name for name in related if name in info.relations and info.relations[name].kind == "to_one"]:
-        relation = info.relations[name]
-        held = related[name]
-        keys = tuple(getattr(instance, local) for local in relation.local)
-        if held is None:
-            same = None in keys
-        else:
-            same = keys == tuple(getattr(held, remote, None) for remote in relation.remote)
-        if not same:
+    relations = type(instance).__info__.relations
+    related = instance.__orm_related__ or {}
+    for name in [name for name in related if name in relations and relations[name].kind == "to_one"]:
+        if not _has_key_of(instance, relations[name], related[name]):
             del related[name]
+
+
+def _has_key_of(instance: Model, relation: RelationInfo, held: Model | None) -> bool:
+    keys = tuple(getattr(instance, name) for name in relation.local)
+    return None in keys if held is None else keys == tuple(getattr(held, name, None) for name in relation.remote)
 
 
 class _Source:

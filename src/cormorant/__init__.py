@@ -14,6 +14,7 @@ from cormorant.models.hybrid import hybrid
 from cormorant.models.model import Model, ref
 from cormorant.models.paths import ManyExpr
 from cormorant.models.relations import Many, One, foreign_key, many_to_many, reverse
+from cormorant.observability.performance import StatementStats
 from cormorant.persistence.result import Result
 from cormorant.persistence.session import AsyncSession, Transaction
 from cormorant.query.predicates import Q
@@ -50,6 +51,7 @@ __all__ = [
     "QuerySet",
     "Result",
     "Rows",
+    "StatementStats",
     "TableArg",
     "Transaction",
     "check",

@@ -138,7 +138,16 @@ class Ghost:
         pass
 
     def __getattr__(self, name: str) -> Any:
-        raise missing_attribute(self, name)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        return read_again(self, name)
+
+
+def read_again(instance: Any, name: str) -> Any:
+    """Raises the error for an attribute that could not be read."""
+    cls = type(instance)
+    if name not in cls.__info__.fields and any(name in vars(base) for base in cls.__mro__):
+        # a property failed with an AttributeError of its own: once more, to let that one through
+        return object.__getattribute__(instance, name)
+    raise missing_attribute(instance, name)
 
 
 def missing_attribute(instance: Model, name: str) -> Exception:

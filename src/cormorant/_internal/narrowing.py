@@ -21,4 +21,5 @@ def narrower(cls: type[T]) -> Callable[[object], TypeIs[T]]:
 
 is_list: Callable[[object], TypeIs[list[Any]]] = narrower(list)
 is_tuple: Callable[[object], TypeIs[tuple[Any, ...]]] = narrower(tuple)
+is_classmethod: Callable[[object], TypeIs[classmethod[Any, ..., Any]]] = narrower(classmethod)
 is_dict: Callable[[object], TypeIs[dict[Any, Any]]] = narrower(dict)

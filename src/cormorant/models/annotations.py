@@ -110,9 +110,10 @@ def argument_of(annotation: Any, names: Names, place: str, module: str) -> Any:
 def type_arguments_of(cls: Any) -> dict[Any, Any]:
     """Gives what the type variables of a class's generic bases stand for: `class Flag(Setting[bool])`."""
     found: dict[Any, Any] = {}
-    for base in cls.__mro__:
+    mro: tuple[type, ...] = cls.__mro__
+    for base in mro:
         for generic in vars(base).get("__orig_bases__", ()):
-            variables = getattr(typing.get_origin(generic), "__parameters__", ())
+            variables: tuple[Any, ...] = getattr(typing.get_origin(generic), "__parameters__", ())
             for variable, argument in zip(variables, typing.get_args(generic), strict=False):
                 found.setdefault(variable, _substituted(argument, found))
     return found
@@ -135,7 +136,7 @@ def evaluate(annotation: Any, names: Names, place: str, module: str) -> Any:
         return annotation
     try:
         # a locals mapping may be any mapping; globals must be a dict, and must not answer first
-        found = eval(annotation, {"__builtins__": {}}, names)  # type: ignore[arg-type]
+        found = eval(annotation, {"__builtins__": {}}, names)
     except NameError as error:
         raise UnresolvedReference(
             f"{place} in module {module!r} is annotated {annotation!r}, and the name {error.name!r} was never found",
@@ -146,6 +147,11 @@ def evaluate(annotation: Any, names: Names, place: str, module: str) -> Any:
         raise ModelError(f"{place} is annotated {annotation!r}, which cannot be evaluated: {error}") from error
     # text in quotes within postponed annotations is text twice
     return evaluate(found, names, place, module) if isinstance(found, str) else found
+
+
+# typing_extensions has classes of its own on versions of Python that lack something
+_NEW_TYPES = {typing.NewType, typing_extensions.NewType}
+_ALIASES = {typing_extensions.TypeAliasType, getattr(typing, "TypeAliasType", None)}
 
 
 def without_none(annotation: Any, names: Names, place: str, module: str) -> ResolvedType:
@@ -164,9 +170,9 @@ def without_none(annotation: Any, names: Names, place: str, module: str) -> Reso
         elif origin is typing.Annotated or origin is typing_extensions.Annotated:
             metadata += annotation.__metadata__
             annotation = typing.get_args(annotation)[0]
-        elif isinstance(annotation, (typing.NewType, getattr(typing_extensions, "NewType", typing.NewType))):
+        elif type(annotation) in _NEW_TYPES:
             annotation = annotation.__supertype__
-        elif isinstance(annotation, getattr(typing, "TypeAliasType", typing_extensions.TypeAliasType)):
+        elif type(annotation) in _ALIASES:
             annotation = annotation.__value__
         else:
             return ResolvedType(annotation, nullable, metadata)
@@ -230,8 +236,8 @@ def _is_structured(python: Any) -> bool:
 def json_type(python: Any) -> t.Json:
     """Gives the JSON type of plain documents, or of a type that pydantic can validate."""
     if python is typing.Any or python in (dict, list) or typing.get_origin(python) in (dict, list):
-        shape = typing.get_origin(python) or python
-        return t.Json(_name_of(python), dump_json, json.loads, shape if isinstance(shape, type) else None)
+        shape: Any = typing.get_origin(python) or python
+        return t.Json(_name_of(python), dump_json, json.loads, None if shape is typing.Any else shape)
     adapter = LazyAdapter(python)
     check = python if isinstance(python, type) and not typing_extensions.is_typeddict(python) else None
     return t.Json(_name_of(python), adapter.dump, adapter.load, check)
@@ -278,11 +284,10 @@ def _enumeration(python: type[enum.Enum], options: Mapping[str, Any]) -> t.Enume
 
 
 def _literals(values: tuple[Any, ...], place: str) -> t.Literals:
-    kinds = {type(value) for value in values}
+    kinds: set[type] = set(map(type, values))
     if kinds not in ({str}, {int}):
-        raise ModelError(
-            f"{place} mixes {', '.join(k.__name__ for k in kinds)} in Literal", hint="only str, or only int"
-        )
+        names = ", ".join(kind.__name__ for kind in kinds)
+        raise ModelError(f"{place} mixes {names} in Literal", hint="only str, or only int")
     return t.Literals(values)
 
 

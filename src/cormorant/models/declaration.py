@@ -178,9 +178,13 @@ def _key_field(spec: RelationSpec, name: str, position: int, given: FieldSpec | 
     unique = spec.unique and only
     index = spec.index and not spec.unique and not spec.primary_key
     if given is not None:
-        marks = {"unique": unique or given.unique, "index": index or given.index}
         return replace(
-            given, relation=spec.name, position=position, primary_key=given.primary_key or spec.primary_key, **marks
+            given,
+            relation=spec.name,
+            position=position,
+            primary_key=given.primary_key or spec.primary_key,
+            unique=given.unique or unique,
+            index=given.index or index,
         )
     return FieldSpec(
         name=name,

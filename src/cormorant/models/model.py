@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
-from typing import TYPE_CHECKING, Any, ClassVar, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from typing_extensions import Self, TypeVar, dataclass_transform
 
 from cormorant._internal.naming import snake_case
+from cormorant._internal.narrowing import is_tuple
 from cormorant.errors import ModelError, SessionNotEntered, UnknownName, WrongType
 from cormorant.models.constraints import TableArg
 from cormorant.models.construct import compile_init
@@ -16,6 +17,7 @@ from cormorant.models.fields import field
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.registry import registry
 from cormorant.models.relations import Many, One, foreign_key, many_to_many, reverse
+from cormorant.models.specs import RelationSpec
 from cormorant.models.state import (
     DETACHED,
     MISSING,
@@ -96,9 +98,9 @@ def make_model(mcls: Any, name: str, bases: tuple[Any, ...], namespace: dict[str
         app = next((base.__app__ for base in bases if getattr(base, "__app__", None)), None)
     declaration = read_class(name, bases, namespace, abstract=abstract)
     slots = () if abstract else (*declaration.fields, *own_slots(namespace))
-    relations = {relation: (Many if spec.many else One)(spec) for relation, spec in declaration.relations.items()}
+    relations = {relation: _descriptor(spec) for relation, spec in declaration.relations.items()}
     meta = mcls if abstract else _metaclass(mcls, name, tuple(declaration.fields))
-    body = {**namespace, **relations, "__slots__": slots, "__declaration__": declaration, "__app__": app}
+    body: dict[str, Any] = {**namespace, **relations, "__slots__": slots, "__declaration__": declaration, "__app__": app}
     cls = type.__new__(meta, name, bases, body, **keywords["options"])
     if abstract:
         return cls
@@ -114,6 +116,10 @@ def make_model(mcls: Any, name: str, bases: tuple[Any, ...], namespace: dict[str
         cls.__init__ = cls.__construct__
     registry.add(info)
     return cls
+
+
+def _descriptor(spec: RelationSpec) -> One[Any] | Many[Any]:
+    return Many(spec) if spec.many else One(spec)
 
 
 def _missing_in_class(cls: Any, name: str) -> AttributeError:
@@ -209,8 +215,9 @@ class Model(metaclass=ModelMeta, **({} if TYPE_CHECKING else {"root": True})):
                     record_change(self, name)
                 elif name in ("__orm_origin__", "__orm_changes__", "__orm_related__", "__orm_raw__"):
                     raise ModelError(f"{name} belongs to Cormorant and cannot be set")
-            if self.__orm_related__ is not None:
-                forget_related(self, name, value)
+            related = self.__orm_related__
+            if related is not None:
+                forget_related(self, related, name, value)
             set_attribute(self, name, value)
 
         def __delattr__(self, name):
@@ -254,18 +261,15 @@ class Model(metaclass=ModelMeta, **({} if TYPE_CHECKING else {"root": True})):
         return ()
 
 
-def forget_related(instance: Any, name: str, value: Any) -> None:
+def forget_related(instance: Model, related: dict[str, Any], name: str, value: Any) -> None:
     """Drops the object of a to-one relation whose key column is written directly."""
-    spec = type(instance).__info__.fields.get(name)
-    if spec is not None and spec.relation is not None:
-        held = instance.__orm_related__.get(spec.relation)
-        if held is not None and value_or_missing(held, _remote_name(instance, spec)) != value:
-            del instance.__orm_related__[spec.relation]
-
-
-def _remote_name(instance: Any, spec: Any) -> str:
-    remote: str = type(instance).__info__.relation(spec.relation).remote[spec.position]
-    return remote
+    info = type(instance).__info__
+    spec = info.fields.get(name)
+    if spec is None or spec.relation is None or related.get(spec.relation) is None:
+        return
+    remote = info.relation(spec.relation).remote[spec.position]
+    if value_or_missing(related[spec.relation], remote) != value:
+        del related[spec.relation]
 
 
 def _related_dicts(instance: Model) -> dict[str, Any]:
@@ -287,9 +291,7 @@ def describe(instance: Model) -> str:
         value = value_or_missing(instance, name)
         if value is not MISSING:
             parts.append(f"{name}={_shown(value, sensitive=bool(spec.options.get('sensitive')))}")
-    state = (
-        " (reference)" if is_ghost(instance) and instance.__orm_origin__ is not None and not instance.__orm_origin__.pending else ""
-    )
+    state = " (reference)" if is_ghost(instance) and is_persistent(instance) else ""
     return f"<{info.name} {' '.join(parts)}{state}>" if parts else f"<{info.name} (new)>"
 
 
@@ -309,21 +311,18 @@ def rebuild(cls: Any, values: dict[str, Any], ghost: bool, persistent: bool) -> 
     return instance
 
 
-@overload
-def ref(model: type[M], key: Any, /) -> M: ...
-@overload
-def ref(model: type[M], /, *key: Any) -> M: ...
 def ref(model: type[M], /, *key: Any) -> M:
     """Gives a reference to a row by its key, without a query: an instance with nothing but the key.
 
     Args:
+        model: The model.
         key: The primary key; for a composite key its values in declaration order, or one tuple.
 
     Example:
         >>> Article(title="Notes", author=ref(Author, 3))
     """
     info = _info_of(model)
-    values = key[0] if len(key) == 1 and isinstance(key[0], tuple) else key
+    values = key[0] if len(key) == 1 and is_tuple(key[0]) else key
     names = ", ".join(info.key_attributes)
     if len(values) != len(info.key_attributes):
         raise WrongType(

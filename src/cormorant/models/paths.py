@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 from inspect import getattr_static
-from typing import Any, Generic, NoReturn
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, cast
 
 from typing_extensions import TypeIs, TypeVar
 
-from cormorant._internal.narrowing import narrower
+from cormorant._internal.narrowing import is_classmethod, narrower
 from cormorant.errors import ExpressionUsedAsBool, UnsavedError, WrongType
 from cormorant.models.hybrid import hybrid
 from cormorant.models.metadata import ModelInfo, RelationInfo
@@ -20,6 +20,9 @@ from cormorant.sql.columns import Column, JoinSource, Source
 from cormorant.sql.functions import func
 from cormorant.sql.nodes import Expr, In, IsNull, Logical, Not, condition
 from cormorant.sql.statements import Select
+
+if TYPE_CHECKING:
+    from cormorant.models.model import Model
 
 M = TypeVar("M")
 
@@ -71,12 +74,12 @@ class Path:
 
     def _of_class(self, name: str) -> Any:
         """Binds a classmethod or a hybrid of the target to this path."""
-        found = getattr_static(self._info.cls, name, None)
+        found: Any = getattr_static(self._info.cls, name, None)
         if isinstance(found, hybrid):
             return found.of(self)
-        if isinstance(found, classmethod):
-            function: Callable[..., Any] = found.__func__
-            return partial(function, self)
+        if is_classmethod(found):
+            # the path stands in for the class
+            return partial(found.__func__, cast("type[Any]", self))
         if name.startswith("__"):
             raise AttributeError(name)
         raise self._info.unknown(name)
@@ -177,8 +180,7 @@ class ManyExpr(Expr[list[M]], Generic[M]):
     @property
     def each(self) -> type[M]:
         """The target read through a join: every pair of owner and target is a row of its own."""
-        path: Any = Path(self._relation, self._parent, optional=True)
-        return path  # type: ignore[no-any-return]
+        return cast("type[M]", Path(self._relation, self._parent, optional=True))
 
     def any(self, *conditions: Expr[bool | None]) -> Expr[bool]:
         """Whether one of them, or one that meets all conditions, exists: EXISTS (SELECT ...)."""
@@ -231,9 +233,10 @@ def _key_values(info: ModelInfo, value: object, place: str) -> tuple[Any, ...]:
     if isinstance(value, Path):
         return value.__key_columns__()
     if isinstance(value, info.cls):
-        if not key_is_set(value):
+        instance = cast("Model", value)
+        if not key_is_set(instance):
             raise UnsavedError(f"{value!r} has no key yet, so {place} cannot be compared with it", hint="flush first")
-        return tuple(value_or_missing(value, name) for name in info.key_attributes)
+        return tuple(value_or_missing(instance, name) for name in info.key_attributes)
     raise WrongType(
         f"{place} is a {info.name} and is compared with {value!r} ({type(value).__name__})",
         hint=f"compare with a {info.name}, with ref({info.name}, key), or compare {place}.{info.key_attributes[0]}",

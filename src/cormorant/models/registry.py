@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ class Registry:
         return iter(self._by_path.values())
 
     @contextmanager
-    def isolated(self) -> Iterator[None]:
+    def isolated(self) -> Generator[None]:
         """Hides all known models for the length of a block, and forgets those declared in it."""
         kept = self._by_path, self._by_table
         self._by_path, self._by_table = {}, {}

@@ -53,7 +53,7 @@ class One(Generic[R]):
             found = related.get(self.name, MISSING)
             if found is not MISSING:
                 return found
-        return one_of(instance, type(instance).__info__.relation(self.name))
+        return one_of(instance, instance.__class__.__info__.relation(self.name))
 
     if TYPE_CHECKING:
 
@@ -78,15 +78,16 @@ class Many(Generic[M]):
     def __get__(self, instance: object, owner: Any) -> Collection[M]: ...
     def __get__(self, instance: Any, owner: Any) -> Any:
         if instance is None:
-            return ManyExpr(owner.__info__.relation(self.name), owner.__info__.source, nullable=False)
-        related = instance.__orm_related__
+            members: ManyExpr[M] = ManyExpr(owner.__info__.relation(self.name), owner.__info__.source, nullable=False)
+            return members
+        related: dict[str, Any] | None = instance.__orm_related__
         if related is None:
             related = {}
             set_attribute(instance, "__orm_related__", related)
         found = related.get(self.name)
         if found is None:
-            relation = type(instance).__info__.relation(self.name)
-            found = related[self.name] = Collection(relation, instance)
+            collection: Collection[M] = Collection(instance.__class__.__info__.relation(self.name), instance)
+            found = related[self.name] = collection
         return found
 
     if not TYPE_CHECKING:

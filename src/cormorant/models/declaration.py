@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from cormorant._internal.frames import frame_outside
 from cormorant.errors import ModelError
 from cormorant.models import annotations as ann
 from cormorant.models.registry import registry
@@ -89,9 +90,7 @@ def _names_around(namespace: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Gives the local names of the function a class is made in: its annotations may use them."""
     if "<locals>" not in namespace["__qualname__"]:
         return None
-    frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
-    while frame is not None and frame.f_globals.get("__name__", "").startswith("cormorant.models."):
-        frame = frame.f_back  # type: ignore[assignment]
+    frame = frame_outside("cormorant.models.")
     return dict(frame.f_locals) if frame is not None else None
 
 
@@ -137,7 +136,8 @@ def _with_keys(model: str, declared: Declaration) -> dict[str, FieldSpec]:
     for spec in declared.relations.values():
         if spec.kind != "foreign_key":
             continue
-        for position, name in enumerate(key_names(spec, fields)):
+        spec.keys = key_names(spec, fields)
+        for position, name in enumerate(spec.keys):
             given = fields.get(name)
             if given is None and spec.columns:
                 raise ModelError(f"{model}.{spec.name} keeps its key in {name!r}, which is not declared")

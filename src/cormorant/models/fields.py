@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar, cast, overload
 
 from typing_extensions import Unpack
 
@@ -56,6 +56,7 @@ class FieldOptions(TypedDict, total=False):
     server_default: Any
 
 
+_SHARED_WHEN_DEFAULT: tuple[type, ...] = (list, dict, set)
 _SHARED = ("primary_key", "unique", "index", "init", "column", "server_default")
 
 
@@ -81,10 +82,10 @@ def field(*, default: Any = MISSING, default_factory: Any = None, **options: Any
     """
     if default is not MISSING and default_factory is not None:
         raise ModelError("field() got both default and default_factory", hint="give one of them")
-    if isinstance(default, (list, dict, set)):
+    if isinstance(default, _SHARED_WHEN_DEFAULT):
+        kind = type(default).__name__
         raise ModelError(
-            f"field(default={default!r}) would share one {type(default).__name__} among all objects",  # pyright: ignore[reportUnknownArgumentType]
-            hint=f"use default_factory={type(default).__name__}",  # pyright: ignore[reportUnknownArgumentType]
+            f"field(default={default!r}) would share one {kind} among all objects", hint=f"use default_factory={kind}"
         )
     _check_options(options)
     shared = {name: options.pop(name) for name in _SHARED if name in options}
@@ -125,7 +126,7 @@ def generated(
             hint="use primary_key=True, version=True, server_default=... or computed=...",
         )
     options = {name: value for name, value in (("size", size), ("type", type)) if value is not None}
-    spec: Any = FieldSpec(
+    spec = FieldSpec(
         default=1 if version else MISSING,
         made_by="program" if version else "database",
         primary_key=primary_key,
@@ -137,7 +138,7 @@ def generated(
         column=column,
         options=options,
     )
-    return spec  # type: ignore[no-any-return]
+    return cast("Mapped[Any]", spec)
 
 
 def _check_options(options: dict[str, Any]) -> None:

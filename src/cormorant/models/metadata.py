@@ -136,6 +136,7 @@ class ModelInfo:
         self.fields = dict(fields)
         self.relation_specs = dict(relations)
         self.key_attributes = tuple(name for name, spec in fields.items() if spec.primary_key)
+        self.holders = _holders(relations.values())
         self.source = TableSource(table, f"{next(_serials)}")
         self.registry: Registry = registry
         self._column_infos: dict[str, ColumnInfo] = {}
@@ -279,6 +280,15 @@ class ModelInfo:
         return UnknownName(f"{self.name} has no column or relation {name!r}", hint=suggest(name, known))
 
 
+def _holders(relations: Iterable[RelationSpec]) -> dict[str, list[tuple[str, int]]]:
+    """Gives, for each attribute, the to-one relations whose key it holds a part of: (relation, place in the key)."""
+    found: dict[str, list[tuple[str, int]]] = {}
+    for spec in relations:
+        for position, name in enumerate(spec.keys):
+            found.setdefault(name, []).append((spec.name, position))
+    return found
+
+
 def _has_default(spec: FieldSpec) -> bool:
     return spec.server_default is not MISSING
 
@@ -294,8 +304,7 @@ def resolve_relation(owner: ModelInfo, spec: RelationSpec) -> RelationInfo:
 
 
 def _to_one(owner: ModelInfo, spec: RelationSpec, target: ModelInfo, nullable: bool) -> RelationInfo:
-    held = sorted((f for f in owner.fields.values() if f.relation == spec.name), key=lambda f: f.position)
-    if len(held) != len(target.key_attributes):
+    if len(spec.keys) != len(target.key_attributes):
         wanted = [f"{spec.name}_{name}" for name in target.key_attributes]
         raise ModelError(
             f"{owner.name}.{spec.name} points to {target.name}, whose key has {len(target.key_attributes)} columns",
@@ -306,7 +315,7 @@ def _to_one(owner: ModelInfo, spec: RelationSpec, target: ModelInfo, nullable: b
         kind="to_one",
         owner=owner,
         target=target,
-        local=tuple(f.name for f in held),
+        local=spec.keys,
         remote=target.key_attributes,
         nullable=nullable,
         on_delete=_checked_on_delete(owner, spec, nullable),
@@ -367,7 +376,7 @@ def _many_to_many(owner: ModelInfo, spec: RelationSpec, target: ModelInfo) -> Re
 
 def _own_link_table(owner: ModelInfo, spec: RelationSpec, target: ModelInfo) -> LinkTable:
     near_name, far_name = owner.cls.__default_table__, target.cls.__default_table__
-    if owner is target:
+    if near_name == far_name:
         near_name, far_name = f"from_{near_name}", f"to_{far_name}"
     near = tuple(f"{near_name}_{column.name}" for column in owner.key_columns)
     far = tuple(f"{far_name}_{column.name}" for column in target.key_columns)
@@ -375,7 +384,8 @@ def _own_link_table(owner: ModelInfo, spec: RelationSpec, target: ModelInfo) -> 
 
 
 def _through_table(owner: ModelInfo, spec: RelationSpec, target: ModelInfo) -> LinkTable:
-    through = owner.registry.find(spec.through or "", owner.app, owner.path)
+    named = isinstance(spec.through, str)
+    through = owner.registry.find(spec.through, owner.app, owner.path) if named else spec.through.__info__
     if through is None:
         raise UnresolvedReference(
             f"{owner.name}.{spec.name} goes through {spec.through!r}, and no model has that name",

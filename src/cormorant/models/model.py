@@ -63,13 +63,13 @@ class ModelMeta(type):
 
     if TYPE_CHECKING:
         # `Article.author` is typed type[Author]: what a relation can do in a query is declared here for checkers
-        def __eq__(cls: type[M], other: M | None) -> Expr[bool]: ...  # type: ignore[override,misc]  # pyright: ignore
-        def __ne__(cls: type[M], other: M | None) -> Expr[bool]: ...  # type: ignore[override,misc]  # pyright: ignore
+        def __eq__(cls: type[M], other: M | None) -> Expr[bool]: ...  # type: ignore[override,misc]  # pyright: ignore[reportIncompatibleMethodOverride,reportGeneralTypeIssues]
+        def __ne__(cls: type[M], other: M | None) -> Expr[bool]: ...  # type: ignore[override,misc]  # pyright: ignore[reportIncompatibleMethodOverride,reportGeneralTypeIssues]
         def __hash__(cls) -> int: ...
         def is_null(cls) -> Expr[bool]: ...
         def is_not_null(cls) -> Expr[bool]: ...
-        def in_(cls: type[M], objects: Iterable[M]) -> Expr[bool]: ...  # type: ignore[misc]  # pyright: ignore
-        def optional(cls: type[M]) -> Expr[M | None]: ...  # type: ignore[misc]  # pyright: ignore
+        def in_(cls: type[M], objects: Iterable[M]) -> Expr[bool]: ...  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
+        def optional(cls: type[M]) -> Expr[M | None]: ...  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
     else:
 
         def __new__(mcls, name, bases, namespace, *, table=None, abstract=False, app=None, root=False, **options):
@@ -264,12 +264,10 @@ class Model(metaclass=ModelMeta, **({} if TYPE_CHECKING else {"root": True})):
 def forget_related(instance: Model, related: dict[str, Any], name: str, value: Any) -> None:
     """Drops the object of a to-one relation whose key column is written directly."""
     info = type(instance).__info__
-    spec = info.fields.get(name)
-    if spec is None or spec.relation is None or related.get(spec.relation) is None:
-        return
-    remote = info.relation(spec.relation).remote[spec.position]
-    if value_or_missing(related[spec.relation], remote) != value:
-        del related[spec.relation]
+    for relation, position in info.holders.get(name, ()):
+        held = related.get(relation)
+        if held is not None and value_or_missing(held, info.relation(relation).remote[position]) != value:
+            del related[relation]
 
 
 def _related_dicts(instance: Model) -> dict[str, Any]:

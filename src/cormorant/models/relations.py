@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, Literal, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, cast, overload
 
 from typing_extensions import TypeVar
 
@@ -204,7 +204,7 @@ def foreign_key(**options: Any) -> Any:
 
 if TYPE_CHECKING:
 
-    class ReverseEnd(Many[Any], One[Any]):  # type: ignore[misc]  # pyright: ignore
+    class ReverseEnd(Many[Any], One[Any]):  # type: ignore[misc]  # pyright: ignore[reportIncompatibleMethodOverride]
         """What `reverse()` is typed as: it may be annotated Many or One, and nothing else."""
 
 
@@ -214,8 +214,7 @@ def reverse(of: str, *, init: Literal[False] = False) -> ReverseEnd:
     Args:
         of: The relation's name on the other model; annotated `Many[...]`, or `One[... | None]` for one-to-one.
     """
-    spec: Any = RelationSpec("reverse", of=of, init=False)
-    return spec  # type: ignore[no-any-return]
+    return cast("ReverseEnd", RelationSpec("reverse", of=of, init=False))
 
 
 def many_to_many(*, through: str | None = None, init: Literal[False] = False) -> Many[Any]:
@@ -227,5 +226,4 @@ def many_to_many(*, through: str | None = None, init: Literal[False] = False) ->
     Example:
         >>> tags: Many[Tag] = many_to_many()   # table "articles_tags" (article_id, tag_id)
     """
-    spec: Any = RelationSpec("many_to_many", through=through, many=True, init=False)
-    return spec  # type: ignore[no-any-return]
+    return cast("Many[Any]", RelationSpec("many_to_many", through=through, many=True, init=False))

@@ -18,7 +18,7 @@ class FieldSpec:
         default: The value a new object gets; MISSING for none.
         default_factory: Makes that value anew for each object.
         made_by: Who makes the value when none is given: "program", or "database".
-        relation: The to-one relation whose key this column holds.
+        relation: The first to-one relation whose key this column holds.
         position: The place of the target's key column it holds.
         annotation: What the class body says, perhaps as text.
     """
@@ -55,12 +55,13 @@ class RelationSpec:
     Args:
         of: For a reverse relation, the relation's name on the other side.
         columns: The declared attributes that hold the key, where their names do not tell.
+        keys: The attributes that hold the key, in the order of the target's.
     """
 
     kind: Literal["foreign_key", "reverse", "many_to_many"]
     name: str = ""
     of: str = ""
-    through: str | None = None
+    through: Any = None
     on_delete: OnDelete = "restrict"
     primary_key: bool = False
     unique: bool = False
@@ -68,6 +69,7 @@ class RelationSpec:
     init: bool = True
     default: Any = MISSING
     columns: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
     many: bool = False
     annotation: Any = None
     declared_in: Any = None

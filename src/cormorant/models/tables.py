@@ -15,7 +15,7 @@ from cormorant.models.state import MISSING
 from cormorant.sql import ddl as d
 from cormorant.sql import types as t
 from cormorant.sql.columns import Column, TableSource
-from cormorant.sql.nodes import Bind, Expr, Order, walk
+from cormorant.sql.nodes import Bind, Expr, Order, is_expr, walk
 
 
 def create_operations(infos: Iterable[ModelInfo], *, add_constraints: bool) -> list[d.Operation]:
@@ -85,16 +85,16 @@ def _column(info: ModelInfo, column: ColumnInfo) -> d.ColumnDef:
 
 
 def _expression(value: Any, type_: t.SqlType) -> Expr[Any]:
-    if isinstance(value, Expr):
-        return value  # pyright: ignore[reportUnknownVariableType]
+    if is_expr(value):
+        return value
     type_.check(value)
     return Bind(value, type_)
 
 
 def _computed(info: ModelInfo, computed: Any) -> Expr[Any]:
     found = computed(info.cls) if callable(computed) else computed
-    if isinstance(found, Expr):
-        return found  # pyright: ignore[reportUnknownVariableType]
+    if is_expr(found):
+        return found
     raise ModelError(
         f"a computed column of {info.name} is declared by {found!r}",
         hint='use a function of the model, or text("first || last")',
@@ -137,8 +137,8 @@ def _items(items: Sequence[Any]) -> list[Order]:
             result.append(item)
         elif isinstance(item, Path):
             result += [Order(column, descending=False) for column in item.__key_columns__()]
-        elif isinstance(item, Expr):
-            result.append(Order(item, descending=False))  # pyright: ignore[reportUnknownArgumentType]
+        elif is_expr(item):
+            result.append(Order(item, descending=False))
         else:
             raise ModelError(f"{item!r} is no column, relation or expression of a model")
     return result
@@ -151,14 +151,14 @@ def _unique(info: ModelInfo, spec: UniqueSpec) -> d.UniqueDef:
 
 def _column_name(info: ModelInfo, expr: Expr[Any]) -> str:
     if isinstance(expr, Column) and expr.source.key == info.source.key:
-        return expr.name  # pyright: ignore[reportUnknownMemberType]
+        return expr.name
     raise ModelError(
         f"unique() of {info.name} got {expr!r}", hint="use columns of the model, or index(..., unique=True)"
     )
 
 
 def _check(info: ModelInfo, spec: CheckSpec, number: int) -> d.CheckDef:
-    names = [node.name for node in walk(spec.condition) if isinstance(node, Column)]  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    names = [node.name for node in walk(spec.condition) if isinstance(node, Column)]
     _refuse_joins(info, spec.condition, "check()")
     suffix = (*dict.fromkeys(names), *([str(number)] if number else []))
     return d.CheckDef(spec.name or constraint_name("ck", info.table, suffix), spec.condition)
@@ -168,7 +168,7 @@ def _index(info: ModelInfo, spec: IndexSpec) -> d.IndexDef:
     items = tuple(_items(spec.items))
     for item in items:
         _refuse_joins(info, item.expr, "index()")
-    names = [node.name for item in items for node in walk(item.expr) if isinstance(node, Column)]  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    names = [node.name for item in items for node in walk(item.expr) if isinstance(node, Column)]
     return d.IndexDef(spec.name or constraint_name("ix", info.table, names), items, spec.unique, spec.where)
 
 

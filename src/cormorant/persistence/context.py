@@ -7,9 +7,10 @@ use and exit may happen in different contexts (fixtures, `wait_for`, generators 
 from __future__ import annotations
 
 import asyncio
-import sys
 from contextvars import ContextVar
 from typing import Any, Generic, Literal, TypeVar
+
+from cormorant._internal.frames import frame_outside
 
 S = TypeVar("S")
 
@@ -81,7 +82,5 @@ def task_name() -> str:
 
 def caller() -> str:
     """Gives file and line of the nearest frame outside of Cormorant."""
-    frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
-    while frame is not None and frame.f_globals.get("__name__", "").startswith(("cormorant.", "contextlib")):
-        frame = frame.f_back  # type: ignore[assignment]
+    frame = frame_outside("cormorant.", "contextlib")
     return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else "an unknown place"

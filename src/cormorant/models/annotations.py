@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import json
+import re
 import sys
 import types
 import typing
@@ -74,7 +75,8 @@ class Names(Mapping[str, Any]):
         type_arguments: Mapping[Any, Any],
     ) -> None:
         self.type_arguments = type_arguments
-        self._places = [local_names or {}, module_names, vars(import_module("builtins"))]
+        self._found_by_path: dict[str, Any] = {}
+        self._places = [self._found_by_path, local_names or {}, module_names, vars(import_module("builtins"))]
         self._find_model = find_model
 
     def __getitem__(self, name: str) -> Any:
@@ -91,6 +93,16 @@ class Names(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return 0
+
+    def with_path_found(self, annotation: str, missing: str | None) -> str | None:
+        """Gives the annotation with a model's path made one name, where its module is imported for checkers only."""
+        for path in re.findall(rf"\b{missing}(?:\.\w+)+", annotation):
+            model = self._find_model(path)
+            if model is not None:
+                name = path.replace(".", "__")
+                self._found_by_path[name] = model
+                return annotation.replace(path, name)
+        return None
 
 
 def argument_of(annotation: Any, names: Names, place: str, module: str) -> Any:
@@ -138,6 +150,9 @@ def evaluate(annotation: Any, names: Names, place: str, module: str) -> Any:
         # a locals mapping may be any mapping; globals must be a dict, and must not answer first
         found = eval(annotation, {"__builtins__": {}}, names)
     except NameError as error:
+        shorter = names.with_path_found(annotation, error.name)
+        if shorter is not None:
+            return evaluate(shorter, names, place, module)
         raise UnresolvedReference(
             f"{place} in module {module!r} is annotated {annotation!r}, and the name {error.name!r} was never found",
             hint="import the module that defines it before the first query; names imported under TYPE_CHECKING "

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Generator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Generic
 
-from typing_extensions import TypeVar
+from typing_extensions import TypeIs, TypeVar
 
+from cormorant._internal.narrowing import narrower
 from cormorant.errors import NotLoadedError, SessionNotEntered, WrongType
 from cormorant.models.metadata import RelationInfo
 from cormorant.models.state import is_persistent
@@ -145,6 +146,9 @@ class Collection(Generic[M]):
         origin = self.owner.__orm_origin__
         if origin is not None and not (self.added or self.removed):
             origin.owner.collection_touched(self)
+
+
+is_collection: Callable[[object], TypeIs[Collection[Any]]] = narrower(Collection)
 
 
 def _check_through(relation: RelationInfo, through: Any) -> None:

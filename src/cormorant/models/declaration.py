@@ -174,14 +174,15 @@ def _known_target(spec: RelationSpec) -> Any:
 
 
 def _key_field(spec: RelationSpec, name: str, position: int, given: FieldSpec | None) -> FieldSpec:
-    only = len(spec.columns) <= 1
-    unique = spec.unique and only
-    index = spec.index and not spec.unique and not spec.primary_key
+    # what is said of a key of several columns is said of all together, by the table
+    alone = len(spec.keys) == 1
+    unique = spec.unique and alone
+    index = spec.index and alone and not spec.unique and not spec.primary_key
     if given is not None:
         return replace(
             given,
-            relation=spec.name,
-            position=position,
+            relation=given.relation or spec.name,
+            position=given.position if given.relation else position,
             primary_key=given.primary_key or spec.primary_key,
             unique=given.unique or unique,
             index=given.index or index,

@@ -66,9 +66,9 @@ class Registry:
         Raises:
             UnresolvedReference: Several models have the name.
         """
-        if "." in name:
-            return self._by_path.get(name)
-        named = [info for info in self._by_path.values() if info.name == name]
+        if name in self._by_path:
+            return self._by_path[name]
+        named = [info for info in self._by_path.values() if f".{info.path}".endswith(f".{name}")]
         for narrower in (
             [info for info in named if _place(info.path) == _place(beside)],
             [info for info in named if info.app == app],
@@ -78,7 +78,10 @@ class Registry:
                 return narrower[0]
         if named:
             paths = ", ".join(repr(info.path) for info in named)
-            raise UnresolvedReference(f"several models are named {name!r}: {paths}", hint="write the whole path")
+            raise UnresolvedReference(
+                f"several models are named {name!r}: {paths}",
+                hint=f'write the whole path, One["{named[0].path}"], or give each an app: class ...(Model, app="...")',
+            )
         return None
 
 

@@ -143,10 +143,16 @@ def relate(instance: Model, relation: RelationInfo, value: Any) -> None:
     if value is None:
         if not relation.nullable:
             raise WrongType(f"{relation.place} cannot be None", hint=f"annotate it One[{relation.target.name} | None]")
-        for name in relation.local:
+        # a column that other relations need too is left alone
+        nullable = [name for name in relation.local if relation.owner.column_info(name).nullable]
+        for name in nullable or relation.local:
             setattr(instance, name, None)
     elif not isinstance(value, relation.target.cls):
-        raise WrongType(f"{relation.place} takes a {relation.target.name}, not {value!r} ({type(value).__name__})")
+        name = relation.target.name
+        raise WrongType(
+            f"{relation.place} takes a {name}, not {value!r} ({type(value).__name__})",
+            hint=f"for its key alone, use ref({name}, key)",
+        )
     else:
         copy_key(instance, relation, value)
     keep_related(instance, relation.name, value)
@@ -217,11 +223,11 @@ def reverse(of: str, *, init: Literal[False] = False) -> ReverseEnd:
     return cast("ReverseEnd", RelationSpec("reverse", of=of, init=False))
 
 
-def many_to_many(*, through: str | None = None, init: Literal[False] = False) -> Many[Any]:
+def many_to_many(*, through: str | type[Any] | None = None, init: Literal[False] = False) -> Many[Any]:
     """Declares a relation to many objects through a table of links.
 
     Args:
-        through: The name of the model that holds the links; made for the relation otherwise.
+        through: The model that holds the links, or its name; a table is made for the relation otherwise.
 
     Example:
         >>> tags: Many[Tag] = many_to_many()   # table "articles_tags" (article_id, tag_id)

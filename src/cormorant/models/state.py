@@ -211,6 +211,11 @@ def key_of(instance: Model) -> Any:
     return tuple(getattr(instance, name) for name in names)
 
 
+def bare_key(values: tuple[Any, ...]) -> Any:
+    """Gives a key as identity maps hold it: the one value, or the tuple of a composite key."""
+    return values[0] if len(values) == 1 else values
+
+
 def new_ghost(info: ModelInfo, values: dict[str, Any], origin: Origin | None) -> Any:
     """Gives an instance with just these columns set."""
     instance = object.__new__(info.twin)

@@ -50,8 +50,9 @@ def tables_of(infos: Iterable[ModelInfo]) -> list[d.Table]:
     for info in infos:
         result[info.table] = table_of(info)
         for relation in info.relations.values():
-            if relation.link is not None and relation.link.through is None:
-                result.setdefault(relation.link.table, link_table(relation, relation.link))
+            declared = info.relation_specs[relation.name].kind == "many_to_many"
+            if declared and relation.link is not None and relation.link.through is None:
+                result[relation.link.table] = link_table(relation, relation.link)
     return list(result.values())
 
 
@@ -125,8 +126,17 @@ def _column_uniques(info: ModelInfo) -> Iterable[d.UniqueDef]:
 def _column_indexes(info: ModelInfo) -> Iterable[d.IndexDef]:
     for column in info.columns:
         if column.spec.index and not column.spec.unique:
-            item = Order(info.column(column.attribute), descending=False)
-            yield d.IndexDef(constraint_name("ix", info.table, (column.name,)), (item,))
+            yield _plain_index(info, (column.attribute,))
+    for relation in info.relations.values():
+        spec = info.relation_specs[relation.name]
+        if relation.kind == "to_one" and len(relation.local) > 1 and spec.index and not (spec.unique or spec.primary_key):
+            yield _plain_index(info, relation.local)
+
+
+def _plain_index(info: ModelInfo, attributes: tuple[str, ...]) -> d.IndexDef:
+    columns = [info.column(name) for name in attributes]
+    name = constraint_name("ix", info.table, (column.name for column in columns))
+    return d.IndexDef(name, tuple(Order(column, descending=False) for column in columns))
 
 
 def _items(items: Sequence[Any]) -> list[Order]:

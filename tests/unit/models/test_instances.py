@@ -243,7 +243,7 @@ def test_repr_may_be_the_users_own() -> None:
 
 def test_objects_are_equal_only_to_themselves() -> None:
     a, b = Author(id=1, name="Ada"), Author(id=1, name="Ada")
-    assert a == a  # noqa: PLR0124
+    assert a == a
     assert a != b
     assert len({a, b, a}) == 2
 

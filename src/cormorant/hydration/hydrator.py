@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeAlias
 
 from cormorant._internal.codegen import compile_function
 from cormorant.hydration.shapes import EntityPart, RowShape, ValuePart
+from cormorant.models.inside import find_changes_inside, readers
 from cormorant.models.metadata import ModelInfo, RelationInfo
 from cormorant.models.model import Model
 from cormorant.models.state import Origin, is_set, set_attribute, set_class
@@ -46,9 +47,13 @@ def compile_refresh(info: ModelInfo, decoders: Decoders) -> Callable[..., None]:
     """Gives the function that overwrites a clean instance, or fills a reference, with a row's values."""
     source = _Source(RowShape((), "tuples", len(info.fields)), decoders)
     source.names.update(set_class=set_class, twin=info.twin, cls=info.cls, prune=prune_related)
+    source.names.update(find_changes_inside=find_changes_inside, mutable=readers(info, decoders))
     part = EntityPart(info, 0)
     values = ", ".join(f"v{i}" for i in range(len(info.fields)))
-    lines = [f"def refresh(o, origin, {values}):", "    set_class(o, twin)"]
+    lines = [f"def refresh(o, origin, {values}):"]
+    if info.mutable_columns:
+        lines += ["    find_changes_inside(o, mutable)", "    if o.__orm_changes__ is not None:", "        return"]
+    lines.append("    set_class(o, twin)")
     lines += [f"    {line}" for line in source.assignments(part, decode_key=False)]
     lines += ["    o.__orm_origin__ = origin", "    o.__orm_changes__ = None", "    set_class(o, cls)"]
     lines += ["    if o.__orm_related__ is not None:", "        prune(o)"]
@@ -57,12 +62,16 @@ def compile_refresh(info: ModelInfo, decoders: Decoders) -> Callable[..., None]:
 
 def compile_fill(info: ModelInfo, decoders: Decoders) -> Callable[..., None]:
     """Gives the function that sets the columns a changed reference lacks, and leaves those that have a value."""
-    columns = [(column.attribute, decoders(column.type)) for column in info.columns]
+    mutable = dict(readers(info, decoders))
+    columns = [(column.attribute, mutable.get(column.attribute) or decoders(column.type)) for column in info.columns]
 
     def fill(instance: Any, *values: Any) -> None:
         for (name, decode), value in zip(columns, values, strict=True):
             if not is_set(instance, name):
                 set_attribute(instance, name, value if decode is None or value is None else decode(value))
+        if mutable:
+            raw = (value for (name, _), value in zip(columns, values, strict=True) if name in mutable)
+            set_attribute(instance, "__orm_raw__", tuple(raw))
         set_class(instance, info.cls)
 
     return fill

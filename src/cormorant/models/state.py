@@ -143,7 +143,7 @@ class Ghost:
 
 def read_again(instance: Any, name: str) -> Any:
     """Raises the error for an attribute that could not be read."""
-    cls = type(instance)
+    cls: type[Model] = instance.__class__
     if name not in cls.__info__.fields and any(name in vars(base) for base in cls.__mro__):
         # a property failed with an AttributeError of its own: once more, to let that one through
         return object.__getattribute__(instance, name)

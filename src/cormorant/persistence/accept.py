@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
-from cormorant.models.metadata import ModelInfo
+from cormorant.models.inside import remember_raw
 from cormorant.models.model import Model
 from cormorant.models.state import (
     MISSING,
     Origin,
+    bare_key,
     is_ghost,
     is_set,
     key_of,
@@ -56,14 +58,14 @@ class Acceptance:
             collection.flushed()
             self.unit.collections.pop(id(collection), None)
             if added or removed:
-                self.log(lambda c=collection, a=added, r=removed: c.pending_again(a, r))  # type: ignore[misc]
+                self.log(partial(collection.pending_again, added, removed))
 
     def _inserted(self, change: InsertChange, made: Mapping[str, Any]) -> None:
         instance = change.instance
         before = instance.__orm_origin__
         for name, value in made.items():
             set_attribute(instance, name, value)
-        remember_raw(instance, change.info, change.values)
+        remember_raw(instance, change.info, change.values, made)
         set_attribute(instance, "__orm_changes__", None)
         set_attribute(instance, "__orm_origin__", self.origin)
         self.unit.new.pop(id(instance), None)
@@ -89,18 +91,18 @@ class Acceptance:
 
     def _updated(self, change: UpdateChange, made: Mapping[str, Any]) -> None:
         instance = change.instance
-        before = instance.__orm_origin__
+        before, raw = instance.__orm_origin__, value_or_missing(instance, "__orm_raw__")
         kept = {**change.originals, **{name: value_or_missing(instance, name) for name in made}}
         for name, value in made.items():
             set_attribute(instance, name, value)
-        remember_raw(instance, change.info, change.values)
+        remember_raw(instance, change.info, change.values, made)
         still_changed = self._changed_meanwhile(change)
         set_attribute(instance, "__orm_changes__", still_changed or None)
         set_attribute(instance, "__orm_origin__", self.origin)
         if not still_changed:
             self.unit.dirty.pop(id(instance), None)
         self._rename(change)
-        self.log(lambda: self._undo_update(change, kept, before))
+        self.log(lambda: self._undo_update(change, kept, before, raw))
 
     def _changed_meanwhile(self, change: UpdateChange) -> dict[str, Any]:
         """Gives the columns written again while the flush ran: they stay dirty, against what was just saved."""
@@ -115,13 +117,14 @@ class Acceptance:
     def _rename(self, change: UpdateChange) -> None:
         new = key_tuple(change.instance)
         if new != change.key:
-            old = change.key if len(change.key) > 1 else change.key[0]
-            self.identity.discard(change.info, old, change.instance)
+            self.identity.discard(change.info, bare_key(change.key), change.instance)
             self.identity.put(change.info, key_of(change.instance), change.instance)
 
-    def _undo_update(self, change: UpdateChange, values: Mapping[str, Any], before: Any) -> None:
+    def _undo_update(self, change: UpdateChange, values: Mapping[str, Any], before: Any, raw: Any) -> None:
         restore(change.instance, values)
         set_attribute(change.instance, "__orm_origin__", before)
+        if raw is not MISSING:
+            set_attribute(change.instance, "__orm_raw__", raw)
         self._rename_back(change)
 
     def _rename_back(self, change: UpdateChange) -> None:
@@ -134,7 +137,7 @@ class Acceptance:
         instance = change.instance
         self.unit.deleted.pop(id(instance), None)
         self.unit.dirty.pop(id(instance), None)
-        key = change.key if len(change.key) > 1 else change.key[0]
+        key = bare_key(change.key)
         self.identity.discard(change.info, key, instance)
         before = instance.__orm_origin__
         set_attribute(instance, "__orm_origin__", None)
@@ -149,7 +152,8 @@ class Acceptance:
 
 def copy_keys_of_new_parents(changes: ChangeSet) -> None:
     """Writes the keys that the flush made into the columns that point to them."""
-    for change in (*changes.inserts, *changes.updates):
+    written: list[InsertChange | UpdateChange] = [*changes.inserts, *changes.updates]
+    for change in written:
         for name, value in change.values.items():
             if isinstance(value, PendingKey):
                 set_attribute(change.instance, name, getattr(value.instance, value.attribute))
@@ -160,27 +164,6 @@ def settle(instance: Model) -> None:
     info = type(instance).__info__
     if is_ghost(instance) and all(is_set(instance, name) for name in info.fields):
         set_class(instance, info.cls)
-
-
-def remember_raw(instance: Model, info: ModelInfo, values: Mapping[str, Any]) -> None:
-    """Keeps copies of what was written to JSON and array columns, to see later changes inside of them."""
-    if not info.mutable_columns:
-        return
-    known = getattr(instance, "__orm_raw__", None) if is_set(instance, "__orm_raw__") else None
-    kept = list(known) if known is not None else [Snapshot(None)] * len(info.mutable_columns)
-    for place, column in enumerate(info.mutable_columns):
-        if column.attribute in values:
-            kept[place] = Snapshot(values[column.attribute])
-    set_attribute(instance, "__orm_raw__", tuple(kept))
-
-
-class Snapshot:
-    """A saved value of a mutable column, as opposed to what a driver gave."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
 
 
 def restore(instance: Model, values: Mapping[str, Any]) -> None:

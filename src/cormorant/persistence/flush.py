@@ -118,8 +118,8 @@ class FlushRun:
         self, step: InsertStep, prepared: PreparedWrite, rows: list[tuple[Any, ...]], found: Sequence[Row]
     ) -> None:
         for row in found:
-            ordinal, *values = row
-            self._keep(step.changes[ordinal - 1], step.returned, prepared, values)
+            ordinal: int = row[0]
+            self._keep(step.changes[ordinal - 1], step.returned, prepared, row[1:])
 
     def _match_ascending(
         self, step: InsertStep, prepared: PreparedWrite, rows: list[tuple[Any, ...]], found: Sequence[Row]
@@ -127,7 +127,8 @@ class FlushRun:
         # RETURNING promises no order, but an identity counts up in the order of the SELECT's ORDER BY
         # (PostgreSQL's documentation of INSERT; T. Lane on pgsql-hackers): the smallest key is the first row's.
         key = step.returned.index(step.changes[0].info.key_columns[0])
-        for change, row in zip(step.changes, sorted(found, key=lambda row: row[key]), strict=True):
+        ordered: list[Row] = sorted(found, key=lambda row: row[key])
+        for change, row in zip(step.changes, ordered, strict=True):
             self._keep(change, step.returned, prepared, row)
 
     def _match_by_key(

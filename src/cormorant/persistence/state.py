@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
 from cormorant.adapters.base import Connection, RawRows
 from cormorant.database import Database, PreparedQuery
 from cormorant.dialects.base import IsolationLevel
 from cormorant.errors import SessionClosedError, SessionTaskError, TransactionError
 from cormorant.models.collections import Collection
+from cormorant.models.inside import find_changes_inside, readers
 from cormorant.models.metadata import ModelInfo, RelationInfo
 from cormorant.models.model import Model
 from cormorant.models.state import Origin, new_ghost, unset_silently
 from cormorant.observability.performance import PerformanceTracker
 from cormorant.persistence import context, loader
-from cormorant.persistence.accept import Acceptance, Snapshot, restore
+from cormorant.persistence.accept import Acceptance, restore
 from cormorant.persistence.changes import ChangeSet, collect
 from cormorant.persistence.flush import FlushResult, FlushRun
 from cormorant.persistence.flush_plan import FlushPlan, plan_flush
@@ -24,6 +25,8 @@ from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.transaction import Level, Options, TransactionStack
 from cormorant.persistence.unit_of_work import UnitOfWork
 from cormorant.query.spec import QuerySpec
+
+T = TypeVar("T")
 
 
 class SessionState:
@@ -124,10 +127,9 @@ class SessionState:
         async def send(connection: Connection) -> int:
             return await self.database.execute(connection, self.tracker, prepared.sql, args)
 
-        count: int = await self._write(send)
-        return count
+        return await self._write(send)
 
-    async def _write(self, work: Callable[[Connection], Any]) -> Any:
+    async def _write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         if self.autocommit and not self.transactions.is_open:
             return await self.transactions.use_alone(work)
         self.transactions.begin_implicit()
@@ -142,7 +144,7 @@ class SessionState:
         self.number += 1
         if not write:
             return await self.transactions.query(sql, args)
-        return await self._write(lambda connection: self.database.query(connection, self.tracker, sql, args))  # type: ignore[no-any-return]
+        return await self._write(lambda connection: self.database.query(connection, self.tracker, sql, args))
 
     # ---- what instances ask of their owner
 
@@ -163,14 +165,15 @@ class SessionState:
         info = relation.target
         known = self.identity.of(info)
         found: Model | None = known.get(key)
-        if found is None:
-            values = (key,) if len(info.key_attributes) == 1 else key
-            siblings = (beside.__orm_origin__, relation) if beside.__orm_origin__ is not None else None
-            origin = Origin(self, 0, beside=siblings)
-            found = new_ghost(info, dict(zip(info.key_attributes, values, strict=True)), origin)
-            if not self.closed:
-                known[key] = found
-        return found  # type: ignore[return-value]
+        if found is not None:
+            return found
+        values = (key,) if len(info.key_attributes) == 1 else key
+        siblings = (beside.__orm_origin__, relation) if beside.__orm_origin__ is not None else None
+        origin = Origin(self, 0, beside=siblings)
+        made: Model = new_ghost(info, dict(zip(info.key_attributes, values, strict=True)), origin)
+        if not self.closed:
+            known[key] = made
+        return made
 
     async def load(self, instance: Model) -> None:
         """Fills a reference, and the siblings it was read beside."""
@@ -249,9 +252,9 @@ class SessionState:
         decoder = self.database.dialect.decoder
         for info in self.identity.models():
             if info.mutable_columns:
-                columns = [(column.attribute, decoder(column.type)) for column in info.mutable_columns]
+                columns = readers(info, decoder)
                 for instance in self.identity.of(info).values():
-                    _compare_inside(instance, columns)
+                    find_changes_inside(instance, columns)
 
     # ---- transactions
 
@@ -277,6 +280,7 @@ class SessionState:
 
     def undo(self, level: Level) -> None:
         """Puts objects back as they were when a block began."""
+        self.find_changes_inside()
         for instance in list(self.unit.dirty.values()):
             restore(instance, instance.__orm_changes__ or {})
             self.unit.dirty.pop(id(instance), None)
@@ -362,20 +366,6 @@ def is_lone(changes: ChangeSet) -> bool:
     return rows == 1
 
 
-def _compare_inside(instance: Model, columns: list[tuple[str, Any]]) -> None:
-    raw = getattr(instance, "__orm_raw__", None) if hasattr(type(instance), "__orm_raw__") else None
-    for place, (name, decode) in enumerate(columns):
-        saved = raw[place] if raw is not None else None
-        if saved is None or (instance.__orm_changes__ and name in instance.__orm_changes__):
-            continue
-        original = saved.value if isinstance(saved, Snapshot) else saved if decode is None else decode(saved)
-        current = getattr(instance, name)
-        if original != current:
-            instance.__setattr__(name, current)
-            assert instance.__orm_changes__ is not None
-            instance.__orm_changes__[name] = original
-
-
 def unload(instance: Model, origin: Origin) -> None:
     """Makes an instance a reference: nothing but its key."""
     info: ModelInfo = type(instance).__info__
@@ -383,6 +373,7 @@ def unload(instance: Model, origin: Origin) -> None:
     for name in info.fields:
         if name not in info.key_attributes:
             unset_silently(instance, name)
+    unset_silently(instance, "__orm_raw__")
     restore(instance, {})
     object.__setattr__(instance, "__orm_related__", None)
     object.__setattr__(instance, "__orm_origin__", origin)

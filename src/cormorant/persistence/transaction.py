@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from cormorant.adapters.base import Connection, RawRows, Row
 from cormorant.database import Database
@@ -13,6 +13,7 @@ from cormorant.dialects.base import IsolationLevel
 from cormorant.errors import CormorantError, TransactionFailedError
 from cormorant.observability.performance import PerformanceTracker
 
+T = TypeVar("T")
 Undo = Callable[[], None]
 
 
@@ -102,7 +103,7 @@ class TransactionStack:
         finally:
             adapter.release(connection)
 
-    async def use(self, work: Callable[[Connection], Any]) -> Any:
+    async def use(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Runs work on the transaction's connection; an error or a cancellation fails the innermost block."""
         async with self._lock:
             connection = await self._ready()
@@ -112,7 +113,7 @@ class TransactionStack:
                 self.fail(error)
                 raise
 
-    async def use_alone(self, work: Callable[[Connection], Any]) -> Any:
+    async def use_alone(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Runs work that is one statement on a connection of its own, without a transaction."""
         adapter = self.database.adapter
         connection = await adapter.acquire(write=True)
@@ -253,7 +254,7 @@ class TransactionStack:
             self.database.adapter.release(connection)
 
 
-async def _shielded(work: Any) -> None:
+async def _shielded(work: Coroutine[Any, Any, None]) -> None:
     """Waits for work to end even if the caller is cancelled meanwhile; the cancellation is raised afterwards."""
     task = asyncio.ensure_future(work)
     try:

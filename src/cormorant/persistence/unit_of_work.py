@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cormorant.errors import FlushError, ForeignInstanceError
-from cormorant.models.collections import Collection
+from cormorant.models.collections import Collection, is_collection
 from cormorant.models.model import Model
 from cormorant.models.state import DETACHED, Origin, Owner, is_ghost, is_persistent, key_is_set, key_of, set_attribute
 from cormorant.persistence.identity_map import IdentityMap
@@ -82,12 +82,11 @@ class UnitOfWork:
         """Gives the objects that are saved with this one."""
         found: list[Model] = []
         for value in (instance.__orm_related__ or {}).values():
-            if isinstance(value, Collection):
-                collection: Collection[Any] = value
-                if collection.added:
-                    found += collection.added.values()
-                    if collection.relation.link is not None:
-                        self.collections[id(collection)] = collection
+            if is_collection(value):
+                if value.added:
+                    found += value.added.values()
+                    if value.relation.link is not None:
+                        self.collections[id(value)] = value
             elif value is not None:
                 found.append(value)
         return found

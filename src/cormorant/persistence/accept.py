@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from cormorant.models.inside import remember_raw
@@ -10,6 +11,7 @@ from cormorant.models.model import Model
 from cormorant.models.state import (
     MISSING,
     Origin,
+    bare_key,
     is_ghost,
     is_set,
     key_of,
@@ -56,7 +58,7 @@ class Acceptance:
             collection.flushed()
             self.unit.collections.pop(id(collection), None)
             if added or removed:
-                self.log(lambda c=collection, a=added, r=removed: c.pending_again(a, r))  # type: ignore[misc]
+                self.log(partial(collection.pending_again, added, removed))
 
     def _inserted(self, change: InsertChange, made: Mapping[str, Any]) -> None:
         instance = change.instance
@@ -115,8 +117,7 @@ class Acceptance:
     def _rename(self, change: UpdateChange) -> None:
         new = key_tuple(change.instance)
         if new != change.key:
-            old = change.key if len(change.key) > 1 else change.key[0]
-            self.identity.discard(change.info, old, change.instance)
+            self.identity.discard(change.info, bare_key(change.key), change.instance)
             self.identity.put(change.info, key_of(change.instance), change.instance)
 
     def _undo_update(self, change: UpdateChange, values: Mapping[str, Any], before: Any, raw: Any) -> None:
@@ -136,7 +137,7 @@ class Acceptance:
         instance = change.instance
         self.unit.deleted.pop(id(instance), None)
         self.unit.dirty.pop(id(instance), None)
-        key = change.key if len(change.key) > 1 else change.key[0]
+        key = bare_key(change.key)
         self.identity.discard(change.info, key, instance)
         before = instance.__orm_origin__
         set_attribute(instance, "__orm_origin__", None)
@@ -151,7 +152,8 @@ class Acceptance:
 
 def copy_keys_of_new_parents(changes: ChangeSet) -> None:
     """Writes the keys that the flush made into the columns that point to them."""
-    for change in (*changes.inserts, *changes.updates):
+    written: list[InsertChange | UpdateChange] = [*changes.inserts, *changes.updates]
+    for change in written:
         for name, value in change.values.items():
             if isinstance(value, PendingKey):
                 set_attribute(change.instance, name, getattr(value.instance, value.attribute))

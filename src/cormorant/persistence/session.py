@@ -7,8 +7,9 @@ from collections.abc import Collection as AbstractCollection
 from types import TracebackType
 from typing import Any, ParamSpec, cast, overload
 
-from typing_extensions import LiteralString, Self, TypeVar
+from typing_extensions import LiteralString, Self, TypeIs, TypeVar
 
+from cormorant._internal.narrowing import is_tuple
 from cormorant.adapters.base import Adapter
 from cormorant.adapters.config import ConnectionConfig
 from cormorant.database import Database, database_of
@@ -189,7 +190,7 @@ class AsyncSession:
             SessionClosedError: Every block of it has ended.
             AmbiguousSession: Several are open, and the context names none.
         """
-        cell = context.innermost()
+        cell: context.Cell[SessionState] | None = context.innermost()
         opened = self._open
         while cell is not None:
             frame = cell.frame
@@ -231,7 +232,7 @@ class AsyncSession:
         info: Any = getattr(source, "__info__", None)
         if isinstance(info, ModelInfo):
             return QuerySet[Any](QuerySpec(info), self)
-        if isinstance(source, type) and issubclass(source, QuerySet):
+        if _is_queryset(source):
             return source(QuerySpec(_model_of(source)), self)
         raise WrongType(f"query() takes a model, not {source!r}", hint="session.query(Author)")
 
@@ -414,11 +415,7 @@ class AsyncSession:
             >>> rows = await session.execute("select id from author where name = :name", {"name": "Ada"})
         """
         statement = parse(sql.sql if isinstance(sql, Fragment) else sql)
-        given = params or {}
-        if not isinstance(given, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise QueryError(
-                f"parameters are given by name, not as {type(given).__name__}", hint='execute(sql, {"id": 1})'
-            )
+        given = _checked_params(params or {})
         check_params(statement, given)
         state = self.state()
         dialect = state.database.dialect
@@ -467,6 +464,16 @@ class AsyncSession:
 _handles: dict[int, AsyncSession] = {}
 
 
+def _checked_params(params: object) -> Mapping[str, Any]:
+    if isinstance(params, Mapping):
+        return cast("Mapping[str, Any]", params)
+    raise QueryError(f"parameters are given by name, not as {type(params).__name__}", hint='execute(sql, {"id": 1})')
+
+
+def _is_queryset(source: object) -> TypeIs[type[QuerySet[Any]]]:
+    return isinstance(source, type) and issubclass(source, QuerySet)
+
+
 def _model_of(source: type[QuerySet[Any]]) -> ModelInfo:
     """Gives the model of `class TaskQuery(QuerySet[Task])`."""
     for base in getattr(source, "__orig_bases__", ()):
@@ -479,10 +486,10 @@ def _model_of(source: type[QuerySet[Any]]) -> ModelInfo:
 
 def _checked_key(info: ModelInfo, key: Any) -> Any:
     values = key if len(info.key_attributes) > 1 else (key,)
-    if not isinstance(values, tuple) or len(values) != len(info.key_attributes):  # pyright: ignore[reportUnknownArgumentType]
+    if not is_tuple(values) or len(values) != len(info.key_attributes):
         names = ", ".join(info.key_attributes)
         raise WrongType(f"the key of {info.name} is a tuple ({names}), not {key!r}")
-    for column, value in zip(info.key_columns, values, strict=True):  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    for column, value in zip(info.key_columns, values, strict=True):
         try:
             column.type.check(value)
         except WrongType as error:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
 from cormorant.adapters.base import Connection, RawRows
 from cormorant.database import Database, PreparedQuery
@@ -25,6 +25,8 @@ from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.transaction import Level, Options, TransactionStack
 from cormorant.persistence.unit_of_work import UnitOfWork
 from cormorant.query.spec import QuerySpec
+
+T = TypeVar("T")
 
 
 class SessionState:
@@ -125,10 +127,9 @@ class SessionState:
         async def send(connection: Connection) -> int:
             return await self.database.execute(connection, self.tracker, prepared.sql, args)
 
-        count: int = await self._write(send)
-        return count
+        return await self._write(send)
 
-    async def _write(self, work: Callable[[Connection], Any]) -> Any:
+    async def _write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         if self.autocommit and not self.transactions.is_open:
             return await self.transactions.use_alone(work)
         self.transactions.begin_implicit()
@@ -143,7 +144,7 @@ class SessionState:
         self.number += 1
         if not write:
             return await self.transactions.query(sql, args)
-        return await self._write(lambda connection: self.database.query(connection, self.tracker, sql, args))  # type: ignore[no-any-return]
+        return await self._write(lambda connection: self.database.query(connection, self.tracker, sql, args))
 
     # ---- what instances ask of their owner
 
@@ -164,14 +165,15 @@ class SessionState:
         info = relation.target
         known = self.identity.of(info)
         found: Model | None = known.get(key)
-        if found is None:
-            values = (key,) if len(info.key_attributes) == 1 else key
-            siblings = (beside.__orm_origin__, relation) if beside.__orm_origin__ is not None else None
-            origin = Origin(self, 0, beside=siblings)
-            found = new_ghost(info, dict(zip(info.key_attributes, values, strict=True)), origin)
-            if not self.closed:
-                known[key] = found
-        return found  # type: ignore[return-value]
+        if found is not None:
+            return found
+        values = (key,) if len(info.key_attributes) == 1 else key
+        siblings = (beside.__orm_origin__, relation) if beside.__orm_origin__ is not None else None
+        origin = Origin(self, 0, beside=siblings)
+        made: Model = new_ghost(info, dict(zip(info.key_attributes, values, strict=True)), origin)
+        if not self.closed:
+            known[key] = made
+        return made
 
     async def load(self, instance: Model) -> None:
         """Fills a reference, and the siblings it was read beside."""

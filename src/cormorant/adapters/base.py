@@ -6,7 +6,7 @@ time on each, and translates the driver's errors. It builds no SQL of its own bu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
@@ -54,7 +54,7 @@ class Connection(Protocol):
         """Whether the connection is known to be gone, asked without I/O."""
         ...
 
-    async def fetch(self, sql: str, args: Sequence[Any] = ()) -> Sequence[Row]:
+    def fetch(self, sql: str, args: Sequence[Any] = ()) -> Awaitable[Sequence[Row]]:
         """Runs one statement and gives all of its rows."""
         ...
 

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import asyncpg  # pyright: ignore[reportMissingTypeStubs]
 
-from cormorant.adapters.base import Connection, RawRows, Row
+from cormorant.adapters.base import Adapter, Connection, RawRows, Row
 from cormorant.adapters.config import ConnectionConfig
 from cormorant.adapters.pool import Pool, PoolStats
 from cormorant.adapters.postgresql_errors import translate, translate_connect
@@ -120,7 +120,7 @@ class PostgresConnection:
         return tuple(attribute.name for attribute in statement._get_attributes()), rows, tag
 
 
-class PostgresAdapter:
+class PostgresAdapter(Adapter):
     """Connects to a PostgreSQL server.
 
     Args:

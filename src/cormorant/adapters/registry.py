@@ -43,9 +43,17 @@ def create_adapter(source: ConnectionConfig | str) -> Adapter:
         DriverNotInstalled: The driver's package is missing.
     """
     config = ConnectionConfig.from_dsn(source) if isinstance(source, str) else source
-    module, _, name = _adapters[config.scheme].partition(":")
-    make = cast("Callable[[ConnectionConfig], Adapter]", getattr(_load(module, config.scheme), name))
-    return make(config)
+    return adapter_class(config.scheme)(config)
+
+
+def adapter_class(scheme: str) -> Callable[[ConnectionConfig], Adapter]:
+    """Gives the adapter of a scheme, and imports its driver.
+
+    Raises:
+        DriverNotInstalled: The driver's package is missing.
+    """
+    module, _, name = _adapters[scheme].partition(":")
+    return cast("Callable[[ConnectionConfig], Adapter]", getattr(_load(module, scheme), name))
 
 
 def _load(module: str, scheme: str) -> ModuleType:

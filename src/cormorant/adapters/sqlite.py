@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import aiosqlite
 
-from cormorant.adapters.base import Connection, RawRows, Row
+from cormorant.adapters.base import Adapter, Connection, RawRows, Row
 from cormorant.adapters.config import ConnectionConfig
 from cormorant.adapters.pool import Pool, PoolStats
 from cormorant.adapters.sqlite_errors import translate
@@ -184,7 +184,7 @@ class SQLiteConnection:
             raise error
 
 
-class SQLiteAdapter:
+class SQLiteAdapter(Adapter):
     """Connects to an SQLite file, or to a database in memory.
 
     A file has one writer, which makes its users queue in order, and `pool_size` readers; a database in memory has

@@ -105,3 +105,4 @@ def _plain(type_: t.SqlType) -> t.SqlType:
 
 
 func = Functions()
+"""SQL functions by name: `func.count()`, `func.sum(Article.views)`, and any other one by `func.call(...)`."""

@@ -110,9 +110,11 @@ class Collection(Generic[M]):
                 setattr(item, self.relation.inverse, self.owner)
 
     def remove(self, *items: M) -> None:
-        """Takes objects out; the objects themselves stay."""
+        """Takes objects out, those that are in; the objects themselves stay."""
         for item in items:
             self._check(item)
+            if self._items is not None and not self._holds(item):
+                continue
             self._touch()
             if self.added.pop(id(item), None) is None:
                 self.removed[id(item)] = item

@@ -282,10 +282,11 @@ def _related_dicts(instance: Model) -> dict[str, Any]:
 
 
 def describe(instance: Model) -> str:
-    """Gives an instance's repr: its columns as far as they are set, long and sensitive values cut."""
+    """Gives an instance's repr: its columns as far as they are set, the key first, long and sensitive values cut."""
     info = type(instance).__info__
     parts: list[str] = []
-    for name, spec in info.fields.items():
+    for name in dict.fromkeys((*info.key_attributes, *info.fields)):
+        spec = info.fields[name]
         value = value_or_missing(instance, name)
         if value is not MISSING:
             parts.append(f"{name}={_shown(value, sensitive=bool(spec.options.get('sensitive')))}")

@@ -29,7 +29,7 @@ from cormorant.errors import (
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model, ObjectsDescriptor
 from cormorant.models.state import is_ghost, key_of
-from cormorant.observability.performance import StatementStats
+from cormorant.observability.performance import PerformanceTracker, StatementStats
 from cormorant.persistence import context, loader
 from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.result import Result
@@ -131,6 +131,7 @@ class AsyncSession:
         self._read_only = read_only
         self._open: list[tuple[SessionState, context.Cell[SessionState]]] = []
         self._was_open = ""
+        self._last_tracker: PerformanceTracker | None = None
 
     @property
     def database(self) -> Database:
@@ -158,6 +159,7 @@ class AsyncSession:
             await state.close(failed=failed)
         finally:
             _handles.pop(id(state), None)
+            self._last_tracker = state.tracker
             self._was_open = f"{state.root_frame} ended at {state.closed_at}"
             for known, cell in self._open:
                 if known is state:
@@ -453,12 +455,17 @@ class AsyncSession:
         return self.state().transactions.is_open
 
     def query_stats(self) -> list[StatementStats]:
-        """Gives the session's statement shapes, the costliest first."""
-        return self.state().tracker.stats()
+        """Gives the session's statement shapes, the costliest first; after its block, those of the last one."""
+        return self._tracker().stats()
+
+    def _tracker(self) -> PerformanceTracker:
+        if not self._open and self._last_tracker is not None:
+            return self._last_tracker
+        return self.state().tracker
 
     def reset_query_stats(self) -> None:
         """Forgets the statements counted so far."""
-        self.state().tracker.reset()
+        self._tracker().reset()
 
 
 _handles: dict[int, AsyncSession] = {}

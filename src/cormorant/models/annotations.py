@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import decimal
 import enum
-import json
 import re
 import sys
 import types
 import typing
 from collections.abc import Mapping
-from functools import partial
 from importlib import import_module
 from typing import Any, Literal, NamedTuple
 
 import typing_extensions
 
 from cormorant.errors import ModelError, UnresolvedReference
+from cormorant.models.documents import json_type
 from cormorant.sql import types as t
 
 Kind = Literal["column", "one", "many", "class variable", "other"]
@@ -204,12 +204,34 @@ def column_type(resolved: ResolvedType, options: Mapping[str, Any], place: str, 
     explicit = options.get("type") or next((item for item in resolved.metadata if isinstance(item, t.SqlType)), None)
     if explicit is not None:
         return explicit
+    found = _by_python_type(resolved, options, place, key=key)
+    for name, kind in _OPTIONS.items():
+        item = found.item if isinstance(found, t.Array) and name != "max_length" else found
+        if options.get(name) is not None and not isinstance(item, kind):
+            raise ModelError(
+                f"{place} has {name}={options[name]!r}, which says nothing of a {found.name} column",
+                hint=f"leave it out; it belongs to {kind.name} columns",
+            )
+    return found
+
+
+_OPTIONS: dict[str, type[t.SqlType]] = {
+    "max_length": t.Text,
+    "pattern": t.Text,
+    "size": t.Integer,
+    "precision": t.Numeric,
+    "decimal_places": t.Numeric,
+    "native": t.Enumeration,
+}
+
+
+def _by_python_type(resolved: ResolvedType, options: Mapping[str, Any], place: str, *, key: bool) -> t.SqlType:
     python = resolved.python
     if python is int:
         return t.Integer(options.get("size") or ("big" if key else "normal"))
     if python is str:
         return t.Text(options.get("max_length") or _max_length(resolved.metadata))
-    if _name_of(python) == "Decimal":
+    if python is decimal.Decimal:
         return _numeric(options, place)
     if isinstance(python, type) and issubclass(python, enum.Enum):
         return _enumeration(python, options)
@@ -223,10 +245,15 @@ def _composed(python: Any, options: Mapping[str, Any], place: str) -> t.SqlType:
     if typing.get_origin(python) is list:
         (item,) = typing.get_args(python)
         if is_scalar(item):
-            return t.Array(column_type(ResolvedType(item, False, ()), options, place))
-        return json_type(python)
+            return t.Array(_by_python_type(ResolvedType(item, False, ()), options, place, key=False))
+        return json_type(python, _name_of(python))
     if python is typing.Any or typing.get_origin(python) is dict or python in (dict, list) or _is_structured(python):
-        return json_type(python)
+        return json_type(python, _name_of(python))
+    if hasattr(python, "__info__"):
+        raise ModelError(
+            f"{place} has the type {python.__name__}, which is a model",
+            hint=f"declare a relation: One[{python.__name__}] = foreign_key()",
+        )
     raise ModelError(
         f"{place} has the type {_name_of(python)}, which no column type stands for",
         hint="use field(type=types.Custom(YourType, base=types.TEXT, encode=str, decode=YourType))",
@@ -248,54 +275,20 @@ def _is_structured(python: Any) -> bool:
     )
 
 
-def json_type(python: Any) -> t.Json:
-    """Gives the JSON type of plain documents, or of a type that pydantic can validate."""
-    if python is typing.Any or python in (dict, list) or typing.get_origin(python) in (dict, list):
-        shape: Any = typing.get_origin(python) or python
-        return t.Json(_name_of(python), dump_json, json.loads, None if shape is typing.Any else shape)
-    adapter = LazyAdapter(python)
-    check = python if isinstance(python, type) and not typing_extensions.is_typeddict(python) else None
-    return t.Json(_name_of(python), adapter.dump, adapter.load, check)
-
-
-# a document with NaN is no JSON, and PostgreSQL refuses it
-dump_json = partial(json.dumps, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
-
-
-class LazyAdapter:
-    """A pydantic TypeAdapter made when the first value passes, because importing pydantic takes long."""
-
-    def __init__(self, python: Any) -> None:
-        self._python = python
-        self._adapter: Any = None
-
-    def _ready(self) -> Any:
-        if self._adapter is None:
-            self._adapter = import_module("pydantic").TypeAdapter(self._python)
-        return self._adapter
-
-    def dump(self, value: Any) -> str:
-        """Gives a value's JSON text."""
-        text: str = self._ready().dump_json(value).decode()
-        return text
-
-    def load(self, text: str | bytes) -> Any:
-        """Gives the value of a JSON text."""
-        return self._ready().validate_json(text)
-
-
 def _numeric(options: Mapping[str, Any], place: str) -> t.Numeric:
     precision, scale = options.get("precision"), options.get("decimal_places")
     if scale is not None and precision is None:
         raise ModelError(f"{place} has decimal_places without precision", hint="give both: precision=10")
-    return t.Numeric(precision, scale)
+    # as SQL has it, a precision alone means whole numbers
+    return t.Numeric(precision, 0 if scale is None and precision is not None else scale)
 
 
 def _enumeration(python: type[enum.Enum], options: Mapping[str, Any]) -> t.Enumeration:
     native = options.get("native")
     name = native if isinstance(native, str) else python.__name__.lower() if native else None
     values = [member.value for member in python]
-    return t.Enumeration(python, name, bool(values) and all(type(value) is int for value in values))
+    integers = not name and bool(values) and all(type(value) is int for value in values)
+    return t.Enumeration(python, name, integers)
 
 
 def _literals(values: tuple[Any, ...], place: str) -> t.Literals:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from cormorant.errors import ModelError
 from cormorant.sql.nodes import Expr, Order
+from cormorant.sql.nodes import condition as as_condition
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +58,15 @@ def index(
         >>> yield index(cls.author, cls.created.desc(), where=cls.views > 0)
         ... # CREATE INDEX ix_articles_author_id_created ON articles (author_id, created DESC) WHERE views > 0
     """
+    if not items:
+        raise ModelError("index() has nothing to index", hint="name columns: index(cls.author, cls.created.desc())")
     return IndexSpec(items, where, unique, name)
 
 
 def unique(*items: Expr[Any] | type[Any], name: str | None = None) -> TableArg:
     """Declares that no two rows have the same values in these columns or relations."""
+    if not items:
+        raise ModelError("unique() names no column", hint="name columns: unique(cls.author, cls.title)")
     return UniqueSpec(items, name)
 
 
@@ -70,4 +76,4 @@ def check(condition: Expr[bool], name: str | None = None) -> TableArg:
     Example:
         >>> yield check(cls.views >= 0)      # CHECK (views >= 0)
     """
-    return CheckSpec(condition, name)
+    return CheckSpec(as_condition(condition), name)

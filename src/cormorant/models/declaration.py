@@ -12,7 +12,7 @@ from cormorant._internal.frames import frame_outside
 from cormorant.errors import ModelError
 from cormorant.models import annotations as ann
 from cormorant.models.registry import registry
-from cormorant.models.specs import FieldSpec, RelationSpec
+from cormorant.models.specs import SHARED, FieldSpec, RelationSpec
 from cormorant.models.state import MISSING
 
 # names that Python or the library give a meaning on every class, or on a relation in a query
@@ -105,8 +105,15 @@ def _check_name(model: str, attribute: str) -> None:
 def _column(model: str, attribute: str, value: Any, where: Mapping[str, Any]) -> FieldSpec:
     if value is MISSING:
         value = FieldSpec()
+    if isinstance(value, RelationSpec):
+        raise ModelError(
+            f"{model}.{attribute} = {value.kind}() is no declaration of a column",
+            hint=f"annotate it {_annotation_of(value)}[...]",
+        )
     if not isinstance(value, FieldSpec):
-        raise ModelError(f"{model}.{attribute} = {value!r} is no declaration", hint=f"write field(default={value!r})")
+        # the same hint that field() gives for a default that all objects would share
+        default = f"default_factory={type(value).__name__}" if isinstance(value, SHARED) else f"default={value!r}"
+        raise ModelError(f"{model}.{attribute} = {value!r} is no declaration", hint=f"write field({default})")
     return replace(value, **where)
 
 
@@ -120,14 +127,26 @@ def _relation(model: str, attribute: str, value: Any, kind: ann.Kind, where: Map
         )
     many = kind == "many"
     if (value.kind == "foreign_key" and many) or (value.kind == "many_to_many" and not many):
-        raise ModelError(f"{model}.{attribute}: {value.kind}() is annotated {where['annotation']!r}")
+        raise ModelError(
+            f"{model}.{attribute}: {value.kind}() is annotated {where['annotation']!r}",
+            hint=f"write {_annotation_of(value)}[...]",
+        )
     return replace(value, many=many, resolved={}, **where)
 
 
 def _refuse_unannotated(model: str, namespace: Mapping[str, Any]) -> None:
     for attribute, value in namespace.items():
         if isinstance(value, (FieldSpec, RelationSpec)):
-            raise ModelError(f"{model}.{attribute} has no annotation", hint=f"write {attribute}: Mapped[...] = ...")
+            raise ModelError(
+                f"{model}.{attribute} has no annotation",
+                hint=f"write {attribute}: {_annotation_of(value)}[...] = ...",
+            )
+
+
+def _annotation_of(value: FieldSpec | RelationSpec) -> str:
+    if isinstance(value, FieldSpec):
+        return "Mapped"
+    return "One" if value.kind == "foreign_key" else "Many"
 
 
 def _with_keys(model: str, declared: Declaration) -> dict[str, FieldSpec]:
@@ -140,7 +159,10 @@ def _with_keys(model: str, declared: Declaration) -> dict[str, FieldSpec]:
         for position, name in enumerate(spec.keys):
             given = fields.get(name)
             if given is None and spec.columns:
-                raise ModelError(f"{model}.{spec.name} keeps its key in {name!r}, which is not declared")
+                raise ModelError(
+                    f"{model}.{spec.name} keeps its key in {name!r}, which is not declared",
+                    hint=f"declare it: {name}: Mapped[...]",
+                )
             fields[name] = _key_field(spec, name, position, given)
     return fields
 
@@ -206,6 +228,9 @@ def _check_primary_key(model: str, declared: Declaration) -> None:
             f"{model} has no primary key",
             hint="declare one: id: Mapped[int] = generated(primary_key=True)",
         )
+    versions = [name for name, spec in declared.fields.items() if spec.version]
+    if len(versions) > 1:
+        raise ModelError(f"{model} has two version columns, {versions[0]} and {versions[1]}", hint="keep one of them")
 
 
 def _check_column_names(model: str, declared: Declaration) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar, cast, get_args, overload
 
 from typing_extensions import Unpack
 
 from cormorant.errors import ModelError
-from cormorant.models.specs import FieldSpec
+from cormorant.models.specs import SHARED, FieldSpec
 from cormorant.models.state import MISSING
 from cormorant.sql.columns import Column
 from cormorant.sql.nodes import Expr
@@ -56,7 +56,6 @@ class FieldOptions(TypedDict, total=False):
     server_default: Any
 
 
-_SHARED_WHEN_DEFAULT: tuple[type, ...] = (list, dict, set)
 _SHARED = ("primary_key", "unique", "index", "init", "column", "server_default")
 
 
@@ -82,10 +81,12 @@ def field(*, default: Any = MISSING, default_factory: Any = None, **options: Any
     """
     if default is not MISSING and default_factory is not None:
         raise ModelError("field() got both default and default_factory", hint="give one of them")
-    if isinstance(default, _SHARED_WHEN_DEFAULT):
+    if isinstance(default, SHARED):
         kind = type(default).__name__
+        factory = f"lambda: {default!r}" if default else kind
         raise ModelError(
-            f"field(default={default!r}) would share one {kind} among all objects", hint=f"use default_factory={kind}"
+            f"field(default={default!r}) would share one {kind} among all objects",
+            hint=f"use default_factory={factory}",
         )
     _check_options(options)
     shared = {name: options.pop(name) for name in _SHARED if name in options}
@@ -119,7 +120,9 @@ def generated(
         >>> full: Mapped[str] = generated(computed=lambda m: m.first + " " + m.last)
     """
     if sum((version, computed is not None, server_default is not MISSING)) > 1:
-        raise ModelError("generated() takes one of version, computed and server_default")
+        raise ModelError(
+            "generated() takes one of version, computed and server_default", hint="each makes the value in its own way"
+        )
     if not (primary_key or version or computed is not None or server_default is not MISSING):
         raise ModelError(
             "generated() does not say what makes the value",
@@ -133,6 +136,8 @@ def generated(
         version=version,
         server_default=server_default,
         computed=computed,
+        # nobody else can write it
+        init=computed is None,
         unique=unique,
         index=index,
         column=column,
@@ -145,3 +150,19 @@ def _check_options(options: dict[str, Any]) -> None:
     unknown = set(options) - set(FieldOptions.__annotations__)
     if unknown:
         raise TypeError(f"field() got an unexpected keyword argument {sorted(unknown)[0]!r}")
+    for name, (fits, hint) in _VALUES.items():
+        if name in options and not fits(options[name]):
+            raise ModelError(f"field({name}={options[name]!r})", hint=hint)
+
+
+def _at_least(lowest: int) -> Callable[[Any], bool]:
+    return lambda value: type(value) is int and value >= lowest
+
+
+_VALUES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "max_length": (_at_least(1), "give a number of characters, 1 or more"),
+    "precision": (_at_least(1), "give a number of digits, 1 or more"),
+    "decimal_places": (_at_least(0), "give a number of digits, 0 or more"),
+    "size": (lambda value: value in get_args(IntegerSize), 'use "small", "normal" or "big"'),
+    "type": (lambda value: isinstance(value, SqlType), "use one of cormorant.types, such as types.Text(40)"),
+}

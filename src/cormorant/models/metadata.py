@@ -199,6 +199,7 @@ class ModelInfo:
 
     def _resolve(self, spec: FieldSpec) -> ColumnInfo:
         type_, nullable = self._type_of(spec)
+        _check_key_and_version(f"{self.name}.{spec.name}", spec, type_, nullable=nullable)
         by_database = spec.made_by == "database"
         identity = spec.primary_key and by_database and isinstance(type_, t.Integer) and not _has_default(spec)
         return ColumnInfo(
@@ -289,6 +290,16 @@ def _holders(relations: Iterable[RelationSpec]) -> dict[str, list[tuple[str, int
     return found
 
 
+def _check_key_and_version(place: str, spec: FieldSpec, type_: t.SqlType, *, nullable: bool) -> None:
+    if spec.primary_key and nullable:
+        raise ModelError(
+            f"{place} is part of the primary key and is never None",
+            hint="write Mapped[int] without None: reading a key that is not made yet raises UnsavedError",
+        )
+    if spec.version and not isinstance(type_, t.Integer):
+        raise ModelError(f"{place} counts changes and is a {type_.name}", hint="write Mapped[int]")
+
+
 def _has_default(spec: FieldSpec) -> bool:
     return spec.server_default is not MISSING
 
@@ -300,7 +311,7 @@ def resolve_relation(owner: ModelInfo, spec: RelationSpec) -> RelationInfo:
         return _to_one(owner, spec, target, nullable)
     if spec.kind == "many_to_many":
         return _many_to_many(owner, spec, target)
-    return _reverse(owner, spec, target)
+    return _reverse(owner, spec, target, nullable)
 
 
 def _to_one(owner: ModelInfo, spec: RelationSpec, target: ModelInfo, nullable: bool) -> RelationInfo:
@@ -339,7 +350,20 @@ def _inverse_of(target: ModelInfo, name: str, owner: ModelInfo) -> str | None:
     return None
 
 
-def _reverse(owner: ModelInfo, spec: RelationSpec, target: ModelInfo) -> RelationInfo:
+def _check_reverse_one(owner: ModelInfo, spec: RelationSpec, forward: RelationInfo, *, nullable: bool) -> None:
+    place, target = f"{owner.name}.{spec.name}", forward.owner
+    declared = target.relation_specs[forward.name]
+    if not (declared.unique or (forward.local and forward.local == target.key_attributes)) or forward.link is not None:
+        more = "" if forward.link is not None else f", or {forward.place} = foreign_key(unique=True)"
+        raise ModelError(
+            f"{place} is one object, and many can point to it by {forward.place}",
+            hint=f"write Many[{target.name}]{more}",
+        )
+    if not nullable:
+        raise ModelError(f"{place} may be missing", hint=f"annotate it One[{target.name} | None]")
+
+
+def _reverse(owner: ModelInfo, spec: RelationSpec, target: ModelInfo, nullable: bool) -> RelationInfo:
     other = target.relation_specs.get(spec.of)
     if other is None or other.kind == "reverse":
         raise UnresolvedReference(
@@ -348,7 +372,12 @@ def _reverse(owner: ModelInfo, spec: RelationSpec, target: ModelInfo) -> Relatio
         )
     forward = target.relation(spec.of)
     if forward.target is not owner:
-        raise ModelError(f"{owner.name}.{spec.name} is the reverse of {forward.place}, which points elsewhere")
+        raise ModelError(
+            f"{owner.name}.{spec.name} is the reverse of {forward.place}, which points to {forward.target.name}",
+            hint=f"declare it on {forward.target.name}",
+        )
+    if not spec.many:
+        _check_reverse_one(owner, spec, forward, nullable=nullable)
     if forward.link is not None:
         link = LinkTable(forward.link.table, forward.link.far, forward.link.near, forward.link.through)
         keys = (owner.key_attributes, target.key_attributes)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
-from typing_extensions import Self, TypeVar, dataclass_transform
+from typing_extensions import TypeVar, dataclass_transform
 
 from cormorant._internal.naming import snake_case
 from cormorant._internal.narrowing import is_tuple
@@ -100,7 +100,13 @@ def make_model(mcls: Any, name: str, bases: tuple[Any, ...], namespace: dict[str
     slots = () if abstract else (*declaration.fields, *own_slots(namespace))
     relations = {relation: _descriptor(spec) for relation, spec in declaration.relations.items()}
     meta = mcls if abstract else _metaclass(mcls, name, tuple(declaration.fields))
-    body: dict[str, Any] = {**namespace, **relations, "__slots__": slots, "__declaration__": declaration, "__app__": app}
+    body: dict[str, Any] = {
+        **namespace,
+        **relations,
+        "__slots__": slots,
+        "__declaration__": declaration,
+        "__app__": app,
+    }
     cls = type.__new__(meta, name, bases, body, **keywords["options"])
     if abstract:
         return cls

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, Literal, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, cast, get_args, overload
 
 from typing_extensions import TypeVar
 
-from cormorant.errors import NotLoadedError, WrongType
+from cormorant.errors import ModelError, NotLoadedError, WrongType, suggest
 from cormorant.models.collections import Collection
 from cormorant.models.metadata import RelationInfo
 from cormorant.models.paths import ManyExpr, path_of
@@ -205,6 +205,13 @@ def foreign_key(**options: Any) -> Any:
     Example:
         >>> author: One[Author] = foreign_key(on_delete="cascade")   # "author_id" bigint REFERENCES "author"
     """
+    on_delete, columns = options.get("on_delete", "restrict"), options.get("columns", ())
+    if on_delete not in get_args(OnDelete):
+        raise ModelError(f"on_delete={on_delete!r} does not exist", hint=suggest(str(on_delete), get_args(OnDelete)))
+    if isinstance(columns, str):
+        raise ModelError(f"foreign_key(columns={columns!r})", hint=f'give a tuple: columns=("{columns}",)')
+    if options.get("default") is not None:
+        raise ModelError(f"foreign_key(default={options['default']!r})", hint="the only default of a relation is None")
     return RelationSpec("foreign_key", **options)
 
 
@@ -220,6 +227,8 @@ def reverse(of: str, *, init: Literal[False] = False) -> ReverseEnd:
     Args:
         of: The relation's name on the other model; annotated `Many[...]`, or `One[... | None]` for one-to-one.
     """
+    if not of:
+        raise ModelError("reverse() needs the name of the relation on the other side", hint='write reverse("author")')
     return cast("ReverseEnd", RelationSpec("reverse", of=of, init=False))
 
 

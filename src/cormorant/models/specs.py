@@ -9,6 +9,9 @@ from typing import Any, Literal
 from cormorant.models.state import MISSING
 from cormorant.sql.ddl import OnDelete
 
+SHARED: tuple[type, ...] = (list, dict, set)
+"""Defaults of these classes would be one and the same object for all."""
+
 
 @dataclass(frozen=True, slots=True)
 class FieldSpec:

@@ -7,13 +7,15 @@ from typing import Any
 
 from cormorant._internal.naming import constraint_name
 from cormorant._internal.topological import CycleError, sort
-from cormorant.errors import ModelError
+from cormorant.errors import ModelError, WrongType
 from cormorant.models.constraints import CheckSpec, IndexSpec, UniqueSpec
 from cormorant.models.metadata import ColumnInfo, LinkTable, ModelInfo, RelationInfo
 from cormorant.models.paths import Path
 from cormorant.models.state import MISSING
+from cormorant.models.validation import problem_of
 from cormorant.sql import ddl as d
 from cormorant.sql import types as t
+from cormorant.sql.calls import Fragment
 from cormorant.sql.columns import Column, TableSource
 from cormorant.sql.nodes import Bind, Expr, Order, is_expr, walk
 
@@ -59,6 +61,11 @@ def tables_of(infos: Iterable[ModelInfo]) -> list[d.Table]:
 def table_of(info: ModelInfo) -> d.Table:
     """Gives a model's table."""
     specs = list(info.cls.__table_args__())
+    for spec in specs:
+        if not isinstance(spec, (IndexSpec, UniqueSpec, CheckSpec)):
+            raise ModelError(
+                f"__table_args__ of {info.name} yields {spec!r}", hint="yield index(), unique() or check() of columns"
+            )
     columns = tuple(_column(info, column) for column in info.columns)
     return d.Table(
         name=info.table,
@@ -74,30 +81,36 @@ def table_of(info: ModelInfo) -> d.Table:
 
 def _column(info: ModelInfo, column: ColumnInfo) -> d.ColumnDef:
     spec = column.spec
-    default = None if spec.server_default is MISSING else _expression(spec.server_default, column.type)
+    default = None if spec.server_default is MISSING else _default(info, column)
     return d.ColumnDef(
         name=column.name,
         type=column.type,
         nullable=column.nullable,
         identity=column.identity,
         default=default,
-        computed=None if spec.computed is None else _computed(info, spec.computed),
+        computed=None if spec.computed is None else _computed(info, column),
     )
 
 
-def _expression(value: Any, type_: t.SqlType) -> Expr[Any]:
+def _default(info: ModelInfo, column: ColumnInfo) -> Expr[Any]:
+    value = column.spec.server_default
     if is_expr(value):
         return value
-    type_.check(value)
-    return Bind(value, type_)
+    problem = problem_of(column, value)
+    if problem is not None:
+        raise WrongType(f"the server_default of {info.name}.{column.attribute}: {problem}")
+    return Bind(value, column.type)
 
 
-def _computed(info: ModelInfo, computed: Any) -> Expr[Any]:
+def _computed(info: ModelInfo, column: ColumnInfo) -> Expr[Any]:
+    computed = column.spec.computed
     found = computed(info.cls) if callable(computed) else computed
+    if isinstance(found, str):
+        return Fragment(found)
     if is_expr(found):
         return found
     raise ModelError(
-        f"a computed column of {info.name} is declared by {found!r}",
+        f"{info.name}.{column.attribute} is computed by {found!r}",
         hint='use a function of the model, or text("first || last")',
     )
 
@@ -129,7 +142,12 @@ def _column_indexes(info: ModelInfo) -> Iterable[d.IndexDef]:
             yield _plain_index(info, (column.attribute,))
     for relation in info.relations.values():
         spec = info.relation_specs[relation.name]
-        if relation.kind == "to_one" and len(relation.local) > 1 and spec.index and not (spec.unique or spec.primary_key):
+        if (
+            relation.kind == "to_one"
+            and len(relation.local) > 1
+            and spec.index
+            and not (spec.unique or spec.primary_key)
+        ):
             yield _plain_index(info, relation.local)
 
 
@@ -150,7 +168,10 @@ def _items(items: Sequence[Any]) -> list[Order]:
         elif is_expr(item):
             result.append(Order(item, descending=False))
         else:
-            raise ModelError(f"{item!r} is no column, relation or expression of a model")
+            raise ModelError(
+                f"{item!r} is no column, relation or expression of a model",
+                hint="write cls.title, func.lower(cls.title)",
+            )
     return result
 
 

@@ -278,11 +278,16 @@ class Json(SqlType):
 
     @property
     def key(self) -> str:
-        return f"json:{self.type_name}"
+        # a class declared again may have another content under the same name
+        return f"json:{self.type_name}:{id(getattr(self.dump, '__self__', None))}"
 
     def check(self, value: Any) -> None:
-        if value is not None and self.python is not None and not isinstance(value, self.python):
+        if value is None:
+            return
+        if self.python is not None and not isinstance(value, self.python):
             raise WrongType(f"{_describe(value)} is not a {self.type_name}")
+        # whether the rest of it is a document shows when it is written
+        self.dump(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,106 @@
+"""JSON documents: plain ones by the standard library, typed ones by pydantic."""
+
+from __future__ import annotations
+
+import json
+import types
+import typing
+from importlib import import_module
+from typing import Any
+
+import typing_extensions
+
+from cormorant.errors import DataError, ModelError, WrongType
+from cormorant.sql.types import Json
+
+_PLAIN = frozenset({typing.Any, dict, list, str, int, bool, type(None)})
+
+
+def json_type(python: Any, name: str) -> Json:
+    """Gives the JSON type of plain documents, or of a type that pydantic can validate.
+
+    Args:
+        python: The Python type.
+        name: What messages call it.
+    """
+    if is_plain(python):
+        shape: Any = typing.get_origin(python) or python
+        return Json(name, dump_json, json.loads, None if shape is typing.Any else shape)
+    adapter = LazyAdapter(python, name)
+    origin: Any = typing.get_origin(python) or python
+    checked = isinstance(origin, type) and not typing_extensions.is_typeddict(origin)
+    return Json(name, adapter.dump, adapter.load, origin if checked else None)
+
+
+def is_plain(python: Any) -> bool:
+    """Whether JSON gives back just what it was given: floats are not, they may come back as whole numbers."""
+    origin, arguments = typing.get_origin(python), typing.get_args(python)
+    if origin is dict:
+        return arguments[0] is str and is_plain(arguments[1])
+    if origin in (list, typing.Union, types.UnionType):
+        return all(map(is_plain, arguments))
+    return origin is None and python in _PLAIN
+
+
+def dump_json(value: Any) -> str:
+    """Gives a plain document's JSON text.
+
+    Raises:
+        WrongType: Something in it is no JSON; NaN and infinity are not either, and PostgreSQL refuses them.
+    """
+    try:
+        return json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise WrongType(
+            f"a {type(value).__name__} is no JSON document: {error}",
+            hint="give the column the document's own type: Mapped[MyModel], Mapped[dict[str, date]]",
+        ) from error
+
+
+class LazyAdapter:
+    """A pydantic TypeAdapter made when the first value passes, because importing pydantic takes long.
+
+    Args:
+        python: The type of its values.
+        name: What messages call it.
+    """
+
+    def __init__(self, python: Any, name: str) -> None:
+        self._python = python
+        self._name = name
+        self._adapter: Any = None
+
+    def _ready(self) -> Any:
+        if self._adapter is None:
+            pydantic: Any = import_module("pydantic")
+            try:
+                self._adapter = pydantic.TypeAdapter(self._python)
+            except pydantic.PydanticUserError as error:
+                raise ModelError(f"{self._name} cannot be kept as JSON: {error}") from error
+        return self._adapter
+
+    def dump(self, value: Any) -> str:
+        """Gives a value's JSON text.
+
+        Raises:
+            WrongType: The value, or something in it, is not of the type.
+        """
+        try:
+            text: bytes = self._ready().dump_json(value, warnings="error", by_alias=True, round_trip=True)
+        except (ValueError, RecursionError) as error:
+            raise WrongType(f"a {type(value).__name__} cannot be kept as {self._name}: {error}") from error
+        return text.decode()
+
+    def load(self, text: str | bytes) -> Any:
+        """Gives the value of a JSON text.
+
+        Raises:
+            DataError: The database holds a document that is not of the type.
+        """
+        try:
+            return self._ready().validate_json(text)
+        except ValueError as error:
+            raise DataError(
+                f"the database holds a document that is no {self._name}: {error}",
+                hint="give new fields a default, or migrate the rows",
+            ) from error

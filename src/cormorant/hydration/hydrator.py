@@ -9,7 +9,8 @@ from typing import Any, Protocol, TypeAlias
 from cormorant._internal.codegen import compile_function
 from cormorant.hydration.shapes import EntityPart, RowShape, ValuePart
 from cormorant.models.inside import find_changes_inside, readers
-from cormorant.models.metadata import ModelInfo, RelationInfo
+from cormorant.models.links import RelationInfo
+from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.state import Origin, is_set, set_attribute, set_class
 from cormorant.sql.types import SqlType

@@ -9,7 +9,7 @@ from typing_extensions import TypeIs, TypeVar
 
 from cormorant._internal.narrowing import narrower
 from cormorant.errors import NotLoadedError, SessionNotEntered, WrongType
-from cormorant.models.metadata import RelationInfo
+from cormorant.models.links import RelationInfo
 from cormorant.models.state import is_persistent
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from typing_extensions import TypeIs, TypeVar
 from cormorant._internal.narrowing import is_classmethod, narrower
 from cormorant.errors import ExpressionUsedAsBool, UnsavedError, WrongType
 from cormorant.models.hybrid import hybrid
-from cormorant.models.metadata import ModelInfo, RelationInfo
+from cormorant.models.links import RelationInfo
+from cormorant.models.metadata import ModelInfo
 from cormorant.models.state import key_is_set, value_or_missing
 from cormorant.sql import types as t
 from cormorant.sql.calls import Exists, ScalarSelect

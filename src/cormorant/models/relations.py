@@ -8,7 +8,7 @@ from typing_extensions import TypeVar
 
 from cormorant.errors import ModelError, NotLoadedError, WrongType, suggest
 from cormorant.models.collections import Collection
-from cormorant.models.metadata import RelationInfo
+from cormorant.models.links import RelationInfo
 from cormorant.models.paths import ManyExpr, path_of
 from cormorant.models.specs import RelationSpec
 from cormorant.models.state import (

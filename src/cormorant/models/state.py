@@ -15,7 +15,8 @@ from cormorant.errors import NotLoadedError, SessionNotEntered, UnsavedError
 
 if TYPE_CHECKING:
     from cormorant.models.collections import Collection
-    from cormorant.models.metadata import ModelInfo, RelationInfo
+    from cormorant.models.links import RelationInfo
+    from cormorant.models.metadata import ModelInfo
     from cormorant.models.model import Model
 
 

@@ -9,7 +9,8 @@ from cormorant._internal.naming import constraint_name
 from cormorant._internal.topological import CycleError, sort
 from cormorant.errors import ModelError, WrongType
 from cormorant.models.constraints import CheckSpec, IndexSpec, UniqueSpec
-from cormorant.models.metadata import ColumnInfo, LinkTable, ModelInfo, RelationInfo
+from cormorant.models.links import LinkTable, RelationInfo
+from cormorant.models.metadata import ColumnInfo, ModelInfo
 from cormorant.models.paths import Path
 from cormorant.models.state import MISSING
 from cormorant.models.validation import problem_of

@@ -9,7 +9,8 @@ from typing import Any
 
 from cormorant.errors import FlushError, ValidationError
 from cormorant.models.collections import Collection
-from cormorant.models.metadata import ColumnInfo, LinkTable, ModelInfo, RelationInfo
+from cormorant.models.links import LinkTable, RelationInfo
+from cormorant.models.metadata import ColumnInfo, ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.state import MISSING, is_set, key_of, value_or_missing
 from cormorant.models.validation import Problem, problems_of

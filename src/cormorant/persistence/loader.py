@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 from cormorant.errors import NotFoundError
 from cormorant.models.collections import Collection
-from cormorant.models.metadata import ModelInfo, RelationInfo
+from cormorant.models.links import RelationInfo
+from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.state import is_ghost, key_of, value_or_missing
 from cormorant.persistence.identity_map import IdentityMap

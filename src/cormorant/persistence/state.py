@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from cormorant.adapters.base import Connection, RawRows
 from cormorant.database import Database, PreparedQuery
-from cormorant.dialects.base import IsolationLevel
 from cormorant.errors import SessionClosedError, SessionTaskError, TransactionError
 from cormorant.models.collections import Collection
-from cormorant.models.inside import find_changes_inside, readers
-from cormorant.models.metadata import ModelInfo, RelationInfo
+from cormorant.models.links import RelationInfo
 from cormorant.models.model import Model
-from cormorant.models.state import Origin, new_ghost, unset_silently
+from cormorant.models.state import Origin, new_ghost
 from cormorant.observability.performance import PerformanceTracker
 from cormorant.persistence import context, loader
-from cormorant.persistence.accept import Acceptance, restore
-from cormorant.persistence.changes import ChangeSet, collect
-from cormorant.persistence.flush import FlushResult, FlushRun
-from cormorant.persistence.flush_plan import FlushPlan, plan_flush
+from cormorant.persistence.flush import Flusher
 from cormorant.persistence.identity_map import IdentityMap
-from cormorant.persistence.transaction import Level, Options, TransactionStack
+from cormorant.persistence.levels import Level
+from cormorant.persistence.transaction import Options, TransactionStack
 from cormorant.persistence.unit_of_work import UnitOfWork
 from cormorant.query.spec import QuerySpec
 
@@ -43,13 +39,13 @@ class SessionState:
         self.autocommit = autocommit
         self.tracker = PerformanceTracker()
         self.identity = IdentityMap()
-        self.unit = UnitOfWork(self, self.identity)
+        self.unit = UnitOfWork(self, self.identity, database.dialect.decoder)
         self.transactions = TransactionStack(database, self.tracker, options)
+        self.flusher = Flusher(self.unit, self.identity, self.transactions, self.new_origin)
         self.frame: context.Frame[SessionState] = context.Frame(self, None, "session")
         self.closed = False
         self.closed_at = ""
         self.number = 0
-        self._flush_lock = asyncio.Lock()
         self._loop = asyncio.get_running_loop()
 
     # ---- who may do what
@@ -71,55 +67,26 @@ class SessionState:
                 f"{self.frame} belongs to another event loop", hint="open a session on the loop that uses it"
             )
 
-    def check_owner(self, verb: str) -> None:
-        """Refuses a transaction verb from outside of the innermost block.
-
-        Raises:
-            SessionTaskError: Naming both blocks.
-        """
-        cell = context.innermost()
-        while cell is not None and (cell.frame is None or cell.frame.state is not self):
-            cell = cell.parent
-        mine = self.root_frame if cell is None or cell.frame is None else cell.frame
-        if mine is not self.frame:
-            raise SessionTaskError(
-                f"{verb} by {context.task_name()} at {context.caller()}, while {self.frame} is open",
-                hint="end that block first, or give this task a session of its own: async with AsyncSession()",
-            )
-
-    @property
-    def root_frame(self) -> context.Frame[SessionState]:
-        """The session's own frame."""
-        frame = self.frame
-        while frame.parent is not None:
-            frame = frame.parent
-        return frame
-
     # ---- reading
 
     async def fetch(self, spec: QuerySpec, *, autoflush: bool = True) -> list[Any]:
         """Runs a query and gives its rows in the form it asks for."""
         self.check_usable()
         prepared = self.database.prepare(spec)
-        if autoflush and self._concerns(prepared):
+        if autoflush and self._must_flush(prepared):
             await self.flush()
         self.number = number = self.number + 1
         rows = await self.transactions.fetch(prepared.sql, prepared.encode(spec.values))
         return prepared.loader(rows, self.identity.of, Origin(self, number))
 
-    def _concerns(self, prepared: PreparedQuery) -> bool:
-        """Whether pending changes could show in a query's rows."""
-        unit = self.unit
-        if unit.is_empty:
-            return False
-        # what a delete takes along by on_delete can be in any table
-        return bool(self.autocommit or unit.deleted) or not prepared.tables.isdisjoint(unit.tables())
+    def _must_flush(self, prepared: PreparedQuery) -> bool:
+        return not self.unit.is_empty and (self.autocommit or self.unit.concerns(prepared.tables))
 
     async def write(self, spec: QuerySpec) -> int:
         """Runs an UPDATE or DELETE by conditions and gives the number of rows."""
         self.check_usable()
         prepared = self.database.prepare(spec)
-        if self._concerns(prepared):
+        if self._must_flush(prepared):
             await self.flush()
         args = prepared.encode(spec.values)
         self.number += 1
@@ -133,7 +100,7 @@ class SessionState:
         if self.autocommit and not self.transactions.is_open:
             return await self.transactions.use_alone(work)
         self.transactions.begin_implicit()
-        self.transactions.note_write(self.number)
+        self.transactions.levels.note_write(self.number)
         return await self.transactions.use(work)
 
     async def raw(self, sql: str, args: Sequence[Any], *, write: bool) -> RawRows:
@@ -145,6 +112,11 @@ class SessionState:
         if not write:
             return await self.transactions.query(sql, args)
         return await self._write(lambda connection: self.database.query(connection, self.tracker, sql, args))
+
+    def new_origin(self) -> Origin:
+        """Numbers a statement, and gives what its objects remember of it."""
+        self.number = number = self.number + 1
+        return Origin(self, number)
 
     # ---- what instances ask of their owner
 
@@ -193,68 +165,7 @@ class SessionState:
         if self.autocommit and not self.transactions.is_open:
             await self.commit()
         else:
-            await self._flush(lone=False)
-
-    async def _flush(self, *, lone: bool) -> None:
-        async with self._flush_lock:
-            changes = self.changes()
-            if changes:
-                await self._run(changes, lone=lone)
-            self._settle_unchanged()
-
-    def changes(self) -> ChangeSet:
-        """Gives what a flush would write, as values."""
-        self.find_changes_inside()
-        self.unit.cascade()
-        unit = self.unit
-        return collect(
-            list(unit.new.values()),
-            list(unit.dirty.values()),
-            list(unit.deleted.values()),
-            list(unit.collections.values()),
-        )
-
-    def plan(self, changes: ChangeSet) -> FlushPlan:
-        """Gives the statements that a flush would send."""
-        dialect, version = self.database.dialect, self.database.adapter.server_version
-
-        def insert_mode(*, key_given: bool, ascending: bool) -> Any:
-            return dialect.insert_mode(version, key_given=key_given, ascending=ascending)
-
-        return plan_flush(changes, insert_mode, batches=dialect.supports_array_binds)
-
-    async def _run(self, changes: ChangeSet, *, lone: bool) -> None:
-        self.number = number = self.number + 1
-
-        async def send(connection: Connection) -> FlushResult:
-            # the server's version is known once a connection is open, and decides how batches are matched
-            return await FlushRun(self.database, connection, self.tracker).run(self.plan(changes))
-
-        if lone and not self.transactions.is_open and is_lone(changes):
-            result = await self.transactions.use_alone(send)
-        else:
-            self.transactions.begin_implicit()
-            self.transactions.note_write(number)
-            result = await self.transactions.use(send)
-        origin = Origin(self, number)
-        Acceptance(self.unit, self.identity, origin, self.transactions.log).accept(changes, result)
-
-    def _settle_unchanged(self) -> None:
-        """Forgets objects whose columns were written and ended as they were."""
-        for instance in list(self.unit.dirty.values()):
-            changes = instance.__orm_changes__
-            if changes and all(getattr(instance, name, None) is value for name, value in changes.items()):
-                restore(instance, {})
-                self.unit.dirty.pop(id(instance), None)
-
-    def find_changes_inside(self) -> None:
-        """Finds changes inside JSON documents and arrays, which no assignment tells of."""
-        decoder = self.database.dialect.decoder
-        for info in self.identity.models():
-            if info.mutable_columns:
-                columns = readers(info, decoder)
-                for instance in self.identity.of(info).values():
-                    find_changes_inside(instance, columns)
+            await self.flusher.flush(lone=False)
 
     # ---- transactions
 
@@ -262,7 +173,7 @@ class SessionState:
         """Writes what is pending and commits. One row needs no transaction: the server alone decides its success."""
         self.check_usable()
         try:
-            await self._flush(lone=True)
+            await self.flusher.flush(lone=True)
             if self.transactions.is_open:
                 await self.transactions.commit()
         except BaseException:
@@ -280,23 +191,9 @@ class SessionState:
 
     def undo(self, level: Level) -> None:
         """Puts objects back as they were when a block began."""
-        self.find_changes_inside()
-        for instance in list(self.unit.dirty.values()):
-            restore(instance, instance.__orm_changes__ or {})
-            self.unit.dirty.pop(id(instance), None)
-        # entering an inner block writes what is pending, so what is pending now came up inside of it
-        self.unit.forget_pending()
-        for undo in reversed(level.undo):
-            undo()
+        self.unit.undo(level.undo)
         if level.first_number is not None:
-            self._unload_since(level.first_number)
-
-    def _unload_since(self, number: int) -> None:
-        """Makes references of what was loaded after the first write: it may show rows that are gone."""
-        for instance in list(self.identity):
-            origin = instance.__orm_origin__
-            if origin is not None and origin.number > number:
-                unload(instance, Origin(self, 0))
+            self.identity.unload_since(level.first_number, Origin(self, 0))
 
     async def enter_block(self, options: Options) -> Level:
         """Opens a transaction, or a savepoint in the open one; what is pending is written before."""
@@ -309,8 +206,7 @@ class SessionState:
                 )
             await self.flush()
             return await self.transactions.savepoint()
-        level = self.transactions.begin(options)
-        return level
+        return self.transactions.begin(options)
 
     async def leave_block(self, level: Level, *, failed: bool) -> None:
         """Ends a block: flush and commit it, or roll it back."""
@@ -318,7 +214,7 @@ class SessionState:
             self.undo(await self.transactions.rollback())
             return
         try:
-            await self._flush(lone=False)
+            await self.flusher.flush(lone=False)
             await self.transactions.commit()
         except BaseException:
             if level in self.transactions.levels:
@@ -348,33 +244,3 @@ class SessionState:
     async def _roll_back_everything(self) -> None:
         while self.transactions.is_open:
             self.undo(await self.transactions.rollback())
-
-    def forget(self, instances: Iterable[Model]) -> None:
-        """Takes objects out of the session."""
-        for instance in instances:
-            self.unit.forget(instance)
-
-
-def default_options(isolation: IsolationLevel | None, *, read_only: bool) -> Options:
-    """Gives how a session's transactions begin."""
-    return Options(isolation, read_only)
-
-
-def is_lone(changes: ChangeSet) -> bool:
-    """Whether one statement writes everything and the server alone decides its success: it needs no BEGIN."""
-    rows = len(changes.inserts) + len(changes.updates) + len(changes.deletes) + len(changes.links)
-    return rows == 1
-
-
-def unload(instance: Model, origin: Origin) -> None:
-    """Makes an instance a reference: nothing but its key."""
-    info: ModelInfo = type(instance).__info__
-    from_ghost = info.ghost
-    for name in info.fields:
-        if name not in info.key_attributes:
-            unset_silently(instance, name)
-    unset_silently(instance, "__orm_raw__")
-    restore(instance, {})
-    object.__setattr__(instance, "__orm_related__", None)
-    object.__setattr__(instance, "__orm_origin__", origin)
-    object.__dict__["__class__"].__set__(instance, from_ghost)

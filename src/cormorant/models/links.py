@@ -1,0 +1,208 @@
+"""The two ends of a relation, found when the models on both sides are known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from cormorant._internal.naming import constraint_name
+from cormorant.errors import ModelError, UnresolvedReference, suggest
+from cormorant.models.specs import RelationSpec
+from cormorant.sql.columns import JoinSource, Source
+from cormorant.sql.ddl import OnDelete
+
+if TYPE_CHECKING:
+    from cormorant.models.metadata import ModelInfo
+
+RelationKind = Literal["to_one", "reverse_one", "reverse_many", "many_to_many"]
+
+
+@dataclass(frozen=True, slots=True)
+class LinkTable:
+    """The table between two models of a many-to-many relation.
+
+    Args:
+        near: Its columns that hold the owner's key.
+        far: Its columns that hold the target's key.
+        through: The model it belongs to; None where it is made for the relation.
+    """
+
+    table: str
+    near: tuple[str, ...]
+    far: tuple[str, ...]
+    through: ModelInfo | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RelationInfo:
+    """A relation with both ends resolved; the pairs of `local` and `remote` attributes are equal.
+
+    Args:
+        local: Attributes of the owner.
+        remote: Attributes of the target; for many-to-many, its key.
+        inverse: The relation's name on the target, if it is declared there.
+    """
+
+    name: str
+    kind: RelationKind
+    owner: ModelInfo
+    target: ModelInfo
+    local: tuple[str, ...]
+    remote: tuple[str, ...]
+    nullable: bool
+    on_delete: OnDelete = "restrict"
+    link: LinkTable | None = None
+    inverse: str | None = None
+
+    @property
+    def place(self) -> str:
+        """What messages call it: "Article.author"."""
+        return f"{self.owner.name}.{self.name}"
+
+    def source_from(self, parent: Source) -> JoinSource:
+        """Gives the target's table as joined to a table of the owner."""
+        near = tuple(self.owner.by_attribute[name].name for name in self.local)
+        far = tuple(self.target.by_attribute[name].name for name in self.remote)
+        if self.link is None:
+            optional = self.nullable or self.kind != "to_one"
+            return JoinSource(
+                parent, self.name, self.target.table, tuple(zip(near, far, strict=True)), optional=optional
+            )
+        pairs = tuple(zip(near, self.link.near, strict=True))
+        link = JoinSource(parent, f"{self.name}_link", self.link.table, pairs, optional=True)
+        return JoinSource(
+            link, self.name, self.target.table, tuple(zip(self.link.far, far, strict=True)), optional=True
+        )
+
+
+def resolve_relation(owner: ModelInfo, spec: RelationSpec) -> RelationInfo:
+    """Gives a relation with both ends, by how it was declared."""
+    target, nullable = owner.find_target(spec)
+    if spec.kind == "foreign_key":
+        return _to_one(owner, spec, target, nullable)
+    if spec.kind == "many_to_many":
+        return _many_to_many(owner, spec, target)
+    return _reverse(owner, spec, target, nullable)
+
+
+def _to_one(owner: ModelInfo, spec: RelationSpec, target: ModelInfo, nullable: bool) -> RelationInfo:
+    if len(spec.keys) != len(target.key_attributes):
+        wanted = [f"{spec.name}_{name}" for name in target.key_attributes]
+        raise ModelError(
+            f"{owner.name}.{spec.name} points to {target.name}, whose key has {len(target.key_attributes)} columns",
+            hint=f"declare the columns {', '.join(wanted)} and foreign_key(init=False, columns={tuple(wanted)!r})",
+        )
+    return RelationInfo(
+        name=spec.name,
+        kind="to_one",
+        owner=owner,
+        target=target,
+        local=spec.keys,
+        remote=target.key_attributes,
+        nullable=nullable,
+        on_delete=_checked_on_delete(owner, spec, nullable),
+        inverse=_inverse_of(target, spec.name, owner),
+    )
+
+
+def _checked_on_delete(owner: ModelInfo, spec: RelationSpec, nullable: bool) -> OnDelete:
+    if spec.on_delete == "set_null" and not nullable:
+        raise ModelError(
+            f'{owner.name}.{spec.name} has on_delete="set_null" and can never be None',
+            hint="annotate it One[Target | None]",
+        )
+    return spec.on_delete
+
+
+def _inverse_of(target: ModelInfo, name: str, owner: ModelInfo) -> str | None:
+    for candidate in target.relation_specs.values():
+        if candidate.kind == "reverse" and candidate.of == name and target.find_target(candidate)[0] is owner:
+            return candidate.name
+    return None
+
+
+def _check_reverse_one(owner: ModelInfo, spec: RelationSpec, forward: RelationInfo, *, nullable: bool) -> None:
+    place, target = f"{owner.name}.{spec.name}", forward.owner
+    declared = target.relation_specs[forward.name]
+    if not (declared.unique or (forward.local and forward.local == target.key_attributes)) or forward.link is not None:
+        more = "" if forward.link is not None else f", or {forward.place} = foreign_key(unique=True)"
+        raise ModelError(
+            f"{place} is one object, and many can point to it by {forward.place}",
+            hint=f"write Many[{target.name}]{more}",
+        )
+    if not nullable:
+        raise ModelError(f"{place} may be missing", hint=f"annotate it One[{target.name} | None]")
+
+
+def _reverse(owner: ModelInfo, spec: RelationSpec, target: ModelInfo, nullable: bool) -> RelationInfo:
+    other = target.relation_specs.get(spec.of)
+    if other is None or other.kind == "reverse":
+        raise UnresolvedReference(
+            f"{owner.name}.{spec.name} is the reverse of {target.name}.{spec.of}, which is no relation",
+            hint=suggest(spec.of, [n for n, s in target.relation_specs.items() if s.kind != "reverse"]),
+        )
+    forward = target.relation(spec.of)
+    if forward.target is not owner:
+        raise ModelError(
+            f"{owner.name}.{spec.name} is the reverse of {forward.place}, which points to {forward.target.name}",
+            hint=f"declare it on {forward.target.name}",
+        )
+    if not spec.many:
+        _check_reverse_one(owner, spec, forward, nullable=nullable)
+    if forward.link is not None:
+        link = LinkTable(forward.link.table, forward.link.far, forward.link.near, forward.link.through)
+        keys = (owner.key_attributes, target.key_attributes)
+        return RelationInfo(spec.name, "many_to_many", owner, target, *keys, True, link=link, inverse=spec.of)
+    kind: RelationKind = "reverse_many" if spec.many else "reverse_one"
+    return RelationInfo(
+        spec.name, kind, owner, target, forward.remote, forward.local, True, forward.on_delete, inverse=spec.of
+    )
+
+
+def _many_to_many(owner: ModelInfo, spec: RelationSpec, target: ModelInfo) -> RelationInfo:
+    link = _through_table(owner, spec, target) if spec.through else _own_link_table(owner, spec, target)
+    return RelationInfo(
+        name=spec.name,
+        kind="many_to_many",
+        owner=owner,
+        target=target,
+        local=owner.key_attributes,
+        remote=target.key_attributes,
+        nullable=True,
+        link=link,
+        inverse=_inverse_of(target, spec.name, owner),
+    )
+
+
+def _own_link_table(owner: ModelInfo, spec: RelationSpec, target: ModelInfo) -> LinkTable:
+    near_name, far_name = owner.cls.__default_table__, target.cls.__default_table__
+    if near_name == far_name:
+        near_name, far_name = f"from_{near_name}", f"to_{far_name}"
+    near = tuple(f"{near_name}_{column.name}" for column in owner.key_columns)
+    far = tuple(f"{far_name}_{column.name}" for column in target.key_columns)
+    return LinkTable(constraint_name(owner.table, spec.name, ()), near, far)
+
+
+def _through_table(owner: ModelInfo, spec: RelationSpec, target: ModelInfo) -> LinkTable:
+    named = isinstance(spec.through, str)
+    through = owner.registry.find(spec.through, owner.app, owner.path) if named else spec.through.__info__
+    if through is None:
+        raise UnresolvedReference(
+            f"{owner.name}.{spec.name} goes through {spec.through!r}, and no model has that name",
+            hint="import the module that defines it before the first query",
+        )
+    ends = [through.relation(name) for name, s in through.relation_specs.items() if s.kind == "foreign_key"]
+    near = [end for end in ends if end.target is owner]
+    far = [end for end in ends if end.target is target and end not in near[:1]]
+    if not near or not far:
+        raise ModelError(
+            f"{through.name}, through which {owner.name}.{spec.name} goes, does not point to both "
+            f"{owner.name} and {target.name}",
+            hint="declare a foreign_key() to each",
+        )
+    return LinkTable(through.table, _names(through, near[0].local), _names(through, far[0].local), through)
+
+
+def _names(info: ModelInfo, attributes: Iterable[str]) -> tuple[str, ...]:
+    return tuple(info.by_attribute[name].name for name in attributes)

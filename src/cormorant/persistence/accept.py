@@ -21,8 +21,9 @@ from cormorant.models.state import (
     value_or_missing,
 )
 from cormorant.persistence.changes import ChangeSet, DeleteChange, InsertChange, PendingKey, UpdateChange, key_tuple
-from cormorant.persistence.flush import FlushResult
+from cormorant.persistence.flush_plan import FlushResult
 from cormorant.persistence.identity_map import IdentityMap
+from cormorant.persistence.restore import restore
 from cormorant.persistence.unit_of_work import UnitOfWork
 
 Log = Callable[[Callable[[], None]], None]
@@ -164,19 +165,3 @@ def settle(instance: Model) -> None:
     info = type(instance).__info__
     if is_ghost(instance) and all(is_set(instance, name) for name in info.fields):
         set_class(instance, info.cls)
-
-
-def restore(instance: Model, values: Mapping[str, Any]) -> None:
-    """Puts columns back, without tracking; those that had no value become unset."""
-    info = type(instance).__info__
-    for name, value in values.items():
-        if value is MISSING:
-            unset_silently(instance, name)
-            set_class(instance, info.ghost)
-        else:
-            set_attribute(instance, name, value)
-    related = instance.__orm_related__
-    for name in [n for n, s in info.relation_specs.items() if s.kind == "foreign_key" and related and n in related]:
-        assert related is not None
-        del related[name]
-    set_attribute(instance, "__orm_changes__", None)

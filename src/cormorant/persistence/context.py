@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from typing import Any, Generic, Literal, TypeVar
 
 from cormorant._internal.frames import frame_outside
+from cormorant.errors import SessionTaskError
 
 S = TypeVar("S")
 
@@ -34,6 +35,14 @@ class Frame(Generic[S]):
 
     def __str__(self) -> str:
         return f"the {self.kind} opened by {self.task} at {self.place}"
+
+    @property
+    def root(self) -> Frame[S]:
+        """The session's own frame."""
+        frame = self
+        while frame.parent is not None:
+            frame = frame.parent
+        return frame
 
 
 class Cell(Generic[S]):
@@ -69,6 +78,23 @@ def innermost() -> Cell[Any] | None:
     while cell is not None and cell.frame is None:
         cell = cell.parent
     return cell
+
+
+def check_innermost(frame: Frame[Any], verb: str) -> None:
+    """Refuses a transaction verb of a context whose block is not the state's innermost one, `frame`.
+
+    Raises:
+        SessionTaskError: Naming both blocks.
+    """
+    cell = innermost()
+    while cell is not None and (cell.frame is None or cell.frame.state is not frame.state):
+        cell = cell.parent
+    mine = frame.root if cell is None or cell.frame is None else cell.frame
+    if mine is not frame:
+        raise SessionTaskError(
+            f"{verb} by {task_name()} at {caller()}, while {frame} is open",
+            hint="end that block first, or give this task a session of its own: async with AsyncSession()",
+        )
 
 
 def task_name() -> str:

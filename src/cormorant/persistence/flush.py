@@ -1,34 +1,109 @@
-"""Runs a flush plan: resolves keys made on the way, sends each step, and finds each returned row's object."""
+"""Flushes: reads what is pending, plans, sends each step, and finds each returned row's object."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from cormorant.adapters.base import Connection, Row
 from cormorant.database import Database, PreparedWrite
 from cormorant.errors import FlushError, StaleObjectError
 from cormorant.models.metadata import ColumnInfo
-from cormorant.models.state import value_or_missing
+from cormorant.models.state import Origin
 from cormorant.observability.performance import PerformanceTracker
-from cormorant.persistence.changes import DeleteChange, InsertChange, PendingKey, UpdateChange
-from cormorant.persistence.flush_plan import DeleteStep, FlushPlan, InsertStep, LinkStep, Step, UpdateStep
+from cormorant.persistence.accept import Acceptance
+from cormorant.persistence.changes import ChangeSet, DeleteChange, InsertChange, PendingKey, UpdateChange, collect
+from cormorant.persistence.flush_plan import (
+    DeleteStep,
+    FlushPlan,
+    FlushResult,
+    InsertStep,
+    LinkStep,
+    Step,
+    UpdateStep,
+    plan_flush,
+)
+from cormorant.persistence.identity_map import IdentityMap
+from cormorant.persistence.transaction import TransactionStack
+from cormorant.persistence.unit_of_work import UnitOfWork
 from cormorant.sql.statements import Delete
 
 
-@dataclass(slots=True)
-class FlushResult:
-    """What the database made: for each object, by its id, the values by attribute."""
+class Flusher:
+    """Writes what is pending, one flush at a time.
 
-    made: dict[int, dict[str, Any]] = field(default_factory=dict[int, dict[str, Any]])
+    Args:
+        new_origin: Numbers a statement, for the objects that it writes.
+    """
 
-    def value(self, pending: PendingKey) -> Any:
-        """Gives a key made by an earlier step, or the one the object had all along."""
-        made = self.made.get(id(pending.instance))
-        if made is not None and pending.attribute in made:
-            return made[pending.attribute]
-        return value_or_missing(pending.instance, pending.attribute)
+    def __init__(
+        self,
+        unit: UnitOfWork,
+        identity: IdentityMap,
+        transactions: TransactionStack,
+        new_origin: Callable[[], Origin],
+    ) -> None:
+        self.unit = unit
+        self.identity = identity
+        self.transactions = transactions
+        self._new_origin = new_origin
+        self._lock = asyncio.Lock()
+
+    async def flush(self, *, lone: bool) -> None:
+        """Writes what is pending.
+
+        Args:
+            lone: One row may go without BEGIN: the commit follows at once.
+        """
+        async with self._lock:
+            changes = self.changes()
+            if changes:
+                await self._run(changes, lone=lone)
+            self.unit.settle_unchanged()
+
+    def changes(self) -> ChangeSet:
+        """Gives what a flush would write, as values."""
+        unit = self.unit
+        unit.find_changes_inside()
+        unit.cascade()
+        return collect(
+            list(unit.new.values()),
+            list(unit.dirty.values()),
+            list(unit.deleted.values()),
+            list(unit.collections.values()),
+        )
+
+    def plan(self, changes: ChangeSet) -> FlushPlan:
+        """Gives the statements that a flush would send."""
+        database = self.transactions.database
+        dialect, version = database.dialect, database.adapter.server_version
+
+        def insert_mode(*, key_given: bool, ascending: bool) -> Any:
+            return dialect.insert_mode(version, key_given=key_given, ascending=ascending)
+
+        return plan_flush(changes, insert_mode, batches=dialect.supports_array_binds)
+
+    async def _run(self, changes: ChangeSet, *, lone: bool) -> None:
+        transactions, origin = self.transactions, self._new_origin()
+
+        async def send(connection: Connection) -> FlushResult:
+            # the server's version is known once a connection is open, and decides how batches are matched
+            return await FlushRun(transactions.database, connection, transactions.tracker).run(self.plan(changes))
+
+        if lone and not transactions.is_open and is_lone(changes):
+            result = await transactions.use_alone(send)
+        else:
+            transactions.begin_implicit()
+            transactions.levels.note_write(origin.number)
+            result = await transactions.use(send)
+        Acceptance(self.unit, self.identity, origin, transactions.levels.log).accept(changes, result)
+
+
+def is_lone(changes: ChangeSet) -> bool:
+    """Whether one statement writes everything and the server alone decides its success: it needs no BEGIN."""
+    rows = len(changes.inserts) + len(changes.updates) + len(changes.deletes) + len(changes.links)
+    return rows == 1
 
 
 class FlushRun:

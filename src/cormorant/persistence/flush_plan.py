@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from cormorant._internal.topological import CycleError, sort
@@ -66,6 +66,20 @@ class LinkStep:
 
 
 Step: TypeAlias = InsertStep | UpdateStep | DeleteStep | LinkStep
+
+
+@dataclass(slots=True)
+class FlushResult:
+    """What the database made: for each object, by its id, the values by attribute."""
+
+    made: dict[int, dict[str, Any]] = field(default_factory=dict[int, dict[str, Any]])
+
+    def value(self, pending: PendingKey) -> Any:
+        """Gives a key made by an earlier step, or the one the object had all along."""
+        made = self.made.get(id(pending.instance))
+        if made is not None and pending.attribute in made:
+            return made[pending.attribute]
+        return value_or_missing(pending.instance, pending.attribute)
 
 
 @dataclass(frozen=True, slots=True)

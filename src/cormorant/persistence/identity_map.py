@@ -7,6 +7,8 @@ from typing import Any
 
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
+from cormorant.models.state import Origin
+from cormorant.persistence.restore import unload
 
 
 class IdentityMap:
@@ -50,6 +52,13 @@ class IdentityMap:
 
     def __contains__(self, instance: object) -> bool:
         return any(instance is known for known in self)
+
+    def unload_since(self, number: int, origin: Origin) -> None:
+        """Makes references of what was loaded after a statement: it may show rows that are gone."""
+        for instance in self:
+            seen = instance.__orm_origin__
+            if seen is not None and seen.number > number:
+                unload(instance, origin)
 
     def clear(self) -> None:
         """Forgets everything."""

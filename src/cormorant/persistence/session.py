@@ -32,9 +32,11 @@ from cormorant.models.state import is_ghost, key_of
 from cormorant.observability.performance import PerformanceTracker, StatementStats
 from cormorant.persistence import context, loader
 from cormorant.persistence.identity_map import IdentityMap
+from cormorant.persistence.levels import Level
 from cormorant.persistence.result import Result
-from cormorant.persistence.state import SessionState, unload
-from cormorant.persistence.transaction import Level, Options
+from cormorant.persistence.restore import unload
+from cormorant.persistence.state import SessionState
+from cormorant.persistence.transaction import Options
 from cormorant.query.queryset import Manager, QuerySet
 from cormorant.query.spec import QuerySpec
 from cormorant.sql.calls import Fragment
@@ -62,7 +64,7 @@ class Transaction:
 
     async def __aenter__(self) -> Self:
         state = self._session.state()
-        state.check_owner("transaction()")
+        context.check_innermost(state.frame, "transaction()")
         self._level = await state.enter_block(self._options)
         self._state = state
         state.frame = context.Frame(state, state.frame, "transaction")
@@ -160,7 +162,7 @@ class AsyncSession:
         finally:
             _handles.pop(id(state), None)
             self._last_tracker = state.tracker
-            self._was_open = f"{state.root_frame} ended at {state.closed_at}"
+            self._was_open = f"{state.frame.root} ended at {state.closed_at}"
             for known, cell in self._open:
                 if known is state:
                     context.leave(cell)
@@ -292,7 +294,7 @@ class AsyncSession:
             StaleObjectError: An object has changes that would be lost, or its row is gone.
         """
         state = self.state()
-        state.find_changes_inside()
+        state.unit.find_changes_inside()
         for instance in objects:
             if instance.__orm_changes__:
                 raise StaleObjectError(
@@ -336,7 +338,9 @@ class AsyncSession:
 
     def expunge(self, *objects: Model) -> None:
         """Takes objects out of the session; what was pending for them is forgotten."""
-        self.state().forget(objects)
+        unit = self.state().unit
+        for instance in objects:
+            unit.forget(instance)
 
     def clear(self) -> None:
         """Takes every object out of the session; what is pending is forgotten."""
@@ -375,7 +379,7 @@ class AsyncSession:
         """Opens a transaction that `commit()` or `rollback()` ends."""
         check_isolation(isolation)
         state = self.state()
-        state.check_owner("begin()")
+        context.check_innermost(state.frame, "begin()")
         if state.transactions.is_open:
             raise TransactionError(
                 "a transaction is open already", hint="use `async with session.transaction()` for a savepoint"
@@ -396,7 +400,7 @@ class AsyncSession:
 
     def _for_verb(self, verb: str) -> SessionState:
         state = self.state()
-        state.check_owner(verb)
+        context.check_innermost(state.frame, verb)
         if state.frame.kind == "transaction":
             raise TransactionError(f"{verb} inside {state.frame}", hint="leave the block instead")
         return state
@@ -436,7 +440,7 @@ class AsyncSession:
     def dirty(self) -> AbstractCollection[Model]:
         """The objects with changed columns."""
         state = self.state()
-        state.find_changes_inside()
+        state.unit.find_changes_inside()
         return tuple(state.unit.dirty.values())
 
     @property

@@ -4,36 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from cormorant.adapters.base import Connection, RawRows, Row
 from cormorant.database import Database
 from cormorant.dialects.base import IsolationLevel
-from cormorant.errors import CormorantError, TransactionFailedError
 from cormorant.observability.performance import PerformanceTracker
+from cormorant.persistence.levels import Level, Levels
 
 T = TypeVar("T")
-Undo = Callable[[], None]
-
-
-@dataclass(slots=True)
-class Level:
-    """A transaction, or a savepoint inside it.
-
-    Args:
-        savepoint: The savepoint's name; None for the transaction itself.
-        explicit: A block or `begin()` opened it; otherwise the first write did.
-        cause: What made it fail.
-        undo: Puts objects back as they were, the latest first.
-        first_number: The state's statement number when it wrote first.
-    """
-
-    savepoint: str | None
-    explicit: bool
-    cause: BaseException | None = None
-    undo: list[Undo] = field(default_factory=list[Undo])
-    first_number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +39,7 @@ class TransactionStack:
         self.database = database
         self.tracker = tracker
         self.options = options
-        self.levels: list[Level] = []
+        self.levels = Levels()
         self.connection: Connection | None = None
         self._begin_with: Options = options
         self._lock = asyncio.Lock()
@@ -81,7 +61,7 @@ class TransactionStack:
             try:
                 return await self.database.fetch(connection, self.tracker, sql, args)
             except BaseException as error:
-                self.fail(error)
+                self.levels.fail(error)
                 raise
 
     async def _fetch_alone(self, sql: str, args: Sequence[Any]) -> Sequence[Row]:
@@ -110,7 +90,7 @@ class TransactionStack:
             try:
                 return await work(connection)
             except BaseException as error:
-                self.fail(error)
+                self.levels.fail(error)
                 raise
 
     async def use_alone(self, work: Callable[[Connection], Awaitable[T]]) -> T:
@@ -124,7 +104,7 @@ class TransactionStack:
 
     async def _ready(self) -> Connection:
         """Gives the held connection, with BEGIN and savepoints sent."""
-        self.check()
+        self.levels.check()
         if self.connection is None:
             adapter = self.database.adapter
             self.connection = await adapter.acquire(write=not self._begin_with.read_only)
@@ -135,7 +115,7 @@ class TransactionStack:
                         await self._execute(self.database.dialect.savepoint(level.savepoint))
             except BaseException as error:
                 self._let_go()
-                self.fail(error)
+                self.levels.fail(error)
                 raise
         return self.connection
 
@@ -155,8 +135,7 @@ class TransactionStack:
         """Opens a transaction; BEGIN is sent with the first statement."""
         self._begin_with = options or self.options
         level = Level(None, explicit)
-        self.levels.append(level)
-        return level
+        return self.levels.push(level)
 
     def begin_implicit(self) -> None:
         """Opens a transaction for a write, unless one is open."""
@@ -165,49 +144,18 @@ class TransactionStack:
 
     async def savepoint(self) -> Level:
         """Opens a block inside the open transaction."""
-        self.check()
+        self.levels.check()
         self._savepoints += 1
         level = Level(f"cormorant_{self._savepoints}", explicit=True)
         if self.connection is not None:
             async with self._lock:
                 await self._execute(self.database.dialect.savepoint(level.savepoint or ""))
-        self.levels.append(level)
-        return level
-
-    def note_write(self, number: int) -> None:
-        """Remembers the first write of every open block that had none."""
-        for level in self.levels:
-            if level.first_number is None:
-                level.first_number = number
-
-    def log(self, undo: Undo) -> None:
-        """Adds to what the innermost block undoes if it is rolled back."""
-        if self.levels:
-            self.levels[-1].undo.append(undo)
-
-    def fail(self, cause: BaseException) -> None:
-        """Marks the innermost block failed."""
-        if self.levels and self.levels[-1].cause is None:
-            self.levels[-1].cause = cause
-
-    def check(self) -> None:
-        """Refuses to go on in a failed block.
-
-        Raises:
-            TransactionFailedError: Carrying the first error as its cause.
-        """
-        for level in self.levels:
-            if level.cause is not None:
-                raise TransactionFailedError(
-                    f"the transaction failed earlier: {_summary(level.cause)}",
-                    hint="leave the block, or await session.rollback(); to try something and go on, "
-                    "use a nested `async with session.transaction()`",
-                ) from level.cause
+        return self.levels.push(level)
 
     async def commit(self) -> None:
         """Ends the innermost block well: COMMIT, or RELEASE for a savepoint."""
-        self.check()
-        level = self.levels[-1]
+        self.levels.check()
+        level = self.levels.innermost
         if level.savepoint is not None:
             await self._release(level)
             return
@@ -225,11 +173,11 @@ class TransactionStack:
             async with self._lock:
                 await _shielded(self._execute(self.database.dialect.release_savepoint(level.savepoint or "")))
         self.levels.pop()
-        self.levels[-1].undo += level.undo
+        self.levels.innermost.undo += level.undo
 
     async def rollback(self) -> Level:
         """Ends the innermost block by undoing it, and gives it back for the objects to be undone."""
-        level = self.levels[-1]
+        level = self.levels.innermost
         if level.savepoint is not None and self.connection is not None:
             async with self._lock:
                 await _shielded(self._execute(self.database.dialect.rollback_to_savepoint(level.savepoint)))
@@ -265,9 +213,3 @@ async def _shielded(work: Coroutine[Any, Any, None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             raise error from None
         raise
-
-
-def _summary(cause: BaseException) -> str:
-    text = cause.message if isinstance(cause, CormorantError) else str(cause)
-    first = text.splitlines()[0] if text else ""
-    return f"{type(cause).__name__}: {first}" if first else type(cause).__name__

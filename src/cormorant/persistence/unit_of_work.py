@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 from cormorant.errors import FlushError, ForeignInstanceError
 from cormorant.models.collections import Collection, is_collection
+from cormorant.models.inside import Decode, find_changes_inside, readers
 from cormorant.models.model import Model
 from cormorant.models.state import DETACHED, Origin, Owner, is_ghost, is_persistent, key_is_set, key_of, set_attribute
 from cormorant.persistence.identity_map import IdentityMap
+from cormorant.persistence.restore import restore
+from cormorant.sql.types import SqlType
+
+Decoder: TypeAlias = Callable[[SqlType], Decode | None]
 
 
 class UnitOfWork:
@@ -17,10 +23,12 @@ class UnitOfWork:
     Args:
         owner: The session state, for the instances to know.
         identity: Its instances.
+        decoder: Makes Python values of the driver's, to find changes inside documents.
     """
 
-    def __init__(self, owner: Owner, identity: IdentityMap) -> None:
+    def __init__(self, owner: Owner, identity: IdentityMap, decoder: Decoder) -> None:
         self.identity = identity
+        self._decoder = decoder
         self.new: dict[int, Model] = {}
         self.dirty: dict[int, Model] = {}
         self.deleted: dict[int, Model] = {}
@@ -122,6 +130,27 @@ class UnitOfWork:
                 if other.__orm_origin__ is None or other.__orm_origin__ is DETACHED:
                     self.add(other)
 
+    def find_changes_inside(self) -> None:
+        """Finds changes inside JSON documents and arrays, which no assignment tells of."""
+        for info in self.identity.models():
+            if info.mutable_columns:
+                columns = readers(info, self._decoder)
+                for instance in self.identity.of(info).values():
+                    find_changes_inside(instance, columns)
+
+    def settle_unchanged(self) -> None:
+        """Forgets objects whose columns were written and ended as they were."""
+        for instance in list(self.dirty.values()):
+            changes = instance.__orm_changes__
+            if changes and all(getattr(instance, name, None) is value for name, value in changes.items()):
+                restore(instance, {})
+                self.dirty.pop(id(instance), None)
+
+    def concerns(self, tables: frozenset[str]) -> bool:
+        """Whether pending changes could show in rows of these tables."""
+        # what a delete takes along by on_delete can be in any table
+        return bool(self.deleted) or not tables.isdisjoint(self.tables())
+
     def tables(self) -> set[str]:
         """Gives the tables that a flush would write."""
         pending = (*self.new.values(), *self.dirty.values(), *self.deleted.values())
@@ -137,6 +166,21 @@ class UnitOfWork:
             pending.pop(id(instance), None)
         if is_persistent(instance) and key_is_set(instance):
             self.identity.discard(type(instance).__info__, key_of(instance), instance)
+
+    def undo(self, log: Sequence[Callable[[], None]]) -> None:
+        """Puts objects back as they were when a block began.
+
+        Args:
+            log: Undoes what the block wrote, in the order in which it was written.
+        """
+        self.find_changes_inside()
+        for instance in list(self.dirty.values()):
+            restore(instance, instance.__orm_changes__ or {})
+            self.dirty.pop(id(instance), None)
+        # entering an inner block writes what is pending, so what is pending now came up inside of it
+        self.forget_pending()
+        for undo in reversed(log):
+            undo()
 
     def forget_pending(self) -> None:
         """Takes back what was not written: new objects belong to nobody again, collections are as they were."""

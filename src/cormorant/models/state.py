@@ -9,7 +9,7 @@ reads its columns at the speed of a plain slot.
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
 
 from cormorant.errors import NotLoadedError, SessionNotEntered, UnsavedError
 
@@ -103,16 +103,16 @@ class NoOwner:
         found: Model = new_ghost(info, dict(zip(info.key_attributes, values, strict=True)), DETACHED)
         return found
 
-    async def load(self, instance: Model) -> None:
+    def load(self, instance: Model) -> NoReturn:
         """Refuses: there is no session to load with."""
         raise SessionNotEntered(
             f"{instance!r} belongs to no session, so it cannot be loaded",
             hint="use await session.get(Model, key), or session.merge(obj)",
         )
 
-    async def load_relation(self, instance: Model, relation: RelationInfo) -> Any:
+    def load_relation(self, instance: Model, relation: RelationInfo) -> NoReturn:
         """Refuses: there is no session to load with."""
-        await self.load(instance)
+        self.load(instance)
 
 
 DETACHED: Final = Origin(NoOwner(), 0)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from cormorant.adapters.base import Connection, RawRows
-from cormorant.database import Database, PreparedQuery
+from cormorant.database import Database
 from cormorant.errors import SessionClosedError, SessionTaskError, TransactionError
 from cormorant.models.collections import Collection
 from cormorant.models.links import RelationInfo
@@ -39,7 +39,7 @@ class SessionState:
         self.autocommit = autocommit
         self.tracker = PerformanceTracker()
         self.identity = IdentityMap()
-        self.unit = UnitOfWork(self, self.identity, database.dialect.decoder)
+        self.unit = UnitOfWork(self, self.identity, database.dialect.decoder, eager=autocommit)
         self.transactions = TransactionStack(database, self.tracker, options)
         self.flusher = Flusher(self.unit, self.identity, self.transactions, self.new_origin)
         self.frame: context.Frame[SessionState] = context.Frame(self, None, "session")
@@ -73,20 +73,17 @@ class SessionState:
         """Runs a query and gives its rows in the form it asks for."""
         self.check_usable()
         prepared = self.database.prepare(spec)
-        if autoflush and self._must_flush(prepared):
+        if autoflush and self.unit.concerns(prepared.tables):
             await self.flush()
         self.number = number = self.number + 1
         rows = await self.transactions.fetch(prepared.sql, prepared.encode(spec.values))
         return prepared.loader(rows, self.identity.of, Origin(self, number))
 
-    def _must_flush(self, prepared: PreparedQuery) -> bool:
-        return not self.unit.is_empty and (self.autocommit or self.unit.concerns(prepared.tables))
-
     async def write(self, spec: QuerySpec) -> int:
         """Runs an UPDATE or DELETE by conditions and gives the number of rows."""
         self.check_usable()
         prepared = self.database.prepare(spec)
-        if self._must_flush(prepared):
+        if self.unit.concerns(prepared.tables):
             await self.flush()
         args = prepared.encode(spec.values)
         self.number += 1

@@ -24,10 +24,12 @@ class UnitOfWork:
         owner: The session state, for the instances to know.
         identity: Its instances.
         decoder: Makes Python values of the driver's, to find changes inside documents.
+        eager: Every statement is to find everything written.
     """
 
-    def __init__(self, owner: Owner, identity: IdentityMap, decoder: Decoder) -> None:
+    def __init__(self, owner: Owner, identity: IdentityMap, decoder: Decoder, *, eager: bool) -> None:
         self.identity = identity
+        self._eager = eager
         self._decoder = decoder
         self.new: dict[int, Model] = {}
         self.dirty: dict[int, Model] = {}
@@ -147,9 +149,11 @@ class UnitOfWork:
                 self.dirty.pop(id(instance), None)
 
     def concerns(self, tables: frozenset[str]) -> bool:
-        """Whether pending changes could show in rows of these tables."""
+        """Whether what is pending must be written before a statement over these tables."""
+        if self.is_empty:
+            return False
         # what a delete takes along by on_delete can be in any table
-        return bool(self.deleted) or not tables.isdisjoint(self.tables())
+        return self._eager or bool(self.deleted) or not tables.isdisjoint(self.tables())
 
     def tables(self) -> set[str]:
         """Gives the tables that a flush would write."""

@@ -33,7 +33,7 @@ class SQLiteCompiler(Compiler):
 
     def order(self, order: n.Order) -> str:
         sql = self.expr(order.expr)
-        if isinstance(order.expr.type, t.Numeric):
+        if is_decimal(order.expr.type):
             sql += f" COLLATE {DECIMAL_COLLATION}"
         # PostgreSQL sorts NULL as larger than everything, SQLite as smaller: one order on both
         last = " NULLS LAST" if order.expr.nullable else ""
@@ -46,19 +46,19 @@ class SQLiteCompiler(Compiler):
         return super().limit_clause(select)
 
     def comparison(self, node: n.Comparison) -> str:
-        if not (isinstance(node.left.type, t.Numeric) or isinstance(node.right.type, t.Numeric)):
+        if not (is_decimal(node.left.type) or is_decimal(node.right.type)):
             return super().comparison(node)
         collate = f" COLLATE {DECIMAL_COLLATION}" if node.op in _ORDERED else ""
         return f"{self._decimal(node.left)}{collate} {node.op} {self._decimal(node.right)}"
 
     def between(self, node: n.Between) -> str:
-        if not isinstance(node.part.type, t.Numeric):
+        if not any(is_decimal(expr.type) for expr in node.children):
             return super().between(node)
-        low, high = self._decimal(node.low), self._decimal(node.high)
-        return f"{self.operand(node.part)} COLLATE {DECIMAL_COLLATION} BETWEEN {low} AND {high}"
+        part, low, high = map(self._decimal, node.children)
+        return f"{part} COLLATE {DECIMAL_COLLATION} BETWEEN {low} AND {high}"
 
     def arithmetic(self, node: n.Arithmetic) -> str:
-        if isinstance(node.type, t.Numeric):
+        if is_decimal(node.type):
             function = _DECIMAL_OPERATORS[node.op]
             return f"{function}({self._decimal(node.left)}, {self._decimal(node.right)})"
         if isinstance(node.left.type, (t.DateTime, t.Date)):
@@ -69,7 +69,7 @@ class SQLiteCompiler(Compiler):
 
     def _decimal(self, expr: n.Expr[Any]) -> str:
         """Gives an operand as canonical decimal text; whole numbers are turned into it."""
-        if isinstance(expr, n.Bind) or isinstance(expr.type, t.Numeric):
+        if isinstance(expr, n.Bind) or is_decimal(expr.type):
             return self.operand(expr)
         return f"CAST({self.expr(expr)} AS TEXT)"
 
@@ -98,12 +98,17 @@ class SQLiteCompiler(Compiler):
     def function(self, node: k.Function) -> str:
         if node.name == "now":
             return NOW
-        if node.args and isinstance(node.args[0].type, t.Numeric):
+        if node.args and is_decimal(node.args[0].type):
             if node.name in _DECIMAL_AGGREGATES:
                 return self.call(_DECIMAL_AGGREGATES[node.name], node)
             if node.name in ("min", "max"):
                 return f"{node.name}({self.expr(node.args[0])} COLLATE {DECIMAL_COLLATION})"
         return self.call(_FUNCTIONS.get(node.name, node.name), node)
+
+
+def is_decimal(type_: t.SqlType) -> bool:
+    """Whether values are kept as decimal text, perhaps under a type of the user's own."""
+    return isinstance(type_.base if isinstance(type_, t.Custom) else type_, t.Numeric)
 
 
 class SQLiteDialect(Dialect):

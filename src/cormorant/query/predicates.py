@@ -10,12 +10,12 @@ from cormorant.errors import QueryError, UnknownName, WrongType, suggest
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.paths import ManyExpr, Path, is_many
 from cormorant.sql.columns import Column
-from cormorant.sql.nodes import Expr, IsNotTrue, Logical, condition
+from cormorant.sql.nodes import Expr, IsNotTrue, Joined, Logical, condition
 
 Lookup = Callable[[Any, Any], Expr[Any]]
 
 
-class Q:
+class Q(Joined):
     """Conditions by keyword, to be joined by `&`, `|` and `~`.
 
     Example:
@@ -35,6 +35,12 @@ class Q:
     def __or__(self, other: Expr[bool | None] | Q) -> Q:
         return _joined("OR", self, other)
 
+    def __rand__(self, other: Expr[bool | None]) -> Q:
+        return _joined("AND", other, self)
+
+    def __ror__(self, other: Expr[bool | None]) -> Q:
+        return _joined("OR", other, self)
+
     def __invert__(self) -> Q:
         new = _joined("AND", self)
         new.negated = True
@@ -47,7 +53,8 @@ class Q:
 def _joined(connector: Literal["AND", "OR"], *parts: Any) -> Q:
     new = Q()
     new.connector = connector
-    new.parts = parts
+    # an empty one is where a loop of joins may begin
+    new.parts = tuple(part for part in parts if not (isinstance(part, Q) and not part.parts))
     return new
 
 

@@ -17,6 +17,7 @@ from typing_extensions import TypeIs, TypeVar
 from cormorant._internal.narrowing import narrower
 from cormorant.errors import ExpressionUsedAsBool, WrongType
 from cormorant.sql import types as t
+from cormorant.sql.operators import check_comparable, result_type, typed_operand
 from cormorant.sql.selectable import Selectable, SelectLike
 
 T = TypeVar("T")
@@ -115,7 +116,7 @@ class Expr(Generic[T_co]):
 
     def between(self, low: T_co | Expr[T_co], high: T_co | Expr[T_co]) -> Expr[bool]:
         """Whether `low <= value <= high`."""
-        return Between(self, operand(self, low), operand(self, high))
+        return Between(self, comparable(self, low), comparable(self, high))
 
     def is_null(self) -> Expr[bool]:
         """Whether the value is NULL."""
@@ -158,10 +159,10 @@ class Expr(Generic[T_co]):
     # ---- boolean
 
     def __and__(self: Expr[bool | None], other: Expr[bool | None]) -> Expr[bool]:
-        return Logical("AND", (self, condition(other)))
+        return NotImplemented if isinstance(other, Joined) else Logical("AND", (self, condition(other)))
 
     def __or__(self: Expr[bool | None], other: Expr[bool | None]) -> Expr[bool]:
-        return Logical("OR", (self, condition(other)))
+        return NotImplemented if isinstance(other, Joined) else Logical("OR", (self, condition(other)))
 
     def __invert__(self: Expr[bool | None]) -> Expr[bool]:
         return Not(self)
@@ -244,6 +245,12 @@ class Expr(Generic[T_co]):
     def optional(self) -> Expr[T_co | None]:
         """The same SQL, typed as possibly None: for columns reached through a nullable relation."""
         return self
+
+
+class Joined:
+    """Conditions that join themselves to others: Q."""
+
+    __slots__ = ()
 
 
 is_expr: Callable[[object], TypeIs[Expr[Any]]] = narrower(Expr)
@@ -424,11 +431,11 @@ class In(Expr[bool]):
         if isinstance(values, (str, bytes)):
             raise WrongType(f"{part!r}.in_({values!r}) would test its characters", hint="put the value in a list")
         items = list(values)
-        for item in items:
+        item_type = t.NUMERIC if isinstance(part.type, t.Numeric) else part.type
+        for place, item in enumerate(items):
             if item is None:
                 raise WrongType(f"{part!r}.in_() got None, which IN never matches", hint="add | column.is_null()")
-            check_value(part, item)
-        item_type = part.type if not isinstance(part.type, t.Unknown) or not items else t.type_of_value(items[0])
+            items[place], item_type = _typed(part, item)
         self.part = part
         self.values = Bind(items, t.Array(item_type))
         self.key = ("in", part.key, self.values.key)
@@ -507,6 +514,9 @@ def walk(expr: Expr[Any]) -> Iterator[Expr[Any]]:
         yield from walk(child)
 
 
+_CONDITIONS = (t.Boolean, t.Unknown, t.Custom)
+
+
 def condition(value: object) -> Expr[Any]:
     """Refuses what is no condition: a bool, above all, which is what a comparison of the wrong types gives.
 
@@ -514,7 +524,9 @@ def condition(value: object) -> Expr[Any]:
         WrongType: Saying how a bool comes about.
     """
     if is_expr(value):
-        return value
+        if isinstance(value.type, _CONDITIONS):
+            return value
+        raise WrongType(f"{value!r} is {value.type.name}, not a condition", hint="compare it: Model.column == value")
     if isinstance(value, bool):
         raise WrongType(
             f"{value} is a Python bool, not a condition",
@@ -527,24 +539,14 @@ def operand(side: Expr[Any], value: Any) -> Expr[Any]:
     """Gives the other operand of `side` as an expression, a plain value checked against its type."""
     if is_expr(value):
         return value
-    return Bind(value, check_value(side, value))
+    return Bind(*_typed(side, value))
 
 
-def check_value(side: Expr[Any], value: Any) -> t.SqlType:
-    """Gives the type a value takes beside `side`.
-
-    Raises:
-        WrongType: Naming the expression, the value and what it must be.
-    """
-    type_ = side.type
-    if type(type_) is t.Unknown:
-        return t.type_of_value(value)
+def _typed(side: Expr[Any], value: Any) -> tuple[Any, t.SqlType]:
     try:
-        type_.check(value)
+        return typed_operand(side.type, value)
     except WrongType as error:
         raise WrongType(f"{side!r}: {error.message}", hint=error.hint) from None
-    # a number is compared as it is, not rounded to the column's decimal places first
-    return t.NUMERIC if isinstance(type_, t.Numeric) else type_
 
 
 def checked_text(side: Expr[Any], value: Any) -> str:
@@ -558,34 +560,31 @@ def checked_text(side: Expr[Any], value: Any) -> str:
 
 def compare(op: str, left: Expr[Any], right: Any) -> Expr[bool]:
     """Gives `left op right`."""
-    return Comparison(op, left, operand(left, right), t.BOOLEAN)
+    return Comparison(op, left, comparable(left, right), t.BOOLEAN)
 
 
-# what `left op right` gives where it is not the type of `left`
-_RESULT_TYPES: dict[tuple[type[t.SqlType], str, type[t.SqlType]], t.SqlType] = {
-    (t.DateTime, "-", t.DateTime): t.INTERVAL,
-    (t.Integer, "+", t.Float): t.FLOAT,
-    (t.Integer, "-", t.Float): t.FLOAT,
-    (t.Integer, "*", t.Float): t.FLOAT,
-    (t.Integer, "+", t.Numeric): t.NUMERIC,
-    (t.Integer, "-", t.Numeric): t.NUMERIC,
-    (t.Integer, "*", t.Numeric): t.NUMERIC,
-}
+def comparable(left: Expr[Any], value: Any) -> Expr[Any]:
+    """Gives what `left` is compared with as an expression.
+
+    Raises:
+        WrongType: The two are of different kinds.
+    """
+    other = operand(left, value)
+    try:
+        check_comparable(left.type, other.type)
+    except WrongType as error:
+        raise WrongType(f"{left!r} and {other!r}: {error.message}", hint=error.hint) from None
+    return other
 
 
 def arithmetic(op: str, left: Expr[Any], right: Any) -> Expr[Any]:
     """Gives `left op right`; a plain value takes the type of `left`, but moments take intervals."""
-    if isinstance(left.type, (t.Boolean, t.Json, t.Array, t.Enumeration, t.Uuid, t.Binary)):
-        raise WrongType(f"{left!r} is {left.type.name}, which has no {op}")
-    if isinstance(right, timedelta) and isinstance(left.type, (t.DateTime, t.Interval)):
-        other: Expr[Any] = Bind(right, t.INTERVAL)
-    else:
-        other = _widen(operand(left, right))
-    # the sum of two 32-bit numbers need not fit 32 bits
-    wide = t.BIG_INTEGER if isinstance(left.type, t.Integer) else left.type
-    plain = t.NUMERIC if isinstance(wide, t.Numeric) else wide
-    result = _RESULT_TYPES.get((type(left.type), op, type(other.type)), plain)
-    return Arithmetic(op, left, other, result)
+    of_moment = isinstance(right, timedelta) and isinstance(left.type, (t.DateTime, t.Interval))
+    other = Bind(right, t.INTERVAL) if of_moment else _widen(operand(left, right))
+    try:
+        return Arithmetic(op, left, other, result_type(op, left.type, other.type))
+    except WrongType as error:
+        raise WrongType(f"{left!r} {op} {other!r}: {error.message}", hint=error.hint) from None
 
 
 def _widen(expr: Expr[Any]) -> Expr[Any]:

@@ -14,6 +14,9 @@ from cormorant.models.state import is_persistent
 
 if TYPE_CHECKING:
     from cormorant.models.model import Model
+    from cormorant.models.state import Origin
+    from cormorant.query.builder import Condition
+    from cormorant.query.queryset import QuerySet
 
 M = TypeVar("M", bound="Model")
 
@@ -64,10 +67,7 @@ class Collection(Generic[M]):
 
     def __await__(self) -> Generator[Any, Any, list[M]]:
         if self._items is None:
-            origin = self.owner.__orm_origin__
-            if origin is None:
-                raise SessionNotEntered(f"{self!r} belongs to no session, so it cannot be loaded")
-            yield from origin.owner.load_relation(self.owner, self.relation).__await__()
+            yield from self._origin().owner.load_relation(self.owner, self.relation).__await__()
         return list(self._loaded())
 
     async def __aiter__(self) -> AsyncIterator[M]:
@@ -94,6 +94,32 @@ class Collection(Generic[M]):
                 hint=f"await it: `await {self.owner.__class__.__name__.lower()}.{self.relation.name}`",
             )
         return self._items
+
+    def filter(self, *conditions: Condition, **lookups: Any) -> QuerySet[M]:
+        """Gives a query of the objects the database holds; nothing needs to be loaded.
+
+        Args:
+            conditions: What the objects must meet, as for `QuerySet.filter`; without any, all of them.
+            lookups: Conditions by keyword.
+
+        Raises:
+            SessionNotEntered: The owner belongs to no session.
+            UnsavedError: The owner has no key yet.
+
+        Example:
+            >>> await author.articles.filter(Article.views > 3).order_by(Article.title)
+            ... # SELECT ... FROM "articles" WHERE "articles"."author_id" = $1 AND "articles"."views" > $2 ORDER BY ...
+        """
+        members = self._origin().owner.members(self.owner, self.relation)
+        return members.filter(*conditions, **lookups)
+
+    def _origin(self) -> Origin:
+        origin = self.owner.__orm_origin__
+        if origin is None:
+            raise SessionNotEntered(
+                f"{self!r} belongs to no session, so it cannot be loaded", hint="add its owner to one: session.add(obj)"
+            )
+        return origin
 
     # ---- changes
 

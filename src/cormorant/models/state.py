@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cormorant.models.links import RelationInfo
     from cormorant.models.metadata import ModelInfo
     from cormorant.models.model import Model
+    from cormorant.query.queryset import QuerySet
 
 
 class Missing(enum.Enum):
@@ -61,6 +62,10 @@ class Owner(Protocol):
 
     async def load_relation(self, instance: Model, relation: RelationInfo) -> Any:
         """Loads a to-many relation of an instance and of its siblings."""
+        ...
+
+    def members(self, instance: Model, relation: RelationInfo) -> QuerySet[Any]:
+        """Gives the query of a to-many relation's objects."""
         ...
 
 
@@ -112,6 +117,10 @@ class NoOwner:
 
     def load_relation(self, instance: Model, relation: RelationInfo) -> NoReturn:
         """Refuses: there is no session to load with."""
+        self.load(instance)
+
+    def members(self, instance: Model, relation: RelationInfo) -> NoReturn:
+        """Refuses: there is no session to query."""
         self.load(instance)
 
 

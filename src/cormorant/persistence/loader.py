@@ -81,6 +81,11 @@ async def load_collections(reader: Reader, instance: Model, relation: RelationIn
         getattr(owner, relation.name).fill(found[key])
 
 
+def members(relation: RelationInfo, owner: Model) -> QuerySpec:
+    """Gives the query of the objects that a to-many relation of `owner` holds in the database."""
+    return by_key(relation.target, _near_columns(relation), key_of(owner))
+
+
 async def _pairs(reader: Reader, relation: RelationInfo, keys: Sequence[Any]) -> list[tuple[Any, Any]]:
     """Gives (owner's key, member) for each member."""
     near = _near_columns(relation)

@@ -20,6 +20,7 @@ from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.levels import Level
 from cormorant.persistence.transaction import Options, TransactionStack
 from cormorant.persistence.unit_of_work import UnitOfWork
+from cormorant.query.queryset import QuerySet
 from cormorant.query.spec import QuerySpec
 
 T = TypeVar("T")
@@ -154,6 +155,10 @@ class SessionState:
         self.check_usable()
         await loader.load_collections(self, instance, relation)
 
+    def members(self, instance: Model, relation: RelationInfo) -> QuerySet[Any]:
+        """Gives the query of a to-many relation's objects."""
+        return QuerySet(loader.members(relation, instance), self)
+
     # ---- flushing
 
     async def flush(self) -> None:
@@ -221,23 +226,18 @@ class SessionState:
     async def close(self, *, failed: bool) -> None:
         """Ends the session: commits, or rolls back; frees the identity map."""
         try:
-            if failed:
-                await self._roll_back_everything()
-            else:
-                await self._commit_at_exit()
+            if not failed:
+                await self.commit()
         finally:
-            self.closed = True
-            self.closed_at = context.caller()
-            self.identity.clear()
-            self.unit.clear()
+            try:
+                # after a commit nothing is open any more
+                while self.transactions.is_open:
+                    self.undo(await self.transactions.rollback())
+            finally:
+                self._end()
 
-    async def _commit_at_exit(self) -> None:
-        try:
-            await self.commit()
-        except BaseException:
-            await self._roll_back_everything()
-            raise
-
-    async def _roll_back_everything(self) -> None:
-        while self.transactions.is_open:
-            self.undo(await self.transactions.rollback())
+    def _end(self) -> None:
+        self.closed = True
+        self.closed_at = context.caller()
+        self.identity.clear()
+        self.unit.clear()

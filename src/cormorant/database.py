@@ -106,7 +106,7 @@ class Database:
     def prepare(self, spec: QuerySpec) -> PreparedQuery:
         """Gives a query's text and loader, made at the first query of its shape."""
         key = spec.cache_key
-        found = self._plans.get(key)
+        found = self._plans.recent.get(key) or self._plans.get(key)
         return found if found is not None else self._plans.put(key, self._prepare(spec))
 
     def _prepare(self, spec: QuerySpec) -> PreparedQuery:

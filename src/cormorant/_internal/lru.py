@@ -1,8 +1,7 @@
-"""A bounded mapping that forgets what was not used for longest."""
+"""A bounded mapping that forgets what was not used for long."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
@@ -11,38 +10,45 @@ V = TypeVar("V")
 
 
 class LRU(Generic[K, V]):
-    """At most `size` entries; counts its hits and misses.
+    """Between `size` and twice `size` entries, in two generations.
+
+    What is asked for is young. When the young are `size`, they become the old ones, and what is old then is forgotten.
+    A hit among the young, `recent.get(key)`, is a plain lookup: no list of uses is kept.
 
     Args:
-        size: The largest number of entries.
+        size: How many entries are kept at least.
     """
+
+    __slots__ = ("_old", "misses", "recent", "size")
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self.hits = 0
         self.misses = 0
-        self._entries: OrderedDict[K, V] = OrderedDict()
+        self.recent: dict[K, V] = {}
+        self._old: dict[K, V] = {}
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self.recent.keys() | self._old.keys())
 
     def get(self, key: K) -> V | None:
         """Gives the entry, or None."""
-        entry = self._entries.get(key)
-        if entry is None:
+        found = self.recent.get(key)
+        if found is not None:
+            return found
+        found = self._old.get(key)
+        if found is None:
             self.misses += 1
             return None
-        self.hits += 1
-        self._entries.move_to_end(key)
-        return entry
+        return self.put(key, found)
 
     def put(self, key: K, value: V) -> V:
         """Keeps the entry and gives it back."""
-        self._entries[key] = value
-        if len(self._entries) > self.size:
-            self._entries.popitem(last=False)
+        if len(self.recent) >= self.size and key not in self.recent:
+            self._old, self.recent = self.recent, {}
+        self.recent[key] = value
         return value
 
     def clear(self) -> None:
         """Forgets everything."""
-        self._entries.clear()
+        self.recent.clear()
+        self._old.clear()

@@ -92,7 +92,8 @@ class PostgresConnection:
             _hang_up(transport)
 
     async def _send(self, method: Callable[..., Awaitable[R]], sql: str, args: Sequence[Any]) -> R:
-        check_sendable(sql)
+        if not sql.isascii() or "\0" in sql:
+            check_sendable(sql)
         try:
             answer = await method(sql, *args)
         except asyncio.CancelledError:

@@ -112,7 +112,8 @@ class SQLiteConnection:
             work: A plain function.
             *args: What it takes after the connection.
         """
-        check_sendable(sql)
+        if not sql.isascii() or "\0" in sql:
+            check_sendable(sql)
         if self._closed:
             raise ConnectionLost("the connection is closed", statement=sql)
         if self._statement_timeout is not None and not _is_protected(sql):

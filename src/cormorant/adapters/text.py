@@ -11,8 +11,6 @@ def check_sendable(sql: str) -> None:
     Raises:
         StatementError: The text holds lone surrogates or null characters.
     """
-    if sql.isascii() and "\0" not in sql:
-        return
     shown = sql.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
     if shown != sql:
         raise StatementError(

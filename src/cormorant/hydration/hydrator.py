@@ -41,7 +41,10 @@ def compile_loader(shape: RowShape, decoders: Decoders) -> Loader:
     """
     source = _Source(shape, decoders)
     load = compile_function("load", source.text(), source.names)
-    return load if not source.makes_objects else _without_collector(load)
+    if not source.makes_objects:
+        return load
+    names = {"load": load, "without_collector": without_collector}
+    return compile_function("load_any", _LOAD_ANY, names)
 
 
 def compile_refresh(info: ModelInfo, decoders: Decoders) -> Callable[..., None]:
@@ -230,16 +233,20 @@ class _Source:
         return lines
 
 
-def _without_collector(load: Loader) -> Loader:
+_LOAD_ANY = f"""
+def load_any(rows, identity, origin):
+    if len(rows) > {PAUSE_COLLECTOR_ABOVE}:
+        return without_collector(load, rows, identity, origin)
+    return load(rows, identity, origin)
+"""
+
+
+def without_collector(load: Loader, rows: Sequence[Any], identity: IdentitySource, origin: Origin) -> list[Any]:
     """Pauses the cyclic collector while a large result is built: every row would be visited several times."""
-
-    def load_paused(rows: Sequence[Any], identity: IdentitySource, origin: Origin) -> list[Any]:
-        if len(rows) < PAUSE_COLLECTOR_ABOVE or not gc.isenabled():
-            return load(rows, identity, origin)
-        gc.disable()
-        try:
-            return load(rows, identity, origin)
-        finally:
-            gc.enable()
-
-    return load_paused
+    if not gc.isenabled():
+        return load(rows, identity, origin)
+    gc.disable()
+    try:
+        return load(rows, identity, origin)
+    finally:
+        gc.enable()

@@ -45,13 +45,16 @@ M = TypeVar("M", bound="Model")
 class ColumnOfClass:
     """Answers `Author.name`. It lives on the model's own metaclass, where a data descriptor beats the slot."""
 
-    __slots__ = ("name",)
+    __slots__ = ("_column", "name")
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self._column: Column[Any] | None = None
 
     def __get__(self, cls: Any, meta: Any = None) -> Column[Any]:
-        column: Column[Any] = cls.__info__.column(self.name)
+        column = self._column
+        if column is None:
+            column = self._column = cast("Column[Any]", cls.__info__.column(self.name))
         return column
 
     def __set__(self, cls: Any, value: Any) -> None:
@@ -194,7 +197,7 @@ class Model(metaclass=ModelMeta, **({} if TYPE_CHECKING else {"root": True})):
         ...     name: Mapped[str] = field(max_length=100)
     """
 
-    __slots__ = ("__weakref__", "__orm_changes__", "__orm_origin__", "__orm_raw__", "__orm_related__")
+    __slots__ = ("__orm_changes__", "__orm_origin__", "__orm_raw__", "__orm_related__", "__weakref__")
 
     objects: ClassVar[ObjectsDescriptor] = ObjectsDescriptor()
 

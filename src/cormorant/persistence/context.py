@@ -55,26 +55,26 @@ class Cell(Generic[S]):
         self.parent = parent
 
 
-_innermost: ContextVar[Cell[Any] | None] = ContextVar("cormorant_innermost", default=None)
+current: ContextVar[Cell[Any] | None] = ContextVar("cormorant_innermost", default=None)
 
 
 def enter(frame: Frame[Any]) -> Cell[Any]:
     """Makes a frame the innermost one of this context."""
     cell = Cell(frame, innermost())
-    _innermost.set(cell)
+    current.set(cell)
     return cell
 
 
 def leave(cell: Cell[Any]) -> None:
     """Closes a frame, from whatever context."""
     cell.frame = None
-    if _innermost.get() is cell:
-        _innermost.set(cell.parent)
+    if current.get() is cell:
+        current.set(cell.parent)
 
 
 def innermost() -> Cell[Any] | None:
     """Gives this context's innermost open cell."""
-    cell = _innermost.get()
+    cell = current.get()
     while cell is not None and cell.frame is None:
         cell = cell.parent
     return cell

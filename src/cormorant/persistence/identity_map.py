@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,17 +15,15 @@ from cormorant.persistence.restore import unload
 class IdentityMap:
     """Holds instances strongly, so that an object keeps its identity while the session lives."""
 
-    __slots__ = ("_by_model",)
+    __slots__ = ("by_model",)
 
     def __init__(self) -> None:
-        self._by_model: dict[ModelInfo, dict[Any, Any]] = {}
+        # hydration reads and writes it directly
+        self.by_model: defaultdict[ModelInfo, dict[Any, Any]] = defaultdict(dict[Any, Any])
 
     def of(self, info: ModelInfo) -> dict[Any, Any]:
-        """Gives a model's instances by key; hydration reads and writes it directly."""
-        found = self._by_model.get(info)
-        if found is None:
-            found = self._by_model[info] = {}
-        return found
+        """Gives a model's instances by key."""
+        return self.by_model[info]
 
     def get(self, info: ModelInfo, key: Any) -> Any:
         """Gives an instance, or None."""
@@ -42,13 +41,13 @@ class IdentityMap:
 
     def models(self) -> Iterator[ModelInfo]:
         """Gives the models that have instances."""
-        return iter([info for info, known in self._by_model.items() if known])
+        return iter([info for info, known in self.by_model.items() if known])
 
     def __iter__(self) -> Iterator[Model]:
-        return (instance for known in list(self._by_model.values()) for instance in list(known.values()))
+        return (instance for known in list(self.by_model.values()) for instance in list(known.values()))
 
     def __len__(self) -> int:
-        return sum(map(len, self._by_model.values()))
+        return sum(map(len, self.by_model.values()))
 
     def __contains__(self, instance: object) -> bool:
         return any(instance is known for known in self)
@@ -62,4 +61,4 @@ class IdentityMap:
 
     def clear(self) -> None:
         """Forgets everything."""
-        self._by_model.clear()
+        self.by_model.clear()

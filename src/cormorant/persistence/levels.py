@@ -32,49 +32,49 @@ class Level:
 class Levels:
     """The open transaction and the savepoints inside it, outermost first; pure bookkeeping."""
 
-    __slots__ = ("_open",)
+    __slots__ = ("open",)
 
     def __init__(self) -> None:
-        self._open: list[Level] = []
+        self.open: list[Level] = []
 
     def __bool__(self) -> bool:
-        return bool(self._open)
+        return bool(self.open)
 
     def __iter__(self) -> Iterator[Level]:
-        return iter(self._open)
+        return iter(self.open)
 
     def __contains__(self, level: Level) -> bool:
-        return any(level is known for known in self._open)
+        return any(level is known for known in self.open)
 
     @property
     def innermost(self) -> Level:
         """The block that ends next."""
-        return self._open[-1]
+        return self.open[-1]
 
     def push(self, level: Level) -> Level:
         """Opens a block."""
-        self._open.append(level)
+        self.open.append(level)
         return level
 
     def pop(self) -> Level:
         """Ends the innermost block."""
-        return self._open.pop()
+        return self.open.pop()
 
     def note_write(self, number: int) -> None:
         """Remembers the first write of every open block that had none."""
-        for level in self._open:
+        for level in self.open:
             if level.first_number is None:
                 level.first_number = number
 
     def log(self, undo: Undo) -> None:
         """Adds to what the innermost block undoes if it is rolled back."""
-        if self._open:
-            self._open[-1].undo.append(undo)
+        if self.open:
+            self.open[-1].undo.append(undo)
 
     def fail(self, cause: BaseException) -> None:
         """Marks the innermost block failed."""
-        if self._open and self._open[-1].cause is None:
-            self._open[-1].cause = cause
+        if self.open and self.open[-1].cause is None:
+            self.open[-1].cause = cause
 
     def check(self) -> None:
         """Refuses to go on in a failed block.
@@ -82,7 +82,7 @@ class Levels:
         Raises:
             TransactionFailedError: Carrying the first error as its cause.
         """
-        for level in self._open:
+        for level in self.open:
             if level.cause is not None:
                 raise TransactionFailedError(
                     f"the transaction failed earlier: {_summary(level.cause)}",

@@ -35,8 +35,6 @@ class Result(Sequence[tuple[Any, ...]]):
     def __eq__(self, other: object) -> bool:
         return self._rows == (other._rows if isinstance(other, Result) else other)
 
-    __hash__ = None  # type: ignore[assignment]  # pyright: ignore
-
     def __repr__(self) -> str:
         return f"<Result {len(self)} rows, {self.rowcount} affected>"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Collection as AbstractCollection
 from types import TracebackType
-from typing import Any, ParamSpec, cast, overload
+from typing import Any, LiteralString, ParamSpec, Self, cast, overload
 
-from typing_extensions import LiteralString, Self, TypeIs, TypeVar
+from typing_extensions import TypeIs, TypeVar
 
 from cormorant._internal.narrowing import is_tuple
 from cormorant.adapters.base import Adapter
@@ -33,8 +33,8 @@ from cormorant.observability.performance import PerformanceTracker, StatementSta
 from cormorant.persistence import context, loader
 from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.levels import Level
-from cormorant.persistence.result import Result
 from cormorant.persistence.restore import unload
+from cormorant.persistence.result import Result
 from cormorant.persistence.state import SessionState
 from cormorant.persistence.transaction import Options
 from cormorant.query.queryset import Manager, QuerySet
@@ -75,7 +75,9 @@ class Transaction:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         state, level, cell = self._state, self._level, self._cell
-        assert state is not None and level is not None and cell is not None
+        assert state is not None
+        assert level is not None
+        assert cell is not None
         if cell.frame is not state.frame:
             raise SessionTaskError(f"{cell.frame} ends while {state.frame} is open", hint="end the inner block first")
         try:
@@ -194,7 +196,8 @@ class AsyncSession:
             SessionClosedError: Every block of it has ended.
             AmbiguousSession: Several are open, and the context names none.
         """
-        cell: context.Cell[SessionState] | None = context.innermost()
+        # closed cells on the way are skipped: they have no frame
+        cell: context.Cell[SessionState] | None = context.current.get()
         opened = self._open
         while cell is not None:
             frame = cell.frame
@@ -252,6 +255,7 @@ class AsyncSession:
         """Gives the object of a primary key, or None; one that is known is given without a query.
 
         Args:
+            model: The model.
             key: The key; for a composite one a tuple in declaration order.
         """
         state = self.state()

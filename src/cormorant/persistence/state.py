@@ -74,11 +74,12 @@ class SessionState:
         """Runs a query and gives its rows in the form it asks for."""
         self.check_usable()
         prepared = self.database.prepare(spec)
-        if autoflush and self.unit.concerns(prepared.tables):
+        unit = self.unit
+        if (unit.new or unit.dirty or unit.deleted or unit.collections) and autoflush and unit.concerns(prepared.tables):
             await self.flush()
         self.number = number = self.number + 1
         rows = await self.transactions.fetch(prepared.sql, prepared.encode(spec.values))
-        return prepared.loader(rows, self.identity.of, Origin(self, number))
+        return prepared.loader(rows, self.identity.by_model.__getitem__, Origin(self, number))
 
     async def write(self, spec: QuerySpec) -> int:
         """Runs an UPDATE or DELETE by conditions and gives the number of rows."""
@@ -181,13 +182,13 @@ class SessionState:
         except BaseException:
             # a failed COMMIT has undone everything at the server; a failed flush waits for rollback()
             if self.transactions.is_open and self.transactions.connection is None:
-                self.undo(await self.transactions.rollback())
+                await self.transactions.rollback(self.undo)
             raise
 
     async def rollback(self) -> None:
         """Rolls the transaction back and gives objects the values they had before it."""
         if self.transactions.is_open:
-            self.undo(await self.transactions.rollback())
+            await self.transactions.rollback(self.undo)
         else:
             self.undo(Level(None, explicit=False))
 
@@ -213,14 +214,14 @@ class SessionState:
     async def leave_block(self, level: Level, *, failed: bool) -> None:
         """Ends a block: flush and commit it, or roll it back."""
         if failed:
-            self.undo(await self.transactions.rollback())
+            await self.transactions.rollback(self.undo)
             return
         try:
             await self.flusher.flush(lone=False)
             await self.transactions.commit()
         except BaseException:
             if level in self.transactions.levels:
-                self.undo(await self.transactions.rollback())
+                await self.transactions.rollback(self.undo)
             raise
 
     async def close(self, *, failed: bool) -> None:
@@ -232,7 +233,7 @@ class SessionState:
             try:
                 # after a commit nothing is open any more
                 while self.transactions.is_open:
-                    self.undo(await self.transactions.rollback())
+                    await self.transactions.rollback(self.undo)
             finally:
                 self._end()
 

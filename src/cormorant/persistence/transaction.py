@@ -54,7 +54,7 @@ class TransactionStack:
 
     async def fetch(self, sql: str, args: Sequence[Any]) -> Sequence[Row]:
         """Runs a read and gives its rows."""
-        if not self.levels:
+        if not self.levels.open:
             return await self._fetch_alone(sql, args)
         async with self._lock:
             connection = await self._ready()
@@ -160,39 +160,49 @@ class TransactionStack:
             await self._release(level)
             return
         try:
-            if self.connection is not None:
-                async with self._lock:
-                    # once COMMIT is sent its outcome counts, whatever becomes of the caller
-                    await _shielded(self._execute("COMMIT"))
+            # once COMMIT is sent its outcome counts, whatever becomes of the caller
+            cancelled = await self._end("COMMIT")
         finally:
             self._let_go()
         self.levels.pop()
+        _raise(cancelled)
 
     async def _release(self, level: Level) -> None:
-        if self.connection is not None:
-            async with self._lock:
-                await _shielded(self._execute(self.database.dialect.release_savepoint(level.savepoint or "")))
+        cancelled = await self._end(self.database.dialect.release_savepoint(level.savepoint or ""))
         self.levels.pop()
         self.levels.innermost.undo += level.undo
+        _raise(cancelled)
 
-    async def rollback(self) -> Level:
-        """Ends the innermost block by undoing it, and gives it back for the objects to be undone."""
-        level = self.levels.innermost
-        if level.savepoint is not None and self.connection is not None:
-            async with self._lock:
-                await _shielded(self._execute(self.database.dialect.rollback_to_savepoint(level.savepoint)))
-        elif level.savepoint is None:
-            await self._roll_back_all()
-        self.levels.pop()
-        return level
-
-    async def _roll_back_all(self) -> None:
+    async def _end(self, sql: str) -> asyncio.CancelledError | None:
+        """Sends the words that end a block, unless nothing was sent in it; gives a cancellation met meanwhile."""
         if self.connection is None:
-            return
+            return None
+        async with self._lock:
+            return await _to_the_end(self._execute(sql))
+
+    async def rollback(self, undo: Callable[[Level], None]) -> None:
+        """Ends the innermost block by undoing it, in the database and then by `undo` in the objects.
+
+        Both are done even if the caller is cancelled meanwhile; the cancellation is raised afterwards.
+        """
+        level = self.levels.innermost
         try:
-            if self.connection.in_transaction and not self.connection.is_closed:
-                async with self._lock:
-                    await _shielded(self._execute("ROLLBACK"))
+            if level.savepoint is not None:
+                cancelled = await self._end(self.database.dialect.rollback_to_savepoint(level.savepoint))
+            else:
+                cancelled = await self._roll_back_all()
+        finally:
+            # also when the connection is lost: the server has rolled back by itself then
+            self.levels.pop()
+            undo(level)
+        _raise(cancelled)
+
+    async def _roll_back_all(self) -> asyncio.CancelledError | None:
+        connection = self.connection
+        try:
+            if connection is not None and connection.in_transaction and not connection.is_closed:
+                return await self._end("ROLLBACK")
+            return None
         finally:
             self._let_go()
 
@@ -202,14 +212,21 @@ class TransactionStack:
             self.database.adapter.release(connection)
 
 
-async def _shielded(work: Coroutine[Any, Any, None]) -> None:
-    """Waits for work to end even if the caller is cancelled meanwhile; the cancellation is raised afterwards."""
+async def _to_the_end(work: Coroutine[Any, Any, None]) -> asyncio.CancelledError | None:
+    """Runs work to its end even if the caller is cancelled meanwhile, and gives that cancellation."""
     task = asyncio.ensure_future(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        if not task.done():
-            await asyncio.wait([task])
-        if not task.cancelled() and (error := task.exception()) is not None:
-            raise error from None
-        raise
+    cancelled = None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            if task.cancelled():
+                raise
+            cancelled = error
+    task.result()
+    return cancelled
+
+
+def _raise(cancelled: asyncio.CancelledError | None) -> None:
+    if cancelled is not None:
+        raise cancelled

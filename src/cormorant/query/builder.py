@@ -11,7 +11,7 @@ from cormorant.query.predicates import Q, conditions_of
 from cormorant.query.protocols import Executor
 from cormorant.query.spec import QuerySpec
 from cormorant.sql.functions import as_expr
-from cormorant.sql.nodes import Bind, Binds, Expr, IsNotTrue, Logical, Order, gather, is_expr
+from cormorant.sql.nodes import Bind, Binds, Comparison, Expr, IsNotTrue, Logical, Order, gather, is_expr
 from cormorant.sql.types import BIG_INTEGER
 
 R = TypeVar("R")
@@ -54,6 +54,9 @@ class Builder(Generic[R]):
             ... # WHERE "articles"."views" > $1 AND "author"."name" = $2
         """
         spec = self._spec
+        # by far the most filters are plain comparisons
+        if len(conditions) == 1 and not lookups and isinstance(one := conditions[0], Comparison):
+            return self._with(("where", one.key), one.binds, where=(*spec.where, one))
         parts = conditions_of(spec.info, conditions, lookups)
         return self._with(("where", *[part.key for part in parts]), gather(parts), where=spec.where + parts)
 

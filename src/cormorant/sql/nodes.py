@@ -430,6 +430,8 @@ class In(Expr[bool]):
     def __init__(self, part: Expr[Any], values: Iterable[Any]) -> None:
         if isinstance(values, (str, bytes)):
             raise WrongType(f"{part!r}.in_({values!r}) would test its characters", hint="put the value in a list")
+        if not isinstance(values, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise WrongType(f"{part!r}.in_({values!r}) has no collection of values", hint="put the value in a list")
         items = list(values)
         item_type = t.NUMERIC if isinstance(part.type, t.Numeric) else part.type
         for place, item in enumerate(items):
@@ -560,7 +562,15 @@ def checked_text(side: Expr[Any], value: Any) -> str:
 
 def compare(op: str, left: Expr[Any], right: Any) -> Expr[bool]:
     """Gives `left op right`."""
+    type_ = left.type
+    # a value of exactly the class a column holds can be compared, whatever else its type would check
+    if type(type_) in _PLAIN and type(right) is type_.accepts[0]:
+        type_.check(right)
+        return Comparison(op, left, Bind(right, type_), t.BOOLEAN)
     return Comparison(op, left, comparable(left, right), t.BOOLEAN)
+
+
+_PLAIN = frozenset({t.Integer, t.Text, t.Boolean, t.DateTime, t.Date, t.Uuid})
 
 
 def comparable(left: Expr[Any], value: Any) -> Expr[Any]:
@@ -569,6 +579,8 @@ def comparable(left: Expr[Any], value: Any) -> Expr[Any]:
     Raises:
         WrongType: The two are of different kinds.
     """
+    if value is None:
+        raise WrongType(f"{left!r} is compared with None", hint="use .is_null() or .is_not_null()")
     other = operand(left, value)
     try:
         check_comparable(left.type, other.type)

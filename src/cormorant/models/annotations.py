@@ -199,6 +199,7 @@ def column_type(resolved: ResolvedType, options: Mapping[str, Any], place: str, 
     Args:
         resolved: The annotation's meaning.
         options: What `field()` was given.
+        place: What messages call the column.
         key: The database numbers the column, which then has 64 bits.
     """
     explicit = options.get("type") or next((item for item in resolved.metadata if isinstance(item, t.SqlType)), None)

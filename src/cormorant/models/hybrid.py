@@ -10,7 +10,7 @@ from cormorant.sql.nodes import Expr
 T = TypeVar("T")
 
 
-class hybrid(Generic[T]):  # noqa: N801  (used as a decorator, like property)
+class hybrid(Generic[T]):
     """A property that works on instances and in queries.
 
     The same function runs on both: `self` is an instance, or the class, or a relation path. Where SQL needs another

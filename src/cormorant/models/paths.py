@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from inspect import getattr_static
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, cast
@@ -20,6 +20,7 @@ from cormorant.sql.calls import Exists, ScalarSelect
 from cormorant.sql.columns import Column, JoinSource, Source
 from cormorant.sql.functions import func
 from cormorant.sql.nodes import Expr, In, IsNull, Logical, Not, condition
+from cormorant.sql.selectable import Selectable
 from cormorant.sql.statements import Select
 
 if TYPE_CHECKING:
@@ -112,9 +113,7 @@ class Path:
     def __eq__(self, other: object) -> Any:
         if other is None:
             return self.is_null()
-        keys = _key_values(self._info, other, repr(self))
-        parts = tuple(column == key for column, key in zip(self.__key_columns__(), keys, strict=True))
-        return parts[0] if len(parts) == 1 else Logical("AND", parts)
+        return key_equals(self.__key_columns__(), key_values(self._info, other, repr(self)))
 
     def __ne__(self, other: object) -> Any:
         return self.is_not_null() if other is None else Not(self == other)
@@ -130,19 +129,17 @@ class Path:
 
     def is_null(self) -> Expr[bool]:
         """Whether there is no such object."""
-        return IsNull(self.__key_columns__()[0], negated=False)
+        return key_is_null(self.__key_columns__())
 
     def is_not_null(self) -> Expr[bool]:
         """Whether there is such an object."""
-        return IsNull(self.__key_columns__()[0], negated=True)
+        return key_is_null(self.__key_columns__(), negated=True)
 
     def in_(self, objects: Iterable[Any]) -> Expr[bool]:
         """Whether the object is one of `objects`."""
-        keys = [_key_values(self._info, item, repr(self)) for item in objects]
-        columns = self.__key_columns__()
-        if len(columns) == 1 or not keys:
-            return In(columns[0], [key[0] for key in keys])
-        return Logical("OR", tuple(Logical("AND", _equal(columns, key)) for key in keys))
+        if isinstance(objects, Selectable):
+            raise WrongType(f"{self!r}.in_() takes objects", hint="among a query's: .id.in_(query.scalars(Author.id))")
+        return key_among(self.__key_columns__(), [key_values(self._info, item, repr(self)) for item in objects])
 
     def optional(self) -> Any:
         """The same path, typed as possibly None."""
@@ -198,7 +195,7 @@ class ManyExpr(Expr[list[M]], Generic[M]):
         return self.none(whole.is_null() | Not(whole) if whole.nullable else Not(whole))
 
     def count(self, *conditions: Expr[bool | None]) -> Expr[int]:
-        """How many there are, or meet all conditions: (SELECT count(*) ...)."""
+        """How many there are, or meet all conditions: a SELECT inside the query."""
         return ScalarSelect(self._select((func.count(),), conditions), self._links(), type_=t.BIG_INTEGER)
 
     def _select(self, columns: tuple[Expr[Any], ...], conditions: Iterable[Any]) -> Select:
@@ -225,11 +222,25 @@ class ManyExpr(Expr[list[M]], Generic[M]):
 is_many: Callable[[object], TypeIs[ManyExpr[Any]]] = narrower(ManyExpr)
 
 
-def _equal(columns: tuple[Column[Any], ...], key: tuple[Any, ...]) -> tuple[Expr[Any], ...]:
-    return tuple(column == value for column, value in zip(columns, key, strict=True))
+def key_equals(columns: tuple[Column[Any], ...], key: tuple[Any, ...]) -> Expr[bool]:
+    """Gives the condition that columns hold a key."""
+    parts = tuple(column == value for column, value in zip(columns, key, strict=True))
+    return parts[0] if len(parts) == 1 else Logical("AND", parts)
 
 
-def _key_values(info: ModelInfo, value: object, place: str) -> tuple[Any, ...]:
+def key_among(columns: tuple[Column[Any], ...], keys: Sequence[tuple[Any, ...]]) -> Expr[bool]:
+    """Gives the condition that columns hold one of several keys."""
+    if len(columns) == 1 or not keys:
+        return In(columns[0], [key[0] for key in keys])
+    return Logical("OR", tuple(key_equals(columns, key) for key in keys))
+
+
+def key_is_null(columns: tuple[Column[Any], ...], *, negated: bool = False) -> Expr[bool]:
+    """Gives the condition that columns hold no key; one that others share may hold a value all the same."""
+    return IsNull(next((column for column in columns if column.nullable), columns[0]), negated=negated)
+
+
+def key_values(info: ModelInfo, value: object, place: str) -> tuple[Any, ...]:
     """Gives the key of an object that stands for itself in a condition."""
     if isinstance(value, Path):
         return value.__key_columns__()

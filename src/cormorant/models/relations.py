@@ -189,7 +189,16 @@ def foreign_key(
     init: bool = ...,
     columns: tuple[str, ...] = ...,
 ) -> One[Any]: ...
-def foreign_key(**options: Any) -> Any:
+def foreign_key(
+    *,
+    default: Any = MISSING,
+    on_delete: OnDelete = "restrict",
+    primary_key: bool = False,
+    unique: bool = False,
+    index: bool = True,
+    init: bool = True,
+    columns: tuple[str, ...] = (),
+) -> Any:
     """Declares a relation to one object, held by key columns of this table.
 
     Args:
@@ -205,14 +214,26 @@ def foreign_key(**options: Any) -> Any:
     Example:
         >>> author: One[Author] = foreign_key(on_delete="cascade")   # "author_id" bigint REFERENCES "author"
     """
-    on_delete, columns = options.get("on_delete", "restrict"), options.get("columns", ())
+    _check_foreign_key(on_delete, columns, default)
+    return RelationSpec(
+        "foreign_key",
+        default=default,
+        on_delete=on_delete,
+        primary_key=primary_key,
+        unique=unique,
+        index=index,
+        init=init,
+        columns=columns,
+    )
+
+
+def _check_foreign_key(on_delete: object, columns: object, default: object) -> None:
     if on_delete not in get_args(OnDelete):
         raise ModelError(f"on_delete={on_delete!r} does not exist", hint=suggest(str(on_delete), get_args(OnDelete)))
     if isinstance(columns, str):
         raise ModelError(f"foreign_key(columns={columns!r})", hint=f'give a tuple: columns=("{columns}",)')
-    if options.get("default") is not None:
-        raise ModelError(f"foreign_key(default={options['default']!r})", hint="the only default of a relation is None")
-    return RelationSpec("foreign_key", **options)
+    if default is not None and default is not MISSING:
+        raise ModelError(f"foreign_key(default={default!r})", hint="the only default of a relation is None")
 
 
 if TYPE_CHECKING:
@@ -226,6 +247,7 @@ def reverse(of: str, *, init: Literal[False] = False) -> ReverseEnd:
 
     Args:
         of: The relation's name on the other model; annotated `Many[...]`, or `One[... | None]` for one-to-one.
+        init: Tells checkers that the constructor does not take it.
     """
     if not of:
         raise ModelError("reverse() needs the name of the relation on the other side", hint='write reverse("author")')
@@ -237,6 +259,7 @@ def many_to_many(*, through: str | type[Any] | None = None, init: Literal[False]
 
     Args:
         through: The model that holds the links, or its name; a table is made for the relation otherwise.
+        init: Tells checkers that the constructor does not take it.
 
     Example:
         >>> tags: Many[Tag] = many_to_many()   # table "articles_tags" (article_id, tag_id)

@@ -437,7 +437,7 @@ class In(Expr[bool]):
         for place, item in enumerate(items):
             if item is None:
                 raise WrongType(f"{part!r}.in_() got None, which IN never matches", hint="add | column.is_null()")
-            items[place], item_type = _typed(part, item)
+            items[place], item_type = typed_operand(part, part.type, item)
         self.part = part
         self.values = Bind(items, t.Array(item_type))
         self.key = ("in", part.key, self.values.key)
@@ -541,14 +541,7 @@ def operand(side: Expr[Any], value: Any) -> Expr[Any]:
     """Gives the other operand of `side` as an expression, a plain value checked against its type."""
     if is_expr(value):
         return value
-    return Bind(*_typed(side, value))
-
-
-def _typed(side: Expr[Any], value: Any) -> tuple[Any, t.SqlType]:
-    try:
-        return typed_operand(side.type, value)
-    except WrongType as error:
-        raise WrongType(f"{side!r}: {error.message}", hint=error.hint) from None
+    return Bind(*typed_operand(side, side.type, value))
 
 
 def checked_text(side: Expr[Any], value: Any) -> str:
@@ -582,10 +575,7 @@ def comparable(left: Expr[Any], value: Any) -> Expr[Any]:
     if value is None:
         raise WrongType(f"{left!r} is compared with None", hint="use .is_null() or .is_not_null()")
     other = operand(left, value)
-    try:
-        check_comparable(left.type, other.type)
-    except WrongType as error:
-        raise WrongType(f"{left!r} and {other!r}: {error.message}", hint=error.hint) from None
+    check_comparable((left, other), left.type, other.type)
     return other
 
 
@@ -593,10 +583,7 @@ def arithmetic(op: str, left: Expr[Any], right: Any) -> Expr[Any]:
     """Gives `left op right`; a plain value takes the type of `left`, but moments take intervals."""
     of_moment = isinstance(right, timedelta) and isinstance(left.type, (t.DateTime, t.Interval))
     other = Bind(right, t.INTERVAL) if of_moment else _widen(operand(left, right))
-    try:
-        return Arithmetic(op, left, other, result_type(op, left.type, other.type))
-    except WrongType as error:
-        raise WrongType(f"{left!r} {op} {other!r}: {error.message}", hint=error.hint) from None
+    return Arithmetic(op, left, other, result_type((left, other), op, left.type, other.type))
 
 
 def _widen(expr: Expr[Any]) -> Expr[Any]:

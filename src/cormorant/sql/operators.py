@@ -48,36 +48,56 @@ def family_of(type_: t.SqlType) -> str | None:
     return _FAMILIES.get(type(type_))
 
 
-def typed_operand(type_: t.SqlType, value: Any) -> tuple[Any, t.SqlType]:
+def typed_operand(side: object, type_: t.SqlType, value: Any) -> tuple[Any, t.SqlType]:
     """Gives a plain value as it stands beside an expression of a type, and the type it has there.
+
+    Args:
+        side: The expression, for messages.
+        type_: Its type.
+        value: The value.
 
     Raises:
         WrongType: The value is not of that type.
     """
     if type(type_) is t.Unknown:
         return value, t.type_of_value(value)
-    if isinstance(type_, t.Numeric):
-        # a number is compared as it is: neither limited nor rounded to the digits of a column
-        t.NUMERIC.check(value)
-        return value, t.NUMERIC
-    type_.check(value)
+    # a number is compared as it is: neither limited nor rounded to the digits of a column
+    type_ = t.NUMERIC if isinstance(type_, t.Numeric) else type_
+    try:
+        type_.check(value)
+    except WrongType as error:
+        raise WrongType(f"{side!r}: {error.message}", hint=error.hint) from None
     # a whole number would come back as one from a database without types
     return (float(value) if isinstance(type_, t.Float) and value is not None else value), type_
 
 
-def check_comparable(left: t.SqlType, right: t.SqlType) -> None:
+def check_comparable(sides: tuple[object, object], left: t.SqlType, right: t.SqlType) -> None:
     """Refuses to compare what is never equal, or an error of the server, by its type alone.
+
+    Args:
+        sides: The expressions, for messages.
+        left: The type of the first.
+        right: The type of the second.
 
     Raises:
         WrongType: Naming both types.
     """
     one, other = family_of(left), family_of(right)
     if one is not None and other is not None and one != other:
-        raise WrongType(f"{left.name} is compared with {right.name}", hint="compare values of one kind")
+        raise WrongType(
+            f"{sides[0]!r} is {left.name} and is compared with {sides[1]!r}, which is {right.name}",
+            hint="compare values of one kind",
+        )
 
 
-def result_type(op: str, left: t.SqlType, right: t.SqlType) -> t.SqlType:
+def result_type(sides: tuple[object, object], op: str, left: t.SqlType, right: t.SqlType) -> t.SqlType:
     """Gives the type of `left op right`.
+
+    Args:
+        sides: The expressions, for messages.
+        op: The operator in SQL.
+        left: The type of the first.
+        right: The type of the second.
 
     Raises:
         WrongType: There is no such operator for these types.
@@ -86,14 +106,20 @@ def result_type(op: str, left: t.SqlType, right: t.SqlType) -> t.SqlType:
     if one is None or other is None:
         return left
     if (one, op, other) not in _ARITHMETIC or isinstance(left, t.Enumeration):
-        raise WrongType(f"there is no {left.name} {op} {right.name}", hint="compute it in Python and pass the result")
-    return _ARITHMETIC[one, op, other] or _number(left, right)
+        raise WrongType(
+            f"{sides[0]!r} is {left.name} and {sides[1]!r} is {right.name}: there is no {op} for them",
+            hint="compute it in Python and pass the result",
+        )
+    return _ARITHMETIC[one, op, other] or _number(sides, left, right)
 
 
-def _number(left: t.SqlType, right: t.SqlType) -> t.SqlType:
+def _number(sides: tuple[object, object], left: t.SqlType, right: t.SqlType) -> t.SqlType:
     kinds = {type(left), type(right)}
     if {t.Float, t.Numeric} <= kinds:
-        raise WrongType("a float and a Decimal have no common type", hint="convert one of them: Decimal(str(value))")
+        raise WrongType(
+            f"{sides[0]!r} and {sides[1]!r}: a float and a Decimal have no common type",
+            hint="keep both in columns of one type",
+        )
     if t.Numeric in kinds:
         return t.NUMERIC
     # the sum of two 32-bit numbers need not fit 32 bits

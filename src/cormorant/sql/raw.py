@@ -6,9 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
-
-from typing_extensions import LiteralString
+from typing import Any, LiteralString
 
 from cormorant.errors import QueryError, suggest
 from cormorant.sql.calls import Fragment

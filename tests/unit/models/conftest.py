@@ -1,4 +1,4 @@
-"""Models declared by one test are unknown to the next."""
+"""Models declared by one test are unknown to the next, and to those of other modules."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from cormorant.models.registry import registry
 
 
 @pytest.fixture(autouse=True)
-def models_of_one_test() -> Iterator[None]:
-    """Forgets the models that a test declared; those of modules stay known."""
-    known = {name: dict(entries) for name, entries in vars(registry).items()}
-    yield
-    for name, entries in known.items():
-        setattr(registry, name, entries)
+def models_of_one_test(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Leaves a test the models of its own module and of the linked ones, and forgets those that it declares."""
+    known = list(registry)
+    with registry.isolated():
+        for info in known:
+            if info.cls.__module__.startswith((request.module.__name__, "tests.unit.models.linked")):
+                registry.add(info)
+        yield

@@ -98,9 +98,5 @@ def attribute_read() -> Comparison:
             item.name  # noqa: B018
             item.name  # noqa: B018
 
-    baseline, mine = alternately(
-        lambda: read(plain), lambda: read_loaded(loaded), rounds=15, scale=1e9 / (5 * count)
-    )
+    baseline, mine = alternately(lambda: read(plain), lambda: read_loaded(loaded), rounds=15, scale=1e9 / (5 * count))
     return Comparison("attribute read", "ns per read", baseline, mine, 2.0)
-
-

@@ -26,9 +26,7 @@ async def get_by_key(database: Database) -> Comparison:
             await work(database)
             found.append((perf_counter() - start) * 1e6 / COUNT)
     await database.drop_all(Narrow)
-    return Comparison(
-        f"get by key, {database.dialect.name}", "us each", median(times[0]), median(times[1]), 3.0
-    )
+    return Comparison(f"get by key, {database.dialect.name}", "us each", median(times[0]), median(times[1]), 3.0)
 
 
 async def _by_driver(database: Database) -> None:

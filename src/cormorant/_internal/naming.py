@@ -22,6 +22,8 @@ def constraint_name(kind: str, table: str, columns: Iterable[str]) -> str:
 
     Args:
         kind: The prefix: "fk", "uq", "ck", "ix".
+        table: The table's name.
+        columns: The columns' names, in order.
     """
     name = "_".join((kind, table, *columns))
     if len(name.encode()) <= LONGEST:

@@ -108,6 +108,7 @@ def plan_flush(changes: ChangeSet, insert_mode: Batching, *, batches: bool) -> F
     """Gives the steps that write the changes: links dropped, rows inserted, updated, links made, rows deleted.
 
     Args:
+        changes: What is pending.
         insert_mode: Tells how several rows are inserted at once.
         batches: Several rows can be updated or deleted by one statement.
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, cast
+from typing import Any
 
 from cormorant._internal.lru import LRU
 from cormorant.adapters.base import Adapter, Connection, RawRows, Row
@@ -128,7 +128,7 @@ class Database:
     def prepare_write(self, statement: Write) -> PreparedWrite:
         """Gives a write's text and codecs, made at the first write of its shape."""
         key = statement.key
-        found = self._writes.get(key)
+        found = self._writes.recent.get(key) or self._writes.get(key)
         return found if found is not None else self._writes.put(key, self._prepare_write(statement))
 
     def _prepare_write(self, statement: Write) -> PreparedWrite:
@@ -267,14 +267,12 @@ def _infos(models: Sequence[type[Model]]) -> list[ModelInfo]:
     return infos
 
 
-def _adapter_of(source: str | ConnectionConfig | Adapter, pool_size: int | None) -> Adapter:
+def _adapter_of(source: object, pool_size: int | None) -> Adapter:
+    if isinstance(source, str) and pool_size is not None:
+        return create_adapter(ConnectionConfig.from_dsn(source, pool_size=pool_size))
     if isinstance(source, (str, ConnectionConfig)):
-        if pool_size is None:
-            return create_adapter(source)
-        dsn = source if isinstance(source, str) else None
-        config = ConnectionConfig.from_dsn(dsn, pool_size=pool_size) if dsn is not None else source
-        return create_adapter(cast(ConnectionConfig, config))
-    if isinstance(source, Adapter):  # pyright: ignore[reportUnnecessaryIsInstance]
+        return create_adapter(source)
+    if isinstance(source, Adapter):
         return source
     raise ConfigurationError(f"{source!r} is no database", hint="pass a DSN, a ConnectionConfig or an Adapter")
 

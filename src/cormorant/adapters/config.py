@@ -124,9 +124,7 @@ class ConnectionConfig:
         Raises:
             ConfigurationError: The DSN cannot be read; the message never shows its password.
         """
-        if not isinstance(dsn, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigurationError(f"a DSN is a text, not {type(dsn).__name__}", hint=f"for instance {DSN_EXAMPLE}")
-        values = parse_dsn(dsn.strip())
+        values = parse_dsn(_text(dsn).strip())
         values.update(_known_fields(overrides))
         return cls(**values)
 
@@ -202,6 +200,12 @@ def _check_duration(name: str, seconds: float | None) -> None:
 def _check_choice(name: str, value: str | None, choices: tuple[str, ...]) -> None:
     if value is not None and value not in choices:
         raise ConfigurationError(f"{name} is {value!r}", hint="use one of " + ", ".join(choices))
+
+
+def _text(dsn: object) -> str:
+    if isinstance(dsn, str):
+        return dsn
+    raise ConfigurationError(f"a DSN is a text, not {type(dsn).__name__}", hint=f"for instance {DSN_EXAMPLE}")
 
 
 def _known_fields(values: Mapping[str, Any]) -> Mapping[str, Any]:

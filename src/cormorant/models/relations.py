@@ -238,7 +238,7 @@ def _check_foreign_key(on_delete: object, columns: object, default: object) -> N
 
 if TYPE_CHECKING:
 
-    class ReverseEnd(Many[Any], One[Any]):  # type: ignore[misc]  # pyright: ignore[reportIncompatibleMethodOverride]
+    class ReverseEnd(Many[Any], One[Any]):  # type: ignore[misc]
         """What `reverse()` is typed as: it may be annotated Many or One, and nothing else."""
 
 

@@ -55,12 +55,12 @@ class UnitOfWork:
         waiting = [instance]
         while waiting:
             current = waiting.pop()
-            if self._take(current):
+            if self._take(current) and current.__orm_related__:
                 waiting += self._reachable(current)
 
-    def _take(self, instance: Model) -> bool:
+    def _take(self, instance: object) -> bool:
         """Takes one object in; tells whether its relations are still to be followed."""
-        if not isinstance(instance, Model):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(instance, Model):
             raise FlushError(f"{instance!r} is no model instance", hint="add objects of Model classes")
         origin = instance.__orm_origin__
         if origin is None:
@@ -128,16 +128,16 @@ class UnitOfWork:
             for item in collection.added.values():
                 self.add(item)
         for instance in [*self.new.values(), *self.dirty.values()]:
-            for other in self._reachable(instance):
+            for other in self._reachable(instance) if instance.__orm_related__ else ():
                 if other.__orm_origin__ is None or other.__orm_origin__ is DETACHED:
                     self.add(other)
 
     def find_changes_inside(self) -> None:
         """Finds changes inside JSON documents and arrays, which no assignment tells of."""
-        for info in self.identity.models():
-            if info.mutable_columns:
+        for info, known in self.identity.by_model.items():
+            if info.mutable_columns and known:
                 columns = readers(info, self._decoder)
-                for instance in self.identity.of(info).values():
+                for instance in known.values():
                     find_changes_inside(instance, columns)
 
     def settle_unchanged(self) -> None:

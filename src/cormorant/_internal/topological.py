@@ -55,9 +55,9 @@ def sort(nodes: Iterable[N], needs: Mapping[N, Iterable[N]]) -> list[N]:
 
 
 def _ring(missing: dict[N, set[N]]) -> tuple[N, ...]:
-    path: list[N] = [next(iter(missing))]
-    while True:
-        following = next(node for node in missing[path[-1]] if node in missing)
-        if following in path:
-            return (*path[path.index(following) :], following)
-        path.append(following)
+    node = next(iter(missing))
+    place: dict[N, int] = {}
+    while node not in place:
+        place[node] = len(place)
+        node = next(needed for needed in missing[node] if needed in missing)
+    return (*list(place)[place[node] :], node)

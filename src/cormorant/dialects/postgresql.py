@@ -79,7 +79,8 @@ class PostgreSQLCompiler(Compiler):
         # With ORDER BY in the SELECT, defaults such as an identity's next value are computed in that order
         # (INSERT evaluates its target list above the sort); what RETURNING gives may come in any order.
         sql = f"INSERT INTO {table} ({names}) SELECT {values} FROM {rows} ORDER BY d.ord"
-        return sql + self.returning(statement.returning)
+        conflict = " ON CONFLICT DO NOTHING" if statement.skip_existing else ""
+        return sql + conflict + self.returning(statement.returning)
 
     def update(self, statement: Update) -> str:
         if not statement.batch:

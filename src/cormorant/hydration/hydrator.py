@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeAlias
 
 from cormorant._internal.codegen import compile_function
 from cormorant.hydration.shapes import EntityPart, RowShape, ValuePart
-from cormorant.models.inside import find_changes_inside, readers
+from cormorant.models.inside import copier, find_changes_inside, readers
 from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
@@ -56,7 +56,8 @@ def compile_refresh(info: ModelInfo, decoders: Decoders) -> Callable[..., None]:
     values = ", ".join(f"v{i}" for i in range(len(info.fields)))
     lines = [f"def refresh(o, origin, {values}):"]
     if info.mutable_columns:
-        lines += ["    find_changes_inside(o, mutable)", "    if o.__orm_changes__ is not None:", "        return"]
+        # what changed in place is a change like any other, and nothing has told of it yet
+        lines += ["    if find_changes_inside(o, mutable):", "        return"]
     lines.append("    set_class(o, twin)")
     lines += [f"    {line}" for line in source.assignments(part, decode_key=False)]
     lines += ["    o.__orm_origin__ = origin", "    o.__orm_changes__ = None", "    set_class(o, cls)"]
@@ -70,13 +71,21 @@ def compile_fill(info: ModelInfo, decoders: Decoders) -> Callable[..., None]:
     columns = [(column.attribute, mutable.get(column.attribute) or decoders(column.type)) for column in info.columns]
 
     def fill(instance: Any, *values: Any) -> None:
+        changes = instance.__orm_changes__
+        complete = True
         for (name, decode), value in zip(columns, values, strict=True):
-            if not is_set(instance, name):
+            if is_set(instance, name):
+                continue
+            # what was taken away waits for the key of a new object
+            if name in changes:
+                complete = False
+            else:
                 set_attribute(instance, name, value if decode is None or value is None else decode(value))
         if mutable:
-            raw = (value for (name, _), value in zip(columns, values, strict=True) if name in mutable)
+            raw = [value for (name, _), value in zip(columns, values, strict=True) if name in mutable]
             set_attribute(instance, "__orm_raw__", tuple(raw))
-        set_class(instance, info.cls)
+        if complete:
+            set_class(instance, info.cls)
 
     return fill
 
@@ -151,7 +160,7 @@ class _Source:
         return self._decoded(part.index, part.type)
 
     def _decoded(self, index: int, type_: SqlType) -> str:
-        decode = self.decoders(type_) or (list if type_.mutable else None)
+        decode = self.decoders(type_) or copier(type_)
         if decode is None:
             return f"v{index}"
         self.names[f"d{index}"] = decode

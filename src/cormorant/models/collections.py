@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic
 
 from typing_extensions import TypeIs, TypeVar
 
 from cormorant._internal.narrowing import narrower
-from cormorant.errors import NotLoadedError, SessionNotEntered, WrongType
+from cormorant.errors import NotLoadedError, SessionClosedError, SessionNotEntered, WrongType
 from cormorant.models.links import RelationInfo
 from cormorant.models.state import is_persistent
 
@@ -19,6 +20,19 @@ if TYPE_CHECKING:
     from cormorant.query.queryset import QuerySet
 
 M = TypeVar("M", bound="Model")
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a collection held at one moment.
+
+    Args:
+        items: The members by id; None where they were not loaded.
+    """
+
+    items: Mapping[int, Any] | None
+    added: Mapping[int, Any]
+    removed: Mapping[int, Any]
 
 
 class Collection(Generic[M]):
@@ -34,7 +48,7 @@ class Collection(Generic[M]):
         self.relation = relation
         self.owner = owner
         # a new object has no rows that could point to it
-        self._items: list[M] | None = None if is_persistent(owner) else []
+        self._items: dict[int, M] | None = None if is_persistent(owner) else {}
         self.added: dict[int, M] = {}
         self.removed: dict[int, M] = {}
 
@@ -43,56 +57,80 @@ class Collection(Generic[M]):
         """Whether the objects are known."""
         return self._items is not None
 
+    # ---- for the session
+
     def fill(self, items: Iterable[M]) -> None:
         """Takes what the database holds, and keeps what is pending on top of it."""
-        loaded = [item for item in items if id(item) not in self.removed]
-        known = set(map(id, loaded))
-        self._items = [*loaded, *(item for item in self.added.values() if id(item) not in known)]
+        loaded = {id(item): item for item in items if id(item) not in self.removed}
+        self._items = loaded | self.added
 
-    def flushed(self) -> None:
-        """Forgets what was pending: it is in the database now."""
-        self.added.clear()
-        self.removed.clear()
+    def unload(self) -> None:
+        """Forgets the members; the next `await` loads them."""
+        self._items = None
 
-    def forget_pending(self) -> None:
-        """Undoes what was added and removed and never written."""
-        self.pending_again(self.added, self.removed)
-        self.flushed()
-
-    def pending_again(self, added: dict[int, M], removed: dict[int, M]) -> None:
-        """Forgets members that a rollback took out of the database, and has those back that it restored."""
+    def include(self, item: M) -> None:
+        """Shows a member that the other side has taken in."""
         if self._items is not None:
-            kept = [item for item in self._items if id(item) not in added]
-            self._items = [*kept, *removed.values()]
+            self._items[id(item)] = item
+
+    def exclude(self, item: M) -> None:
+        """Shows a member no more that the other side has let go."""
+        if self._items is not None:
+            self._items.pop(id(item), None)
+
+    def written(self, added: Iterable[M], removed: Iterable[M]) -> None:
+        """Forgets what was pending and is in the database now; what came up meanwhile stays pending."""
+        for item in added:
+            self.added.pop(id(item), None)
+        for item in removed:
+            self.removed.pop(id(item), None)
+
+    @property
+    def contents(self) -> Contents:
+        """What it holds now."""
+        items = None if self._items is None else dict(self._items)
+        return Contents(items, dict(self.added), dict(self.removed))
+
+    @property
+    def saved_contents(self) -> Contents:
+        """What it holds in the database, as far as it is known."""
+        if self._items is None:
+            return Contents(None, {}, {})
+        kept = {key: item for key, item in self._items.items() if key not in self.added}
+        return Contents(kept | self.removed, {}, {})
+
+    def restore(self, contents: Contents) -> None:
+        """Holds again what it held then."""
+        self._items = None if contents.items is None else dict(contents.items)
+        self.added, self.removed = dict(contents.added), dict(contents.removed)
+
+    # ---- reading
 
     def __await__(self) -> Generator[Any, Any, list[M]]:
         if self._items is None:
             yield from self._origin().owner.load_relation(self.owner, self.relation).__await__()
-        return list(self._loaded())
+        return list(self._members().values())
 
     async def __aiter__(self) -> AsyncIterator[M]:
         for item in await self:
             yield item
 
     def __iter__(self) -> Iterator[M]:
-        return iter(list(self._loaded()))
+        return iter(list(self._members().values()))
 
     def __len__(self) -> int:
-        return len(self._loaded())
+        return len(self._members())
 
     def __contains__(self, item: object) -> bool:
-        return any(item is other for other in self._loaded())
+        return id(item) in self._members()
 
     def __repr__(self) -> str:
         content = "not loaded" if self._items is None else f"{len(self._items)} objects"
         return f"<{self.relation.place} of {self.owner!r}: {content}>"
 
-    def _loaded(self) -> list[M]:
+    def _members(self) -> dict[int, M]:
         if self._items is None:
-            raise NotLoadedError(
-                f"{self.relation.place} of {self.owner!r} was not loaded",
-                hint=f"await it: `await {self.owner.__class__.__name__.lower()}.{self.relation.name}`",
-            )
+            raise not_loaded(self)
         return self._items
 
     def filter(self, *conditions: Condition, **lookups: Any) -> QuerySet[M]:
@@ -128,39 +166,63 @@ class Collection(Generic[M]):
         for item in items:
             self._check(item)
             self._touch()
-            if self.removed.pop(id(item), None) is None and not self._holds(item):
+            self._point(item, self.owner)
+            other = self._other_side(item)
+            taken_back = self.removed.pop(id(item), None) is not None
+            if other is not None:
+                taken_back |= other.removed.pop(id(self.owner), None) is not None
+                other.include(self.owner)
+            if not (taken_back or (self._items is not None and id(item) in self._items)):
                 self.added[id(item)] = item
-            if self._items is not None and not self._holds(item):
-                self._items.append(item)
-            if self.relation.link is None and self.relation.inverse is not None:
-                setattr(item, self.relation.inverse, self.owner)
+            self.include(item)
 
     def remove(self, *items: M) -> None:
-        """Takes objects out, those that are in; the objects themselves stay."""
+        """Takes objects out; the objects themselves stay."""
         for item in items:
             self._check(item)
-            if self._items is not None and not self._holds(item):
+            if self._items is not None and id(item) not in self._items:
                 continue
             self._touch()
-            if self.added.pop(id(item), None) is None:
+            self._point(item, None)
+            other = self._other_side(item)
+            taken_back = self.added.pop(id(item), None) is not None
+            if other is not None:
+                taken_back |= other.added.pop(id(self.owner), None) is not None
+                other.exclude(self.owner)
+            if not taken_back:
                 self.removed[id(item)] = item
-            if self._items is not None:
-                self._items = [other for other in self._items if other is not item]
-            if self.relation.link is None and self.relation.inverse is not None:
-                setattr(item, self.relation.inverse, None)
+            self.exclude(item)
 
     def set(self, items: Iterable[M]) -> None:
         """Makes the collection hold exactly these objects; it must be loaded."""
         wanted = {id(item): item for item in items}
-        self.remove(*(item for item in list(self._loaded()) if id(item) not in wanted))
+        self.remove(*(item for key, item in self._members().items() if key not in wanted))
         self.add(*wanted.values())
 
     def clear(self) -> None:
         """Takes every object out; it must be loaded."""
-        self.remove(*list(self._loaded()))
+        self.remove(*self._members().values())
 
-    def _holds(self, item: M) -> bool:
-        return self._items is not None and any(item is other for other in self._items)
+    def _point(self, item: M, owner: Model | None) -> None:
+        """Sets the member's reference to the owner, where the member's table holds it; this may refuse."""
+        inverse = self.relation.inverse
+        if self.relation.link is not None or inverse is None:
+            return
+        # what points elsewhere meanwhile is no member, and stays as it is
+        if owner is not None or getattr(item, inverse) is self.owner:
+            setattr(item, inverse, owner)
+
+    def _other_side(self, item: M) -> Collection[Any] | None:
+        """Gives the member's own collection of a many-to-many relation, ready to be changed, if it is at hand."""
+        inverse = self.relation.inverse
+        if self.relation.link is None or inverse is None:
+            return None
+        related = item.__orm_related__ or {}
+        if is_persistent(item) and inverse not in related:
+            return None
+        other: Collection[Any] = getattr(item, inverse)
+        other._touch()
+        return other
 
     def _check(self, item: object) -> None:
         target = self.relation.target
@@ -177,6 +239,21 @@ class Collection(Generic[M]):
 
 
 is_collection: Callable[[object], TypeIs[Collection[Any]]] = narrower(Collection)
+
+
+def not_loaded(collection: Collection[Any]) -> Exception:
+    """Gives the error for reading a collection that was not loaded."""
+    origin = collection.owner.__orm_origin__
+    if origin is not None and origin.owner.closed:
+        return SessionClosedError(
+            f"{collection!r}, and its session is closed",
+            hint=f"load it inside the block: `await {collection.owner.__class__.__name__.lower()}"
+            f".{collection.relation.name}`",
+        )
+    return NotLoadedError(
+        f"{collection.relation.place} of {collection.owner!r} was not loaded",
+        hint=f"await it: `await {collection.owner.__class__.__name__.lower()}.{collection.relation.name}`",
+    )
 
 
 def _check_through(relation: RelationInfo, through: Any) -> None:

@@ -6,16 +6,17 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from cormorant._internal.narrowing import is_dict, is_list
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.state import MISSING, record_change, set_attribute, value_or_missing
-from cormorant.sql.types import SqlType
+from cormorant.sql.types import Array, SqlType
 
 Decode = Callable[[Any], Any]
 
 
 class Snapshot:
-    """A saved value of a mutable column, as opposed to what a driver gave."""
+    """A copy of a value that was saved, as opposed to what a driver gave."""
 
     __slots__ = ("value",)
 
@@ -23,23 +24,61 @@ class Snapshot:
         self.value = value
 
 
+def copier(type_: SqlType) -> Decode | None:
+    """Gives what makes an object's own list of the driver's, which is kept to compare with; None for other types."""
+    if not type_.mutable:
+        return None
+    return copy.deepcopy if isinstance(type_, Array) and type_.item.mutable else list
+
+
 def readers(info: ModelInfo, decoder: Callable[[SqlType], Decode | None]) -> list[tuple[str, Decode]]:
     """Gives a model's mutable columns, each with what makes a value of the driver's: one that nobody else holds."""
-    return [(column.attribute, decoder(column.type) or list) for column in info.mutable_columns]
+    return [(column.attribute, decoder(column.type) or copier(column.type) or list) for column in info.mutable_columns]
 
 
-def find_changes_inside(instance: Model, columns: Sequence[tuple[str, Decode]]) -> None:
-    """Notes a column as changed if its value is no longer what was loaded or saved."""
+def saved_value_of(saved: Any, decode: Decode) -> Any:
+    """Gives a value as the database has it, in an object of its own."""
+    if isinstance(saved, Snapshot):
+        return copy.deepcopy(saved.value)
+    return None if saved is None else decode(saved)
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values are the same to a database: to Python, 1, 1.0 and True are equal, also inside a document."""
+    if one is other:
+        return True
+    if type(one) is not type(other):
+        return False
+    if is_dict(one):
+        return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
+    if is_list(one):
+        return len(one) == len(other) and all(map(same, one, other))
+    return bool(one == other)
+
+
+def find_changes_inside(instance: Model, columns: Sequence[tuple[str, Decode]]) -> bool:
+    """Notes columns as changed whose values are no longer what was loaded or saved.
+
+    Returns:
+        Whether there are any that were not noted yet.
+    """
     raw = value_or_missing(instance, "__orm_raw__")
     if raw is MISSING:
-        return
-    changes = instance.__orm_changes__ or ()
+        return False
+    found = False
     for saved, (name, decode) in zip(raw, columns, strict=True):
-        if saved is None or name in changes:
+        current = value_or_missing(instance, name)
+        if saved is None or current is MISSING:
             continue
-        original = saved.value if isinstance(saved, Snapshot) else decode(saved)
-        if original != value_or_missing(instance, name):
-            _note(instance, name, copy.deepcopy(original))
+        original = saved_value_of(saved, decode)
+        changes = instance.__orm_changes__
+        if changes and name in changes:
+            # the value that an assignment replaced may have been changed in place before
+            changes[name] = original
+        elif not same(original, current):
+            found = True
+            _note(instance, name, original)
+    return found
 
 
 def _note(instance: Model, name: str, original: Any) -> None:

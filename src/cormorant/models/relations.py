@@ -14,6 +14,7 @@ from cormorant.models.specs import RelationSpec
 from cormorant.models.state import (
     DETACHED,
     MISSING,
+    is_persistent,
     is_set,
     set_attribute,
     unset,
@@ -155,7 +156,22 @@ def relate(instance: Model, relation: RelationInfo, value: Any) -> None:
         )
     else:
         copy_key(instance, relation, value)
+    if relation.inverse is not None:
+        _show_to_new(instance, relation, value)
     keep_related(instance, relation.name, value)
+
+
+def _show_to_new(instance: Model, relation: RelationInfo, value: Model | None) -> None:
+    """Has a new target show who points to it: no row could; one that has a row is told when this is written."""
+    before = (instance.__orm_related__ or {}).get(relation.name)
+    for target, shown in ((before, False), (value, True)):
+        if target is None or is_persistent(target):
+            continue
+        if target.__info__.relation(relation.inverse or "").kind == "reverse_many":
+            collection: Collection[Any] = getattr(target, relation.inverse or "")
+            collection.include(instance) if shown else collection.exclude(instance)
+        else:
+            keep_related(target, relation.inverse or "", instance if shown else None)
 
 
 def copy_key(instance: Model, relation: RelationInfo, value: Model) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
 
-from cormorant.errors import NotLoadedError, SessionNotEntered, UnsavedError
+from cormorant.errors import NotLoadedError, SessionClosedError, SessionNotEntered, UnsavedError
 
 if TYPE_CHECKING:
     from cormorant.models.collections import Collection
@@ -165,7 +165,13 @@ def missing_attribute(instance: Model, name: str) -> Exception:
     info = type(instance).__info__
     if name not in info.fields:
         return AttributeError(f"{info.name!r} object has no attribute {name!r}", name=name, obj=instance)
-    if is_persistent(instance):
+    origin = instance.__orm_origin__
+    if origin is not None and not origin.pending:
+        if origin.owner.closed:
+            return SessionClosedError(
+                f"{info.name}.{name} of {instance!r} was not loaded, and its session is closed",
+                hint="load it inside the block: `author = await article.author`",
+            )
         return NotLoadedError(
             f"{info.name}.{name} of {instance!r} was not loaded",
             hint="await the object first: `author = await article.author`",
@@ -253,9 +259,9 @@ def record_change(instance: Model, name: str) -> None:
 
 def unset(instance: Model, name: str) -> None:
     """Takes a column's value away: it will be made later."""
-    if is_set(instance, name):
-        record_change(instance, name) if name not in (instance.__orm_changes__ or ()) else None
-        object.__delattr__(instance, name)
+    if name not in (instance.__orm_changes__ or ()):
+        record_change(instance, name)
+    unset_silently(instance, name)
     if not is_ghost(instance):
         set_class(instance, type(instance).__info__.ghost)
 

@@ -1,167 +1,214 @@
-"""Writes what a flush did into the objects, and logs how to undo it; the only place where a flush touches objects."""
+"""Writes what a flush did into the objects; the only place where a flush touches them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
-from cormorant.models.inside import remember_raw
+from cormorant.models.collections import is_collection
+from cormorant.models.inside import remember_raw, same
+from cormorant.models.links import RelationInfo
+from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
-from cormorant.models.state import (
-    MISSING,
-    Origin,
-    bare_key,
-    is_ghost,
-    is_set,
-    key_of,
-    set_attribute,
-    set_class,
-    unset_silently,
-    value_or_missing,
+from cormorant.models.state import MISSING, Origin, bare_key, set_attribute, set_class, value_or_missing
+from cormorant.persistence.changes import (
+    ChangeSet,
+    CollectionChange,
+    DeleteChange,
+    FlushResult,
+    InsertChange,
+    PendingKey,
+    UpdateChange,
+    saved_value,
 )
-from cormorant.persistence.changes import ChangeSet, DeleteChange, InsertChange, PendingKey, UpdateChange, key_tuple
-from cormorant.persistence.flush_plan import FlushResult
-from cormorant.persistence.identity_map import IdentityMap
-from cormorant.persistence.restore import restore
 from cormorant.persistence.unit_of_work import UnitOfWork
-
-Log = Callable[[Callable[[], None]], None]
 
 
 class Acceptance:
     """One flush's results on their way into the objects.
 
+    Objects may have changed while the flush ran: what did stays changed, against what was written.
+
     Args:
         origin: What the written objects come from now.
-        log: Takes the functions that undo each step.
     """
 
-    def __init__(self, unit: UnitOfWork, identity: IdentityMap, origin: Origin, log: Log) -> None:
+    def __init__(self, unit: UnitOfWork, origin: Origin, result: FlushResult) -> None:
         self.unit = unit
-        self.identity = identity
         self.origin = origin
-        self.log = log
+        self.result = result
 
-    def accept(self, changes: ChangeSet, result: FlushResult) -> None:
+    def accept(self, changes: ChangeSet) -> None:
         """Takes the whole flush over."""
         for insert in changes.inserts:
-            self._inserted(insert, result.made.get(id(insert.instance), {}))
+            self._inserted(insert)
         for update in changes.updates:
-            self._updated(update, result.made.get(id(update.instance), {}))
+            self._updated(update)
+        for part in changes.collections:
+            self._written(part)
         for delete in changes.deletes:
             self._deleted(delete)
-        copy_keys_of_new_parents(changes)
-        for insert in changes.inserts:
-            settle(insert.instance)
-        for collection in changes.collections:
-            added, removed = dict(collection.added), dict(collection.removed)
-            collection.flushed()
-            self.unit.collections.pop(id(collection), None)
-            if added or removed:
-                self.log(partial(collection.pending_again, added, removed))
 
-    def _inserted(self, change: InsertChange, made: Mapping[str, Any]) -> None:
-        instance = change.instance
-        before = instance.__orm_origin__
+    # ---- rows
+
+    def _inserted(self, change: InsertChange) -> None:
+        instance, info, unit = change.instance, change.info, self.unit
+        made = self.result.made.get(id(instance), {})
+        changed, keys = self._take_values(instance, change.values)
+        for name, value in made.items():
+            if value_or_missing(instance, name) is MISSING:
+                set_attribute(instance, name, value)
+            else:
+                changed[name] = value
+        self._settle(instance, info, change.values, made, changed)
+        unit.history.marks[-1].made[id(instance)] = (*made, *keys)
+        unit.identity.put(info, bare_key(tuple([self._value(change, made, n) for n in info.key_attributes])), instance)
+        if unit.new.pop(id(instance), None) is None:
+            # deleted while it was being written: now there is a row to delete
+            unit.delete(instance)
+        self._mirror(instance, info, {}, made.keys() | change.values.keys())
+
+    def _value(self, change: InsertChange | UpdateChange, made: Mapping[str, Any], name: str) -> Any:
+        value = made[name] if name in made else change.values[name]
+        return self.result.value(value) if isinstance(value, PendingKey) else value
+
+    def _updated(self, change: UpdateChange) -> None:
+        instance, info = change.instance, change.info
+        made = self.result.made.get(id(instance), {})
+        changed, _ = self._take_values(instance, change.values)
+        for name, before in (instance.__orm_changes__ or {}).items():
+            if name not in change.values and not same(before, value_or_missing(instance, name)):
+                changed[name] = before
         for name, value in made.items():
             set_attribute(instance, name, value)
-        remember_raw(instance, change.info, change.values, made)
-        set_attribute(instance, "__orm_changes__", None)
-        set_attribute(instance, "__orm_origin__", self.origin)
-        self.unit.new.pop(id(instance), None)
-        key = key_of(instance) if all(is_set(instance, n) for n in change.info.key_attributes) else MISSING
-        if key is not MISSING:
-            self.identity.put(change.info, key, instance)
-        self.log(lambda: self._undo_insert(change, tuple(made), before))
-
-    def _undo_insert(self, change: InsertChange, made: tuple[str, ...], before: Any) -> None:
-        """Makes an object new again: without its row it has no key, and nothing the database made."""
-        instance = change.instance
-        self.identity.discard(change.info, key_of(instance), instance)
-        self.unit.forget(instance)
-        for name in made:
-            unset_silently(instance, name)
-        for name, value in change.values.items():
-            if isinstance(value, PendingKey):
-                unset_silently(instance, name)
-        set_attribute(instance, "__orm_changes__", None)
-        set_attribute(instance, "__orm_origin__", None)
-        if made:
-            set_class(instance, change.info.ghost)
-
-    def _updated(self, change: UpdateChange, made: Mapping[str, Any]) -> None:
-        instance = change.instance
-        before, raw = instance.__orm_origin__, value_or_missing(instance, "__orm_raw__")
-        kept = {**change.originals, **{name: value_or_missing(instance, name) for name in made}}
-        for name, value in made.items():
-            set_attribute(instance, name, value)
-        remember_raw(instance, change.info, change.values, made)
-        still_changed = self._changed_meanwhile(change)
-        set_attribute(instance, "__orm_changes__", still_changed or None)
-        set_attribute(instance, "__orm_origin__", self.origin)
-        if not still_changed:
-            self.unit.dirty.pop(id(instance), None)
+        self._settle(instance, info, change.values, made, changed)
         self._rename(change)
-        self.log(lambda: self._undo_update(change, kept, before, raw))
+        self._mirror(instance, info, change.originals, change.values.keys())
 
-    def _changed_meanwhile(self, change: UpdateChange) -> dict[str, Any]:
-        """Gives the columns written again while the flush ran: they stay dirty, against what was just saved."""
-        found: dict[str, Any] = {}
-        for name, saved in change.values.items():
-            current = value_or_missing(change.instance, name)
-            mutable = change.info.by_attribute[name].type.mutable
-            if not isinstance(saved, PendingKey) and current is not saved and not mutable and current != saved:
-                found[name] = saved
-        return found
+    def _take_values(self, instance: Model, values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+        """Fills in the keys that were waited for.
+
+        Returns:
+            The columns that have changed since with what was written, and the columns that were filled in.
+        """
+        changed: dict[str, Any] = {}
+        filled: list[str] = []
+        get = object.__getattribute__
+        for name, value in values.items():
+            if isinstance(value, PendingKey):
+                filled.append(name)
+                self._fill_in(instance, name, value, changed)
+                continue
+            try:
+                current = get(instance, name)
+            except AttributeError:
+                current = MISSING
+            # a change inside of a document is found by its copy
+            if current is not value and not same(value, current):
+                changed[name] = value
+        return changed, filled
+
+    def _fill_in(self, instance: Model, name: str, pending: PendingKey, changed: dict[str, Any]) -> None:
+        written, current = self.result.value(pending), value_or_missing(instance, name)
+        related = (instance.__orm_related__ or {}).values()
+        if current is MISSING and any(held is pending.instance for held in related):
+            set_attribute(instance, name, written)
+        elif current != written:
+            changed[name] = written
+
+    def _settle(
+        self,
+        instance: Model,
+        info: ModelInfo,
+        written: Mapping[str, Any],
+        made: Mapping[str, Any],
+        changed: dict[str, Any],
+    ) -> None:
+        """Makes an object one that stands for its row: clean, but for what has changed since."""
+        if info.mutable_columns:
+            remember_raw(instance, info, written, made)
+        set_attribute(instance, "__orm_changes__", changed or None)
+        set_attribute(instance, "__orm_origin__", self.origin)
+        self.unit.dirty.pop(id(instance), None)
+        if changed:
+            self.unit.touched(instance)
+        if is_complete(instance, info):
+            set_class(instance, info.cls)
 
     def _rename(self, change: UpdateChange) -> None:
-        new = key_tuple(change.instance)
-        if new != change.key:
-            self.identity.discard(change.info, bare_key(change.key), change.instance)
-            self.identity.put(change.info, key_of(change.instance), change.instance)
-
-    def _undo_update(self, change: UpdateChange, values: Mapping[str, Any], before: Any, raw: Any) -> None:
-        restore(change.instance, values)
-        set_attribute(change.instance, "__orm_origin__", before)
-        if raw is not MISSING:
-            set_attribute(change.instance, "__orm_raw__", raw)
-        self._rename_back(change)
-
-    def _rename_back(self, change: UpdateChange) -> None:
-        known = self.identity.of(change.info)
-        for key in [key for key, held in known.items() if held is change.instance]:
-            del known[key]
-        self.identity.put(change.info, key_of(change.instance), change.instance)
+        if change.values.keys().isdisjoint(change.info.key_attributes):
+            return
+        written = dict(zip(change.info.key_attributes, change.key, strict=True))
+        key = [self._value(change, {}, n) if n in change.values else old for n, old in written.items()]
+        identity = self.unit.identity
+        identity.discard(change.info, bare_key(change.key), change.instance)
+        identity.put(change.info, bare_key(tuple(key)), change.instance)
 
     def _deleted(self, change: DeleteChange) -> None:
-        instance = change.instance
-        self.unit.deleted.pop(id(instance), None)
-        self.unit.dirty.pop(id(instance), None)
-        key = bare_key(change.key)
-        self.identity.discard(change.info, key, instance)
-        before = instance.__orm_origin__
+        instance, unit = change.instance, self.unit
+        self._mirror(instance, change.info, {n: saved_value(instance, n) for n in change.info.fields}, ())
+        unit.dirty.pop(id(instance), None)
+        unit.identity.discard(change.info, bare_key(change.key), instance)
         set_attribute(instance, "__orm_origin__", None)
         set_attribute(instance, "__orm_changes__", None)
+        if unit.deleted.pop(id(instance), None) is None:
+            # added again while its row was being deleted
+            unit.add(instance)
 
-        def undo() -> None:
-            set_attribute(instance, "__orm_origin__", before)
-            self.identity.put(change.info, key, instance)
+    # ---- the other side of relations
 
-        self.log(undo)
+    def _written(self, change: CollectionChange) -> None:
+        collection = change.collection
+        self.unit.history.keep_collection(collection)
+        collection.written(change.added, change.removed)
+        if not (collection.added or collection.removed):
+            self.unit.collections.pop(id(collection), None)
+
+    def _mirror(self, instance: Model, info: ModelInfo, before: Mapping[str, Any], written: Iterable[str]) -> None:
+        """Shows in loaded collections what has come and gone by a foreign key."""
+        for relation in mirrored(info):
+            if not before.keys().isdisjoint(relation.local):
+                old = [before.get(name, value_or_missing(instance, name)) for name in relation.local]
+                self._show(relation, instance, old, shown=False)
+            if not set(relation.local).isdisjoint(written):
+                new = [value_or_missing(instance, name) for name in relation.local]
+                self._show(relation, instance, new, shown=True)
+
+    def _show(self, relation: RelationInfo, instance: Model, key: list[Any], *, shown: bool) -> None:
+        target: Model | None = self.unit.identity.get(relation.target, bare_key(tuple(key)))
+        related = target.__orm_related__ if target is not None else None
+        held = related.get(relation.inverse or "", MISSING) if related else MISSING
+        if is_collection(held):
+            self.unit.history.keep_collection(held)
+            held.include(instance) if shown else held.exclude(instance)
+        elif related and held is not MISSING and (shown or held is instance):
+            related[relation.inverse or ""] = instance if shown else None
 
 
-def copy_keys_of_new_parents(changes: ChangeSet) -> None:
-    """Writes the keys that the flush made into the columns that point to them."""
-    written: list[InsertChange | UpdateChange] = [*changes.inserts, *changes.updates]
-    for change in written:
-        for name, value in change.values.items():
-            if isinstance(value, PendingKey):
-                set_attribute(change.instance, name, getattr(value.instance, value.attribute))
+def settle_unchanged(unit: UnitOfWork, instances: Iterable[Model]) -> None:
+    """Forgets the changes of objects that have their first values again."""
+    for instance in instances:
+        changes = instance.__orm_changes__ or {}
+        if all(same(before, value_or_missing(instance, name)) for name, before in changes.items()):
+            set_attribute(instance, "__orm_changes__", None)
+            unit.dirty.pop(id(instance), None)
+            if is_complete(instance, type(instance).__info__):
+                set_class(instance, type(instance).__info__.cls)
 
 
-def settle(instance: Model) -> None:
-    """Makes a ghost a plain instance once every column has a value."""
-    info = type(instance).__info__
-    if is_ghost(instance) and all(is_set(instance, name) for name in info.fields):
-        set_class(instance, info.cls)
+def is_complete(instance: Model, info: ModelInfo) -> bool:
+    """Whether every column has a value."""
+    get = object.__getattribute__
+    try:
+        for name in info.fields:
+            get(instance, name)
+    except AttributeError:
+        return False
+    return True
+
+
+@lru_cache(maxsize=1000)
+def mirrored(info: ModelInfo) -> tuple[RelationInfo, ...]:
+    """Gives the relations held by a model's own columns whose other side is declared."""
+    return tuple(r for r in info.relations.values() if r.kind == "to_one" and r.inverse is not None)

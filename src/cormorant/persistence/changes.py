@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from cormorant.errors import FlushError, ValidationError
-from cormorant.models.collections import Collection
-from cormorant.models.links import LinkTable, RelationInfo
+from cormorant.models.collections import Collection, is_collection
+from cormorant.models.inside import same
 from cormorant.models.metadata import ColumnInfo, ModelInfo
 from cormorant.models.model import Model
-from cormorant.models.state import MISSING, is_set, key_of, value_or_missing
+from cormorant.models.state import MISSING, bare_key, is_persistent, is_set, value_or_missing
 from cormorant.models.validation import Problem, problems_of
+from cormorant.sql.statements import TypedColumn
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class UpdateChange:
 
     Args:
         key: The key the row has in the database.
-        version: The version it had when it was loaded; None where the model has none.
+        version: The version it had when it was loaded; None where the model has none, or it was never loaded.
         originals: The values before the change, as far as they were known.
     """
 
@@ -64,27 +65,62 @@ class DeleteChange:
 
 @dataclass(frozen=True, slots=True)
 class LinkChange:
-    """A link of a many-to-many relation to make or to drop."""
+    """A link of a many-to-many relation to make or to drop.
 
-    link: LinkTable
-    relation: RelationInfo
-    near: Model
-    far: Model
+    Args:
+        columns: The columns of the table of links, one end's key after the other's; the same for both sides.
+        ends: The objects whose keys they hold.
+    """
+
+    table: str
+    columns: tuple[TypedColumn, ...]
+    ends: tuple[Model, Model]
     added: bool
 
 
 @dataclass(frozen=True, slots=True)
+class CollectionChange:
+    """What came and went in a collection."""
+
+    collection: Collection[Any]
+    added: tuple[Model, ...]
+    removed: tuple[Model, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ChangeSet:
-    """All that one flush writes."""
+    """All that one flush writes.
+
+    Args:
+        collections: What is no longer pending once the flush has run.
+        unchanged: Objects that were written to and have their first values again.
+    """
 
     inserts: tuple[InsertChange, ...] = ()
     updates: tuple[UpdateChange, ...] = ()
     deletes: tuple[DeleteChange, ...] = ()
     links: tuple[LinkChange, ...] = ()
-    collections: tuple[Collection[Any], ...] = ()
+    collections: tuple[CollectionChange, ...] = ()
+    unchanged: tuple[Model, ...] = ()
 
-    def __bool__(self) -> bool:
-        return bool(self.inserts or self.updates or self.deletes or self.links)
+    @property
+    def rows(self) -> int:
+        """How many rows are written."""
+        return len(self.inserts) + len(self.updates) + len(self.deletes) + len(self.links)
+
+
+@dataclass(slots=True)
+class FlushResult:
+    """What the database made: for each object, by its id, the values by attribute."""
+
+    made: dict[int, dict[str, Any]] = field(default_factory=dict[int, dict[str, Any]])
+
+    def value(self, pending: PendingKey) -> Any:
+        """Gives a key made by an earlier step, or the one the object had all along."""
+        made = self.made.get(id(pending.instance))
+        if made is not None and pending.attribute in made:
+            return made[pending.attribute]
+        return value_or_missing(pending.instance, pending.attribute)
 
 
 def collect(
@@ -99,33 +135,47 @@ def collect(
         ValidationError: Listing every value that cannot be saved.
     """
     problems: list[Problem] = []
-    inserts = tuple(_insert(instance, problems) for instance in new)
-    gone = set(map(id, deleted))
-    updates = (_update(instance, problems) for instance in dirty if id(instance) not in gone)
-    changed = tuple(change for change in updates if change is not None)
-    kept = tuple(collections)
+    gone = {id(instance): instance for instance in deleted}
+    inserts = [_insert(instance, problems) for instance in new]
+    updates: list[UpdateChange] = []
+    unchanged: list[Model] = []
+    for instance in dirty:
+        if id(instance) not in gone:
+            change = _update(instance, problems)
+            unchanged.append(instance) if change is None else updates.append(change)
     if problems:
         raise ValidationError(problems)
-    return ChangeSet(inserts, changed, tuple(map(_delete, deleted)), tuple(_unique_links(kept)), kept)
+    parts = [CollectionChange(c, tuple(c.added.values()), tuple(c.removed.values())) for c in collections]
+    return ChangeSet(
+        tuple(inserts),
+        tuple(updates),
+        tuple([_delete(instance) for instance in gone.values()]),
+        tuple(_links(parts)) if parts else (),
+        tuple(parts),
+        tuple(unchanged),
+    )
 
 
 def _insert(instance: Model, problems: list[Problem]) -> InsertChange:
     info = type(instance).__info__
-    waiting = pending_keys(instance, info)
+    waiting = pending_keys(instance, info) if instance.__orm_related__ else {}
     values: dict[str, Any] = {}
+    get = object.__getattribute__
     for column in info.columns:
         name = column.attribute
         if name in waiting:
             values[name] = waiting[name]
             continue
-        value = value_or_missing(instance, name)
-        if value is not MISSING and column.spec.computed is None:
+        try:
+            value = get(instance, name)
+        except AttributeError:
+            if not column.server_made:
+                problems.append((f"{info.name}.{name}", _no_value(column)))
+            continue
+        if column.spec.computed is None:
             values[name] = copy.deepcopy(value) if column.type.mutable else value
-        elif not column.server_made:
-            problems.append((f"{info.name}.{name}", _no_value(column)))
     problems += problems_of(info, {k: v for k, v in values.items() if k not in waiting} if waiting else values)
-    key_given = all(name in values for name in info.key_attributes)
-    return InsertChange(instance, info, values, key_given)
+    return InsertChange(instance, info, values, set(info.key_attributes) <= values.keys())
 
 
 def _no_value(column: ColumnInfo) -> str:
@@ -137,11 +187,8 @@ def _no_value(column: ColumnInfo) -> str:
 def pending_keys(instance: Model, info: ModelInfo) -> dict[str, PendingKey]:
     """Gives the key columns whose value a new related object will bring."""
     found: dict[str, PendingKey] = {}
-    related = instance.__orm_related__
-    if not related:
-        return found
-    for name, value in related.items():
-        if value is None or isinstance(value, Collection):
+    for name, value in (instance.__orm_related__ or {}).items():
+        if value is None or is_collection(value):
             continue
         relation = info.relations[name]
         if relation.kind != "to_one":
@@ -156,23 +203,19 @@ def _update(instance: Model, problems: list[Problem]) -> UpdateChange | None:
     info = type(instance).__info__
     originals = instance.__orm_changes__ or {}
     waiting = pending_keys(instance, info)
-    values: dict[str, Any] = dict(waiting)
-    for name, original in originals.items():
-        value = value_or_missing(instance, name)
-        if value is MISSING or name in waiting or (original is not MISSING and _equal(original, value)):
+    values: dict[str, Any] = {}
+    # in the model's order, so that the order of writing makes no statements of their own
+    for name in [name for name in info.fields if name in originals or name in waiting]:
+        value = waiting[name] if name in waiting else value_or_missing(instance, name)
+        before = originals.get(name, MISSING)
+        if value is MISSING or (before is not MISSING and same(before, value)):
             continue
-        column = info.by_attribute[name]
-        values[name] = copy.deepcopy(value) if column.type.mutable else value
+        values[name] = copy.deepcopy(value) if info.by_attribute[name].type.mutable else value
     if not values:
         return None
     problems += problems_of(info, {k: v for k, v in values.items() if k not in waiting})
     _refuse_generated(instance, info, values)
-    return UpdateChange(instance, info, values, dict(originals), _row_key(instance, info), _version(instance, info))
-
-
-def _equal(original: Any, value: Any) -> bool:
-    # 1 == True and 1 == 1.0 to Python, yet the column's value changed
-    return original is value or (type(original) is type(value) and bool(original == value))
+    return UpdateChange(instance, info, values, dict(originals), _key(instance), _version(instance, info))
 
 
 def _refuse_generated(instance: Model, info: ModelInfo, values: Mapping[str, Any]) -> None:
@@ -183,10 +226,20 @@ def _refuse_generated(instance: Model, info: ModelInfo, values: Mapping[str, Any
             raise FlushError(f"{info.name}.{name} of {instance!r} was set, and {what}", hint="leave it alone")
 
 
-def _row_key(instance: Model, info: ModelInfo) -> tuple[Any, ...]:
-    """Gives the key the row has: where it was changed, the one before."""
-    originals = instance.__orm_changes__ or {}
-    return tuple(originals.get(name, value_or_missing(instance, name)) for name in info.key_attributes)
+def saved_value(instance: Model, name: str) -> Any:
+    """Gives a column's value as its row has it, or MISSING."""
+    changes = instance.__orm_changes__
+    return changes[name] if changes and name in changes else value_or_missing(instance, name)
+
+
+def _key(instance: Model) -> tuple[Any, ...]:
+    return tuple([saved_value(instance, name) for name in type(instance).__info__.key_attributes])
+
+
+def row_key(instance: Model) -> Any:
+    """Gives the key an object's row has, as identity maps hold it; None where it has none yet."""
+    key = _key(instance)
+    return None if MISSING in key else bare_key(key)
 
 
 def _version(instance: Model, info: ModelInfo) -> int | None:
@@ -200,28 +253,30 @@ def _version(instance: Model, info: ModelInfo) -> int | None:
 
 def _delete(instance: Model) -> DeleteChange:
     info = type(instance).__info__
-    return DeleteChange(instance, info, _row_key(instance, info), _version(instance, info))
+    return DeleteChange(instance, info, _key(instance), _version(instance, info))
 
 
-def _unique_links(collections: Iterable[Collection[Any]]) -> Iterable[LinkChange]:
+def _links(changes: Iterable[CollectionChange]) -> Iterable[LinkChange]:
     """Gives each link once: it may have been made from both ends."""
     seen: set[tuple[str, int, int, bool]] = set()
-    for collection in collections:
-        link = collection.relation.link
+    for change in changes:
+        relation, owner = change.collection.relation, change.collection.owner
+        link = relation.link
         if link is None:
             continue
-        for added, members in ((True, collection.added), (False, collection.removed)):
-            for member in members.values():
-                ends = (collection.owner, member)
-                columns = (link.near, link.far)
-                first = 0 if link.near <= link.far else 1
-                mark = (f"{link.table}{columns[first]}", id(ends[first]), id(ends[1 - first]), added)
+        near, far = _typed(link.near, relation.owner), _typed(link.far, relation.target)
+        turned = link.near > link.far
+        columns = (*far, *near) if turned else (*near, *far)
+        for added, members in ((True, change.added), (False, change.removed)):
+            for member in members:
+                if not (added or is_persistent(member)):
+                    continue
+                ends = (member, owner) if turned else (owner, member)
+                mark = (link.table, id(ends[0]), id(ends[1]), added)
                 if mark not in seen:
                     seen.add(mark)
-                    yield LinkChange(link, collection.relation, collection.owner, member, added)
+                    yield LinkChange(link.table, columns, ends, added)
 
 
-def key_tuple(instance: Model) -> tuple[Any, ...]:
-    """Gives an instance's key as a tuple, also where it is one value."""
-    key = key_of(instance)
-    return key if len(type(instance).__info__.key_attributes) > 1 else (key,)
+def _typed(names: tuple[str, ...], info: ModelInfo) -> tuple[TypedColumn, ...]:
+    return tuple(TypedColumn(name, column.type) for name, column in zip(names, info.key_columns, strict=True))

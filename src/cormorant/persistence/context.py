@@ -11,7 +11,6 @@ from contextvars import ContextVar
 from typing import Any, Generic, Literal, TypeVar
 
 from cormorant._internal.frames import frame_outside
-from cormorant.errors import SessionTaskError
 
 S = TypeVar("S")
 
@@ -80,21 +79,14 @@ def innermost() -> Cell[Any] | None:
     return cell
 
 
-def check_innermost(frame: Frame[Any], verb: str) -> None:
-    """Refuses a transaction verb of a context whose block is not the state's innermost one, `frame`.
-
-    Raises:
-        SessionTaskError: Naming both blocks.
-    """
-    cell = innermost()
-    while cell is not None and (cell.frame is None or cell.frame.state is not frame.state):
+def innermost_frame(state: S) -> Frame[S] | None:
+    """Gives the innermost open frame of one state in this context, or None."""
+    cell = current.get()
+    while cell is not None:
+        if cell.frame is not None and cell.frame.state is state:
+            return cell.frame
         cell = cell.parent
-    mine = frame.root if cell is None or cell.frame is None else cell.frame
-    if mine is not frame:
-        raise SessionTaskError(
-            f"{verb} by {task_name()} at {caller()}, while {frame} is open",
-            hint="end that block first, or give this task a session of its own: async with AsyncSession()",
-        )
+    return None
 
 
 def task_name() -> str:
@@ -104,6 +96,13 @@ def task_name() -> str:
     except RuntimeError:
         task = None
     return task.get_name() if task is not None else "no task"
+
+
+def whereabouts(task: asyncio.Task[Any]) -> str:
+    """Gives a task's name and the line it waits at, for messages."""
+    frames = task.get_stack(limit=1)
+    place = f" at {frames[0].f_code.co_filename}:{frames[0].f_lineno}" if frames else ""
+    return f"{task.get_name()}{place}"
 
 
 def caller() -> str:

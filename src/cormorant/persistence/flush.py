@@ -1,9 +1,11 @@
-"""Flushes: reads what is pending, plans, sends each step, and finds each returned row's object."""
+"""Runs a flush: plans it, resolves keys made on the way, sends each step, and finds each returned row's object."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from operator import itemgetter
 from typing import Any
 
 from cormorant.adapters.base import Connection, Row
@@ -12,98 +14,20 @@ from cormorant.errors import FlushError, StaleObjectError
 from cormorant.models.metadata import ColumnInfo
 from cormorant.models.state import Origin
 from cormorant.observability.performance import PerformanceTracker
-from cormorant.persistence.accept import Acceptance
-from cormorant.persistence.changes import ChangeSet, DeleteChange, InsertChange, PendingKey, UpdateChange, collect
-from cormorant.persistence.flush_plan import (
-    DeleteStep,
-    FlushPlan,
+from cormorant.persistence.accept import Acceptance, settle_unchanged
+from cormorant.persistence.changes import (
+    ChangeSet,
+    DeleteChange,
     FlushResult,
-    InsertStep,
-    LinkStep,
-    Step,
-    UpdateStep,
-    plan_flush,
+    InsertChange,
+    PendingKey,
+    UpdateChange,
+    collect,
 )
-from cormorant.persistence.identity_map import IdentityMap
+from cormorant.persistence.flush_plan import DeleteStep, FlushPlan, InsertStep, LinkStep, Step, UpdateStep, plan_flush
 from cormorant.persistence.transaction import TransactionStack
 from cormorant.persistence.unit_of_work import UnitOfWork
 from cormorant.sql.statements import Delete
-
-
-class Flusher:
-    """Writes what is pending, one flush at a time.
-
-    Args:
-        new_origin: Numbers a statement, for the objects that it writes.
-    """
-
-    def __init__(
-        self,
-        unit: UnitOfWork,
-        identity: IdentityMap,
-        transactions: TransactionStack,
-        new_origin: Callable[[], Origin],
-    ) -> None:
-        self.unit = unit
-        self.identity = identity
-        self.transactions = transactions
-        self._new_origin = new_origin
-        self._lock = asyncio.Lock()
-
-    async def flush(self, *, lone: bool) -> None:
-        """Writes what is pending.
-
-        Args:
-            lone: One row may go without BEGIN: the commit follows at once.
-        """
-        async with self._lock:
-            changes = self.changes()
-            if changes:
-                await self._run(changes, lone=lone)
-            self.unit.settle_unchanged()
-
-    def changes(self) -> ChangeSet:
-        """Gives what a flush would write, as values."""
-        unit = self.unit
-        unit.find_changes_inside()
-        unit.cascade()
-        return collect(
-            list(unit.new.values()),
-            list(unit.dirty.values()),
-            list(unit.deleted.values()),
-            list(unit.collections.values()),
-        )
-
-    def plan(self, changes: ChangeSet) -> FlushPlan:
-        """Gives the statements that a flush would send."""
-        database = self.transactions.database
-        dialect, version = database.dialect, database.adapter.server_version
-
-        def insert_mode(*, key_given: bool, ascending: bool) -> Any:
-            return dialect.insert_mode(version, key_given=key_given, ascending=ascending)
-
-        return plan_flush(changes, insert_mode, batches=dialect.supports_array_binds)
-
-    async def _run(self, changes: ChangeSet, *, lone: bool) -> None:
-        transactions, origin = self.transactions, self._new_origin()
-
-        async def send(connection: Connection) -> FlushResult:
-            # the server's version is known once a connection is open, and decides how batches are matched
-            return await FlushRun(transactions.database, connection, transactions.tracker).run(self.plan(changes))
-
-        if lone and not transactions.is_open and is_lone(changes):
-            result = await transactions.use_alone(send)
-        else:
-            transactions.begin_implicit()
-            transactions.levels.note_write(origin.number)
-            result = await transactions.use(send)
-        Acceptance(self.unit, self.identity, origin, transactions.levels.log).accept(changes, result)
-
-
-def is_lone(changes: ChangeSet) -> bool:
-    """Whether one statement writes everything and the server alone decides its success: it needs no BEGIN."""
-    rows = len(changes.inserts) + len(changes.updates) + len(changes.deletes) + len(changes.links)
-    return rows == 1
 
 
 class FlushRun:
@@ -139,9 +63,9 @@ class FlushRun:
             await self._link(step, prepared, rows)
 
     def _resolved(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
-        if not any(isinstance(value, PendingKey) for value in row):
+        if PendingKey not in map(type, row):
             return row
-        return tuple(self.result.value(value) if isinstance(value, PendingKey) else value for value in row)
+        return tuple([self.result.value(value) if isinstance(value, PendingKey) else value for value in row])
 
     async def _each(self, prepared: PreparedWrite, rows: Sequence[tuple[Any, ...]]) -> list[Sequence[Row]]:
         """Sends one statement for each row; one trip to the driver where it can."""
@@ -202,7 +126,7 @@ class FlushRun:
         # RETURNING promises no order, but an identity counts up in the order of the SELECT's ORDER BY
         # (PostgreSQL's documentation of INSERT; T. Lane on pgsql-hackers): the smallest key is the first row's.
         key = step.returned.index(step.changes[0].info.key_columns[0])
-        ordered: list[Row] = sorted(found, key=lambda row: row[key])
+        ordered: list[Row] = sorted(found, key=itemgetter(key))
         for change, row in zip(step.changes, ordered, strict=True):
             self._keep(change, step.returned, prepared, row)
 
@@ -216,6 +140,11 @@ class FlushRun:
         width = len(places)
         for row in found:
             key = tuple(_decoded(d, v) for d, v in zip(prepared.decoders[:width], tuple(row)[:width], strict=True))
+            if key not in by_key:
+                raise FlushError(
+                    f"a row inserted into {step.statement.table!r} came back with the key {key!r}, which was not sent",
+                    hint="a trigger changes the key, or its type does not keep what it is given",
+                )
             self._keep(by_key[key], step.returned, prepared, tuple(row)[width:])
 
     # ---- updates, deletes, links
@@ -242,6 +171,73 @@ class FlushRun:
         statement = step.statement
         batch = statement.batch if isinstance(statement, Delete) else statement.mode != "row"
         await (self._batch(prepared, rows) if batch else self._each(prepared, rows))
+
+
+class Flusher:
+    """Writes what is pending, one flush at a time.
+
+    Args:
+        unit: What is pending.
+        numbers: Counts the session's statements.
+        origin: Gives what written objects come from, newer than every statement sent before.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        unit: UnitOfWork,
+        transactions: TransactionStack,
+        numbers: Iterator[int],
+        origin: Callable[[], Origin],
+    ) -> None:
+        self.database = database
+        self.unit = unit
+        self.transactions = transactions
+        self._numbers = numbers
+        self._origin = origin
+        self._lock = asyncio.Lock()
+
+    async def flush(self, *, lone: bool = False) -> None:
+        """Writes what is pending, in a transaction.
+
+        Args:
+            lone: Nothing follows: what is one row needs no transaction, because the server alone decides its success.
+        """
+        async with self._lock:
+            changes = self.changes()
+            if lone and changes.rows == 1 and self.transactions.allows_lone_writes:
+                await self.transactions.use_alone(lambda connection: self._write(connection, changes))
+            elif changes.rows:
+                await self.transactions.use(lambda connection: self._write_in_transaction(connection, changes))
+            else:
+                Acceptance(self.unit, self._origin(), FlushResult()).accept(changes)
+            if changes.unchanged:
+                settle_unchanged(self.unit, changes.unchanged)
+
+    async def _write_in_transaction(self, connection: Connection, changes: ChangeSet) -> None:
+        self.unit.history.note_write(next(self._numbers))
+        await self._write(connection, changes)
+
+    async def _write(self, connection: Connection, changes: ChangeSet) -> None:
+        # the server's version is known once a connection is open, and decides how batches are matched
+        result = await FlushRun(self.database, connection, self.transactions.tracker).run(self.plan(changes))
+        Acceptance(self.unit, self._origin(), result).accept(changes)
+
+    def changes(self) -> ChangeSet:
+        """Gives what a flush would write, as values.
+
+        Raises:
+            ValidationError: Listing every value that cannot be saved.
+        """
+        unit = self.unit
+        unit.find_changes_inside()
+        unit.cascade()
+        return collect(unit.new.values(), unit.dirty.values(), unit.deleted.values(), unit.collections.values())
+
+    def plan(self, changes: ChangeSet) -> FlushPlan:
+        """Gives the statements that a flush would send."""
+        dialect, version = self.database.dialect, self.database.adapter.server_version
+        return plan_flush(changes, partial(dialect.insert_mode, version), batches=dialect.supports_array_binds)
 
 
 def encode_row(encoders: Sequence[Callable[[Any], Any] | None], row: Sequence[Any]) -> list[Any]:

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
-from cormorant.models.state import Origin
-from cormorant.persistence.restore import unload
 
 
 class IdentityMap:
     """Holds instances strongly, so that an object keeps its identity while the session lives."""
 
-    __slots__ = ("by_model",)
+    __slots__ = ("by_model", "of")
+
+    of: Callable[[ModelInfo], dict[Any, Any]]
+    """Gives a model's instances by key; hydration reads and writes them directly."""
 
     def __init__(self) -> None:
-        # hydration reads and writes it directly
-        self.by_model: defaultdict[ModelInfo, dict[Any, Any]] = defaultdict(dict[Any, Any])
-
-    def of(self, info: ModelInfo) -> dict[Any, Any]:
-        """Gives a model's instances by key."""
-        return self.by_model[info]
+        self.by_model: defaultdict[ModelInfo, dict[Any, Any]] = defaultdict(dict)
+        # every query asks, and a bound method of C costs no Python call
+        self.of = self.by_model.__getitem__
 
     def get(self, info: ModelInfo, key: Any) -> Any:
         """Gives an instance, or None."""
@@ -39,10 +37,6 @@ class IdentityMap:
         if known.get(key) is instance:
             del known[key]
 
-    def models(self) -> Iterator[ModelInfo]:
-        """Gives the models that have instances."""
-        return iter([info for info, known in self.by_model.items() if known])
-
     def __iter__(self) -> Iterator[Model]:
         return (instance for known in list(self.by_model.values()) for instance in list(known.values()))
 
@@ -51,13 +45,6 @@ class IdentityMap:
 
     def __contains__(self, instance: object) -> bool:
         return any(instance is known for known in self)
-
-    def unload_since(self, number: int, origin: Origin) -> None:
-        """Makes references of what was loaded after a statement: it may show rows that are gone."""
-        for instance in self:
-            seen = instance.__orm_origin__
-            if seen is not None and seen.number > number:
-                unload(instance, origin)
 
     def clear(self) -> None:
         """Forgets everything."""

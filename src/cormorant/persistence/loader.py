@@ -6,13 +6,14 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any, Protocol
 
-from cormorant.errors import NotFoundError
+from cormorant.errors import NotFoundError, StaleObjectError
 from cormorant.models.collections import Collection
 from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.state import is_ghost, key_of, value_or_missing
 from cormorant.persistence.identity_map import IdentityMap
+from cormorant.persistence.unit_of_work import UnitOfWork
 from cormorant.query.spec import QuerySpec
 from cormorant.sql.columns import Column, JoinSource
 from cormorant.sql.nodes import Expr, In, Logical
@@ -25,6 +26,7 @@ class Reader(Protocol):
     """Runs queries for the loader; session states do."""
 
     identity: IdentityMap
+    unit: UnitOfWork
 
     async def fetch(self, spec: QuerySpec, *, autoflush: bool = True) -> list[Any]:
         """Runs a query."""
@@ -78,7 +80,31 @@ async def load_collections(reader: Reader, instance: Model, relation: RelationIn
         for key, item in await _pairs(reader, relation, chunk):
             found[key].append(item)
     for key, owner in owners.items():
-        getattr(owner, relation.name).fill(found[key])
+        collection = getattr(owner, relation.name)
+        reader.unit.history.keep_unread(collection)
+        collection.fill(found[key])
+
+
+async def refresh(reader: Reader, instances: Sequence[Model]) -> None:
+    """Reads objects again, over what they hold, in one query for each model.
+
+    Raises:
+        StaleObjectError: A row does not exist any more.
+    """
+    by_model: dict[ModelInfo, dict[Any, Model]] = {}
+    for instance in instances:
+        by_model.setdefault(type(instance).__info__, {})[key_of(instance)] = instance
+    for info, wanted in by_model.items():
+        columns = [info.column(name) for name in info.key_attributes]
+        found: set[int] = set()
+        for chunk in chunks(wanted):
+            found.update(map(id, await reader.fetch(by_keys(info, columns, chunk), autoflush=False)))
+        for key, instance in wanted.items():
+            if id(instance) not in found:
+                raise StaleObjectError(f"{info.name} {key!r} does not exist any more", hint="expunge() the object")
+            for held in (instance.__orm_related__ or {}).values():
+                if isinstance(held, Collection):
+                    held.unload()
 
 
 def members(relation: RelationInfo, owner: Model) -> QuerySpec:
@@ -92,7 +118,7 @@ async def _pairs(reader: Reader, relation: RelationInfo, keys: Sequence[Any]) ->
     spec = by_keys(relation.target, near, keys)
     columns = (*near, relation.target.cls)
     spec = spec.changed(("pairs", *(column.key for column in near)), (), columns=columns, output="tuples")
-    rows = await reader.fetch(spec, autoflush=False)
+    rows = await reader.fetch(spec)
     width = len(near)
     return [(row[0] if width == 1 else tuple(row[:width]), row[width]) for row in rows]
 

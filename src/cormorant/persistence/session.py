@@ -17,6 +17,7 @@ from cormorant.dialects.base import IsolationLevel, check_isolation
 from cormorant.errors import (
     AmbiguousSession,
     ConfigurationError,
+    ForeignInstanceError,
     NotFoundError,
     QueryError,
     SessionClosedError,
@@ -28,12 +29,11 @@ from cormorant.errors import (
 )
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model, ObjectsDescriptor
-from cormorant.models.state import is_ghost, key_of
+from cormorant.models.state import is_ghost
 from cormorant.observability.performance import PerformanceTracker, StatementStats
 from cormorant.persistence import context, loader
+from cormorant.persistence.blocks import Block
 from cormorant.persistence.identity_map import IdentityMap
-from cormorant.persistence.levels import Level
-from cormorant.persistence.restore import unload
 from cormorant.persistence.result import Result
 from cormorant.persistence.state import SessionState
 from cormorant.persistence.transaction import Options
@@ -53,39 +53,43 @@ class Transaction:
     Leaving the block flushes and commits, or releases the savepoint; leaving it by an exception rolls back.
     """
 
-    __slots__ = ("_cell", "_level", "_options", "_session", "_state")
+    __slots__ = ("_block", "_cell", "_options", "_session")
 
     def __init__(self, session: AsyncSession, options: Options) -> None:
         self._session = session
         self._options = options
-        self._state: SessionState | None = None
-        self._level: Level | None = None
+        self._block: Block | None = None
         self._cell: context.Cell[SessionState] | None = None
 
     async def __aenter__(self) -> Self:
         state = self._session.state()
-        context.check_innermost(state.frame, "transaction()")
-        self._level = await state.enter_block(self._options)
-        self._state = state
-        state.frame = context.Frame(state, state.frame, "transaction")
-        self._cell = context.enter(state.frame)
+        state.check_usable()
+        state.check_owner("transaction()")
+        # before anything is awaited: nobody else may open a block meanwhile
+        frame = state.frame = context.Frame(state, state.frame, "transaction")
+        try:
+            self._block = await state.blocks.enter(self._options)
+        except BaseException:
+            state.end_frame(frame)
+            raise
+        self._cell = context.enter(frame)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        state, level, cell = self._state, self._level, self._cell
-        assert state is not None
-        assert level is not None
-        assert cell is not None
-        if cell.frame is not state.frame:
-            raise SessionTaskError(f"{cell.frame} ends while {state.frame} is open", hint="end the inner block first")
+        block, cell = self._block, self._cell
+        if block is None or cell is None or cell.frame is None:
+            raise TransactionError("the transaction was not entered", hint="use `async with session.transaction()`")
+        frame, state = cell.frame, cell.frame.state
+        inner = state.frame
         try:
-            await state.leave_block(level, failed=error is not None)
+            await state.blocks.leave(block, failed=error is not None or inner is not frame)
         finally:
-            assert state.frame.parent is not None
-            state.frame = state.frame.parent
+            state.end_frame(frame)
             context.leave(cell)
+        if inner is not frame and error is None:
+            raise SessionTaskError(f"{frame} ended while {inner} was open", hint="end the inner block first")
 
     async def commit(self) -> None:
         """Commits a transaction that `begin()` opened."""
@@ -148,8 +152,7 @@ class AsyncSession:
         database = self.database
         options = Options(self._isolation or database.isolation, self._read_only)
         autocommit = database.config.autocommit if self._autocommit is None else self._autocommit
-        state = SessionState(database, options, autocommit=autocommit)
-        _handles[id(state)] = self
+        state = SessionState(self, database, options, autocommit=autocommit)
         self._open.append((state, context.enter(state.frame)))
         return self
 
@@ -162,7 +165,6 @@ class AsyncSession:
         try:
             await state.close(failed=failed)
         finally:
-            _handles.pop(id(state), None)
             self._last_tracker = state.tracker
             self._was_open = f"{state.frame.root} ended at {state.closed_at}"
             for known, cell in self._open:
@@ -183,10 +185,9 @@ class AsyncSession:
             SessionNotEntered: There is none.
         """
         cell = context.innermost()
-        handle = None if cell is None or cell.frame is None else _handles.get(id(cell.frame.state))
-        if handle is None:
+        if cell is None or cell.frame is None:
             raise SessionNotEntered("no session is open here", hint="enter one: async with AsyncSession() as session")
-        return handle
+        return cast(AsyncSession, cell.frame.state.handle)
 
     def state(self) -> SessionState:
         """Gives the caller's state: the context's innermost one of this handle, else the only open one.
@@ -198,16 +199,13 @@ class AsyncSession:
         """
         # closed cells on the way are skipped: they have no frame
         cell: context.Cell[SessionState] | None = context.current.get()
-        opened = self._open
         while cell is not None:
             frame = cell.frame
-            if frame is not None:
-                for state, _ in opened:
-                    if state is frame.state:
-                        return state
+            if frame is not None and frame.state.handle is self:
+                return frame.state
             cell = cell.parent
-        if len(opened) == 1:
-            return opened[0][0]
+        if len(self._open) == 1:
+            return self._open[0][0]
         raise self._no_state()
 
     def _no_state(self) -> Exception:
@@ -284,12 +282,14 @@ class AsyncSession:
         state = self.state()
         info = model.__info__
         wanted = [_checked_key(info, key) for key in keys]
+        state.check_usable()
         known = state.identity.of(info)
         missing = [key for key in wanted if known.get(key) is None or is_ghost(known[key])]
         columns = [info.column(name) for name in info.key_attributes]
         for chunk in loader.chunks(dict.fromkeys(missing)):
             await state.fetch(loader.by_keys(info, columns, chunk))
-        return [known[key] for key in wanted if key in known and not is_ghost(known[key])]
+        found = [known[key] for key in wanted if key in known and not is_ghost(known[key])]
+        return [instance for instance in found if id(instance) not in state.unit.deleted]
 
     async def refresh(self, *objects: Model) -> None:
         """Reads objects again, over what they hold.
@@ -305,11 +305,9 @@ class AsyncSession:
                     f"{instance!r} has unsaved changes to {', '.join(instance.__orm_changes__)}",
                     hint="flush, or roll back, first",
                 )
-            info, key = type(instance).__info__, key_of(instance)
-            unload(instance, instance.__orm_origin__ or state.unit.adopted)
-            columns = [info.column(name) for name in info.key_attributes]
-            if not await state.fetch(loader.by_key(info, columns, key)):
-                raise StaleObjectError(f"{info.name} {key!r} does not exist any more", hint="expunge() the object")
+            if instance.__orm_origin__ is None or instance.__orm_origin__.owner is not state:
+                raise ForeignInstanceError(f"{instance!r} does not belong to this session", hint="load it with get()")
+        await loader.refresh(state, objects)
 
     # ---- changing
 
@@ -348,9 +346,7 @@ class AsyncSession:
 
     def clear(self) -> None:
         """Takes every object out of the session; what is pending is forgotten."""
-        state = self.state()
-        state.unit.clear()
-        state.identity.clear()
+        self.state().unit.clear()
 
     async def flush(self) -> None:
         """Writes what is pending: inserts, updates, links, deletes, in one transaction."""
@@ -383,28 +379,30 @@ class AsyncSession:
         """Opens a transaction that `commit()` or `rollback()` ends."""
         check_isolation(isolation)
         state = self.state()
-        context.check_innermost(state.frame, "begin()")
+        state.check_usable()
+        state.check_owner("begin()")
         if state.transactions.is_open:
             raise TransactionError(
                 "a transaction is open already", hint="use `async with session.transaction()` for a savepoint"
             )
-        options = Options(isolation or state.transactions.options.isolation, read_only, deferrable)
-        await state.enter_block(options)
+        options = Options(isolation, read_only, deferrable)
+        state.transactions.begin(options)
         return Transaction(self, options)
 
     async def commit(self) -> None:
         """Writes what is pending and commits; nothing is forgotten or expired."""
         state = self._for_verb("commit()")
-        await state.commit()
+        await state.blocks.commit()
 
     async def rollback(self) -> None:
         """Undoes everything since the last commit, in the database and in the objects."""
         state = self._for_verb("rollback()")
-        await state.rollback()
+        await state.blocks.rollback()
 
     def _for_verb(self, verb: str) -> SessionState:
         state = self.state()
-        context.check_innermost(state.frame, verb)
+        state.check_usable()
+        state.check_owner(verb)
         if state.frame.kind == "transaction":
             raise TransactionError(f"{verb} inside {state.frame}", hint="leave the block instead")
         return state
@@ -474,9 +472,6 @@ class AsyncSession:
     def reset_query_stats(self) -> None:
         """Forgets the statements counted so far."""
         self._tracker().reset()
-
-
-_handles: dict[int, AsyncSession] = {}
 
 
 def _checked_params(params: object) -> Mapping[str, Any]:

@@ -1,19 +1,38 @@
-"""Transactions of one session state: begun lazily, nested by savepoints, with a log to undo objects in memory."""
+"""Transactions of one session state: begun lazily, nested by savepoints, on the one connection that they hold."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from cormorant.adapters.base import Connection, RawRows, Row
 from cormorant.database import Database
 from cormorant.dialects.base import IsolationLevel
+from cormorant.errors import CommitOutcomeUnknown, CormorantError, DatabaseError, TransactionFailedError
 from cormorant.observability.performance import PerformanceTracker
-from cormorant.persistence.levels import Level, Levels
 
 T = TypeVar("T")
+
+COMMIT_TIMEOUT = 5.0
+"""Seconds that a cancelled COMMIT may still take, before the connection is given up."""
+
+_SNAPSHOTS = ("repeatable read", "serializable")
+
+
+@dataclass(slots=True, eq=False)
+class Level:
+    """A transaction, or a savepoint inside it.
+
+    Args:
+        savepoint: The savepoint's name; None for the transaction itself.
+        cause: What made it fail.
+    """
+
+    savepoint: str | None
+    cause: BaseException | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +43,14 @@ class Options:
     read_only: bool = False
     deferrable: bool = False
 
+    def under(self, default: Options) -> Options:
+        """Gives these options, and the session's where they say nothing."""
+        return Options(
+            self.isolation or default.isolation,
+            self.read_only or default.read_only,
+            self.deferrable or default.deferrable,
+        )
+
 
 class TransactionStack:
     """The open transaction of a state, if any, and the one connection it holds.
@@ -33,200 +60,279 @@ class TransactionStack:
     Args:
         database: Where connections come from.
         options: How transactions begin unless told otherwise.
+        check_usable: Refuses once the session has ended, also those who waited meanwhile.
     """
 
-    def __init__(self, database: Database, tracker: PerformanceTracker, options: Options) -> None:
+    def __init__(
+        self,
+        database: Database,
+        tracker: PerformanceTracker,
+        options: Options,
+        check_usable: Callable[[], None],
+    ) -> None:
         self.database = database
         self.tracker = tracker
         self.options = options
-        self.levels = Levels()
+        self.levels: list[Level] = []
         self.connection: Connection | None = None
-        self._begin_with: Options = options
+        self._check_usable = check_usable
+        self._begin_with = options
         self._lock = asyncio.Lock()
         self._savepoints = 0
+        self._in_flight: set[asyncio.Task[Any] | None] = set()
+        self._arrivals: asyncio.Event | None = None
 
     @property
     def is_open(self) -> bool:
         """Whether a transaction is open, or will be with the next statement."""
         return bool(self.levels)
 
+    @property
+    def allows_lone_writes(self) -> bool:
+        """Whether one row may be written without BEGIN: no transaction is open, and none was asked to be special."""
+        return not (self.levels or self.options.read_only or self.options.isolation in _SNAPSHOTS)
+
     # ---- statements
 
     async def fetch(self, sql: str, args: Sequence[Any]) -> Sequence[Row]:
         """Runs a read and gives its rows."""
-        if not self.levels.open:
-            return await self._fetch_alone(sql, args)
-        async with self._lock:
-            connection = await self._ready()
+        if self.levels or self.options.isolation in _SNAPSHOTS:
+            return await self.use(lambda connection: self.database.fetch(connection, self.tracker, sql, args))
+        self._in_flight.add(task := asyncio.current_task())
+        try:
+            connection = await self.database.adapter.acquire()
             try:
                 return await self.database.fetch(connection, self.tracker, sql, args)
-            except BaseException as error:
-                self.levels.fail(error)
-                raise
-
-    async def _fetch_alone(self, sql: str, args: Sequence[Any]) -> Sequence[Row]:
-        adapter = self.database.adapter
-        connection = await adapter.acquire()
-        try:
-            return await self.database.fetch(connection, self.tracker, sql, args)
+            finally:
+                self.database.adapter.release(connection)
         finally:
-            adapter.release(connection)
+            self._arrive(task)
 
     async def query(self, sql: str, args: Sequence[Any]) -> RawRows:
-        """Runs a statement of raw SQL, in the open transaction if there is one."""
-        if self.levels:
+        """Runs a raw read, in the open transaction if there is one."""
+        if self.levels or self.options.isolation in _SNAPSHOTS:
             return await self.use(lambda connection: self.database.query(connection, self.tracker, sql, args))
-        adapter = self.database.adapter
-        connection = await adapter.acquire()
-        try:
-            return await self.database.query(connection, self.tracker, sql, args)
-        finally:
-            adapter.release(connection)
-
-    async def use(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Runs work on the transaction's connection; an error or a cancellation fails the innermost block."""
-        async with self._lock:
-            connection = await self._ready()
-            try:
-                return await work(connection)
-            except BaseException as error:
-                self.levels.fail(error)
-                raise
-
-    async def use_alone(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Runs work that is one statement on a connection of its own, without a transaction."""
-        adapter = self.database.adapter
-        connection = await adapter.acquire(write=True)
-        try:
-            return await work(connection)
-        finally:
-            adapter.release(connection)
-
-    async def _ready(self) -> Connection:
-        """Gives the held connection, with BEGIN and savepoints sent."""
-        self.levels.check()
-        if self.connection is None:
-            adapter = self.database.adapter
-            self.connection = await adapter.acquire(write=not self._begin_with.read_only)
-            try:
-                await self._execute(self._begin_statement())
-                for level in self.levels:
-                    if level.savepoint is not None:
-                        await self._execute(self.database.dialect.savepoint(level.savepoint))
-            except BaseException as error:
-                self._let_go()
-                self.levels.fail(error)
-                raise
-        return self.connection
-
-    def _begin_statement(self) -> str:
-        options = self._begin_with
-        return self.database.dialect.begin(
-            isolation=options.isolation, read_only=options.read_only, deferrable=options.deferrable, write=True
+        return await self.use_alone(
+            lambda connection: self.database.query(connection, self.tracker, sql, args), write=False
         )
 
+    async def use(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Runs work in the transaction, begun if none is open; an error or a cancellation fails the innermost block."""
+        self._in_flight.add(task := asyncio.current_task())
+        try:
+            async with self._lock:
+                self._check_usable()
+                self.check()
+                if not self.levels:
+                    self.begin(self.options)
+                try:
+                    return await work(self.connection or await self._connect())
+                except BaseException as error:
+                    self.fail(error)
+                    raise
+        finally:
+            self._arrive(task)
+
+    async def use_alone(self, work: Callable[[Connection], Coroutine[Any, Any, T]], *, write: bool = True) -> T:
+        """Runs work that is one statement on a connection of its own; a write that was sent is waited for."""
+        self._in_flight.add(task := asyncio.current_task())
+        try:
+            connection = await self.database.adapter.acquire(write=write)
+            try:
+                return await (shielded(work(connection)) if write else work(connection))
+            finally:
+                self.database.adapter.release(connection)
+        finally:
+            self._arrive(task)
+
+    async def _connect(self) -> Connection:
+        """Takes a connection, and sends BEGIN and the savepoints that were asked for meanwhile."""
+        database, options = self.database, self._begin_with
+        connection = await database.adapter.acquire(write=not options.read_only)
+        begin = database.dialect.begin(
+            isolation=options.isolation, read_only=options.read_only, deferrable=options.deferrable, write=True
+        )
+        savepoints = [database.dialect.savepoint(level.savepoint) for level in self.levels if level.savepoint]
+        try:
+            for sql in (begin, *savepoints):
+                await database.execute(connection, self.tracker, sql)
+        except BaseException:
+            database.adapter.release(connection)
+            raise
+        self.connection = connection
+        return connection
+
     async def _execute(self, sql: str) -> None:
-        assert self.connection is not None
-        await self.database.execute(self.connection, self.tracker, sql)
+        if self.connection is not None:
+            await self.database.execute(self.connection, self.tracker, sql)
+
+    # ---- who is under way
+
+    def _arrive(self, task: asyncio.Task[Any] | None) -> None:
+        self._in_flight.discard(task)
+        if self._arrivals is not None:
+            self._arrivals.set()
+
+    @property
+    def others_in_flight(self) -> list[asyncio.Task[Any]]:
+        """The other tasks that wait for a statement."""
+        current = asyncio.current_task()
+        return [task for task in self._in_flight if task is not None and task is not current]
+
+    async def drain(self, *, cancel: bool) -> None:
+        """Waits until no other task has a statement in flight.
+
+        Args:
+            cancel: Cancel those tasks first.
+        """
+        if cancel:
+            for task in self.others_in_flight:
+                task.cancel()
+        while self.others_in_flight:
+            self._arrivals = self._arrivals or asyncio.Event()
+            self._arrivals.clear()
+            await self._arrivals.wait()
+
+    # ---- failure
+
+    def fail(self, cause: BaseException) -> None:
+        """Marks the innermost block failed; every block, where the whole transaction is lost."""
+        connection = self.connection
+        lost = connection is None or connection.is_closed or not (connection.in_transaction or connection.needs_reset)
+        for level in self.levels if lost else self.levels[-1:]:
+            if level.cause is None:
+                level.cause = cause
+
+    def check(self) -> None:
+        """Refuses to go on in a failed block.
+
+        Raises:
+            TransactionFailedError: Carrying the first error as its cause.
+        """
+        for level in self.levels:
+            if level.cause is not None:
+                raise TransactionFailedError(
+                    f"the transaction failed earlier: {_summary(level.cause)}",
+                    hint="leave the block, or await session.rollback(); to try something and go on, "
+                    "use a nested `async with session.transaction()`",
+                ) from level.cause
 
     # ---- blocks
 
-    def begin(self, options: Options | None = None, *, explicit: bool = True) -> Level:
+    def begin(self, options: Options) -> Level:
         """Opens a transaction; BEGIN is sent with the first statement."""
-        self._begin_with = options or self.options
-        level = Level(None, explicit)
-        return self.levels.push(level)
-
-    def begin_implicit(self) -> None:
-        """Opens a transaction for a write, unless one is open."""
-        if not self.levels:
-            self.begin(explicit=False)
+        self._begin_with = options.under(self.options)
+        level = Level(None)
+        self.levels.append(level)
+        return level
 
     async def savepoint(self) -> Level:
         """Opens a block inside the open transaction."""
-        self.levels.check()
+        self.check()
         self._savepoints += 1
-        level = Level(f"cormorant_{self._savepoints}", explicit=True)
+        level = Level(f"cormorant_{self._savepoints}")
         if self.connection is not None:
-            async with self._lock:
-                await self._execute(self.database.dialect.savepoint(level.savepoint or ""))
-        return self.levels.push(level)
+            sql = self.database.dialect.savepoint(level.savepoint or "")
+            await self.use(lambda _: self._execute(sql))
+        self.levels.append(level)
+        return level
 
     async def commit(self) -> None:
-        """Ends the innermost block well: COMMIT, or RELEASE for a savepoint."""
-        self.levels.check()
-        level = self.levels.innermost
+        """Ends the innermost block well: RELEASE for a savepoint, else COMMIT.
+
+        Raises:
+            TransactionFailedError: The block failed before; it is still open.
+            DatabaseError: The server refused; a transaction whose COMMIT was refused is over.
+        """
+        self.check()
+        level = self.levels[-1]
         if level.savepoint is not None:
-            await self._release(level)
+            await self._in_turn(self.database.dialect.release_savepoint(level.savepoint))
+            self.levels.pop()
             return
         try:
-            # once COMMIT is sent its outcome counts, whatever becomes of the caller
-            cancelled = await self._end("COMMIT")
+            await self._in_turn("COMMIT")
         finally:
-            self._let_go()
-        self.levels.pop()
-        _raise(cancelled)
+            self._end()
 
-    async def _release(self, level: Level) -> None:
-        cancelled = await self._end(self.database.dialect.release_savepoint(level.savepoint or ""))
-        self.levels.pop()
-        self.levels.innermost.undo += level.undo
-        _raise(cancelled)
-
-    async def _end(self, sql: str) -> asyncio.CancelledError | None:
-        """Sends the words that end a block, unless nothing was sent in it; gives a cancellation met meanwhile."""
+    async def _in_turn(self, sql: str) -> None:
         if self.connection is None:
-            return None
+            return
         async with self._lock:
-            return await _to_the_end(self._execute(sql))
+            try:
+                await self._execute(sql)
+            except BaseException as error:
+                self.fail(error)
+                raise
 
-    async def rollback(self, undo: Callable[[Level], None]) -> None:
-        """Ends the innermost block by undoing it, in the database and then by `undo` in the objects.
+    async def rollback_to(self, level: Level) -> None:
+        """Ends a block, and those inside of it, by undoing them; does nothing if it has ended."""
+        if level not in self.levels:
+            return
+        if level.savepoint is None:
+            await self.rollback()
+            return
+        del self.levels[self.levels.index(level) :]
+        connection = self.connection
+        if connection is None or self.levels[-1].cause is not None:
+            return
+        async with self._lock:
+            try:
+                await self._execute(self.database.dialect.rollback_to_savepoint(level.savepoint))
+            except DatabaseError as error:
+                # the transaction cannot go on; whoever ends it learns why
+                self.fail(error)
 
-        Both are done even if the caller is cancelled meanwhile; the cancellation is raised afterwards.
-        """
-        level = self.levels.innermost
-        try:
-            if level.savepoint is not None:
-                cancelled = await self._end(self.database.dialect.rollback_to_savepoint(level.savepoint))
-            else:
-                cancelled = await self._roll_back_all()
-        finally:
-            # also when the connection is lost: the server has rolled back by itself then
-            self.levels.pop()
-            undo(level)
-        _raise(cancelled)
-
-    async def _roll_back_all(self) -> asyncio.CancelledError | None:
+    async def rollback(self) -> None:
+        """Undoes the whole transaction."""
         connection = self.connection
         try:
-            if connection is not None and connection.in_transaction and not connection.is_closed:
-                return await self._end("ROLLBACK")
-            return None
+            if connection is not None and connection.needs_reset and not connection.is_closed:
+                async with self._lock:
+                    # if it fails, the pool resets the connection or closes it, which undoes the transaction too
+                    with suppress(DatabaseError):
+                        await self._execute("ROLLBACK")
         finally:
-            self._let_go()
+            self._end()
 
-    def _let_go(self) -> None:
+    def _end(self) -> None:
+        self.levels.clear()
         connection, self.connection = self.connection, None
         if connection is not None:
             self.database.adapter.release(connection)
 
 
-async def _to_the_end(work: Coroutine[Any, Any, None]) -> asyncio.CancelledError | None:
-    """Runs work to its end even if the caller is cancelled meanwhile, and gives that cancellation."""
-    task = asyncio.ensure_future(work)
-    cancelled = None
+async def shielded(work: Coroutine[Any, Any, T]) -> T:
+    """Waits for work to end even if the caller is cancelled meanwhile; the cancellation is raised afterwards.
+
+    Raises:
+        CommitOutcomeUnknown: It did not end in time after the cancellation.
+    """
+    loop = asyncio.get_running_loop()
+    task = loop.create_task(work)
+    interrupted: asyncio.CancelledError | None = None
+    deadline = 0.0
     while not task.done():
         try:
-            await asyncio.shield(task)
+            await asyncio.wait((task,), timeout=None if interrupted is None else max(0, deadline - loop.time()))
         except asyncio.CancelledError as error:
-            if task.cancelled():
-                raise
-            cancelled = error
-    task.result()
-    return cancelled
+            deadline = deadline or loop.time() + COMMIT_TIMEOUT
+            interrupted = error
+            continue
+        if not task.done():
+            task.cancel()
+            await asyncio.wait((task,))
+            raise CommitOutcomeUnknown(
+                f"the server did not answer within {COMMIT_TIMEOUT:.0f} s after the cancellation",
+                hint="look in the database whether the change is there before repeating it",
+            ) from interrupted
+    result = task.result()
+    if interrupted is not None:
+        raise interrupted
+    return result
 
 
-def _raise(cancelled: asyncio.CancelledError | None) -> None:
-    if cancelled is not None:
-        raise cancelled
+def _summary(cause: BaseException) -> str:
+    text = cause.message if isinstance(cause, CormorantError) else str(cause)
+    first = text.splitlines()[0] if text else ""
+    return f"{type(cause).__name__}: {first}" if first else type(cause).__name__

@@ -1,24 +1,30 @@
-"""What is pending: objects to insert, update and delete, and links to make and to drop."""
+"""The unit of work: takes objects in, hears of their changes, and tells what a flush must write."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 from cormorant.errors import FlushError, ForeignInstanceError
 from cormorant.models.collections import Collection, is_collection
-from cormorant.models.inside import Decode, find_changes_inside, readers
+from cormorant.models.inside import find_changes_inside, readers
 from cormorant.models.model import Model
-from cormorant.models.state import DETACHED, Origin, Owner, is_ghost, is_persistent, key_is_set, key_of, set_attribute
+from cormorant.models.state import (
+    DETACHED,
+    Origin,
+    Owner,
+    is_ghost,
+    is_persistent,
+    key_of,
+    set_attribute,
+)
+from cormorant.persistence.history import History
 from cormorant.persistence.identity_map import IdentityMap
-from cormorant.persistence.restore import restore
-from cormorant.sql.types import SqlType
-
-Decoder: TypeAlias = Callable[[SqlType], Decode | None]
+from cormorant.persistence.marks import Decoder
+from cormorant.persistence.pending import Pending
 
 
-class UnitOfWork:
-    """Collects changes between two flushes.
+class UnitOfWork(Pending):
+    """Collects changes between two flushes, and remembers what to go back to.
 
     Args:
         owner: The session state, for the instances to know.
@@ -28,21 +34,14 @@ class UnitOfWork:
     """
 
     def __init__(self, owner: Owner, identity: IdentityMap, decoder: Decoder, *, eager: bool) -> None:
+        super().__init__()
         self.identity = identity
-        self._eager = eager
-        self._decoder = decoder
-        self.new: dict[int, Model] = {}
-        self.dirty: dict[int, Model] = {}
-        self.deleted: dict[int, Model] = {}
-        self.collections: dict[int, Collection[Any]] = {}
+        self.history = History(self, identity, decoder)
         self._owner = owner
-        self._pending = Origin(owner, 0, pending=True)
-        self.adopted = Origin(owner, 0)
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing is pending, as far as was noted: changes inside JSON and arrays are found at the flush."""
-        return not (self.new or self.dirty or self.deleted or self.collections)
+        self._decoder = decoder
+        self._eager = eager
+        self._origin_of_new = Origin(owner, 0, pending=True)
+        self._origin_of_references = Origin(owner, 0)
 
     # ---- what users do
 
@@ -59,143 +58,177 @@ class UnitOfWork:
                 waiting += self._reachable(current)
 
     def _take(self, instance: object) -> bool:
-        """Takes one object in; tells whether its relations are still to be followed."""
+        """Takes one object in; tells whether it is new and its relations are still to be followed."""
         if not isinstance(instance, Model):
             raise FlushError(f"{instance!r} is no model instance", hint="add objects of Model classes")
         origin = instance.__orm_origin__
         if origin is None:
-            set_attribute(instance, "__orm_origin__", self._pending)
-            self.new[id(instance)] = instance
+            key, mark = id(instance), self.history.marks[-1]
+            if key not in mark.known:
+                mark.added[key] = instance
+            set_attribute(instance, "__orm_origin__", self._origin_of_new)
+            self.new[key] = instance
             return True
         if origin is DETACHED:
-            return self._adopt(instance)
-        if origin.owner is not self._owner:
-            raise ForeignInstanceError(
-                f"{instance!r} belongs to another session",
-                hint="use `await session.merge(obj)`, or ref(Model, key) to point to it",
-            )
-        self.deleted.pop(id(instance), None)
+            self._adopt(instance)
+        elif origin.owner is not self._owner:
+            raise _foreign(instance, origin)
+        elif id(instance) in self.deleted:
+            self.history.keep(instance)
+            del self.deleted[id(instance)]
         return False
 
-    def _adopt(self, instance: Model) -> bool:
+    def _adopt(self, instance: Model) -> None:
         """Makes a reference from outside one of this session's."""
         if not is_ghost(instance):
             raise ForeignInstanceError(
                 f"{instance!r} is a copy of a row and belongs to no session",
-                hint="use `await session.merge(obj)`; for a new row, make a new object",
+                hint="load the row and change that; for a new row, make a new object",
             )
-        set_attribute(instance, "__orm_origin__", self.adopted)
-        self.identity.of(type(instance).__info__).setdefault(key_of(instance), instance)
-        return False
+        if self._known(instance) is not instance:
+            raise ForeignInstanceError(
+                f"this session has an object for {instance!r} already", hint="use that one: await session.get(...)"
+            )
+        set_attribute(instance, "__orm_origin__", self._origin_of_references)
+        self.identity.put(type(instance).__info__, key_of(instance), instance)
+        if instance.__orm_changes__:
+            self.touched(instance)
 
     def _reachable(self, instance: Model) -> list[Model]:
         """Gives the objects that are saved with this one."""
         found: list[Model] = []
-        for value in (instance.__orm_related__ or {}).values():
+        related = instance.__orm_related__ or {}
+        for name, value in related.items():
             if is_collection(value):
-                if value.added:
-                    found += value.added.values()
-                    if value.relation.link is not None:
-                        self.collections[id(value)] = value
+                found += self._members(value)
             elif value is not None:
+                related[name] = value = self._known(value)
                 found.append(value)
         return found
 
+    def _members(self, collection: Collection[Any]) -> list[Model]:
+        """Gives the new members of a collection; those of a new object may have set their own side only."""
+        for key, item in list(collection.added.items()):
+            known = self._known(item)
+            if known is not item:
+                del collection.added[key]
+                collection.exclude(item)
+                collection.include(known)
+                collection.added[id(known)] = known
+        if collection.added and collection.owner.__orm_origin__ is not None:
+            self.collections.setdefault(id(collection), collection)
+        fresh = () if is_persistent(collection.owner) or not collection.is_loaded else collection
+        return [*collection.added.values(), *fresh]
+
+    def _known(self, instance: Model) -> Model:
+        """Gives the session's own instance for a reference that came from outside."""
+        if instance.__orm_origin__ is not DETACHED or not is_ghost(instance):
+            return instance
+        found: Model | None = self.identity.get(type(instance).__info__, key_of(instance))
+        return instance if found is None else found
+
     def delete(self, instance: Model) -> None:
         """Marks an object's row for deletion; one that was only added is forgotten."""
-        if self.new.pop(id(instance), None) is not None:
-            set_attribute(instance, "__orm_origin__", None)
+        instance = self._known(instance)
+        if id(instance) in self.new:
+            self.history.keep(instance)
+            self._take_back(instance)
             return
         origin = instance.__orm_origin__
         if origin is DETACHED:
             self._adopt(instance)
-        elif origin is None or origin.owner is not self._owner:
-            state = "is new and was never saved" if origin is None else "belongs to another session"
-            raise ForeignInstanceError(f"{instance!r} {state}, so it cannot be deleted here")
+        elif origin is None:
+            raise ForeignInstanceError(f"{instance!r} is new and was never saved, so it cannot be deleted")
+        elif origin.owner is not self._owner:
+            raise _foreign(instance, origin)
+        self.history.keep(instance)
         self.deleted[id(instance)] = instance
 
+    def _take_back(self, instance: Model) -> None:
+        """Forgets a new object, and its place in collections that would bring it in again."""
+        del self.new[id(instance)]
+        set_attribute(instance, "__orm_origin__", None)
+        for collection in self.collections.values():
+            if collection.added.pop(id(instance), None) is not None:
+                collection.exclude(instance)
+        relations = type(instance).__info__.relations
+        for name, held in (instance.__orm_related__ or {}).items():
+            inverse = relations[name].inverse
+            if isinstance(held, Model) and inverse is not None and not is_persistent(held):
+                shown = getattr(held, inverse)
+                if is_collection(shown):
+                    shown.exclude(instance)
+
+    # ---- what instances tell
+
     def touched(self, instance: Model) -> None:
-        """Notes an object with changed columns."""
+        """Notes an object with changed columns, before the first one changes."""
+        self.history.keep(instance)
         self.dirty[id(instance)] = instance
 
     def collection_touched(self, collection: Collection[Any]) -> None:
-        """Notes a collection with pending members."""
+        """Notes a collection with pending members, before the first one comes or goes."""
+        self.history.keep_collection(collection)
         self.collections[id(collection)] = collection
+
+    # ---- for the flush
 
     def cascade(self) -> None:
         """Takes in what has become reachable since it was added: members of collections, new ends of relations."""
-        for collection in list(self.collections.values()):
-            for item in collection.added.values():
-                self.add(item)
+        reached = [item for collection in list(self.collections.values()) for item in self._members(collection)]
         for instance in [*self.new.values(), *self.dirty.values()]:
-            for other in self._reachable(instance) if instance.__orm_related__ else ():
-                if other.__orm_origin__ is None or other.__orm_origin__ is DETACHED:
-                    self.add(other)
+            if instance.__orm_related__:
+                reached += self._reachable(instance)
+        for instance in reached:
+            origin = instance.__orm_origin__
+            if origin is None or origin.owner is not self._owner:
+                self.add(instance)
 
     def find_changes_inside(self) -> None:
         """Finds changes inside JSON documents and arrays, which no assignment tells of."""
         for info, known in self.identity.by_model.items():
-            if info.mutable_columns and known:
+            if known and info.mutable_columns:
                 columns = readers(info, self._decoder)
-                for instance in known.values():
+                for instance in list(known.values()):
                     find_changes_inside(instance, columns)
-
-    def settle_unchanged(self) -> None:
-        """Forgets objects whose columns were written and ended as they were."""
-        for instance in list(self.dirty.values()):
-            changes = instance.__orm_changes__
-            if changes and all(getattr(instance, name, None) is value for name, value in changes.items()):
-                restore(instance, {})
-                self.dirty.pop(id(instance), None)
 
     def concerns(self, tables: frozenset[str]) -> bool:
         """Whether what is pending must be written before a statement over these tables."""
-        if self.is_empty:
+        if not (self.new or self.dirty or self.deleted or self.collections):
             return False
         # what a delete takes along by on_delete can be in any table
         return self._eager or bool(self.deleted) or not tables.isdisjoint(self.tables())
 
-    def tables(self) -> set[str]:
-        """Gives the tables that a flush would write."""
-        pending = (*self.new.values(), *self.dirty.values(), *self.deleted.values())
-        found = {type(instance).__info__.table for instance in pending}
-        for collection in self.collections.values():
-            link = collection.relation.link
-            found.add(collection.relation.target.table if link is None else link.table)
-        return found
+    # ---- leaving the session
 
     def forget(self, instance: Model) -> None:
-        """Takes an object out of everything."""
-        for pending in (self.new, self.dirty, self.deleted):
-            pending.pop(id(instance), None)
-        if is_persistent(instance) and key_is_set(instance):
-            self.identity.discard(type(instance).__info__, key_of(instance), instance)
-
-    def undo(self, log: Sequence[Callable[[], None]]) -> None:
-        """Puts objects back as they were when a block began.
-
-        Args:
-            log: Undoes what the block wrote, in the order in which it was written.
-        """
-        self.find_changes_inside()
-        for instance in list(self.dirty.values()):
-            restore(instance, instance.__orm_changes__ or {})
-            self.dirty.pop(id(instance), None)
-        # entering an inner block writes what is pending, so what is pending now came up inside of it
-        self.forget_pending()
-        for undo in reversed(log):
-            undo()
-
-    def forget_pending(self) -> None:
-        """Takes back what was not written: new objects belong to nobody again, collections are as they were."""
-        for collection in self.collections.values():
-            if is_persistent(collection.owner):
-                collection.forget_pending()
-        for instance in self.new.values():
-            set_attribute(instance, "__orm_origin__", None)
-        self.clear()
+        """Takes an object out of the session for good; what was pending for it is forgotten."""
+        if id(instance) in self.new:
+            self._take_back(instance)
+        self.history.drop(instance)
+        for collection in [held for held in self.collections.values() if held.owner is instance]:
+            del self.collections[id(collection)]
+        if is_persistent(instance):
+            set_attribute(instance, "__orm_origin__", DETACHED)
 
     def clear(self) -> None:
-        """Forgets everything that is pending."""
-        for pending in (self.new, self.dirty, self.deleted, self.collections):
-            pending.clear()
+        """Takes every object out of the session."""
+        for instance in [*self.new.values(), *self.deleted.values(), *self.identity]:
+            set_attribute(instance, "__orm_origin__", DETACHED if is_persistent(instance) else None)
+        super().clear()
+        self.identity.clear()
+        self.history.clear()
+
+    def end(self) -> None:
+        """Lets go of every object; they keep what they hold."""
+        super().clear()
+        self.identity.clear()
+        self.history.marks.clear()
+
+
+def _foreign(instance: Model, origin: Origin) -> ForeignInstanceError:
+    closed = ", which is closed" if origin.owner.closed else ""
+    return ForeignInstanceError(
+        f"{instance!r} belongs to another session{closed}",
+        hint="load it here with session.get(), or point to it with ref(Model, key)",
+    )

@@ -343,7 +343,8 @@ class Compiler:
             body = f"({self.names(statement.columns)}) VALUES ({values})"
         else:
             body = "DEFAULT VALUES"
-        return f"INSERT INTO {table} {body}{self.returning(statement.returning)}"
+        conflict = " ON CONFLICT DO NOTHING" if statement.skip_existing else ""
+        return f"INSERT INTO {table} {body}{conflict}{self.returning(statement.returning)}"
 
     def update(self, statement: Update) -> str:
         """Gives an UPDATE of one row: the parameters are first what it is found by, then what it gets."""

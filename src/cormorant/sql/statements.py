@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 from cormorant.sql.columns import Assignment, Source
@@ -81,7 +82,7 @@ class TypedColumn:
 InsertMode = Literal["row", "by_key", "ordinal", "ascending"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Insert:
     """INSERT of one row, or of a batch that travels as one array for each column.
 
@@ -92,21 +93,23 @@ class Insert:
         mode: "row": one row. The others take a batch, and say how returned rows find their objects: "by_key" by the
             key that was given, "ordinal" by the input's ordinal (MERGE ... RETURNING, PostgreSQL 17), "ascending" by
             sorting the keys that an identity made.
+        skip_existing: A row whose unique values are there already is left out, and no error.
     """
 
     table: str
     columns: tuple[TypedColumn, ...]
     returning: tuple[TypedColumn, ...] = ()
     mode: InsertMode = "row"
-    key_column: str | None = None
+    skip_existing: bool = False
 
-    @property
+    @cached_property
     def key(self) -> Key:
         """The statement's shape."""
-        return ("insert", self.mode, self.table, *_keys(self.columns), *_keys(self.returning))
+        parts = (*_keys(self.columns), *_keys(self.returning))
+        return ("insert", self.mode, self.skip_existing, self.table, *parts)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Update:
     """UPDATE of rows found by key, one row or a batch.
 
@@ -125,14 +128,14 @@ class Update:
     returning: tuple[TypedColumn, ...] = ()
     batch: bool = False
 
-    @property
+    @cached_property
     def key(self) -> Key:
         """The statement's shape."""
         parts = (*_keys(self.assigned), "by", *_keys(self.matched), "give", *_keys(self.returning))
         return ("update", self.batch, self.table, self.bumped, *parts)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Delete:
     """DELETE of rows found by key, one row or a batch; gives the keys of the rows that were there."""
 
@@ -140,7 +143,7 @@ class Delete:
     matched: tuple[TypedColumn, ...]
     batch: bool = False
 
-    @property
+    @cached_property
     def key(self) -> Key:
         """The statement's shape."""
         return ("delete", self.batch, self.table, *_keys(self.matched))

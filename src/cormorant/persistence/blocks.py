@@ -1,0 +1,147 @@
+"""Flush, commit and roll back, for the database and for the objects together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cormorant.errors import TransactionError
+from cormorant.models.state import Origin
+from cormorant.persistence.flush import Flusher
+from cormorant.persistence.marks import Mark
+from cormorant.persistence.transaction import Level, Options, TransactionStack, shielded
+from cormorant.persistence.unit_of_work import UnitOfWork
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """An open `transaction()`: the database's side and the objects' side of it."""
+
+    level: Level
+    mark: Mark
+
+
+class Blocks:
+    """A session's block, and the transactions inside of it.
+
+    Args:
+        origin: Gives what objects come from after a rollback.
+        autocommit: Every flush is a transaction of its own.
+    """
+
+    def __init__(
+        self,
+        unit: UnitOfWork,
+        transactions: TransactionStack,
+        flusher: Flusher,
+        origin: Callable[[], Origin],
+        *,
+        autocommit: bool,
+    ) -> None:
+        self.unit = unit
+        self.history = unit.history
+        self.transactions = transactions
+        self.flusher = flusher
+        self.autocommit = autocommit
+        self._origin = origin
+
+    async def flush(self) -> None:
+        """Writes what is pending; in autocommit mode in a transaction of its own."""
+        if not self.autocommit or self.transactions.is_open:
+            await self.flusher.flush()
+            return
+        try:
+            await self.commit()
+        except BaseException:
+            # what was not accepted stays pending, to be corrected and written again
+            await shielded(self.transactions.rollback())
+            raise
+
+    async def commit(self) -> None:
+        """Writes what is pending and commits. One row needs no transaction: the server alone decides its success."""
+        await self.flusher.flush(lone=True)
+        if self.transactions.is_open:
+            await shielded(self._commit())
+        else:
+            self.history.committed()
+
+    async def _commit(self) -> None:
+        try:
+            await self.transactions.commit()
+        except BaseException:
+            # a refused COMMIT has undone everything; a transaction that had failed before waits for rollback()
+            if not self.transactions.is_open:
+                self._undo(self.history.marks[0])
+            raise
+        self.history.committed()
+
+    async def rollback(self) -> None:
+        """Undoes everything since the last commit."""
+        await shielded(self._roll_back())
+
+    async def _roll_back(self) -> None:
+        await self.transactions.rollback()
+        self._undo(self.history.marks[0])
+
+    def _undo(self, mark: Mark) -> None:
+        if mark in self.history.marks:
+            self.unit.find_changes_inside()
+            self.history.undo(mark, self._origin())
+
+    # ---- transaction()
+
+    async def enter(self, options: Options) -> Block:
+        """Opens a transaction, or a savepoint in the open one, after writing what is pending."""
+        if not self.transactions.is_open:
+            self.unit.find_changes_inside()
+            return Block(self.transactions.begin(options), self.history.set_mark())
+        if options != Options():
+            raise TransactionError(
+                "isolation, read_only and deferrable belong to the outermost transaction",
+                hint="open it with them, before the first write of the session",
+            )
+        await self.flusher.flush()
+        return Block(await self.transactions.savepoint(), self.history.set_mark())
+
+    async def leave(self, block: Block, *, failed: bool) -> None:
+        """Ends a transaction well, or rolls it back."""
+        try:
+            await self.transactions.drain(cancel=failed)
+            if not failed:
+                self._check_open(block)
+                await self.flusher.flush()
+                await shielded(self._release(block))
+                return
+        except BaseException:
+            await shielded(self._roll_back_to(block))
+            raise
+        await shielded(self._roll_back_to(block))
+
+    def _check_open(self, block: Block) -> None:
+        if block.level not in self.transactions.levels:
+            raise TransactionError("the transaction was ended inside of its block", hint="leave the block instead")
+
+    async def _release(self, block: Block) -> None:
+        await self.transactions.commit()
+        if self.transactions.is_open:
+            self.history.release_mark(block.mark)
+        else:
+            self.history.committed()
+
+    async def _roll_back_to(self, block: Block) -> None:
+        await self.transactions.rollback_to(block.level)
+        self._undo(block.mark)
+
+    # ---- the session's own block
+
+    async def end(self, *, failed: bool) -> None:
+        """Commits what the session did, or rolls it back."""
+        try:
+            await self.transactions.drain(cancel=failed)
+            if not failed:
+                await self.commit()
+                return
+        except BaseException:
+            await self.rollback()
+            raise
+        await self.rollback()

@@ -1,0 +1,158 @@
+"""The way back: what the session's objects were at the last commit, and when each open block began."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cormorant.models.collections import Collection, is_collection
+from cormorant.models.model import Model
+from cormorant.models.state import Origin, is_ghost, is_persistent, set_attribute
+from cormorant.persistence.changes import row_key
+from cormorant.persistence.identity_map import IdentityMap
+from cormorant.persistence.marks import (
+    Decoder,
+    Mark,
+    is_loaded_since,
+    make_transient,
+    remember_saved,
+    unload,
+)
+from cormorant.persistence.pending import Pending
+
+
+class History:
+    """Marks that objects can be put back to.
+
+    Args:
+        pending: What was not written yet; a rollback changes it.
+        identity: The session's instances; a rollback changes them.
+        decoder: Makes Python values of the driver's, for documents that were changed in place.
+    """
+
+    def __init__(self, pending: Pending, identity: IdentityMap, decoder: Decoder) -> None:
+        self.pending = pending
+        self.identity = identity
+        # the first mark is the last commit; each block adds one
+        self.marks = [Mark()]
+        self._decoder = decoder
+
+    def keep(self, instance: Model) -> None:
+        """Remembers an object before it changes."""
+        self.marks[-1].keep(instance, deleted=id(instance) in self.pending.deleted)
+
+    def keep_collection(self, collection: Collection[Any]) -> None:
+        """Remembers what a collection holds before that changes."""
+        self.marks[-1].keep_collection(collection)
+
+    def keep_unread(self, collection: Collection[Any]) -> None:
+        """Remembers that a collection was not loaded, where it is going to show rows that may be rolled back."""
+        if any(mark.first_write is not None for mark in self.marks):
+            self.keep_collection(collection)
+
+    def note_write(self, number: int) -> None:
+        """Remembers the first statement that wrote, for every mark."""
+        for mark in self.marks:
+            if mark.first_write is None:
+                mark.first_write = number
+
+    def set_mark(self) -> Mark:
+        """Gives a mark for what is now."""
+        self.marks.append(mark := Mark())
+        for instance in (*self.pending.new.values(), *self.pending.dirty.values(), *self.pending.deleted.values()):
+            self.keep(instance)
+            for held in (instance.__orm_related__ or {}).values():
+                if is_collection(held):
+                    mark.keep_collection(held)
+        for collection in self.pending.collections.values():
+            mark.keep_collection(collection)
+        return mark
+
+    def release_mark(self, mark: Mark) -> None:
+        """Forgets a mark, and those after it: what has happened since belongs to the one before."""
+        while mark in self.marks:
+            inner = self.marks.pop()
+            self.marks[-1].take_over(inner)
+
+    def committed(self) -> None:
+        """Forgets every mark: there is no way back any more, but for what came up while the commit was on its way."""
+        self.marks = [mark := Mark()]
+        if self.pending.is_empty:
+            return
+        mark.added.update(self.pending.new)
+        for instance in (*self.pending.dirty.values(), *self.pending.deleted.values()):
+            mark.known[id(instance)] = remember_saved(instance)
+        for collection in self.pending.collections.values():
+            mark.collections[id(collection)] = (collection, collection.saved_contents)
+
+    def undo(self, mark: Mark, accepted: Origin) -> None:
+        """Puts every object back to what it was at a mark, and ends it.
+
+        Args:
+            mark: The mark; those set after it end with it.
+            accepted: What the objects come from now: rows read before this are older than what they show.
+        """
+        while self.marks[-1] is not mark:
+            inner = self.marks.pop()
+            self.marks[-1].take_over(inner)
+        self.marks.pop()
+        for instance in mark.instances:
+            self.leave(instance)
+        for instance in mark.added.values():
+            make_transient(instance, mark.made.get(id(instance), ()))
+        for memento in mark.known.values():
+            memento.restore(self._decoder)
+            self._return(memento.instance, deleted=memento.deleted)
+        for collection, contents in mark.collections.values():
+            collection.restore(contents)
+            self._return_collection(collection)
+        self._unload_since(mark, Origin(accepted.owner, 0))
+        for memento in mark.known.values():
+            if is_persistent(memento.instance) and not is_ghost(memento.instance):
+                set_attribute(memento.instance, "__orm_origin__", accepted)
+        if not self.marks:
+            self.marks.append(Mark())
+
+    def leave(self, instance: Model) -> None:
+        """Takes an object out of everything."""
+        self.pending.drop(instance)
+        key = row_key(instance)
+        if key is not None:
+            self.identity.discard(type(instance).__info__, key, instance)
+
+    def _return(self, instance: Model, *, deleted: bool) -> None:
+        """Gives an object its place back."""
+        origin = instance.__orm_origin__
+        if origin is None:
+            return
+        if origin.pending:
+            self.pending.new[id(instance)] = instance
+            return
+        key = row_key(instance)
+        if key is not None:
+            self.identity.put(type(instance).__info__, key, instance)
+        if instance.__orm_changes__:
+            self.pending.dirty[id(instance)] = instance
+        if deleted:
+            self.pending.deleted[id(instance)] = instance
+
+    def _return_collection(self, collection: Collection[Any]) -> None:
+        if (collection.added or collection.removed) and collection.owner.__orm_origin__ is not None:
+            self.pending.collections[id(collection)] = collection
+        else:
+            self.pending.collections.pop(id(collection), None)
+
+    def _unload_since(self, mark: Mark, unloaded: Origin) -> None:
+        """Makes references of what was read after the first write: it may show rows that are gone."""
+        for instance in list(self.identity):
+            if is_loaded_since(instance, mark.first_write):
+                unload(instance, unloaded)
+
+    def drop(self, instance: Model) -> None:
+        """Forgets an object that has left the session."""
+        self.leave(instance)
+        for mark in self.marks:
+            mark.drop(instance)
+
+    def clear(self) -> None:
+        """Forgets every object; the marks stay."""
+        self.marks = [Mark(first_write=mark.first_write) for mark in self.marks]

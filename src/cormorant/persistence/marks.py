@@ -1,0 +1,178 @@
+"""What objects were when a block began: kept at their first change inside of it, put back if it is rolled back."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+from cormorant.models.collections import Collection, Contents, is_collection
+from cormorant.models.inside import Decode, readers, saved_value_of
+from cormorant.models.metadata import ModelInfo
+from cormorant.models.model import Model
+from cormorant.models.state import MISSING, Origin, is_ghost, set_attribute, set_class, unset_silently, value_or_missing
+from cormorant.sql.types import SqlType
+
+Decoder: TypeAlias = Callable[[SqlType], Decode | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Memento:
+    """One object as it was.
+
+    Args:
+        values: The columns in the model's order.
+        raw: What the driver gave for JSON and lists, whose values may be changed in place later.
+        changes: Its unsaved changes, with their originals.
+        related: The objects of its to-one relations.
+        deleted: Its row was to be deleted.
+    """
+
+    instance: Model
+    origin: Origin | None
+    values: tuple[Any, ...]
+    raw: Any
+    changes: Mapping[str, Any]
+    related: Mapping[str, Model | None]
+    deleted: bool
+
+    def restore(self, decoder: Decoder) -> None:
+        """Puts everything back but the object's place in the session."""
+        instance, info = self.instance, type(self.instance).__info__
+        complete = True
+        for column, value in zip(info.columns, self.values, strict=True):
+            if value is MISSING:
+                complete = False
+                unset_silently(instance, column.attribute)
+            else:
+                set_attribute(instance, column.attribute, value)
+        if self.raw is not MISSING:
+            self._restore_mutable(info, decoder)
+        set_attribute(instance, "__orm_changes__", dict(self.changes) or None)
+        set_attribute(instance, "__orm_origin__", self.origin)
+        collections = {name: held for name, held in _related(instance) if is_collection(held)}
+        set_attribute(instance, "__orm_related__", {**self.related, **collections} or None)
+        set_class(instance, info.cls if complete else info.ghost)
+
+    def _restore_mutable(self, info: ModelInfo, decoder: Decoder) -> None:
+        set_attribute(self.instance, "__orm_raw__", self.raw)
+        for saved, (name, decode) in zip(self.raw, readers(info, decoder), strict=True):
+            known = saved is not None and name not in self.changes
+            if known and value_or_missing(self.instance, name) is not MISSING:
+                set_attribute(self.instance, name, saved_value_of(saved, decode))
+
+
+def remember(instance: Model, *, deleted: bool) -> Memento:
+    """Gives an object as it is now, with copies of what may change in place."""
+    info = type(instance).__info__
+    changes = instance.__orm_changes__ or {}
+    raw = value_or_missing(instance, "__orm_raw__")
+    values = tuple(value_or_missing(instance, name) for name in info.fields)
+    if info.mutable_columns and (changes or raw is MISSING):
+        values = tuple(
+            copy.deepcopy(value) if column.type.mutable else value
+            for column, value in zip(info.columns, values, strict=True)
+        )
+    related = {name: held for name, held in _related(instance) if not is_collection(held)}
+    return Memento(instance, instance.__orm_origin__, values, raw, dict(changes), related, deleted)
+
+
+def remember_saved(instance: Model) -> Memento:
+    """Gives a changed object as its row is."""
+    now = remember(instance, deleted=False)
+    names = type(instance).__info__.fields
+    values = tuple(now.changes.get(name, value) for name, value in zip(names, now.values, strict=True))
+    return replace(now, values=values, changes={}, related={})
+
+
+def _related(instance: Model) -> Iterable[tuple[str, Any]]:
+    return (instance.__orm_related__ or {}).items()
+
+
+@dataclass(slots=True, eq=False)
+class Mark:
+    """A point that objects can go back to.
+
+    Args:
+        added: Objects that belonged to no session, by id.
+        known: Objects of the session, by id.
+        collections: What collections held.
+        made: For objects that were inserted since, the columns that the flush gave a value.
+        first_write: The number of the first statement that wrote since.
+    """
+
+    added: dict[int, Model] = field(default_factory=dict[int, Model])
+    known: dict[int, Memento] = field(default_factory=dict[int, Memento])
+    collections: dict[int, tuple[Collection[Any], Contents]] = field(
+        default_factory=dict[int, tuple[Collection[Any], Contents]]
+    )
+    made: dict[int, tuple[str, ...]] = field(default_factory=dict[int, tuple[str, ...]])
+    first_write: int | None = None
+
+    def keep(self, instance: Model, *, deleted: bool) -> None:
+        """Remembers an object before its first change."""
+        key = id(instance)
+        if key not in self.known and key not in self.added:
+            self.known[key] = remember(instance, deleted=deleted)
+
+    def keep_collection(self, collection: Collection[Any]) -> None:
+        """Remembers a collection before its first change."""
+        if id(collection) not in self.collections:
+            self.collections[id(collection)] = (collection, collection.contents)
+
+    def keep_made(self, instance: Model, names: tuple[str, ...]) -> None:
+        """Remembers which columns an insert gave a value."""
+        self.made[id(instance)] = names
+
+    def take_over(self, inner: Mark) -> None:
+        """Makes what happened since an inner mark part of what happened since this one; the older memory counts."""
+        for key, instance in inner.added.items():
+            if key not in self.known:
+                self.added.setdefault(key, instance)
+        for key, memento in inner.known.items():
+            if key not in self.added:
+                self.known.setdefault(key, memento)
+        self.collections = {**inner.collections, **self.collections}
+        self.made.update(inner.made)
+
+    def drop(self, instance: Model) -> None:
+        """Forgets an object that has left the session."""
+        self.known.pop(id(instance), None)
+        self.added.pop(id(instance), None)
+
+    @property
+    def instances(self) -> list[Model]:
+        """Every object it remembers."""
+        return [*self.added.values(), *(memento.instance for memento in self.known.values())]
+
+
+def make_transient(instance: Model, made: tuple[str, ...]) -> None:
+    """Makes an object new again, as before `add`: without its row it has no key, and nothing the database made."""
+    for name in (*made, "__orm_raw__"):
+        unset_silently(instance, name)
+    set_attribute(instance, "__orm_changes__", None)
+    set_attribute(instance, "__orm_origin__", None)
+    if made:
+        set_class(instance, type(instance).__info__.ghost)
+
+
+def unload(instance: Model, origin: Origin) -> None:
+    """Makes an object a reference: nothing but its key, and collections that are not loaded."""
+    info = type(instance).__info__
+    set_class(instance, info.ghost)
+    for name in (*info.fields, "__orm_raw__"):
+        if name not in info.key_attributes:
+            unset_silently(instance, name)
+    set_attribute(instance, "__orm_changes__", None)
+    set_attribute(instance, "__orm_origin__", origin)
+    collections = {name: held for name, held in _related(instance) if is_collection(held)}
+    for collection in collections.values():
+        collection.unload()
+    set_attribute(instance, "__orm_related__", collections or None)
+
+
+def is_loaded_since(instance: Model, number: int | None) -> bool:
+    """Whether an object was loaded, or read again, after a statement."""
+    origin = instance.__orm_origin__
+    return number is not None and origin is not None and origin.number > number and not is_ghost(instance)

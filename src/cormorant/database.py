@@ -94,7 +94,7 @@ class Database:
         self.dialect: Dialect = self.adapter.dialect
         self.config: ConnectionConfig = self.adapter.config
         self.isolation: IsolationLevel | None = isolation or self.config.isolation
-        self.tracker = PerformanceTracker()
+        self.tracker: PerformanceTracker = PerformanceTracker()
         self._plans: LRU[Any, PreparedQuery] = LRU(plans)
         self._writes: LRU[Any, PreparedWrite] = LRU(plans)
 

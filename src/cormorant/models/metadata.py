@@ -68,14 +68,14 @@ class ModelInfo:
     ) -> None:
         self.cls = cls
         self.name: str = cls.__name__
-        self.path = f"{cls.__module__}.{cls.__qualname__}"
+        self.path: str = f"{cls.__module__}.{cls.__qualname__}"
         self.app = app
         self.table = table
-        self.fields = dict(fields)
-        self.relation_specs = dict(relations)
-        self.key_attributes = tuple(name for name, spec in fields.items() if spec.primary_key)
-        self.holders = _holders(relations.values())
-        self.source = TableSource(table, f"{next(_serials)}")
+        self.fields: dict[str, FieldSpec] = dict(fields)
+        self.relation_specs: dict[str, RelationSpec] = dict(relations)
+        self.key_attributes: tuple[str, ...] = tuple(name for name, spec in fields.items() if spec.primary_key)
+        self.holders: dict[str, list[tuple[str, int]]] = _holders(relations.values())
+        self.source: TableSource = TableSource(table, f"{next(_serials)}")
         self.registry: Registry = registry
         self._column_infos: dict[str, ColumnInfo] = {}
         self._column_nodes: dict[str, Column[Any]] = {}
@@ -99,6 +99,16 @@ class ModelInfo:
     def key_columns(self) -> tuple[ColumnInfo, ...]:
         """The primary key's columns."""
         return tuple(self.by_attribute[name] for name in self.key_attributes)
+
+    @cached_property
+    def key_set(self) -> frozenset[str]:
+        """The primary key's attributes, without order."""
+        return frozenset(self.key_attributes)
+
+    @cached_property
+    def needed_attributes(self) -> tuple[str, ...]:
+        """The columns a new row must be given a value for."""
+        return tuple(column.attribute for column in self.columns if not column.server_made)
 
     @cached_property
     def version_column(self) -> ColumnInfo | None:

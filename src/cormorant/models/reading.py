@@ -1,0 +1,63 @@
+"""Reads and checks the columns of a new object in one generated function for each model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+from cormorant._internal.codegen import compile_function
+from cormorant.models.metadata import ColumnInfo, ModelInfo
+from cormorant.models.state import set_class
+from cormorant.models.validation import Problem, own_copy, problem_of
+from cormorant.sql import types as t
+
+Reader = Callable[[Any, list[Problem]], dict[str, Any]]
+
+
+@lru_cache(maxsize=2000)
+def reader_of(info: ModelInfo) -> Reader:
+    """Gives the function that reads a new object's columns as far as they are set, by attribute.
+
+    It adds (place, what is wrong) for each value that cannot be saved. What is unset is left out: who asked knows
+    whether the database makes it. Lists and documents are copied, because the object may change them meanwhile.
+    """
+    names: dict[str, Any] = {"set_class": set_class, "twin": info.twin, "problem_of": problem_of, "own_copy": own_copy}
+    lines = ["def read(o, problems):", "    values = {}", "    cls = o.__class__", "    set_class(o, twin)", "    try:"]
+    for number, column in enumerate(info.columns):
+        if column.spec.computed is None:
+            names[f"c{number}"] = column
+            names[f"place{number}"] = f"{info.name}.{column.attribute}"
+            lines += [f"        {line}" for line in _column(column, number)]
+    lines += ["        pass", "    finally:", "        set_class(o, cls)", "    return values"]
+    return compile_function("read", "\n".join(lines), names)
+
+
+def _column(column: ColumnInfo, number: int) -> list[str]:
+    name = column.attribute
+    value = "own_copy(v)" if column.type.mutable else "v"
+    lines = ["try:", f"    v = o.{name}", "except AttributeError:", "    pass", "else:"]
+    fast = _plainly_right(column)
+    check = [
+        f"problem = problem_of(c{number}, v)",
+        "if problem is not None:",
+        f"    problems.append((place{number}, problem))",
+    ]
+    if fast is not None:
+        check = [f"if not ({fast}):", *(f"    {line}" for line in check)]
+    return [*lines, *(f"    {line}" for line in check), f"    values[{name!r}] = {value}"]
+
+
+def _plainly_right(column: ColumnInfo) -> str | None:
+    """Gives the source of a test that most values pass and only right ones can; None where each must be looked at."""
+    type_ = column.type
+    options = {name for name in column.spec.options if name in ("ge", "le", "pattern", "choices")}
+    if options:
+        return None
+    if isinstance(type_, t.Integer):
+        low, high = type_.bounds
+        return f"type(v) is int and {low} <= v <= {high}"
+    if isinstance(type_, t.Text):
+        return "type(v) is str" if type_.length is None else f"type(v) is str and len(v) <= {type_.length}"
+    simple = {t.Boolean: "bool", t.Float: "float", t.Binary: "bytes"}.get(type(type_))
+    return None if simple is None else f"type(v) is {simple}"

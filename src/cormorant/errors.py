@@ -195,7 +195,7 @@ class ValidationError(CormorantError, ValueError):
             f"{len(problems)} value{'s'[: len(problems) != 1]} cannot be saved:{lines}",
             hint="correct the values and flush again; nothing was sent",
         )
-        self.problems = tuple(problems)
+        self.problems: tuple[tuple[str, str], ...] = tuple(problems)
 
 
 class InstanceError(CormorantError, RuntimeError):
@@ -286,7 +286,7 @@ class DatabaseError(CormorantError):
         self.code = code
         self.constraint = constraint
         self.table = table
-        self.columns = tuple(columns)
+        self.columns: tuple[str, ...] = tuple(columns)
 
 
 class IntegrityError(DatabaseError):

@@ -44,7 +44,7 @@ class SQLiteConnection:
     __slots__ = ("_closed", "_driver", "_raw", "_statement_timeout", "_stopped", "_timer", "_turn", "writer")
 
     def __init__(self, driver: Any, *, writer: bool, statement_timeout: float | None, turn: threading.Lock) -> None:
-        self.writer = writer
+        self.writer: bool = writer
         self._driver = driver
         self._raw: sqlite3.Connection = driver._conn
         self._statement_timeout = statement_timeout

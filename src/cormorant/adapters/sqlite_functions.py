@@ -36,8 +36,8 @@ class DecimalSum:
     """The exact sum of decimal texts, also over a moving window; NULL when all are NULL."""
 
     def __init__(self) -> None:
-        self.total = _ZERO
-        self.count = 0
+        self.total: Decimal = _ZERO
+        self.count: int = 0
 
     def step(self, value: Any) -> None:
         """Takes a value in."""

@@ -48,7 +48,7 @@ class ColumnOfClass:
     __slots__ = ("_column", "name")
 
     def __init__(self, name: str) -> None:
-        self.name = name
+        self.name: str = name
         self._column: Column[Any] | None = None
 
     def __get__(self, cls: Any, meta: Any = None) -> Column[Any]:

@@ -19,7 +19,7 @@ from cormorant.sql import types as t
 from cormorant.sql.calls import Exists, ScalarSelect
 from cormorant.sql.columns import Column, JoinSource, Source
 from cormorant.sql.functions import func
-from cormorant.sql.nodes import Expr, In, IsNull, Logical, Not, condition
+from cormorant.sql.nodes import Binds, Expr, In, IsNull, Key, Logical, Not, condition
 from cormorant.sql.selectable import Selectable
 from cormorant.sql.statements import Select
 
@@ -163,9 +163,9 @@ class ManyExpr(Expr[list[M]], Generic[M]):
         self._relation = relation
         self._parent = parent
         self._nullable = nullable
-        self.key = ("many", parent.key, relation.name)
-        self.binds = ()
-        self.type = t.UNKNOWN
+        self.key: Key = ("many", parent.key, relation.name)
+        self.binds: Binds = ()
+        self.type: t.SqlType = t.UNKNOWN
 
     def __repr__(self) -> str:
         return self._relation.place

@@ -95,5 +95,5 @@ def _replaces(info: ModelInfo, other: ModelInfo) -> bool:
     return "<locals>" in other.path and _place(info.path) != _place(other.path)
 
 
-registry = Registry()
+registry: Registry = Registry()
 """The models of this program."""

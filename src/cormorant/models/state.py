@@ -131,8 +131,9 @@ class Twin:
     """Mixed into the class that rows are written into; nothing is tracked."""
 
     __slots__ = ()
-    __setattr__ = object.__setattr__
-    __delattr__ = object.__delattr__
+    if not TYPE_CHECKING:
+        __setattr__ = object.__setattr__
+        __delattr__ = object.__delattr__
 
     def __init_subclass__(cls, **_: object) -> None:
         # the user's own __init_subclass__ is for the user's own classes

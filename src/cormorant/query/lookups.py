@@ -110,7 +110,7 @@ class PrimaryKey:
         self.columns: tuple[Column[Any], ...] = (
             source.__key_columns__() if of_path else tuple(map(info.column, info.key_attributes))
         )
-        self.place = repr(source) if of_path else info.name
+        self.place: str = repr(source) if of_path else info.name
 
     def lookup(self, name: str, value: Any) -> Expr[Any]:
         """Gives the condition of a lookup."""

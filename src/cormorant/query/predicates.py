@@ -23,7 +23,7 @@ class Q(Joined):
 
     def __init__(self, *conditions: Expr[bool | None] | Q, **lookups: Any) -> None:
         self.connector: Literal["AND", "OR"] = "AND"
-        self.negated = False
+        self.negated: bool = False
         self.parts: tuple[Any, ...] = (*conditions, *([lookups] if lookups else ()))
 
     def __and__(self, other: Expr[bool | None] | Q) -> Q:

@@ -7,7 +7,7 @@ from typing import Any
 from cormorant.errors import QueryError
 from cormorant.sql import types as t
 from cormorant.sql.columns import Column
-from cormorant.sql.nodes import Expr, gather
+from cormorant.sql.nodes import Binds, Expr, Key, gather
 from cormorant.sql.selectable import SelectLike
 
 
@@ -37,14 +37,14 @@ class Function(Expr[Any]):
     ) -> None:
         if not name.replace(".", "_").isidentifier() or not name.isascii():
             raise QueryError(f"{name!r} is no function name", hint="use letters, digits, _ and one dot for a schema")
-        self.name = name
-        self.args = args
+        self.name: str = name
+        self.args: tuple[Expr[Any], ...] = args
         self.type = type_
-        self.aggregate = aggregate
+        self.aggregate: bool = aggregate
         self._nullable = nullable
-        self.distinct = distinct
-        self.key = ("call", name, distinct, type_.key, *(arg.key for arg in args))
-        self.binds = gather(args)
+        self.distinct: bool = distinct
+        self.key: Key = ("call", name, distinct, type_.key, *(arg.key for arg in args))
+        self.binds: Binds = gather(args)
 
     @property
     def children(self) -> tuple[Expr[Any], ...]:
@@ -61,10 +61,10 @@ class Fragment(Expr[Any]):
     __slots__ = ("sql",)
 
     def __init__(self, sql: str, type_: t.SqlType = t.UNKNOWN) -> None:
-        self.sql = sql
+        self.sql: str = sql
         self.type = type_
-        self.key = ("sql", sql)
-        self.binds = ()
+        self.key: Key = ("sql", sql)
+        self.binds: Binds = ()
 
     @property
     def nullable(self) -> bool:
@@ -85,11 +85,11 @@ class Exists(Expr[bool]):
     def __init__(
         self, select: SelectLike, links: tuple[tuple[Column[Any], Expr[Any]], ...] = (), *, type_: t.SqlType = t.BOOLEAN
     ) -> None:
-        self.select = select
-        self.links = links
+        self.select: SelectLike = select
+        self.links: tuple[tuple[Column[Any], Expr[Any]], ...] = links
         self.type = type_
-        self.key = (self.word, select.key, *((inner.key, outer.key) for inner, outer in links))
-        self.binds = select.binds + gather(tuple(outer for _, outer in links))
+        self.key: Key = (self.word, select.key, *((inner.key, outer.key) for inner, outer in links))
+        self.binds: Binds = select.binds + gather(tuple(outer for _, outer in links))
 
     @property
     def children(self) -> tuple[Expr[Any], ...]:

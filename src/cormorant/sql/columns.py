@@ -7,7 +7,7 @@ from typing import Any
 from typing_extensions import TypeVar
 
 from cormorant.sql import types as t
-from cormorant.sql.nodes import Expr, Null, operand
+from cormorant.sql.nodes import Binds, Expr, Key, Null, operand
 from cormorant.sql.selectable import SelectLike
 
 T_co = TypeVar("T_co", covariant=True)
@@ -32,7 +32,7 @@ class TableSource(Source):
     __slots__ = ("table",)
 
     def __init__(self, table: str, key: str) -> None:
-        self.table = table
+        self.table: str = table
         self.key = key
 
 
@@ -52,12 +52,12 @@ class JoinSource(Source):
     def __init__(
         self, parent: Source, name: str, table: str, on: tuple[tuple[str, str], ...], *, optional: bool
     ) -> None:
-        self.parent = parent
-        self.name = name
-        self.table = table
-        self.on = on
-        self.optional = optional
-        self.key = f"{parent.key}.{name}"
+        self.parent: Source = parent
+        self.name: str = name
+        self.table: str = table
+        self.on: tuple[tuple[str, str], ...] = on
+        self.optional: bool = optional
+        self.key: str = f"{parent.key}.{name}"
 
 
 class SubquerySource(Source):
@@ -66,9 +66,9 @@ class SubquerySource(Source):
     __slots__ = ("alias", "select")
 
     def __init__(self, select: SelectLike, alias: str) -> None:
-        self.select = select
-        self.alias = alias
-        self.key = f"({alias})"
+        self.select: SelectLike = select
+        self.alias: str = alias
+        self.key: str = f"({alias})"
 
 
 class Column(Expr[T_co]):
@@ -87,14 +87,14 @@ class Column(Expr[T_co]):
     def __init__(
         self, source: Source, name: str, type_: t.SqlType, *, nullable: bool, owner: str, attribute: str | None = None
     ) -> None:
-        self.source = source
-        self.name = name
+        self.source: Source = source
+        self.name: str = name
         self.type = type_
         self._nullable = nullable
-        self.owner = owner
-        self.attribute = attribute or name
-        self.key = f"{source.key}:{name}"
-        self.binds = ()
+        self.owner: str = owner
+        self.attribute: str = attribute or name
+        self.key: Key = f"{source.key}:{name}"
+        self.binds: Binds = ()
 
     @property
     def nullable(self) -> bool:
@@ -118,5 +118,5 @@ class Assignment:
     __slots__ = ("column", "value")
 
     def __init__(self, column: Column[Any], value: Expr[Any]) -> None:
-        self.column = column
-        self.value = value
+        self.column: Column[Any] = column
+        self.value: Expr[Any] = value

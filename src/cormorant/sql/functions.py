@@ -104,5 +104,5 @@ def _plain(type_: t.SqlType) -> t.SqlType:
     return t.NUMERIC if isinstance(type_, t.Numeric) else type_
 
 
-func = Functions()
+func: Functions = Functions()
 """SQL functions by name: `func.count()`, `func.sum(Article.views)`, and any other one by `func.call(...)`."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Generic, Literal, NoReturn, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, TypeAlias, overload
 
 from typing_extensions import TypeIs, TypeVar
 
@@ -59,7 +59,12 @@ class Expr(Generic[T_co]):
         )
 
     # == makes SQL, so a node is equal to nothing but itself in sets and as a key
-    __hash__ = object.__hash__
+    if TYPE_CHECKING:
+
+        def __hash__(self) -> int: ...
+
+    else:
+        __hash__ = object.__hash__
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {' '.join(map(repr, self.children))}>"
@@ -265,10 +270,10 @@ class Bind(Expr[Any]):
     __slots__ = ("value",)
 
     def __init__(self, value: Any, type_: t.SqlType) -> None:
-        self.value = value
+        self.value: Any = value
         self.type = type_
-        self.key = "?" + type_.key
-        self.binds = (self,)
+        self.key: Key = "?" + type_.key
+        self.binds: Binds = (self,)
 
     @property
     def nullable(self) -> bool:
@@ -282,9 +287,9 @@ class Null(Expr[None]):
     """The literal NULL."""
 
     __slots__ = ()
-    key = "null"
-    binds = ()
-    type = t.UNKNOWN
+    key: Key = "null"
+    binds: Binds = ()
+    type: t.SqlType = t.UNKNOWN
 
     @property
     def nullable(self) -> bool:
@@ -297,9 +302,9 @@ class Order:
     __slots__ = ("descending", "expr", "key")
 
     def __init__(self, expr: Expr[Any], *, descending: bool) -> None:
-        self.expr = expr
-        self.descending = descending
-        self.key = ("desc" if descending else "asc", expr.key)
+        self.expr: Expr[Any] = expr
+        self.descending: bool = descending
+        self.key: Key = ("desc" if descending else "asc", expr.key)
 
 
 # ------------------------------------------------------------------ operators
@@ -311,12 +316,12 @@ class Binary(Expr[Any]):
     __slots__ = ("left", "op", "right")
 
     def __init__(self, op: str, left: Expr[Any], right: Expr[Any], type_: t.SqlType) -> None:
-        self.op = op
-        self.left = left
-        self.right = right
+        self.op: str = op
+        self.left: Expr[Any] = left
+        self.right: Expr[Any] = right
         self.type = type_
-        self.key = (op, left.key, right.key)
-        self.binds = left.binds + right.binds
+        self.key: Key = (op, left.key, right.key)
+        self.binds: Binds = left.binds + right.binds
 
     @property
     def children(self) -> tuple[Expr[Any], ...]:
@@ -339,13 +344,13 @@ class Logical(Expr[bool]):
     """Conditions joined by AND or OR."""
 
     __slots__ = ("op", "parts")
-    type = t.BOOLEAN
+    type: t.SqlType = t.BOOLEAN
 
     def __init__(self, op: Literal["AND", "OR"], parts: tuple[Expr[Any], ...]) -> None:
         self.op = op
-        self.parts = parts
-        self.key = (op, *(part.key for part in parts))
-        self.binds = gather(parts)
+        self.parts: tuple[Expr[Any], ...] = parts
+        self.key: Key = (op, *(part.key for part in parts))
+        self.binds: Binds = gather(parts)
 
     @property
     def children(self) -> tuple[Expr[Any], ...]:
@@ -356,12 +361,12 @@ class Not(Expr[bool]):
     """NOT, with SQL's meaning: NOT NULL is NULL."""
 
     __slots__ = ("part",)
-    type = t.BOOLEAN
+    type: t.SqlType = t.BOOLEAN
 
     def __init__(self, part: Expr[Any]) -> None:
-        self.part = part
-        self.key = ("not", part.key)
-        self.binds = part.binds
+        self.part: Expr[Any] = part
+        self.key: Key = ("not", part.key)
+        self.binds: Binds = part.binds
 
     @property
     def children(self) -> tuple[Expr[Any], ...]:
@@ -375,7 +380,7 @@ class IsNotTrue(Not):
 
     def __init__(self, part: Expr[Any]) -> None:
         super().__init__(part)
-        self.key = ("not true", part.key)
+        self.key: Key = ("not true", part.key)
 
     @property
     def nullable(self) -> bool:
@@ -386,13 +391,13 @@ class IsNull(Expr[bool]):
     """IS NULL and IS NOT NULL."""
 
     __slots__ = ("negated", "part")
-    type = t.BOOLEAN
+    type: t.SqlType = t.BOOLEAN
 
     def __init__(self, part: Expr[Any], *, negated: bool) -> None:
-        self.part = part
-        self.negated = negated
-        self.key = ("is not null" if negated else "is null", part.key)
-        self.binds = part.binds
+        self.part: Expr[Any] = part
+        self.negated: bool = negated
+        self.key: Key = ("is not null" if negated else "is null", part.key)
+        self.binds: Binds = part.binds
 
     @property
     def children(self) -> tuple[Expr[Any], ...]:
@@ -407,14 +412,14 @@ class Between(Expr[bool]):
     """`low <= part <= high`."""
 
     __slots__ = ("high", "low", "part")
-    type = t.BOOLEAN
+    type: t.SqlType = t.BOOLEAN
 
     def __init__(self, part: Expr[Any], low: Expr[Any], high: Expr[Any]) -> None:
-        self.part = part
-        self.low = low
-        self.high = high
-        self.key = ("between", part.key, low.key, high.key)
-        self.binds = gather((part, low, high))
+        self.part: Expr[Any] = part
+        self.low: Expr[Any] = low
+        self.high: Expr[Any] = high
+        self.key: Key = ("between", part.key, low.key, high.key)
+        self.binds: Binds = gather((part, low, high))
 
     @property
     def children(self) -> tuple[Expr[Any], ...]:
@@ -425,7 +430,7 @@ class In(Expr[bool]):
     """Membership in a list of values, sent as one array so that the SQL does not depend on its length."""
 
     __slots__ = ("part", "values")
-    type = t.BOOLEAN
+    type: t.SqlType = t.BOOLEAN
 
     def __init__(self, part: Expr[Any], values: Iterable[Any]) -> None:
         if isinstance(values, (str, bytes)):
@@ -438,10 +443,10 @@ class In(Expr[bool]):
             if item is None:
                 raise WrongType(f"{part!r}.in_() got None, which IN never matches", hint="add | column.is_null()")
             items[place], item_type = typed_operand(part, part.type, item)
-        self.part = part
-        self.values = Bind(items, t.Array(item_type))
-        self.key = ("in", part.key, self.values.key)
-        self.binds = (*part.binds, self.values)
+        self.part: Expr[Any] = part
+        self.values: Bind = Bind(items, t.Array(item_type))
+        self.key: Key = ("in", part.key, self.values.key)
+        self.binds: Binds = (*part.binds, self.values)
 
     @property
     def children(self) -> tuple[Expr[Any], ...]:
@@ -452,13 +457,13 @@ class InSelect(Expr[bool]):
     """Membership in the rows of a query."""
 
     __slots__ = ("part", "select")
-    type = t.BOOLEAN
+    type: t.SqlType = t.BOOLEAN
 
     def __init__(self, part: Expr[Any], select: SelectLike) -> None:
-        self.part = part
-        self.select = select
-        self.key = ("in select", part.key, select.key)
-        self.binds = part.binds + select.binds
+        self.part: Expr[Any] = part
+        self.select: SelectLike = select
+        self.key: Key = ("in select", part.key, select.key)
+        self.binds: Binds = part.binds + select.binds
 
     @property
     def children(self) -> tuple[Expr[Any], ...]:
@@ -469,15 +474,15 @@ class TextMatch(Expr[bool]):
     """A literal text searched in another; no character of it is a wildcard."""
 
     __slots__ = ("ignore_case", "kind", "part", "text")
-    type = t.BOOLEAN
+    type: t.SqlType = t.BOOLEAN
 
     def __init__(self, kind: MatchKind, part: Expr[Any], text: Any, *, ignore_case: bool = False) -> None:
         self.kind = kind
-        self.part = part
-        self.ignore_case = ignore_case
+        self.part: Expr[Any] = part
+        self.ignore_case: bool = ignore_case
         self.text: Expr[Any] = text if is_expr(text) else Bind(checked_text(part, text), t.TEXT)
-        self.key = (kind, ignore_case, part.key, self.text.key)
-        self.binds = part.binds + self.text.binds
+        self.key: Key = (kind, ignore_case, part.key, self.text.key)
+        self.binds: Binds = part.binds + self.text.binds
 
     @property
     def children(self) -> tuple[Expr[Any], ...]:
@@ -490,11 +495,11 @@ class Label(Expr[T_co]):
     __slots__ = ("expr", "name")
 
     def __init__(self, expr: Expr[T_co], name: str) -> None:
-        self.expr = expr
-        self.name = name
-        self.type = expr.type
-        self.key = ("label", name, expr.key)
-        self.binds = expr.binds
+        self.expr: Expr[T_co] = expr
+        self.name: str = name
+        self.type: t.SqlType = expr.type
+        self.key: Key = ("label", name, expr.key)
+        self.binds: Binds = expr.binds
 
     @property
     def children(self) -> tuple[Expr[Any], ...]:

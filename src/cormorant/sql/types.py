@@ -27,7 +27,7 @@ class SqlType:
     """
 
     name: ClassVar[str] = "unknown"
-    accepts: ClassVar[tuple[type, ...]] = (object,)
+    accepts: ClassVar[tuple[type[Any], ...]] = (object,)
     mutable: ClassVar[bool] = False
 
     @property
@@ -56,12 +56,18 @@ class Integer(SqlType):
     """16, 32 or 64 bits, signed."""
 
     name = "integer"
-    accepts = (int,)
+    accepts: ClassVar[tuple[type[Any], ...]] = (int,)
     size: IntegerSize = "normal"
 
     @property
     def key(self) -> str:
         return f"integer:{self.size}"
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """The smallest and the largest number."""
+        half = 1 << _INTEGER_BITS[self.size] - 1
+        return -half, half - 1
 
     def check(self, value: Any) -> None:
         if value is None:
@@ -69,8 +75,9 @@ class Integer(SqlType):
         # bool is an int to Python, yet it is never what a number column means
         if not isinstance(value, int) or isinstance(value, bool):
             raise WrongType(f"{_describe(value)} is not an int")
-        bits = _INTEGER_BITS[self.size]
-        if not -(1 << bits - 1) <= value < 1 << bits - 1:
+        low, high = self.bounds
+        if not low <= value <= high:
+            bits = _INTEGER_BITS[self.size]
             raise WrongType(f"{value} does not fit {bits} bits", hint='declare the column with field(size="big")')
 
 
@@ -79,7 +86,7 @@ class Float(SqlType):
     """A 64-bit floating point number; an int is taken as one."""
 
     name = "float"
-    accepts = (float, int)
+    accepts: ClassVar[tuple[type[Any], ...]] = (float, int)
 
     def check(self, value: Any) -> None:
         if value is not None and (not isinstance(value, (float, int)) or isinstance(value, bool)):
@@ -91,7 +98,7 @@ class Numeric(SqlType):
     """An exact decimal number; an int is taken as one, a float is not."""
 
     name = "numeric"
-    accepts = (decimal.Decimal, int)
+    accepts: ClassVar[tuple[type[Any], ...]] = (decimal.Decimal, int)
     precision: int | None = None
     scale: int | None = None
 
@@ -120,7 +127,7 @@ class Boolean(SqlType):
     """True or False."""
 
     name = "boolean"
-    accepts = (bool,)
+    accepts: ClassVar[tuple[type[Any], ...]] = (bool,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +135,7 @@ class Text(SqlType):
     """Characters without a limit, or with one."""
 
     name = "text"
-    accepts = (str,)
+    accepts: ClassVar[tuple[type[Any], ...]] = (str,)
     length: int | None = None
 
     @property
@@ -141,7 +148,7 @@ class Binary(SqlType):
     """Bytes."""
 
     name = "binary"
-    accepts = (bytes, bytearray, memoryview)
+    accepts: ClassVar[tuple[type[Any], ...]] = (bytes, bytearray, memoryview)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +156,7 @@ class Date(SqlType):
     """A calendar date."""
 
     name = "date"
-    accepts = (dt.date,)
+    accepts: ClassVar[tuple[type[Any], ...]] = (dt.date,)
 
     def check(self, value: Any) -> None:
         # a datetime is a date to Python; cutting its time off silently would lose data
@@ -162,7 +169,7 @@ class Time(SqlType):
     """A time of day without a zone."""
 
     name = "time"
-    accepts = (dt.time,)
+    accepts: ClassVar[tuple[type[Any], ...]] = (dt.time,)
 
     def check(self, value: Any) -> None:
         if value is None:
@@ -178,7 +185,7 @@ class DateTime(SqlType):
     """A moment in time: aware in, aware out, in UTC."""
 
     name = "datetime"
-    accepts = (dt.datetime,)
+    accepts: ClassVar[tuple[type[Any], ...]] = (dt.datetime,)
 
     def check(self, value: Any) -> None:
         if value is None:
@@ -197,7 +204,7 @@ class Interval(SqlType):
     """A length of time, exact to the microsecond."""
 
     name = "interval"
-    accepts = (dt.timedelta,)
+    accepts: ClassVar[tuple[type[Any], ...]] = (dt.timedelta,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +212,7 @@ class Uuid(SqlType):
     """A UUID."""
 
     name = "uuid"
-    accepts = (uuid.UUID,)
+    accepts: ClassVar[tuple[type[Any], ...]] = (uuid.UUID,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +302,7 @@ class Array(SqlType):
     """A list of values of one type."""
 
     name = "array"
-    accepts = (list,)
+    accepts: ClassVar[tuple[type[Any], ...]] = (list,)
     mutable = True
     item: SqlType
 

@@ -13,6 +13,7 @@ from cormorant.models.inside import same
 from cormorant.models.metadata import ColumnInfo, ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.state import MISSING, bare_key, is_persistent, is_set, value_or_missing
+from cormorant.models.reading import reader_of
 from cormorant.models.validation import Problem, problems_of
 from cormorant.sql.statements import TypedColumn
 
@@ -158,24 +159,13 @@ def collect(
 
 def _insert(instance: Model, problems: list[Problem]) -> InsertChange:
     info = type(instance).__info__
-    waiting = pending_keys(instance, info) if instance.__orm_related__ else {}
-    values: dict[str, Any] = {}
-    get = object.__getattribute__
-    for column in info.columns:
-        name = column.attribute
-        if name in waiting:
-            values[name] = waiting[name]
-            continue
-        try:
-            value = get(instance, name)
-        except AttributeError:
-            if not column.server_made:
-                problems.append((f"{info.name}.{name}", _no_value(column)))
-            continue
-        if column.spec.computed is None:
-            values[name] = copy.deepcopy(value) if column.type.mutable else value
-    problems += problems_of(info, {k: v for k, v in values.items() if k not in waiting} if waiting else values)
-    return InsertChange(instance, info, values, set(info.key_attributes) <= values.keys())
+    values = reader_of(info)(instance, problems)
+    if instance.__orm_related__:
+        values.update(pending_keys(instance, info))
+    for name in info.needed_attributes:
+        if name not in values:
+            problems.append((f"{info.name}.{name}", _no_value(info.by_attribute[name])))
+    return InsertChange(instance, info, values, info.key_set <= values.keys())
 
 
 def _no_value(column: ColumnInfo) -> str:

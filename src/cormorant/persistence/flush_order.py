@@ -33,8 +33,6 @@ def in_order(changes: Sequence[InsertChange]) -> Iterable[tuple[tuple[int, int],
 
     Where tables point to each other, the objects alone decide.
     """
-    if len(changes) < 2:
-        return [((0, 0), change) for change in changes]
     tables = list(dict.fromkeys([change.info for change in changes]))
     try:
         order = {info: place for place, info in enumerate(sort(tables, _targets(tables)))}

@@ -101,6 +101,8 @@ def plan_flush(changes: ChangeSet, insert_mode: Batching, *, batches: bool) -> F
     Raises:
         DependencyCycleError: New objects need each other's keys in a ring.
     """
+    if changes.rows == len(changes.inserts):
+        return FlushPlan(tuple(_inserts(changes.inserts, insert_mode)))
     early_updates, early_deletes, updates, deletes = split(changes)
     steps: list[Step] = [*_links(changes.links, added=False, batches=batches)]
     steps += _updates(early_updates, batches=batches)
@@ -117,7 +119,7 @@ def plan_flush(changes: ChangeSet, insert_mode: Batching, *, batches: bool) -> F
 
 def _inserts(changes: Sequence[InsertChange], insert_mode: Batching) -> Iterable[InsertStep]:
     groups: dict[tuple[Any, ...], list[InsertChange]] = {}
-    for place, change in in_order(changes):
+    for place, change in in_order(changes) if len(changes) > 1 else [((0, 0), change) for change in changes]:
         groups.setdefault((place, change.info, tuple(change.values), change.key_given), []).append(change)
     for (_, info, names, key_given), group in groups.items():
         mode: InsertMode = "row"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, InvalidOperation
 from typing import Any, TypeAlias
 
-from cormorant.dialects.sqlite import DECIMAL_COLLATION, canonical_decimal, decode_decimal
+from cormorant.dialects.sqlite import DECIMAL_COLLATION, canonical_decimal, decimal_encoder, decode_decimal
 
 _Key: TypeAlias = tuple[bool, Decimal, str]
 
@@ -86,6 +86,10 @@ def _of_decimals(compute: Callable[[Decimal, Decimal], Decimal]) -> Callable[[An
     return function
 
 
+def _round(value: Any, places: int) -> str | None:
+    return None if value is None else decimal_encoder(places)(decode_decimal(value))
+
+
 def _of_text(compute: Callable[[str], str]) -> Callable[[Any], str | None]:
     return lambda value: None if value is None else compute(str(value))
 
@@ -101,6 +105,7 @@ _FUNCTIONS: tuple[tuple[str, int, Callable[..., Any]], ...] = (
     ("cormorant_decimal_sub", 2, _of_decimals(_EXACT.subtract)),
     ("cormorant_decimal_mul", 2, _of_decimals(_EXACT.multiply)),
     ("cormorant_decimal_div", 2, _of_decimals(_QUOTIENT.divide)),
+    ("cormorant_decimal_round", 2, _round),
     ("cormorant_lower", 1, _of_text(str.lower)),
     ("cormorant_upper", 1, _of_text(str.upper)),
     ("regexp", 2, _regexp),

@@ -45,8 +45,8 @@ class Collection(Generic[M]):
     __slots__ = ("_items", "added", "owner", "relation", "removed")
 
     def __init__(self, relation: RelationInfo, owner: Model) -> None:
-        self.relation = relation
-        self.owner = owner
+        self.relation: RelationInfo = relation
+        self.owner: Model = owner
         # a new object has no rows that could point to it
         self._items: dict[int, M] | None = None if is_persistent(owner) else {}
         self.added: dict[int, M] = {}

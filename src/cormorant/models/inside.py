@@ -21,7 +21,7 @@ class Snapshot:
     __slots__ = ("value",)
 
     def __init__(self, value: Any) -> None:
-        self.value = value
+        self.value: Any = value
 
 
 def copier(type_: SqlType) -> Decode | None:

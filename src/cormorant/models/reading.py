@@ -59,5 +59,8 @@ def _plainly_right(column: ColumnInfo) -> str | None:
         return f"type(v) is int and {low} <= v <= {high}"
     if isinstance(type_, t.Text):
         return "type(v) is str" if type_.length is None else f"type(v) is str and len(v) <= {type_.length}"
-    simple = {t.Boolean: "bool", t.Float: "float", t.Binary: "bytes"}.get(type(type_))
+    simple = _SIMPLE.get(type(type_))
     return None if simple is None else f"type(v) is {simple}"
+
+
+_SIMPLE: dict[type[t.SqlType], str] = {t.Boolean: "bool", t.Float: "float", t.Binary: "bytes"}

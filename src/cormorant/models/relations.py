@@ -38,7 +38,7 @@ class One(Generic[R]):
 
     def __init__(self, spec: RelationSpec) -> None:
         self.spec = spec
-        self.name = spec.name
+        self.name: str = spec.name
 
     @overload
     def __get__(self: One[M | None], instance: None, owner: Any) -> type[M]: ...
@@ -71,7 +71,7 @@ class Many(Generic[M]):
 
     def __init__(self, spec: RelationSpec) -> None:
         self.spec = spec
-        self.name = spec.name
+        self.name: str = spec.name
 
     @overload
     def __get__(self, instance: None, owner: Any) -> ManyExpr[M]: ...

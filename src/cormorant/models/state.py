@@ -84,10 +84,10 @@ class Origin:
     def __init__(
         self, owner: Owner, number: int, *, pending: bool = False, beside: tuple[Origin, RelationInfo] | None = None
     ) -> None:
-        self.owner = owner
-        self.number = number
-        self.pending = pending
-        self.beside = beside
+        self.owner: Owner = owner
+        self.number: int = number
+        self.pending: bool = pending
+        self.beside: tuple[Origin, RelationInfo] | None = beside
 
 
 class NoOwner:

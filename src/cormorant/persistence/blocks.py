@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from cormorant.errors import TransactionError
 from cormorant.models.state import Origin
 from cormorant.persistence.flush import Flusher
+from cormorant.persistence.history import History
 from cormorant.persistence.marks import Mark
 from cormorant.persistence.transaction import Level, Options, TransactionStack, shielded
 from cormorant.persistence.unit_of_work import UnitOfWork
@@ -39,7 +40,7 @@ class Blocks:
         autocommit: bool,
     ) -> None:
         self.unit = unit
-        self.history = unit.history
+        self.history: History = unit.history
         self.transactions = transactions
         self.flusher = flusher
         self.autocommit = autocommit

@@ -12,8 +12,8 @@ from cormorant.models.collections import Collection, is_collection
 from cormorant.models.inside import same
 from cormorant.models.metadata import ColumnInfo, ModelInfo
 from cormorant.models.model import Model
-from cormorant.models.state import MISSING, bare_key, is_persistent, is_set, value_or_missing
 from cormorant.models.reading import reader_of
+from cormorant.models.state import MISSING, bare_key, is_persistent, is_set, value_or_missing
 from cormorant.models.validation import Problem, problems_of
 from cormorant.sql.statements import TypedColumn
 

@@ -26,11 +26,11 @@ class Frame(Generic[S]):
     __slots__ = ("kind", "parent", "place", "state", "task")
 
     def __init__(self, state: S, parent: Frame[S] | None, kind: Literal["session", "transaction"]) -> None:
-        self.state = state
-        self.parent = parent
+        self.state: S = state
+        self.parent: Frame[S] | None = parent
         self.kind = kind
-        self.task = task_name()
-        self.place = caller()
+        self.task: str = task_name()
+        self.place: str = caller()
 
     def __str__(self) -> str:
         return f"the {self.kind} opened by {self.task} at {self.place}"
@@ -51,7 +51,7 @@ class Cell(Generic[S]):
 
     def __init__(self, frame: Frame[S], parent: Cell[S] | None) -> None:
         self.frame: Frame[S] | None = frame
-        self.parent = parent
+        self.parent: Cell[S] | None = parent
 
 
 current: ContextVar[Cell[Any] | None] = ContextVar("cormorant_innermost", default=None)

@@ -37,7 +37,7 @@ class FlushRun:
         self.database = database
         self.connection = connection
         self.tracker = tracker
-        self.result = FlushResult()
+        self.result: FlushResult = FlushResult()
 
     async def run(self, plan: FlushPlan) -> FlushResult:
         """Sends every step in order.

@@ -33,7 +33,7 @@ class History:
         self.pending = pending
         self.identity = identity
         # the first mark is the last commit; each block adds one
-        self.marks = [Mark()]
+        self.marks: list[Mark] = [Mark()]
         self._decoder = decoder
 
     def keep(self, instance: Model) -> None:

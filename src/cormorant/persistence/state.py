@@ -41,16 +41,16 @@ class SessionState:
         self.handle = handle
         self.database = database
         self.autocommit = autocommit
-        self.tracker = PerformanceTracker()
-        self.identity = IdentityMap()
-        self.unit = UnitOfWork(self, self.identity, database.dialect.decoder, eager=autocommit)
-        self.transactions = TransactionStack(database, self.tracker, options, self.check_usable)
+        self.tracker: PerformanceTracker = PerformanceTracker()
+        self.identity: IdentityMap = IdentityMap()
+        self.unit: UnitOfWork = UnitOfWork(self, self.identity, database.dialect.decoder, eager=autocommit)
+        self.transactions: TransactionStack = TransactionStack(database, self.tracker, options, self.check_usable)
         self.frame: context.Frame[SessionState] = context.Frame(self, None, "session")
-        self.closed = False
-        self.closed_at = ""
+        self.closed: bool = False
+        self.closed_at: str = ""
         self._numbers = count(1)
-        self.flusher = Flusher(database, self.unit, self.transactions, self._numbers, self._origin)
-        self.blocks = Blocks(self.unit, self.transactions, self.flusher, self._origin, autocommit=autocommit)
+        self.flusher: Flusher = Flusher(database, self.unit, self.transactions, self._numbers, self._origin)
+        self.blocks: Blocks = Blocks(self.unit, self.transactions, self.flusher, self._origin, autocommit=autocommit)
         self._loop = asyncio.get_running_loop()
 
     def _origin(self) -> Origin:

@@ -36,7 +36,7 @@ class UnitOfWork(Pending):
     def __init__(self, owner: Owner, identity: IdentityMap, decoder: Decoder, *, eager: bool) -> None:
         super().__init__()
         self.identity = identity
-        self.history = History(self, identity, decoder)
+        self.history: History = History(self, identity, decoder)
         self._owner = owner
         self._decoder = decoder
         self._eager = eager

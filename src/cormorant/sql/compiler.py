@@ -81,7 +81,7 @@ class Compiler:
     def __init__(self, words: Words, binds: Iterable[n.Bind] = (), *, inline: bool = False) -> None:
         self.words = words
         self.inline = inline
-        self.quote = words.quote
+        self.quote: Callable[[str], str] = words.quote
         self.scope: Scope = Scope(None)
         self.positions: dict[int, int] = {}
         self.types: list[t.SqlType] = []
@@ -204,7 +204,10 @@ class Compiler:
         """Gives any expression."""
         visit = self.visitors.get(type(expr))
         if visit is None:
-            raise CompileError(f"{type(expr).__name__} has no SQL on this database")
+            raise CompileError(
+                f"{expr!r} is a relation to many, which is no value in SQL",
+                hint="use .any(...), .none(...), .every(...), .count() or .each",
+            )
         return visit(self, expr)
 
     def condition(self, expr: n.Expr[Any]) -> str:
@@ -379,8 +382,12 @@ class Compiler:
     def update_where(self, statement: UpdateWhere) -> str:
         """Gives an UPDATE by conditions."""
         self.scope.reserve(statement.source.key, statement.table)
-        sets = ", ".join(f"{self.quote(item.column.name)} = {self.expr(item.value)}" for item in statement.assignments)
+        sets = ", ".join(f"{self.quote(item.column.name)} = {self.assigned(item)}" for item in statement.assignments)
         return f"UPDATE {self.quote(statement.table)} SET {sets}{self._where(statement.where)}"
+
+    def assigned(self, item: c.Assignment) -> str:
+        """Gives the value of an assignment as the column keeps it."""
+        return self.expr(item.value)
 
     def delete_where(self, statement: DeleteWhere) -> str:
         """Gives a DELETE by conditions."""

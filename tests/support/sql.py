@@ -23,8 +23,7 @@ class Recorder:
 
     async def fetch(self, spec: QuerySpec) -> list[Any]:
         self.specs.append(spec)
-        # what COUNT and an aggregate need is one row; everything else takes it for a row too
-        return [0]
+        return [(0,)]
 
     async def write(self, spec: QuerySpec) -> int:
         self.specs.append(spec)

@@ -14,6 +14,7 @@ from cormorant.errors import CompileError
 from cormorant.sql import calls as k
 from cormorant.sql import nodes as n
 from cormorant.sql import types as t
+from cormorant.sql.columns import Assignment
 from cormorant.sql.compiler import Compiler
 from cormorant.sql.ddl import ColumnDef, Table
 from cormorant.sql.statements import InsertMode
@@ -95,12 +96,21 @@ class SQLiteCompiler(Compiler):
             return f"substr({part}, length({part}) - length({text}) + 1) = {text}"
         return f"{part} = {text}"
 
+    def assigned(self, item: Assignment) -> str:
+        type_ = item.column.type.base if isinstance(item.column.type, t.Custom) else item.column.type
+        if not isinstance(type_, t.Numeric) or isinstance(item.value, (n.Bind, n.Null)):
+            return super().assigned(item)
+        value = self._decimal(item.value)
+        return value if type_.scale is None else f"cormorant_decimal_round({value}, {type_.scale})"
+
     def function(self, node: k.Function) -> str:
         if node.name == "now":
             return NOW
         if node.args and is_decimal(node.args[0].type):
             if node.name in _DECIMAL_AGGREGATES:
                 return self.call(_DECIMAL_AGGREGATES[node.name], node)
+            if node.name == "abs":
+                return f"ltrim({self.expr(node.args[0])}, '-')"
             if node.name in ("min", "max"):
                 return f"{node.name}({self.expr(node.args[0])} COLLATE {DECIMAL_COLLATION})"
         return self.call(_FUNCTIONS.get(node.name, node.name), node)
@@ -161,7 +171,7 @@ class SQLiteDialect(Dialect):
         if isinstance(type_, t.Enumeration):
             return _value_of if type_.integers else _text_of
         if isinstance(type_, t.Numeric):
-            return _decimal_encoder(type_.scale)
+            return decimal_encoder(type_.scale)
         return _ENCODERS.get(type(type_))
 
     def decoder(self, type_: t.SqlType) -> Codec | None:
@@ -252,7 +262,7 @@ def canonical_decimal(value: decimal.Decimal | int) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _decimal_encoder(scale: int | None) -> Callable[[Any], str]:
+def decimal_encoder(scale: int | None) -> Callable[[Any], str]:
     if scale is None:
         return canonical_decimal
     step = decimal.Decimal(1).scaleb(-scale)

@@ -66,11 +66,11 @@ class RelationInfo:
         far = tuple(self.target.by_attribute[name].name for name in self.remote)
         if self.link is None:
             optional = self.nullable or self.kind != "to_one"
-            return JoinSource(
-                parent, self.name, self.target.table, tuple(zip(near, far, strict=True)), optional=optional
-            )
+            pairs = tuple(zip(near, far, strict=True))
+            many = self.kind == "reverse_many"
+            return JoinSource(parent, self.name, self.target.table, pairs, optional=optional, many=many)
         pairs = tuple(zip(near, self.link.near, strict=True))
-        link = JoinSource(parent, f"{self.name}_link", self.link.table, pairs, optional=True)
+        link = JoinSource(parent, f"{self.name}_link", self.link.table, pairs, optional=True, many=True)
         return JoinSource(
             link, self.name, self.target.table, tuple(zip(self.link.far, far, strict=True)), optional=True
         )

@@ -40,7 +40,7 @@ def problem_of(column: ColumnInfo, value: Any) -> str | None:
 
 
 # these have more to check than the class
-_CHECKED = frozenset({t.Integer, t.Numeric, t.DateTime, t.Time, t.Array, t.Literals, t.Float})
+_CHECKED = frozenset({t.Integer, t.Numeric, t.DateTime, t.Time, t.Array, t.Literals, t.Float, t.Interval})
 
 _OPTIONS: dict[str, tuple[Callable[[Any, Any], bool], str]] = {
     "ge": (lambda value, limit: value >= limit, "must be at least {}"),

@@ -13,7 +13,7 @@ from cormorant.query.spec import Output, QuerySpec
 from cormorant.sql import types as t
 from cormorant.sql.calls import Exists
 from cormorant.sql.columns import Column, JoinSource, SubquerySource, TableSource
-from cormorant.sql.compiler import implied_joins
+from cormorant.sql.joins import implied_joins
 from cormorant.sql.functions import func
 from cormorant.sql.nodes import Expr, InSelect, Label, is_expr, walk
 from cormorant.sql.selectable import SelectLike
@@ -60,7 +60,9 @@ def plan(spec: QuerySpec) -> QueryPlan:
         )
         return _planned(select, [(0, t.UNKNOWN)], "scalars")
     columns, parts = _selected(spec)
-    return _planned(_select(spec, columns), parts, spec.output, spec.names)
+    select = _select(spec, columns)
+    _check_grouping(select, spec.info)
+    return _planned(select, parts, spec.output, spec.names)
 
 
 def select_of(spec: QuerySpec) -> Select:
@@ -83,7 +85,6 @@ def _select(spec: QuerySpec, columns: tuple[Expr[Any], ...]) -> Select:
 
 
 def _planned(select: Select, parts: list[Selected], output: Output, names: tuple[str, ...] = ()) -> QueryPlan:
-    _check_grouping(select)
     width = max(len(select.columns), 1)
     return QueryPlan(select, tuple(parts), output, names, frozenset(tables_of(select)), width)
 
@@ -115,25 +116,33 @@ def _entity(item: Any) -> tuple[ModelInfo, tuple[Column[Any], ...], bool]:
 
 
 def _plan_count(spec: QuerySpec) -> QueryPlan:
-    """Counts rows; a query that limits, groups or folds its rows is counted from outside."""
-    whole = spec.limit is None and spec.offset is None and not spec.distinct and not spec.group_by
-    if whole and not spec.having:
+    """Counts rows; a query that limits, groups, folds or multiplies its rows is counted from outside."""
+    columns, _ = _selected(spec)
+    # what is selected matters only where it makes more rows or fewer
+    needed = spec.distinct or _multiplies(spec, columns) or (any(map(is_aggregate, columns)) and not spec.group_by)
+    limited = spec.limit is not None or spec.offset is not None
+    if not (needed or limited or spec.group_by or spec.having):
         select = Select(spec.info.source, (func.count(),), spec.where)
     else:
-        columns, _ = _selected(spec)
         inner = Select(
             spec.info.source,
-            _with_names(columns) if spec.distinct else (),
+            _with_names(columns) if needed else (),
             spec.where,
             spec.group_by,
             spec.having,
-            spec.order_by if spec.limit is not None else (),
+            spec.order_by if limited or _multiplies(spec, ()) else (),
             spec.distinct,
             spec.limit,
             spec.offset,
         )
         select = Select(SubquerySource(inner, "counted"), (func.count(),))
     return _planned(select, [(0, t.BIG_INTEGER)], "scalars")
+
+
+def _multiplies(spec: QuerySpec, columns: tuple[Expr[Any], ...]) -> bool:
+    """Whether reading the columns, or the order, joins a relation to many."""
+    joins = implied_joins(Select(spec.info.source, columns, order_by=spec.order_by))
+    return any(join.many for join in joins)
 
 
 def _with_names(columns: Iterable[Expr[Any]]) -> tuple[Expr[Any], ...]:
@@ -168,30 +177,30 @@ def _without_joins(spec: QuerySpec) -> tuple[Expr[Any], ...]:
     return (InSelect(key, Select(spec.info.source, (key,), spec.where)),)
 
 
-def _check_grouping(select: Select) -> None:
-    """Refuses columns beside aggregates that are not grouped by, before the server does in its own words."""
-    if not any(_is_aggregate(column) for column in select.columns):
+def _check_grouping(select: Select, info: ModelInfo) -> None:
+    """Refuses columns that are not the same for all rows of a group: SQLite would give any row's, in silence."""
+    if not select.group_by and not any(map(is_aggregate, select.columns)):
         return
-    grouped = {expr.key for expr in select.group_by}
-    grouped |= {expr.expr.key for expr in select.group_by if isinstance(expr, Label)}
-    for column in select.columns:
-        if not _is_aggregate(column) and not _covered(column, grouped):
+    grouped = {expr.expr.key if isinstance(expr, Label) else expr.key for expr in select.group_by}
+    if grouped.issuperset(info.column(name).key for name in info.key_attributes):
+        # its key decides every column of a table
+        grouped.update(column.key for column in info.entity)
+    for expr in (*select.columns, *select.having, *(order.expr for order in select.order_by)):
+        if not _covered(expr, grouped):
             raise QueryError(
-                f"{column!r} is selected beside an aggregate without being grouped by",
-                hint=f"add .group_by({column!r})",
+                f"{expr!r} is read from groups without being grouped by",
+                hint=f"add .group_by({expr!r}), or fold it: func.max(...)",
             )
 
 
-def _covered(column: Expr[Any], grouped: set[Any]) -> bool:
-    if column.key in grouped:
+def _covered(expr: Expr[Any], grouped: set[Any]) -> bool:
+    if expr.key in grouped or getattr(expr, "aggregate", False):
         return True
-    if isinstance(column, Column):
-        # grouped by its table's key, a column is decided; the server knows the key
-        return any(isinstance(key, str) and key.startswith(f"{column.source.key}:") for key in grouped)
-    return all(_covered(child, grouped) for child in column.children)
+    return not isinstance(expr, Column) and all(_covered(child, grouped) for child in expr.children)
 
 
-def _is_aggregate(expr: Expr[Any]) -> bool:
+def is_aggregate(expr: Expr[Any]) -> bool:
+    """Whether an expression folds rows."""
     return any(getattr(node, "aggregate", False) for node in walk(expr))
 
 

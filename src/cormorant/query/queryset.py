@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Generator
 from inspect import isclass
 from typing import Any, TypeAlias, cast, overload
 
-from typing_extensions import TypeVar
+from typing_extensions import Self, TypeVar
 
 from cormorant.errors import MultipleResultsError, NotFoundError, QueryError, WrongType
 from cormorant.models.metadata import ModelInfo
@@ -14,7 +14,7 @@ from cormorant.models.model import Model
 from cormorant.models.paths import Path
 from cormorant.query.builder import Builder, Condition, as_order
 from cormorant.query.into import row_maker
-from cormorant.query.planner import select_of
+from cormorant.query.planner import is_aggregate, select_of
 from cormorant.query.spec import Mode, QuerySpec
 from cormorant.sql.columns import Assignment, Column
 from cormorant.sql.nodes import Expr, Label, Order, gather, is_expr
@@ -58,7 +58,7 @@ class Terminals(Builder[R], Selectable[R]):
 
     async def first(self) -> R | None:
         """Gives the first row, or None."""
-        rows = await self.limit(1)
+        rows = await self._at_most(1)
         return rows[0] if rows else None
 
     async def one(self) -> R:
@@ -85,12 +85,16 @@ class Terminals(Builder[R], Selectable[R]):
         return rows[0] if rows else None
 
     async def _at_most_one(self) -> list[R]:
-        rows = await self.limit(2)
+        rows = await self._at_most(2)
         if len(rows) > 1:
             raise MultipleResultsError(
                 f"more than one {self._spec.info.name} matches the query", hint="narrow the filter, or use .first()"
             )
         return rows
+
+    def _at_most(self, count: int) -> Self:
+        limit = self._spec.limit
+        return self if limit is not None and limit.value <= count else self.limit(count)
 
     async def count(self) -> int:
         """Gives the number of rows."""
@@ -99,7 +103,7 @@ class Terminals(Builder[R], Selectable[R]):
 
     async def exists(self) -> bool:
         """Whether there is a row; reads at most one."""
-        return bool(await self._executor.fetch(_in_mode(self.limit(1)._spec, "exists")))
+        return bool(await self._executor.fetch(_in_mode(self._at_most(1)._spec, "exists")))
 
     def as_select(self) -> Select:
         """Gives the query as a part of another one."""
@@ -152,6 +156,8 @@ class QuerySet(Terminals[M]):
 
     async def last(self) -> M | None:
         """Gives the last row of the order, or of the key's order, or None."""
+        if self._spec.limit is not None or self._spec.offset is not None:
+            raise QueryError("last() of a query with limit or offset", hint="turn the order round and use .first()")
         orders = self._spec.order_by or tuple(map(as_order, _key_columns(self._spec.info)))
         turned = tuple(Order(order.expr, descending=not order.descending) for order in orders)
         key = ("last", *(order.key for order in turned))
@@ -304,7 +310,17 @@ class QuerySet(Terminals[M]):
         Example:
             >>> await session.query(Article).aggregate(func.sum(Article.views))
         """
-        (row,) = await self._rows(columns, output="tuples")
+        spec = self._spec
+        if spec.limit is not None or spec.offset is not None or spec.distinct or spec.group_by:
+            raise QueryError(
+                "aggregate() of a query with limit, offset, distinct or group_by",
+                hint="it folds all rows into one; use .values(...) for groups",
+            )
+        for column in columns:
+            if not is_expr(column) or not is_aggregate(column):
+                raise QueryError(f"{column!r} in aggregate() is no aggregate", hint="use func.count(), func.max(...)")
+        # an order means nothing to the one row there is
+        (row,) = await self._with(("unordered",), order_by=())._rows(columns, output="tuples")
         return row[0] if len(columns) == 1 else row
 
     async def update(self, *assignments: Assignment) -> int:

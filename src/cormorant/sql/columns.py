@@ -6,8 +6,10 @@ from typing import Any
 
 from typing_extensions import TypeVar
 
+from cormorant.errors import WrongType
 from cormorant.sql import types as t
-from cormorant.sql.nodes import Binds, Expr, Key, Null, operand
+from cormorant.sql.nodes import Bind, Binds, Expr, Key, Null, is_expr
+from cormorant.sql.operators import check_comparable
 from cormorant.sql.selectable import SelectLike
 
 T_co = TypeVar("T_co", covariant=True)
@@ -45,18 +47,27 @@ class JoinSource(Source):
         table: The table joined.
         on: Pairs of (column of the parent, column of this table).
         optional: There may be no row: a LEFT JOIN.
+        many: There may be several rows.
     """
 
-    __slots__ = ("name", "on", "optional", "parent", "table")
+    __slots__ = ("many", "name", "on", "optional", "parent", "table")
 
     def __init__(
-        self, parent: Source, name: str, table: str, on: tuple[tuple[str, str], ...], *, optional: bool
+        self,
+        parent: Source,
+        name: str,
+        table: str,
+        on: tuple[tuple[str, str], ...],
+        *,
+        optional: bool,
+        many: bool = False,
     ) -> None:
         self.parent: Source = parent
         self.name: str = name
         self.table: str = table
         self.on: tuple[tuple[str, str], ...] = on
         self.optional: bool = optional
+        self.many: bool = many
         self.key: str = f"{parent.key}.{name}"
 
 
@@ -109,7 +120,21 @@ class Column(Expr[T_co]):
         Example:
             >>> Article.views.set(Article.views + 1)   # SET "views" = "articles"."views" + $1
         """
-        return Assignment(self, Null() if value is None else operand(self, value))
+        return Assignment(self, self._stored(value))
+
+    def _stored(self, value: Any) -> Expr[Any]:
+        if is_expr(value):
+            check_comparable((self, value), self.type, value.type)
+            return value
+        if value is None:
+            if not self._nullable:
+                raise WrongType(f"{self!r} takes no None")
+            return Null()
+        try:
+            self.type.check_stored(value)
+        except WrongType as error:
+            raise WrongType(f"{self!r}: {error.message}", hint=error.hint) from None
+        return Bind(value, self.type)
 
 
 class Assignment:

@@ -11,7 +11,8 @@ from cormorant.sql import calls as k
 from cormorant.sql import columns as c
 from cormorant.sql import nodes as n
 from cormorant.sql import types as t
-from cormorant.sql.selectable import SelectLike
+from cormorant.sql.joins import implied_joins, is_optional
+from cormorant.sql.scope import Scope
 from cormorant.sql.statements import Delete, DeleteWhere, Insert, Select, Statement, TypedColumn, Update, UpdateWhere
 
 
@@ -37,36 +38,6 @@ class Compiled:
     sql: str
     types: tuple[t.SqlType, ...]
     transforms: tuple[tuple[int, Callable[[Any], Any]], ...] = ()
-
-
-class Scope:
-    """The names that columns are read from in one SELECT; an inner one sees the outer ones."""
-
-    def __init__(self, parent: Scope | None) -> None:
-        self.parent = parent
-        self.aliases: dict[str, str] = {}
-
-    def find(self, key: str) -> str | None:
-        """Gives the alias of a source, from the innermost SELECT outwards."""
-        scope: Scope | None = self
-        while scope is not None:
-            if (alias := scope.aliases.get(key)) is not None:
-                return alias
-            scope = scope.parent
-        return None
-
-    def reserve(self, key: str, wanted: str) -> str:
-        """Gives a source an alias that no visible source has."""
-        taken = self._taken()
-        alias, number = wanted, 2
-        while alias in taken:
-            alias, number = f"{wanted}_{number}", number + 1
-        self.aliases[key] = alias
-        return alias
-
-    def _taken(self) -> set[str]:
-        inherited = set[str]() if self.parent is None else self.parent._taken()
-        return inherited | set(self.aliases.values())
 
 
 class Compiler:
@@ -421,55 +392,6 @@ class Compiler:
 
 
 _COMPOUND = (n.Binary, n.Logical, n.Not, n.IsNull, n.Between, n.In, n.InSelect, n.TextMatch)
-
-
-def implied_joins(select: Select, more: tuple[c.Column[Any], ...] = ()) -> list[c.JoinSource]:
-    """Gives the joins that a SELECT's columns need, each after the one it hangs on.
-
-    Sources of the statements around it are theirs to join.
-    """
-    found: dict[str, c.JoinSource] = {}
-    for source in (*_sources(select), *(column.source for column in more)):
-        if root_of(source).key == select.source.key:
-            _add_with_parents(source, found)
-    return list(found.values())
-
-
-def _add_with_parents(source: c.Source, found: dict[str, c.JoinSource]) -> None:
-    if isinstance(source, c.JoinSource) and source.key not in found:
-        _add_with_parents(source.parent, found)
-        found[source.key] = source
-
-
-def _sources(select: Select) -> Iterable[c.Source]:
-    for part in select.expressions:
-        for node in n.walk(part):
-            if isinstance(node, c.Column):
-                yield node.source
-            elif isinstance(node, (k.Exists, n.InSelect)):
-                yield from _free_sources(node.select)
-
-
-def _free_sources(select: SelectLike) -> Iterable[c.Source]:
-    """Gives the sources an inner SELECT takes from the statement around it."""
-    assert isinstance(select, Select)
-    return (source for source in _sources(select) if root_of(source).key != select.source.key)
-
-
-def root_of(source: c.Source) -> c.Source:
-    """Gives the table a chain of joins starts from."""
-    while isinstance(source, c.JoinSource):
-        source = source.parent
-    return source
-
-
-def is_optional(source: c.Source) -> bool:
-    """Whether a source can have no row: once a LEFT JOIN is on the way, all after it must be one."""
-    while isinstance(source, c.JoinSource):
-        if source.optional:
-            return True
-        source = source.parent
-    return False
 
 
 def _same(expr: n.Expr[Any], column: n.Expr[Any]) -> bool:

@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
+from cormorant.errors import QueryError
 from cormorant.sql import types as t
 from cormorant.sql.calls import Fragment, Function
 from cormorant.sql.nodes import Expr, is_expr, operand
@@ -27,6 +28,8 @@ class Functions:
             what: An expression; a relation counts its key; nothing counts rows.
             distinct: Count different values only.
         """
+        if what is None and distinct:
+            raise QueryError("count(distinct=True) of nothing", hint="func.count(Author.name, distinct=True)")
         args = () if what is None else (as_expr(what),)
         return Function("count", args, t.BIG_INTEGER, aggregate=True, nullable=False, distinct=distinct)
 

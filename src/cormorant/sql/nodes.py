@@ -460,6 +460,10 @@ class InSelect(Expr[bool]):
     type: t.SqlType = t.BOOLEAN
 
     def __init__(self, part: Expr[Any], select: SelectLike) -> None:
+        if len(select.columns) != 1:
+            wanted = f"in_() takes a query of one column, not of {len(select.columns)}"
+            raise WrongType(wanted, hint="name it: query.scalars(Model.id)")
+        check_comparable((part, select.columns[0]), part.type, select.columns[0].type)
         self.part: Expr[Any] = part
         self.select: SelectLike = select
         self.key: Key = ("in select", part.key, select.key)

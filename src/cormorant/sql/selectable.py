@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Generic, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol
 
 from typing_extensions import TypeVar
 
 if TYPE_CHECKING:
-    from cormorant.sql.nodes import Binds, Key
+    from cormorant.sql.nodes import Binds, Expr, Key
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -24,6 +24,11 @@ class SelectLike(Protocol):
     @property
     def binds(self) -> Binds:
         """The statement's values."""
+        ...
+
+    @property
+    def columns(self) -> tuple[Expr[Any], ...]:
+        """What it selects."""
         ...
 
 

@@ -15,6 +15,9 @@ from cormorant.errors import WrongType
 
 IntegerSize: TypeAlias = Literal["small", "normal", "big"]
 
+_LONGEST = dt.timedelta(microseconds=(1 << 63) - 1)
+_FIRST_AND_LAST_YEAR = (dt.MINYEAR, dt.MAXYEAR)
+
 _INTEGER_BITS: dict[IntegerSize, int] = {"small": 16, "normal": 32, "big": 64}
 
 
@@ -44,6 +47,14 @@ class SqlType:
         if value is not None and not isinstance(value, self.accepts):
             expected = " or ".join(cls.__name__ for cls in self.accepts)
             raise WrongType(f"{_describe(value)} is not {_article(expected)} {expected}")
+
+    def check_stored(self, value: Any) -> None:
+        """Refuses a value that a column of this type cannot keep; it may still be compared with one.
+
+        Raises:
+            WrongType: Saying why.
+        """
+        self.check(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +100,12 @@ class Float(SqlType):
     accepts: ClassVar[tuple[type[Any], ...]] = (float, int)
 
     def check(self, value: Any) -> None:
-        if value is not None and (not isinstance(value, (float, int)) or isinstance(value, bool)):
+        if value is None:
+            return
+        if not isinstance(value, (float, int)) or isinstance(value, bool):
             raise WrongType(f"{_describe(value)} is not a float")
+        if value != value:
+            raise WrongType("NaN is refused: SQLite would keep it as NULL", hint="use None in a nullable column")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +132,13 @@ class Numeric(SqlType):
             self._check_digits(decimal.Decimal(value), self.precision, self.scale or 0)
 
     def _check_digits(self, value: decimal.Decimal, precision: int, scale: int) -> None:
+        room = precision - scale
         whole_digits = value.adjusted() + 1 if value else 0
-        if whole_digits > precision - scale:
+        if whole_digits == room:
+            # 99.999 becomes 100.00 when it is rounded to the column's places
+            step, context = decimal.Decimal(1).scaleb(-scale), decimal.Context(prec=precision + 2)
+            whole_digits = value.quantize(step, decimal.ROUND_HALF_UP, context).adjusted() + 1
+        if whole_digits > room:
             raise WrongType(f"{value} does not fit {precision} digits with {scale} decimal places")
 
 
@@ -141,6 +161,11 @@ class Text(SqlType):
     @property
     def key(self) -> str:
         return "text" if self.length is None else f"text:{self.length}"
+
+    def check_stored(self, value: Any) -> None:
+        self.check(value)
+        if self.length is not None and value is not None and len(value) > self.length:
+            raise WrongType(f"has {len(value)} characters, and at most {self.length} fit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +222,11 @@ class DateTime(SqlType):
                 f"{value!r} has no time zone, so it is no moment in time",
                 hint="use cormorant.utcnow(), datetime.now(UTC) or .replace(tzinfo=UTC)",
             )
+        if value.year in _FIRST_AND_LAST_YEAR:
+            try:
+                value.astimezone(dt.UTC)
+            except OverflowError:
+                raise WrongType(f"{value} is outside of the years 1 to 9999 in UTC") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +235,14 @@ class Interval(SqlType):
 
     name = "interval"
     accepts: ClassVar[tuple[type[Any], ...]] = (dt.timedelta,)
+
+    def check(self, value: Any) -> None:
+        if value is None:
+            return
+        if not isinstance(value, dt.timedelta):
+            raise WrongType(f"{_describe(value)} is not a timedelta")
+        if not -_LONGEST <= value <= _LONGEST:
+            raise WrongType(f"{value} does not fit 64 bits of microseconds", hint="292,271 years are the most")
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,11 +160,12 @@ def collect(
 def _insert(instance: Model, problems: list[Problem]) -> InsertChange:
     info = type(instance).__info__
     values = reader_of(info)(instance, problems)
-    if instance.__orm_related__:
-        values.update(pending_keys(instance, info))
-    for name in info.needed_attributes:
-        if name not in values:
-            problems.append((f"{info.name}.{name}", _no_value(info.by_attribute[name])))
+    if instance.__orm_related__ and (waiting := pending_keys(instance, info)):
+        values.update(waiting)
+        # in the model's order, so that rows that wait for a key go with those that have it
+        values = {name: values[name] for name in info.fields if name in values}
+    if missing := [name for name in info.needed_attributes if name not in values]:
+        problems += [(f"{info.name}.{name}", _no_value(info.by_attribute[name])) for name in missing]
     return InsertChange(instance, info, values, info.key_set <= values.keys())
 
 

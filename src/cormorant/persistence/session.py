@@ -159,7 +159,9 @@ class AsyncSession:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self._close(self.state(), failed=error is not None)
+        # close() may have ended the block before
+        if self._open:
+            await self._close(self.state(), failed=error is not None)
 
     async def _close(self, state: SessionState, *, failed: bool) -> None:
         try:
@@ -504,6 +506,8 @@ def _checked_key(info: ModelInfo, key: Any) -> Any:
             column.type.check(value)
         except WrongType as error:
             raise WrongType(f"{info.name}.{column.attribute}: {error.message}") from None
+        if value is None:
+            raise WrongType(f"{info.name}.{column.attribute} is never None", hint="look whether there is a key first")
     return key
 
 

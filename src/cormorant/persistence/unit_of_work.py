@@ -46,16 +46,24 @@ class UnitOfWork(Pending):
     # ---- what users do
 
     def add(self, instance: Model) -> None:
-        """Takes a new object in, and every new object it is related to.
+        """Takes a new object in, and every new object it is related to; all of them or none.
 
         Raises:
-            ForeignInstanceError: It belongs to another session.
+            ForeignInstanceError: One belongs to another session.
         """
         waiting = [instance]
-        while waiting:
-            current = waiting.pop()
-            if self._take(current) and current.__orm_related__:
-                waiting += self._reachable(current)
+        taken: list[Model] = []
+        try:
+            while waiting:
+                current = waiting.pop()
+                if self._take(current):
+                    taken.append(current)
+                    if current.__orm_related__:
+                        waiting += self._reachable(current)
+        except BaseException:
+            for current in taken:
+                self._take_back(current)
+            raise
 
     def _take(self, instance: object) -> bool:
         """Takes one object in; tells whether it is new and its relations are still to be followed."""

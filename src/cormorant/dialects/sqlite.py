@@ -263,6 +263,7 @@ def canonical_decimal(value: decimal.Decimal | int) -> str:
 
 
 def decimal_encoder(scale: int | None) -> Callable[[Any], str]:
+    """Gives the function from a number to its text, rounded to so many decimal places."""
     if scale is None:
         return canonical_decimal
     step = decimal.Decimal(1).scaleb(-scale)

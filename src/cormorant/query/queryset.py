@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Generator
 from inspect import isclass
-from typing import Any, TypeAlias, cast, overload
+from typing import Any, Self, TypeAlias, cast, overload
 
-from typing_extensions import Self, TypeVar
+from typing_extensions import TypeVar
 
 from cormorant.errors import MultipleResultsError, NotFoundError, QueryError, WrongType
 from cormorant.models.metadata import ModelInfo

@@ -17,7 +17,7 @@ from typing_extensions import TypeIs, TypeVar
 from cormorant._internal.narrowing import narrower
 from cormorant.errors import ExpressionUsedAsBool, WrongType
 from cormorant.sql import types as t
-from cormorant.sql.operators import check_comparable, result_type, typed_operand
+from cormorant.sql.operators import PLAIN, check_comparable, result_type, typed_operand
 from cormorant.sql.selectable import Selectable, SelectLike
 
 T = TypeVar("T")
@@ -566,13 +566,13 @@ def compare(op: str, left: Expr[Any], right: Any) -> Expr[bool]:
     """Gives `left op right`."""
     type_ = left.type
     # a value of exactly the class a column holds can be compared, whatever else its type would check
-    if type(type_) in _PLAIN and type(right) is type_.accepts[0]:
-        type_.check(right)
+    if type(type_) in PLAIN and type(right) is type_.accepts[0]:
+        try:
+            type_.check(right)
+        except WrongType:
+            comparable(left, right)  # it raises, and names the expression
         return Comparison(op, left, Bind(right, type_), t.BOOLEAN)
     return Comparison(op, left, comparable(left, right), t.BOOLEAN)
-
-
-_PLAIN = frozenset({t.Integer, t.Text, t.Boolean, t.DateTime, t.Date, t.Uuid})
 
 
 def comparable(left: Expr[Any], value: Any) -> Expr[Any]:

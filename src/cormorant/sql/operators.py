@@ -7,6 +7,9 @@ from typing import Any
 from cormorant.errors import WrongType
 from cormorant.sql import types as t
 
+# a value of exactly the class of such a column is compared as it is
+PLAIN = frozenset({t.Integer, t.Text, t.Boolean, t.DateTime, t.Date, t.Uuid})
+
 _FAMILIES: dict[type[t.SqlType], str] = {
     t.Integer: "number",
     t.Float: "number",

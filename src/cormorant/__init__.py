@@ -1,13 +1,10 @@
 """Cormorant: an async-first ORM with an identity map and a unit of work, for PostgreSQL and SQLite."""
 
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from cormorant import errors
-from cormorant.adapters.base import Adapter
-from cormorant.adapters.config import ConnectionConfig
-from cormorant.adapters.registry import adapter_class
-from cormorant.database import Database, configure
 from cormorant.errors import (
     AmbiguousSession,
     CheckViolation,
@@ -56,40 +53,80 @@ from cormorant.errors import (
     ValidationError,
     WrongType,
 )
-from cormorant.models.collections import Collection
-from cormorant.models.constraints import TableArg, check, index, unique
-from cormorant.models.fields import Mapped, field, generated
-from cormorant.models.hybrid import hybrid
-from cormorant.models.model import Model, ref
-from cormorant.models.paths import ManyExpr
-from cormorant.models.relations import Many, One, foreign_key, many_to_many, reverse
-from cormorant.observability.performance import StatementStats
-from cormorant.persistence.result import Result
-from cormorant.persistence.session import AsyncSession, Transaction
-from cormorant.query.predicates import Q
-from cormorant.query.queryset import Manager, QuerySet, Rows
-from cormorant.sql import types
-from cormorant.sql.columns import Column
-from cormorant.sql.functions import func
-from cormorant.sql.nodes import Expr
-from cormorant.sql.raw import text
 
 if TYPE_CHECKING:
+    from cormorant.adapters.base import Adapter
+    from cormorant.adapters.config import ConnectionConfig
     from cormorant.adapters.postgresql import PostgresAdapter
     from cormorant.adapters.sqlite import SQLiteAdapter
+    from cormorant.database import Database, configure
+    from cormorant.models.collections import Collection
+    from cormorant.models.constraints import TableArg, check, index, unique
+    from cormorant.models.fields import Mapped, field, generated
+    from cormorant.models.hybrid import hybrid
+    from cormorant.models.model import Model, ref
+    from cormorant.models.paths import ManyExpr
+    from cormorant.models.relations import Many, One, foreign_key, many_to_many, reverse
+    from cormorant.observability.performance import StatementStats
+    from cormorant.persistence.result import Result
+    from cormorant.persistence.session import AsyncSession, Transaction
+    from cormorant.query.predicates import Q
+    from cormorant.query.queryset import Manager, QuerySet, Rows
+    from cormorant.sql import types
+    from cormorant.sql.columns import Column
+    from cormorant.sql.functions import func
+    from cormorant.sql.nodes import Expr
+    from cormorant.sql.raw import text
 
 __version__ = "0.1.0"
 """The version of the package."""
 
-# each needs its driver, which is imported when the name is first asked for
+# A room is loaded when one of its names is first asked for: the errors alone take a few milliseconds, the whole house
+# with asyncio takes a hundred, and a driver is of use for its own database only.
+_ROOMS = {
+    "cormorant.adapters.base": "Adapter",
+    "cormorant.adapters.config": "ConnectionConfig",
+    "cormorant.database": "Database configure",
+    "cormorant.models.collections": "Collection",
+    "cormorant.models.constraints": "TableArg check index unique",
+    "cormorant.models.fields": "Mapped field generated",
+    "cormorant.models.hybrid": "hybrid",
+    "cormorant.models.model": "Model ref",
+    "cormorant.models.paths": "ManyExpr",
+    "cormorant.models.relations": "Many One foreign_key many_to_many reverse",
+    "cormorant.observability.performance": "StatementStats",
+    "cormorant.persistence.result": "Result",
+    "cormorant.persistence.session": "AsyncSession Transaction",
+    "cormorant.query.predicates": "Q",
+    "cormorant.query.queryset": "Manager QuerySet Rows",
+    "cormorant.sql.columns": "Column",
+    "cormorant.sql.functions": "func",
+    "cormorant.sql.nodes": "Expr",
+    "cormorant.sql.raw": "text",
+}
 _ADAPTERS = {"PostgresAdapter": "postgresql", "SQLiteAdapter": "sqlite"}
+_WHERE = {name: room for room, names in _ROOMS.items() for name in names.split()}
 
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
-        if name not in _ADAPTERS:
+        if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return adapter_class(_ADAPTERS[name])
+        value = globals()[name] = _load(name)
+        return value
+
+    def _load(name: str) -> object:
+        if name == "types":
+            return import_module("cormorant.sql.types")
+        if name in _ADAPTERS:
+            return import_module("cormorant.adapters.registry").adapter_class(_ADAPTERS[name])
+        if name == "Model":
+            # sessions answer `Author.objects`
+            import_module("cormorant.persistence.session")
+        return getattr(import_module(_WHERE[name]), name)
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})
 
 
 def utcnow() -> datetime:

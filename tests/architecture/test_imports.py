@@ -51,10 +51,24 @@ def test_no_rings() -> None:
     assert ring(load()) == []
 
 
-def test_importing_the_package_loads_no_driver() -> None:
-    code = f"import sys, cormorant; print(*sorted({DRIVERS!r} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert (done.stdout.split(), done.stderr) == ([], "")
+def test_importing_the_package_loads_little() -> None:
+    loaded = modules_after("import cormorant")
+    assert {name for name in loaded if name.startswith(PACKAGE)} == {PACKAGE, f"{PACKAGE}.errors"}
+    assert "asyncio" not in loaded
+
+
+def test_no_public_name_but_an_adapter_loads_a_driver() -> None:
+    adapters = {"PostgresAdapter", "SQLiteAdapter"}
+    loaded = modules_after(f"import cormorant; [getattr(cormorant, n) for n in {{*cormorant.__all__}} - {adapters!r}]")
+    assert loaded & (DRIVERS | {"pydantic"}) == set()
+
+
+def modules_after(code: str) -> set[str]:
+    """Gives the modules that a new interpreter has loaded after running `code`."""
+    command = [sys.executable, "-c", f"{code}; import sys; print(*sys.modules)"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.stderr == ""
+    return set(done.stdout.split())
 
 
 # ---- the rules, each gives the lines that break it

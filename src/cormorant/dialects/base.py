@@ -10,10 +10,10 @@ from typing import Any, ClassVar, Literal, TypeAlias
 from cormorant.errors import ConfigurationError, QueryError
 from cormorant.sql import types as t
 from cormorant.sql.columns import Column
-from cormorant.sql.compiler import Compiled, Compiler
+from cormorant.sql.compiler import Compiler
 from cormorant.sql.ddl import ColumnDef, Table
 from cormorant.sql.nodes import Expr, Order
-from cormorant.sql.statements import DeleteWhere, InsertMode, Select, Statement, UpdateWhere
+from cormorant.sql.statements import Compiled, DeleteWhere, InsertMode, Select, Statement, UpdateWhere
 
 IsolationLevel: TypeAlias = Literal["read uncommitted", "read committed", "repeatable read", "serializable"]
 Codec: TypeAlias = Callable[[Any], Any]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 from cormorant.errors import CompileError, QueryError
@@ -13,7 +12,17 @@ from cormorant.sql import nodes as n
 from cormorant.sql import types as t
 from cormorant.sql.joins import implied_joins, is_optional
 from cormorant.sql.scope import Scope
-from cormorant.sql.statements import Delete, DeleteWhere, Insert, Select, Statement, TypedColumn, Update, UpdateWhere
+from cormorant.sql.statements import (
+    Compiled,
+    Delete,
+    DeleteWhere,
+    Insert,
+    Select,
+    Statement,
+    TypedColumn,
+    Update,
+    UpdateWhere,
+)
 
 
 class Words(Protocol):
@@ -23,21 +32,6 @@ class Words(Protocol):
     def placeholder(self, index: int) -> str: ...
     def cast_name(self, type_: t.SqlType) -> str: ...
     def literal(self, value: Any, type_: t.SqlType) -> str: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Compiled:
-    """A statement's text, and how each of its parameters is encoded.
-
-    Args:
-        sql: The text, with numbered placeholders.
-        types: The type of each parameter, by position.
-        transforms: Functions applied to some parameters before their type's encoder, by position.
-    """
-
-    sql: str
-    types: tuple[t.SqlType, ...]
-    transforms: tuple[tuple[int, Callable[[Any], Any]], ...] = ()
 
 
 class Compiler:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
@@ -191,6 +192,21 @@ class DeleteWhere:
 
 Write: TypeAlias = Insert | Update | Delete
 Statement: TypeAlias = Select | UpdateWhere | DeleteWhere | Write
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A statement's text, and how each of its parameters is encoded.
+
+    Args:
+        sql: The text, with numbered placeholders.
+        types: The type of each parameter, by position.
+        transforms: Functions applied to some parameters before their type's encoder, by position.
+    """
+
+    sql: str
+    types: tuple[SqlType, ...]
+    transforms: tuple[tuple[int, Callable[[Any], Any]], ...] = ()
 
 
 def _keys(columns: tuple[TypedColumn, ...]) -> tuple[tuple[str, str], ...]:

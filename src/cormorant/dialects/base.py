@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import enum
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal, TypeAlias
 
-from cormorant.errors import ConfigurationError, QueryError
+from cormorant.errors import ConfigurationError, DataError, QueryError
 from cormorant.sql import types as t
 from cormorant.sql.columns import Column
 from cormorant.sql.compiler import Compiler
@@ -149,6 +150,30 @@ class Dialect(ABC):
     def rollback_to_savepoint(self, name: str) -> str:
         """Gives the statement that undoes everything since a savepoint."""
         return f"ROLLBACK TO SAVEPOINT {self.quote(name)}"
+
+
+class Members(dict[Any, Any]):
+    """An enum's members by what the database holds.
+
+    Args:
+        python: The enum.
+        kept: Gives what is kept of a member.
+    """
+
+    def __init__(self, python: type[enum.Enum], kept: Codec) -> None:
+        super().__init__((kept(member), member) for member in python)
+        self.python = python
+
+    def __missing__(self, kept: Any) -> Any:
+        try:
+            # flags can be combined
+            member = self[kept] = self.python(kept)
+        except ValueError:
+            raise DataError(
+                f"the database holds {kept!r}, which is no {self.python.__name__}",
+                hint=f"add it to {self.python.__name__}, or change the rows that have it",
+            ) from None
+        return member
 
 
 def check_isolation(level: str | None) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import uuid
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 from cormorant._internal.narrowing import is_list
-from cormorant.dialects.base import Codec, Dialect, IsolationLevel
+from cormorant.dialects.base import Codec, Dialect, IsolationLevel, Members
 from cormorant.sql import calls as k
 from cormorant.sql import nodes as n
 from cormorant.sql import types as t
@@ -142,6 +143,8 @@ class PostgreSQLDialect(Dialect):
         return f"${index + 1}"
 
     def type_name(self, type_: t.SqlType) -> str:
+        if isinstance(type_, t.Custom):
+            return self.type_name(type_.base)
         if isinstance(type_, t.Text) and type_.length is not None:
             return f"varchar({type_.length})"
         if isinstance(type_, t.Numeric) and type_.precision is not None:
@@ -196,8 +199,10 @@ class PostgreSQLDialect(Dialect):
             return type_.decode if first is None else lambda value: type_.decode(first(value))
         if isinstance(type_, t.Json):
             return type_.load
+        if isinstance(type_, t.Uuid):
+            return plain_uuid
         if isinstance(type_, t.Enumeration):
-            return {_value_of(m) if type_.integers else _text_of(m): m for m in type_.python}.__getitem__
+            return Members(type_.python, _value_of if type_.integers else _text_of).__getitem__
         if isinstance(type_, t.Array):
             item = self.decoder(type_.item)
             return None if item is None else lambda values: [None if v is None else item(v) for v in values]
@@ -268,6 +273,15 @@ def _text_of(member: Any) -> str:
 
 def _value_of(member: Any) -> int:
     return int(member.value)
+
+
+def plain_uuid(value: uuid.UUID) -> uuid.UUID:
+    """Gives the standard library's UUID for the driver's own, which serializers do not know."""
+    plain = object.__new__(uuid.UUID)
+    # its __init__ would take four times as long, for checks that the driver has made
+    object.__setattr__(plain, "int", value.int)
+    object.__setattr__(plain, "is_safe", uuid.SafeUUID.unknown)
+    return plain
 
 
 def array_literal(values: list[Any]) -> str:

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from cormorant.dialects.base import Codec, Dialect, IsolationLevel
+from cormorant.dialects.base import Codec, Dialect, IsolationLevel, Members
 from cormorant.errors import CompileError
 from cormorant.sql import calls as k
 from cormorant.sql import nodes as n
@@ -176,13 +176,13 @@ class SQLiteDialect(Dialect):
 
     def decoder(self, type_: t.SqlType) -> Codec | None:
         if isinstance(type_, t.Array):
-            return _array_decoder(self.decoder(type_.item))
+            return _array_decoder(bytes.fromhex if isinstance(type_.item, t.Binary) else self.decoder(type_.item))
         if isinstance(type_, t.Custom):
             return compose(self.decoder(type_.base), type_.decode)
         if isinstance(type_, t.Json):
             return type_.load
         if isinstance(type_, t.Enumeration):
-            return {_value_of(m) if type_.integers else _text_of(m): m for m in type_.python}.__getitem__
+            return Members(type_.python, _value_of if type_.integers else _text_of).__getitem__
         if isinstance(type_, t.Numeric):
             return _decimal_decoder(type_.scale)
         return _DECODERS.get(type(type_))
@@ -300,6 +300,9 @@ def _value_of(member: Any) -> int:
 def _array_encoder(item: Codec | None, type_: t.SqlType) -> Codec:
     if isinstance(type_, t.Binary):
         item = _hex
+    elif isinstance(type_, t.Float):
+        # JSON tells 1 from 1.0
+        item = float
     if item is None:
         return json.dumps
     return lambda values: json.dumps([None if value is None else item(value) for value in values])

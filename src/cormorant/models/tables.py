@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from cormorant._internal.naming import constraint_name
@@ -67,17 +68,27 @@ def table_of(info: ModelInfo) -> d.Table:
             raise ModelError(
                 f"__table_args__ of {info.name} yields {spec!r}", hint="yield index(), unique() or check() of columns"
             )
-    columns = tuple(_column(info, column) for column in info.columns)
+    uniques = (*_column_uniques(info), *(_unique(info, spec) for spec in specs if isinstance(spec, UniqueSpec)))
+    checks = tuple(_check(info, spec, i) for i, spec in enumerate(s for s in specs if isinstance(s, CheckSpec)))
+    indexes = _indexes(info, [spec for spec in specs if isinstance(spec, IndexSpec)])
+    for kind, things in (("unique constraints", uniques), ("checks", checks), ("indexes", indexes)):
+        _refuse_same_names(info, kind, [thing.name for thing in things])
     return d.Table(
         name=info.table,
-        columns=columns,
+        columns=tuple(_column(info, column) for column in info.columns),
         primary_key=tuple(column.name for column in info.key_columns),
         foreign_keys=tuple(_foreign_key(relation) for relation in info.relations.values() if relation.kind == "to_one"),
-        uniques=(*_column_uniques(info), *(_unique(info, spec) for spec in specs if isinstance(spec, UniqueSpec))),
-        checks=tuple(_check(info, spec, i) for i, spec in enumerate(s for s in specs if isinstance(s, CheckSpec))),
-        indexes=(*_column_indexes(info), *(_index(info, spec) for spec in specs if isinstance(spec, IndexSpec))),
+        uniques=uniques,
+        checks=checks,
+        indexes=indexes,
         source_key=info.source.key,
     )
+
+
+def _refuse_same_names(info: ModelInfo, kind: str, names: list[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise ModelError(f"{info.name} has two {kind} named {name!r}", hint="name one of them otherwise")
 
 
 def _column(info: ModelInfo, column: ColumnInfo) -> d.ColumnDef:
@@ -196,6 +207,34 @@ def _check(info: ModelInfo, spec: CheckSpec, number: int) -> d.CheckDef:
     return d.CheckDef(spec.name or constraint_name("ck", info.table, suffix), spec.condition)
 
 
+def _indexes(info: ModelInfo, specs: Iterable[IndexSpec]) -> tuple[d.IndexDef, ...]:
+    """Gives the indexes, each once, and those over the same columns under names of their own."""
+    found: dict[Any, d.IndexDef] = {}
+    names: set[str] = set()
+    for index, named in (
+        *((i, False) for i in _column_indexes(info)),
+        *((_index(info, s), bool(s.name)) for s in specs),
+    ):
+        number, name = 2, index.name
+        while name in names and not named:
+            name, number = constraint_name(index.name, str(number), ()), number + 1
+        if (content := _content(index)) not in found:
+            found[content] = replace(index, name=name)
+            names.add(name)
+    return tuple(found.values())
+
+
+def _content(index: d.IndexDef) -> Any:
+    expressions = [order.expr for order in index.items] + ([] if index.where is None else [index.where])
+    values = tuple(repr(bind.value) for expr in expressions for bind in expr.binds)
+    return (
+        tuple(order.key for order in index.items),
+        index.where is not None and index.where.key,
+        values,
+        index.unique,
+    )
+
+
 def _index(info: ModelInfo, spec: IndexSpec) -> d.IndexDef:
     items = tuple(_items(spec.items))
     for item in items:
@@ -245,8 +284,13 @@ def _enums(tables: Iterable[d.Table]) -> dict[str, tuple[str, ...]]:
     for table in tables:
         for column in table.columns:
             item = column.type.item if isinstance(column.type, t.Array) else column.type
-            if isinstance(item, t.Enumeration) and item.native:
-                found[item.native] = item.labels
+            if not isinstance(item, t.Enumeration) or not item.native:
+                continue
+            if found.setdefault(item.native, item.labels) != item.labels:
+                raise ModelError(
+                    f"two enums are named {item.native!r} in the database",
+                    hint=f'name this one otherwise: field(native="...") for {table.name}.{column.name}',
+                )
     return found
 
 

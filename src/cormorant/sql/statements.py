@@ -106,7 +106,7 @@ class Insert:
     @cached_property
     def key(self) -> Key:
         """The statement's shape."""
-        parts = (*_keys(self.columns), *_keys(self.returning))
+        parts = (*_keys(self.columns), "give", *_keys(self.returning))
         return ("insert", self.mode, self.skip_existing, self.table, *parts)
 
 

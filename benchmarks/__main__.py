@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.imports import import_time
+from benchmarks.imports import import_times
 from benchmarks.materialise import attribute_read, materialise
 from benchmarks.measure import Comparison
 from benchmarks.statements import get_by_key
@@ -21,7 +21,7 @@ from cormorant import Database
 
 async def run(dsns: list[str]) -> list[Comparison]:
     """Gives every comparison, on each database."""
-    found = [import_time(), attribute_read()]
+    found = [*import_times(), attribute_read()]
     for dsn in dsns:
         async with Database(dsn) as database:
             found.append(await materialise(database))

@@ -185,6 +185,8 @@ def _pyright(copy: Path) -> list[Error]:
         "extraPaths": [str(ROOT / "src"), str(ROOT)],
         "pythonVersion": "3.11",
         "typeCheckingMode": "strict",
+        "enableTypeIgnoreComments": False,
+        "reportUnnecessaryTypeIgnoreComment": "error",
     }
     config.write_text(json.dumps(settings))
     done = subprocess.run(

@@ -194,7 +194,7 @@ def foreign_key(
     index: bool = ...,
     init: bool = ...,
     columns: tuple[str, ...] = ...,
-) -> One[Any]: ...
+) -> One[Any | None]: ...
 @overload
 def foreign_key(
     *,

@@ -14,7 +14,7 @@ from cormorant.adapters.config import ConnectionConfig
 from cormorant.adapters.registry import create_adapter
 from cormorant.dialects.base import Codec, Dialect, IsolationLevel, check_isolation
 from cormorant.dialects.ddl import compile_operation
-from cormorant.errors import ConfigurationError, ModelError
+from cormorant.errors import ConfigurationError, ModelError, QueryError
 from cormorant.hydration.hydrator import Loader, compile_loader
 from cormorant.hydration.shapes import EntityPart, Part, RowShape, ValuePart
 from cormorant.models.metadata import ModelInfo
@@ -32,6 +32,9 @@ from cormorant.sql.types import SqlType
 Encode = Callable[[Any], Any]
 
 PLANS = 1000
+
+CLOSE_TIMEOUT = 10.0
+"""Seconds that `close()` waits for connections in use, unless told otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +113,15 @@ class Database:
         return found if found is not None else self._plans.put(key, self._prepare(spec))
 
     def _prepare(self, spec: QuerySpec) -> PreparedQuery:
-        made = plan(spec)
-        statement = made.statement
-        compiled = self.dialect.compile(statement)
+        try:
+            made = plan(spec)
+            statement = made.statement
+            compiled = self.dialect.compile(statement)
+        except RecursionError:
+            raise QueryError(
+                f"the query of {spec.info.name} is nested too deeply",
+                hint="join many conditions with one filter(...) call, or use in_()",
+            ) from None
         transforms = dict(compiled.transforms)
         encoders = tuple(self._encoder(type_, transforms.get(i)) for i, type_ in enumerate(compiled.types))
         loader = compile_loader(_shape_of(made), self.dialect.decoder)
@@ -228,11 +237,12 @@ class Database:
         finally:
             self.adapter.release(connection)
 
-    async def close(self, timeout: float | None = None) -> None:
+    async def close(self, timeout: float | None = CLOSE_TIMEOUT) -> None:
         """Closes every connection, those in use as they come back; the database stays closed.
 
         Args:
-            timeout: Seconds to wait for the ones in use, which are then terminated; None waits without end.
+            timeout: Seconds to wait for the ones in use, which are then terminated, with what they had not
+                committed; None waits without end.
         """
         await self.adapter.close(timeout)
 
@@ -261,6 +271,9 @@ def _shape_of(made: QueryPlan) -> RowShape:
 
 
 def _infos(models: Sequence[type[Model]]) -> list[ModelInfo]:
+    for model in models:
+        if not isinstance(getattr(model, "__info__", None), ModelInfo):
+            raise ModelError(f"{model!r} is no concrete model", hint="pass model classes: create_all(Author, Article)")
     infos = [model.__info__ for model in models] if models else list(registry)
     if not infos:
         raise ModelError("no model is known", hint="import the modules that define them first")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import Context
@@ -15,6 +16,8 @@ RESET_TIMEOUT = 5.0
 """Seconds a connection gets to roll back, or to say goodbye, before it is terminated."""
 
 _NAMED_HOLDERS = 5
+
+_inherited: list[object] = []
 
 
 class Poolable(Protocol):
@@ -176,6 +179,7 @@ class Pool(Generic[C]):
         self._max_age = max_age
         self._outlives_loops = outlives_loops
         self._closed = False
+        self._pid = os.getpid()
         self._loop: asyncio.AbstractEventLoop | None = None
         # every connection there is, with the loop's time at its opening
         self._born: dict[C, float] = {}
@@ -369,8 +373,17 @@ class Pool(Generic[C]):
         self._tasks.discard(task)
         self._changed.set()
 
+    def _leave_to_parent(self) -> None:
+        """Forgets the connections that a fork has copied: they are the parent's, and so are their threads."""
+        # kept alive: closing them here would say goodbye in the parent's name
+        _inherited.extend(self._born)
+        self._pid = os.getpid()
+        self._loop, self._born, self._idle = None, {}, []
+
     def _bind(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Moves the pool to another loop once its own is closed."""
+        """Moves the pool to another loop once its own is closed, or left behind in the parent of a fork."""
+        if self._pid != os.getpid():
+            self._leave_to_parent()
         if self._loop is not None and not self._loop.is_closed():
             raise ConfigurationError(
                 "the connection pool belongs to another event loop, which is still open",

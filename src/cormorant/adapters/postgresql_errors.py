@@ -29,7 +29,7 @@ from cormorant.errors import (
 _Rule: TypeAlias = tuple[type[DatabaseError], str | None]
 
 _NO_SUCH_NAME = "create it with `await db.create_all()` or a migration, or correct the name"
-_RUN_AGAIN = "run the whole unit of work again, as `await db.run(...)` does"
+_RUN_AGAIN = "run the whole unit of work again in a new session"
 
 # by SQLSTATE, then by its class, the first two characters
 _BY_STATE: dict[str, _Rule] = {

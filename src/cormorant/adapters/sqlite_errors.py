@@ -31,7 +31,7 @@ _ONE_VALUE_EACH = "give one value for each placeholder"
 # by extended result code, then by its first two words
 _BY_CODE: dict[str, _Rule] = {
     "SQLITE_BUSY": (LockTimeout, "another process holds the file; keep transactions short or raise busy_timeout"),
-    "SQLITE_BUSY_SNAPSHOT": (SerializationError, "run the whole unit of work again, as `await db.run(...)` does"),
+    "SQLITE_BUSY_SNAPSHOT": (SerializationError, "run the whole unit of work again in a new session"),
     "SQLITE_CANTOPEN": (ConnectionLost, "check that the folder of the file exists and may be written"),
     "SQLITE_CONSTRAINT": (IntegrityError, None),
     "SQLITE_CONSTRAINT_CHECK": (CheckViolation, None),

@@ -44,6 +44,12 @@ def annotations_of(namespace: Mapping[str, Any]) -> dict[str, Any]:
     return {}
 
 
+def module_names(module: str) -> Mapping[str, Any]:
+    """Gives a module's globals; nothing for code that runs outside of any module."""
+    found = sys.modules.get(module)
+    return {} if found is None else vars(found)
+
+
 def kind_of(annotation: Any, module_names: Mapping[str, Any]) -> Kind:
     """Tells what an annotation declares, from its head alone: `Mapped[...]`, `One[...]`, `Many[...]`."""
     if isinstance(annotation, str):

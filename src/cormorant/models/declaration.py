@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -25,6 +24,7 @@ class Declaration:
 
     fields: dict[str, FieldSpec] = field(default_factory=dict[str, FieldSpec])
     relations: dict[str, RelationSpec] = field(default_factory=dict[str, RelationSpec])
+    order: dict[str, None] = field(default_factory=dict[str, None])
 
 
 def read_class(name: str, bases: tuple[Any, ...], namespace: dict[str, Any], *, abstract: bool) -> Declaration:
@@ -34,8 +34,8 @@ def read_class(name: str, bases: tuple[Any, ...], namespace: dict[str, Any], *, 
         ModelError: Naming the attribute that cannot work.
     """
     result = _inherited(bases)
-    module = namespace["__module__"]
-    module_names = sys.modules[module].__dict__
+    module = _module_of(namespace)
+    module_names = ann.module_names(module)
     scope = _names_around(namespace)
     annotations = ann.annotations_of(namespace)
     slots = own_slots(namespace)
@@ -46,6 +46,7 @@ def read_class(name: str, bases: tuple[Any, ...], namespace: dict[str, Any], *, 
         if kind == "class variable" or attribute.startswith("__") or attribute in slots:
             continue
         _check_name(name, attribute)
+        result.order[attribute] = None
         value = namespace.pop(attribute, MISSING)
         where = {"name": attribute, "annotation": annotation, "declared_in": module, "scope": scope}
         # declared anew, a name may become the other kind
@@ -69,6 +70,13 @@ def read_class(name: str, bases: tuple[Any, ...], namespace: dict[str, Any], *, 
     return result
 
 
+def _module_of(namespace: dict[str, Any]) -> str:
+    """Gives the module a class is made in; a class made by calling its metaclass does not say it."""
+    frame = frame_outside("cormorant.models.", "types")
+    name: str = namespace.setdefault("__module__", "__main__" if frame is None else frame.f_globals["__name__"])
+    return name
+
+
 def own_slots(namespace: Mapping[str, Any]) -> tuple[str, ...]:
     """Gives the `__slots__` of a class body: attributes that are no columns, and are not tracked."""
     slots = namespace.get("__slots__", ())
@@ -81,6 +89,7 @@ def _inherited(bases: tuple[Any, ...]) -> Declaration:
         declared: Declaration | None = base.__dict__.get("__declaration__")
         if declared is not None:
             result.fields.update(declared.fields)
+            result.order.update(declared.order)
             # each model resolves its own copy: the other end may know it by name
             result.relations.update({k: replace(spec, resolved={}) for k, spec in declared.relations.items()})
     return result
@@ -88,7 +97,7 @@ def _inherited(bases: tuple[Any, ...]) -> Declaration:
 
 def _names_around(namespace: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Gives the local names of the function a class is made in: its annotations may use them."""
-    if "<locals>" not in namespace["__qualname__"]:
+    if "<locals>" not in namespace.get("__qualname__", ""):
         return None
     frame = frame_outside("cormorant.models.")
     return dict(frame.f_locals) if frame is not None else None
@@ -152,6 +161,7 @@ def _annotation_of(value: FieldSpec | RelationSpec) -> str:
 def _with_keys(model: str, declared: Declaration) -> dict[str, FieldSpec]:
     """Gives the columns with those that hold the keys of to-one relations: declared ones marked, others added."""
     fields = dict(declared.fields)
+    made: dict[str, list[FieldSpec]] = {}
     for spec in declared.relations.values():
         if spec.kind != "foreign_key":
             continue
@@ -164,7 +174,21 @@ def _with_keys(model: str, declared: Declaration) -> dict[str, FieldSpec]:
                     hint=f"declare it: {name}: Mapped[...]",
                 )
             fields[name] = _key_field(spec, name, position, given)
-    return fields
+            if given is None:
+                made.setdefault(spec.name, []).append(fields[name])
+    return _in_order(declared.order, fields, made)
+
+
+def _in_order(
+    order: Iterable[str], fields: Mapping[str, FieldSpec], made: Mapping[str, list[FieldSpec]]
+) -> dict[str, FieldSpec]:
+    """Gives the columns as declared, a relation's where the relation stands: composite keys are in that order."""
+    ordered: dict[str, FieldSpec] = {}
+    for name in order:
+        if name in fields:
+            ordered[name] = fields[name]
+        ordered.update({spec.name: fields[spec.name] for spec in made.get(name, ())})
+    return {**ordered, **{name: spec for name, spec in fields.items() if name not in ordered}}
 
 
 def key_names(spec: RelationSpec, fields: Iterable[str]) -> tuple[str, ...]:
@@ -187,7 +211,8 @@ def _known_target(spec: RelationSpec) -> Any:
     text = spec.annotation if isinstance(spec.annotation, str) else str(spec.annotation)
     inner = text.partition("[")[2].rpartition("]")[0].split("|")[0].strip().strip("\"'").removeprefix("Optional[")
     name = inner.rpartition(".")[2].rstrip("]").strip("\"'")
-    for place in (spec.scope or {}, sys.modules[spec.declared_in].__dict__):
+    around: Mapping[str, Any] = spec.scope or {}
+    for place in (around, ann.module_names(spec.declared_in)):
         found = place.get(name)
         if hasattr(found, "__info__"):
             return found

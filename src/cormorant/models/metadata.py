@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -184,7 +183,7 @@ class ModelInfo:
             info = self.registry.find(name, self.app, self.path)
             return None if info is None else info.cls
 
-        return ann.Names(sys.modules[spec.declared_in].__dict__, spec.scope, find_model, self._type_arguments)
+        return ann.Names(ann.module_names(spec.declared_in), spec.scope, find_model, self._type_arguments)
 
     @cached_property
     def _type_arguments(self) -> Mapping[Any, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, cast
 from typing_extensions import TypeIs, TypeVar
 
 from cormorant._internal.narrowing import is_classmethod, narrower
-from cormorant.errors import ExpressionUsedAsBool, UnsavedError, WrongType
+from cormorant.errors import ExpressionUsedAsBool, UnknownName, UnsavedError, WrongType
 from cormorant.models.hybrid import hybrid
 from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ModelInfo
@@ -174,6 +174,19 @@ class ManyExpr(Expr[list[M]], Generic[M]):
     def __target__(self) -> ModelInfo:
         """The model on the far side."""
         return self._relation.target
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            if name.startswith("__"):
+                raise AttributeError(name)
+            target = self._relation.target
+            if name not in target.fields and name not in target.relation_specs:
+                raise target.unknown(name)
+            raise UnknownName(
+                f"{self!r} is many {target.name} objects, so it has no {name!r}",
+                hint=f"use {self!r}.any({target.name}.{name} == ...), or {self!r}.each.{name}",
+            )
 
     @property
     def each(self) -> type[M]:

@@ -58,9 +58,13 @@ def _plainly_right(column: ColumnInfo) -> str | None:
         low, high = type_.bounds
         return f"type(v) is int and {low} <= v <= {high}"
     if isinstance(type_, t.Text):
-        return "type(v) is str" if type_.length is None else f"type(v) is str and len(v) <= {type_.length}"
+        short = "" if type_.length is None else f" and len(v) <= {type_.length}"
+        return f"type(v) is str{short} and '\\0' not in v"
+    if isinstance(type_, t.Float):
+        # NaN is not equal to itself
+        return "type(v) is float and v == v"
     simple = _SIMPLE.get(type(type_))
     return None if simple is None else f"type(v) is {simple}"
 
 
-_SIMPLE: dict[type[t.SqlType], str] = {t.Boolean: "bool", t.Float: "float", t.Binary: "bytes"}
+_SIMPLE: dict[type[t.SqlType], str] = {t.Boolean: "bool", t.Binary: "bytes"}

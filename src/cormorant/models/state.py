@@ -112,7 +112,7 @@ class NoOwner:
         """Refuses: there is no session to load with."""
         raise SessionNotEntered(
             f"{instance!r} belongs to no session, so it cannot be loaded",
-            hint="use await session.get(Model, key), or session.merge(obj)",
+            hint="use await session.get(Model, key)",
         )
 
     def load_relation(self, instance: Model, relation: RelationInfo) -> NoReturn:

@@ -9,7 +9,6 @@ from typing import Any
 
 from cormorant.errors import WrongType
 from cormorant.models.metadata import ColumnInfo, ModelInfo
-from cormorant.sql import types as t
 
 Problem = tuple[str, str]
 
@@ -27,20 +26,13 @@ def problem_of(column: ColumnInfo, value: Any) -> str | None:
     if value is None:
         return None if column.nullable else "is None, and the column takes no None"
     type_ = column.type
-    # by far the most values are of exactly the class the type names
-    if type(value) not in type_.accepts or type(type_) in _CHECKED:
-        try:
-            type_.check(value)
-        except WrongType as error:
-            return _masked(column, error.message)
-    if isinstance(type_, t.Text) and type_.length is not None and len(value) > type_.length:
-        return f"has {len(value)} characters, and at most {type_.length} fit"
+    try:
+        type_.check_stored(value)
+    except WrongType as error:
+        return _masked(column, error.message)
     options = column.spec.options
     return _broken_option(column, value, options) if options else None
 
-
-# these have more to check than the class
-_CHECKED = frozenset({t.Integer, t.Numeric, t.DateTime, t.Time, t.Array, t.Literals, t.Float, t.Interval})
 
 _OPTIONS: dict[str, tuple[Callable[[Any, Any], bool], str]] = {
     "ge": (lambda value, limit: value >= limit, "must be at least {}"),

@@ -97,7 +97,9 @@ def _parents(change: InsertChange, by_key: Mapping[Any, int]) -> Iterable[int]:
     related = change.instance.__orm_related__ or {}
     for relation in to_ones(change.info):
         held = related.get(relation.name)
-        if held is not None:
+        if held is change.instance:
+            _refuse_own_key(change, relation)
+        elif held is not None:
             yield id(held)
             continue
         key = _values(change, relation.local)
@@ -105,6 +107,14 @@ def _parents(change: InsertChange, by_key: Mapping[Any, int]) -> Iterable[int]:
         # a row may point to itself
         if found is not None and found != id(change.instance):
             yield found
+
+
+def _refuse_own_key(change: InsertChange, relation: RelationInfo) -> None:
+    if any(isinstance(change.values.get(name), PendingKey) for name in relation.local):
+        raise DependencyCycleError(
+            f"{change.instance!r} points to itself by {relation.place}, and its key is not made yet",
+            hint=f"flush it with {relation.name} left None, then set it",
+        )
 
 
 def _values(change: InsertChange | UpdateChange, names: tuple[str, ...]) -> tuple[Any, ...]:

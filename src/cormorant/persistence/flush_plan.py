@@ -119,7 +119,11 @@ def plan_flush(changes: ChangeSet, insert_mode: Batching, *, batches: bool) -> F
 
 def _inserts(changes: Sequence[InsertChange], insert_mode: Batching) -> Iterable[InsertStep]:
     groups: dict[tuple[Any, ...], list[InsertChange]] = {}
-    for place, change in in_order(changes) if len(changes) > 1 else [((0, 0), change) for change in changes]:
+    for place, change in (
+        in_order(changes)
+        if len(changes) > 1 or (changes and changes[0].instance.__orm_related__)
+        else [((0, 0), change) for change in changes]
+    ):
         groups.setdefault((place, change.info, tuple(change.values), change.key_given), []).append(change)
     for (_, info, names, key_given), group in groups.items():
         mode: InsertMode = "row"

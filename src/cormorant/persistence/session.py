@@ -260,7 +260,7 @@ class AsyncSession:
         """
         state = self.state()
         state.check_usable()
-        info = model.__info__
+        info = _info_of(model)
         found = state.identity.get(info, _checked_key(info, key))
         if found is not None and not is_ghost(found):
             return None if id(found) in state.unit.deleted else cast(M, found)
@@ -282,7 +282,7 @@ class AsyncSession:
     async def get_many(self, model: type[M], keys: Iterable[Any]) -> list[M]:
         """Gives the objects of several keys, in the keys' order, in one query; missing ones are left out."""
         state = self.state()
-        info = model.__info__
+        info = _info_of(model)
         wanted = [_checked_key(info, key) for key in keys]
         state.check_usable()
         known = state.identity.of(info)
@@ -494,6 +494,13 @@ def _model_of(source: type[QuerySet[Any]]) -> ModelInfo:
             if isinstance(info, ModelInfo):
                 return info
     raise WrongType(f"{source.__name__} does not say its model", hint="class TaskQuery(QuerySet[Task])")
+
+
+def _info_of(model: Any) -> ModelInfo:
+    info = getattr(model, "__info__", None)
+    if not isinstance(info, ModelInfo):
+        raise WrongType(f"{model!r} is no concrete model", hint="name the model's class: session.get(Author, 1)")
+    return info
 
 
 def _checked_key(info: ModelInfo, key: Any) -> Any:

@@ -135,8 +135,10 @@ class UnitOfWork(Pending):
         found: Model | None = self.identity.get(type(instance).__info__, key_of(instance))
         return instance if found is None else found
 
-    def delete(self, instance: Model) -> None:
+    def delete(self, instance: object) -> None:
         """Marks an object's row for deletion; one that was only added is forgotten."""
+        if not isinstance(instance, Model):
+            raise FlushError(f"{instance!r} is no model instance", hint="delete objects of Model classes")
         instance = self._known(instance)
         if id(instance) in self.new:
             self.history.keep(instance)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from cormorant.errors import QueryError
+from cormorant.errors import QueryError, UnknownName, suggest
 from cormorant.sql import types as t
 from cormorant.sql.calls import Fragment, Function
 from cormorant.sql.nodes import Expr, is_expr, operand
@@ -20,6 +20,17 @@ class Functions:
 
     Result types follow SQL: an aggregate over no rows is NULL, so `func.sum(x)` is typed as possibly None.
     """
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            if name.startswith("__"):
+                raise AttributeError(name)
+            known = [known for known in dir(type(self)) if not known.startswith("_")]
+            raise UnknownName(
+                f"func has no {name!r}",
+                hint=f"use func.call({name!r}, ..., returns=int) for a function of your database; {suggest(name, known)}",
+            )
 
     def count(self, what: object = None, *, distinct: bool = False) -> Expr[int]:
         """The number of rows, or of rows where `what` is not NULL.

@@ -164,10 +164,10 @@ class Expr(Generic[T_co]):
     # ---- boolean
 
     def __and__(self: Expr[bool | None], other: Expr[bool | None]) -> Expr[bool]:
-        return NotImplemented if isinstance(other, Joined) else Logical("AND", (self, condition(other)))
+        return NotImplemented if isinstance(other, Joined) else logical("AND", self, condition(other))
 
     def __or__(self: Expr[bool | None], other: Expr[bool | None]) -> Expr[bool]:
-        return NotImplemented if isinstance(other, Joined) else Logical("OR", (self, condition(other)))
+        return NotImplemented if isinstance(other, Joined) else logical("OR", self, condition(other))
 
     def __invert__(self: Expr[bool | None]) -> Expr[bool]:
         return Not(self)
@@ -544,6 +544,13 @@ def condition(value: object) -> Expr[Any]:
             hint='write the column first (Author.name == "x", not "x" == Author.name) and compare columns, not objects',
         )
     raise WrongType(f"{value!r} ({type(value).__name__}) is not a condition", hint="use Model.column == value")
+
+
+def logical(op: Literal["AND", "OR"], left: Expr[Any], right: Expr[Any]) -> Logical:
+    """Gives `left op right`; a chain of one operator is one node, however long it is."""
+    first = left.parts if isinstance(left, Logical) and left.op == op else (left,)
+    last = right.parts if isinstance(right, Logical) and right.op == op else (right,)
+    return Logical(op, first + last)
 
 
 def operand(side: Expr[Any], value: Any) -> Expr[Any]:

@@ -130,6 +130,19 @@ class Numeric(SqlType):
             raise WrongType(f"{value} is refused: NaN and infinity compare differently on every database")
         if self.precision is not None:
             self._check_digits(decimal.Decimal(value), self.precision, self.scale or 0)
+        elif isinstance(value, decimal.Decimal) and not _fits_numeric(value):
+            raise WrongType(f"{_describe(value)} has more digits than a numeric column holds")
+
+    def check_stored(self, value: Any) -> None:
+        self.check(value)
+        if self.scale is None or not isinstance(value, decimal.Decimal) or not value:
+            return
+        places = -int(value.normalize(decimal.Context(prec=1000)).as_tuple().exponent)
+        if places > self.scale:
+            raise WrongType(
+                f"{value} has {places} decimal places, and {self.scale} fit",
+                hint=f'round it: value.quantize(Decimal("1e-{self.scale}"))',
+            )
 
     def _check_digits(self, value: decimal.Decimal, precision: int, scale: int) -> None:
         room = precision - scale
@@ -161,6 +174,14 @@ class Text(SqlType):
     @property
     def key(self) -> str:
         return "text" if self.length is None else f"text:{self.length}"
+
+    def check(self, value: Any) -> None:
+        if value is None:
+            return
+        if not isinstance(value, str):
+            raise WrongType(f"{_describe(value)} is not a str")
+        if "\0" in value:
+            raise WrongType("a text with the character NUL cannot be kept", hint="use bytes, or remove it")
 
     def check_stored(self, value: Any) -> None:
         self.check(value)
@@ -224,9 +245,11 @@ class DateTime(SqlType):
             )
         if value.year in _FIRST_AND_LAST_YEAR:
             try:
-                value.astimezone(dt.UTC)
+                moment = value.astimezone(dt.UTC).replace(tzinfo=None)
             except OverflowError:
                 raise WrongType(f"{value} is outside of the years 1 to 9999 in UTC") from None
+            if moment in (dt.datetime.min, dt.datetime.max):
+                raise WrongType(f"{value} stands for infinity on PostgreSQL", hint="use None, or a moment in between")
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +323,10 @@ class Literals(SqlType):
         return isinstance(self.values[0], int)
 
     def check(self, value: Any) -> None:
-        if value is not None and value not in self.values:
+        if value is None:
+            return
+        # True is 1 to Python, and 1.0 too
+        if not isinstance(value, type(self.values[0])) or isinstance(value, bool) or value not in self.values:
             raise WrongType(f"{value!r} is none of {', '.join(map(repr, self.values))}")
 
 
@@ -434,3 +460,9 @@ def _describe(value: object) -> str:
 
 def _article(word: str) -> str:
     return "an" if word[:1].lower() in "aeiou" else "a"
+
+
+def _fits_numeric(value: decimal.Decimal) -> bool:
+    """Whether a number has as many digits as PostgreSQL's numeric holds, before and after the point."""
+    exponent = value.as_tuple().exponent
+    return value.adjusted() <= 131_071 and isinstance(exponent, int) and exponent >= -16_383

@@ -226,7 +226,7 @@ def test_a_relation_may_be_part_of_the_key() -> None:
         order: One[Order] = foreign_key(primary_key=True, on_delete="cascade")
         number: Mapped[int] = field(primary_key=True)
 
-    assert Line.__info__.key_attributes == ("number", "order_id")
+    assert Line.__info__.key_attributes == ("order_id", "number")
     assert Line(order=Order(id=1), number=2).to_dict() == {"number": 2, "order_id": 1}
     assert [sql for sql in ddl(Order, Line) if "INDEX" in sql] == []
 

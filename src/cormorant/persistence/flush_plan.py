@@ -119,11 +119,9 @@ def plan_flush(changes: ChangeSet, insert_mode: Batching, *, batches: bool) -> F
 
 def _inserts(changes: Sequence[InsertChange], insert_mode: Batching) -> Iterable[InsertStep]:
     groups: dict[tuple[Any, ...], list[InsertChange]] = {}
-    for place, change in (
-        in_order(changes)
-        if len(changes) > 1 or (changes and changes[0].instance.__orm_related__)
-        else [((0, 0), change) for change in changes]
-    ):
+    # one object without relations needs no order
+    alone = len(changes) == 1 and not changes[0].instance.__orm_related__
+    for place, change in [((0, 0), changes[0])] if alone else in_order(changes):
         groups.setdefault((place, change.info, tuple(change.values), change.key_given), []).append(change)
     for (_, info, names, key_given), group in groups.items():
         mode: InsertMode = "row"

@@ -36,12 +36,17 @@ class Frame(Generic[S]):
         return f"the {self.kind} opened by {self.task} at {self.place}"
 
     @property
+    def chain(self) -> list[Frame[S]]:
+        """This frame and those around it, the session's own at the end."""
+        frames: list[Frame[S]] = [self]
+        while (parent := frames[-1].parent) is not None:
+            frames.append(parent)
+        return frames
+
+    @property
     def root(self) -> Frame[S]:
         """The session's own frame."""
-        frame = self
-        while frame.parent is not None:
-            frame = frame.parent
-        return frame
+        return self.chain[-1]
 
 
 class Cell(Generic[S]):

@@ -98,7 +98,7 @@ class History:
         for instance in mark.instances:
             self.leave(instance)
         for instance in mark.added.values():
-            make_transient(instance, mark.made.get(id(instance), ()))
+            make_transient(instance, mark.made.get(id(instance)))
         for memento in mark.known.values():
             memento.restore(self._decoder)
             self._return(memento.instance, deleted=memento.deleted)

@@ -147,14 +147,24 @@ class Mark:
         return [*self.added.values(), *(memento.instance for memento in self.known.values())]
 
 
-def make_transient(instance: Model, made: tuple[str, ...]) -> None:
-    """Makes an object new again, as before `add`: without its row it has no key, and nothing the database made."""
-    for name in (*made, "__orm_raw__"):
-        unset_silently(instance, name)
+def make_transient(instance: Model, made: tuple[str, ...] | None) -> None:
+    """Makes an object new again, as before `add`: without its row it has no key, and nothing the database made.
+
+    Args:
+        instance: The object.
+        made: The columns that an insert gave a value; None if there was none.
+    """
     set_attribute(instance, "__orm_changes__", None)
     set_attribute(instance, "__orm_origin__", None)
+    if made is None:
+        return
+    for name in (*made, "__orm_raw__"):
+        unset_silently(instance, name)
+    info = type(instance).__info__
+    if info.version_column is not None:
+        set_attribute(instance, info.version_column.attribute, info.version_column.spec.default)
     if made:
-        set_class(instance, type(instance).__info__.ghost)
+        set_class(instance, info.ghost)
 
 
 def unload(instance: Model, origin: Origin) -> None:

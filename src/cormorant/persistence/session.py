@@ -88,8 +88,10 @@ class Transaction:
         finally:
             state.end_frame(frame)
             context.leave(cell)
-        if inner is not frame and error is None:
-            raise SessionTaskError(f"{frame} ended while {inner} was open", hint="end the inner block first")
+        if error is None and inner is not frame:
+            if frame in inner.chain:
+                raise SessionTaskError(f"{frame} ended while {inner} was open", hint="end the inner block first")
+            raise TransactionError(f"{frame} had ended with the block around it", hint="end the inner block first")
 
     async def commit(self) -> None:
         """Commits a transaction that `begin()` opened."""

@@ -95,11 +95,8 @@ class SessionState:
 
     def end_frame(self, frame: context.Frame[SessionState]) -> None:
         """Makes the frame around a block the innermost one, and ends those inside the block."""
-        inner: context.Frame[SessionState] | None = self.frame
-        while inner is not None and inner is not frame:
-            inner = inner.parent
-        if inner is not None and inner.parent is not None:
-            self.frame = inner.parent
+        if frame in self.frame.chain and frame.parent is not None:
+            self.frame = frame.parent
 
     # ---- reading
 

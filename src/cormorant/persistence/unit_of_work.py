@@ -51,15 +51,14 @@ class UnitOfWork(Pending):
         Raises:
             ForeignInstanceError: One belongs to another session.
         """
-        waiting = [instance]
-        taken: list[Model] = []
+        found, taken = [instance], list[Model]()
         try:
-            while waiting:
-                current = waiting.pop()
+            # in the order in which they are met, which the database's keys will show; the list grows meanwhile
+            for current in found:
                 if self._take(current):
                     taken.append(current)
                     if current.__orm_related__:
-                        waiting += self._reachable(current)
+                        found += self._reachable(current)
         except BaseException:
             for current in taken:
                 self._take_back(current)

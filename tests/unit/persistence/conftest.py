@@ -1,0 +1,63 @@
+"""What the tests of persistence share: objects as if loaded, and an owner that only listens."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+import pytest
+
+from cormorant import Model
+from cormorant.models.state import Origin, new_ghost, set_class
+from cormorant.persistence.identity_map import IdentityMap
+from cormorant.persistence.unit_of_work import UnitOfWork
+
+
+class Listener:
+    """Owns objects without a database."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self.identity = IdentityMap()
+        self.unit = UnitOfWork(self, self.identity, lambda _: None, eager=False)
+        self._numbers = 0
+
+    def touched(self, instance: Model) -> None:
+        self.unit.touched(instance)
+
+    def collection_touched(self, collection: Any) -> None:
+        self.unit.collection_touched(collection)
+
+    def reference(self, relation: Any, key: Any, beside: Model) -> Any:
+        known = self.identity.of(relation.target)
+        if key not in known:
+            known[key] = new_ghost(relation.target, {relation.target.key_attributes[0]: key}, Origin(self, 0))
+        return known[key]
+
+    def members(self, instance: Model, relation: Any) -> NoReturn:
+        raise NotImplementedError
+
+    async def load(self, instance: Model) -> NoReturn:
+        raise NotImplementedError
+
+    async def load_relation(self, instance: Model, relation: Any) -> NoReturn:
+        raise NotImplementedError
+
+    def origin(self) -> Origin:
+        self._numbers += 1
+        return Origin(self, self._numbers)
+
+    def loaded(self, model: type[Model], **values: Any) -> Any:
+        """Gives an object as a row would make it."""
+        info = model.__info__
+        names = {name: values.get(name, column.spec.default) for name, column in info.by_attribute.items()}
+        instance = new_ghost(info, names, self.origin())
+        set_class(instance, info.cls)
+        key = tuple(names[name] for name in info.key_attributes)
+        self.identity.put(info, key[0] if len(key) == 1 else key, instance)
+        return instance
+
+
+@pytest.fixture
+def owner() -> Listener:
+    return Listener()

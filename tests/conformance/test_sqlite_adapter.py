@@ -286,7 +286,7 @@ async def test_a_moving_sum_of_decimals(connection: SQLiteConnection) -> None:
         ("SELECT cormorant_decimal_add('0.1', '0.2')", "0.3"),
         ("SELECT cormorant_decimal_sub('0.3', 0.1)", "0.2"),
         ("SELECT cormorant_decimal_mul('1.10', '10')", "11"),
-        ("SELECT cormorant_decimal_div('1', '3')", "0." + "3" * 38),
+        ("SELECT cormorant_decimal_div('1', '3')", "0." + "3" * 20),
         ("SELECT cormorant_decimal_add('1', NULL)", None),
         ("SELECT cormorant_decimal_sum(NULL)", None),
         ("SELECT 'Ärger' REGEXP '^[Ää]r'", 1),

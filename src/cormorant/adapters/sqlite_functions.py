@@ -5,16 +5,15 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Callable
-from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, InvalidOperation
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, ROUND_DOWN, ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from typing import Any, TypeAlias
 
-from cormorant.dialects.sqlite import DECIMAL_COLLATION, canonical_decimal, decimal_encoder, decode_decimal
+from cormorant.dialects.sqlite import DECIMAL_COLLATION, UNHEX, canonical_decimal, decimal_encoder, decode_decimal
 
 _Key: TypeAlias = tuple[bool, Decimal, str]
 
 # sums and products of decimals are finite: this context never rounds them
 _EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
-_QUOTIENT = Context(prec=38)
 _ZERO = Decimal(0)
 
 
@@ -61,11 +60,34 @@ class DecimalSum:
 
 
 class DecimalAverage(DecimalSum):
-    """The mean of decimal texts to 38 digits."""
+    """The mean of decimal texts, to the digits that PostgreSQL gives it."""
 
     def value(self) -> str | None:
         """Gives the result for the window as it stands."""
-        return canonical_decimal(_QUOTIENT.divide(self.total, Decimal(self.count))) if self.count else None
+        return canonical_decimal(quotient(self.total, Decimal(self.count))) if self.count else None
+
+
+def quotient(dividend: Decimal, divisor: Decimal) -> Decimal:
+    """Divides as PostgreSQL does: to 16 significant digits or more, counted in groups of four.
+
+    After select_div_scale() in PostgreSQL's numeric.c.
+    """
+    (weight, first), (other_weight, other_first) = _leading_group(dividend), _leading_group(divisor)
+    groups = weight - other_weight - (first <= other_first)
+    exponents = (-int(number.as_tuple().exponent) for number in (dividend, divisor))
+    scale = min(max(16 - groups * 4, *exponents, 0), 1000)
+    digits = max(dividend.adjusted() - divisor.adjusted(), 0) + scale + 3
+    # cut, not rounded, so that the one rounding to the scale decides
+    cut = Context(prec=digits, rounding=ROUND_DOWN, Emax=MAX_EMAX, Emin=MIN_EMIN).divide(dividend, divisor)
+    return cut.quantize(Decimal(1).scaleb(-scale), ROUND_HALF_UP, _EXACT)
+
+
+def _leading_group(number: Decimal) -> tuple[int, int]:
+    """Gives the power of 10,000 that a number's first group of four digits stands for, and that group."""
+    if not number:
+        return 0, 0
+    weight = number.adjusted() // 4
+    return weight, int(number.copy_abs().scaleb(-4 * weight, _EXACT))
 
 
 def register(connection: sqlite3.Connection) -> None:
@@ -104,8 +126,9 @@ _FUNCTIONS: tuple[tuple[str, int, Callable[..., Any]], ...] = (
     ("cormorant_decimal_add", 2, _of_decimals(_EXACT.add)),
     ("cormorant_decimal_sub", 2, _of_decimals(_EXACT.subtract)),
     ("cormorant_decimal_mul", 2, _of_decimals(_EXACT.multiply)),
-    ("cormorant_decimal_div", 2, _of_decimals(_QUOTIENT.divide)),
+    ("cormorant_decimal_div", 2, _of_decimals(quotient)),
     ("cormorant_decimal_round", 2, _round),
+    (UNHEX, 1, bytes.fromhex),
     ("cormorant_lower", 1, _of_text(str.lower)),
     ("cormorant_upper", 1, _of_text(str.upper)),
     ("regexp", 2, _regexp),

@@ -36,9 +36,13 @@ class PostgreSQLCompiler(Compiler):
 
     def in_(self, node: n.In) -> str:
         part, values = self.operand(node.part), node.values
+        item = values.type.item if isinstance(values.type, t.Array) else values.type
         if self.inline:
-            item = values.type.item if isinstance(values.type, t.Array) else values.type
             return f"{part} IN ({', '.join(self.words.literal(value, item) for value in values.value)})"
+        if isinstance(item.base if isinstance(item, t.Custom) else item, t.Array):
+            # lists in a list would be one array of two dimensions: the inner ones travel as text
+            cast = self.words.cast_name(item)
+            return f"{part} IN (SELECT v::{cast} FROM unnest({self.placeholder(values)}::text[]) AS v)"
         return f"{part} = ANY({self.bind(values)})"
 
     def text_match(self, node: n.TextMatch) -> str:
@@ -297,12 +301,18 @@ def _array_item(value: Any) -> str:
     return '"' + array_text(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+_INFINITE: dict[Any, str] = {dt.date.min: "-infinity", dt.date.max: "infinity"}
+
+
 def array_text(value: Any) -> str:
     """Gives the text form PostgreSQL reads a value from."""
     if isinstance(value, bool):
         return "t" if value else "f"
     if isinstance(value, t.Binary.accepts):
         return "\\x" + bytes(value).hex()
+    if value in _INFINITE and not isinstance(value, dt.datetime):
+        # what the driver makes of these dates where they are no text
+        return _INFINITE[value]
     if isinstance(value, (dt.datetime, dt.date, dt.time)):
         return value.isoformat()
     if isinstance(value, dt.timedelta):

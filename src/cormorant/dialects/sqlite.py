@@ -21,6 +21,7 @@ from cormorant.sql.statements import InsertMode
 
 NOW = "strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000+00:00'"
 DECIMAL_COLLATION = "cormorant_decimal"
+UNHEX = "cormorant_unhex"
 
 _ORDERED = frozenset({"<", "<=", ">", ">="})
 _DECIMAL_OPERATORS = {"+": "cormorant_decimal_add", "-": "cormorant_decimal_sub", "*": "cormorant_decimal_mul"}
@@ -79,10 +80,9 @@ class SQLiteCompiler(Compiler):
         if self.inline:
             item = _item_type(values.type)
             return f"{part} IN ({', '.join(self.words.literal(value, item) for value in values.value)})"
-        if isinstance(_item_type(values.type), t.Binary):
-            # JSON holds no bytes: both sides as hexadecimal text, at the price of the index
-            return f"hex({part}) IN (SELECT value FROM json_each({self.placeholder(values)}))"
-        return f"{part} IN (SELECT value FROM json_each({self.placeholder(values)}))"
+        # JSON holds no bytes: they travel as hexadecimal text
+        value = f"{UNHEX}(value)" if isinstance(_item_type(values.type), t.Binary) else "value"
+        return f"{part} IN (SELECT {value} FROM json_each({self.placeholder(values)}))"
 
     def text_match(self, node: n.TextMatch) -> str:
         part, text = self.operand(node.part), self.operand(node.text)
@@ -301,11 +301,16 @@ def _array_encoder(item: Codec | None, type_: t.SqlType) -> Codec:
     if isinstance(type_, t.Binary):
         item = _hex
     elif isinstance(type_, t.Float):
-        # JSON tells 1 from 1.0
-        item = float
+        return _dump_floats
     if item is None:
         return json.dumps
     return lambda values: json.dumps([None if value is None else item(value) for value in values])
+
+
+def _dump_floats(values: list[Any]) -> str:
+    # JSON tells 1 from 1.0, and has no word for infinity: a number beyond every other is read as it
+    text = json.dumps([None if value is None else float(value) for value in values])
+    return text.replace("Infinity", "9e999") if "I" in text else text
 
 
 def _array_decoder(item: Codec | None) -> Codec:

@@ -49,7 +49,8 @@ def dump_json(value: Any) -> str:
         WrongType: Something in it is no JSON; NaN and infinity are not either, and PostgreSQL refuses them.
     """
     try:
-        return json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+        # PostgreSQL keeps no order of keys either; texts of equal documents are equal
+        return json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
     except (TypeError, ValueError, RecursionError) as error:
         raise WrongType(
             f"a {type(value).__name__} is no JSON document: {error}",

@@ -205,7 +205,7 @@ LISTS: list[Case] = [
         lambda: Sample.data.in_([b"\xff"]),
         '"sample"."data" = ANY($1::bytea[])',
         [[b"\xff"]],
-        'hex("sample"."data") IN (SELECT value FROM json_each(?1))',
+        '"sample"."data" IN (SELECT cormorant_unhex(value) FROM json_each(?1))',
         ['["FF"]'],
     ),
     (

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from cormorant.adapters.config import ConnectionConfig
-from cormorant.adapters.pool import PoolStats
+from cormorant.adapters.stats import PoolStats
 from cormorant.dialects.base import Dialect, IsolationLevel
 
 Row: TypeAlias = Sequence[Any]

@@ -10,6 +10,7 @@ from contextvars import Context
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
+from cormorant.adapters.stats import PoolStats
 from cormorant.errors import ConfigurationError, ConnectionLost, PoolClosed, PoolTimeout
 
 RESET_TIMEOUT = 5.0
@@ -44,34 +45,6 @@ class Poolable(Protocol):
     def terminate(self) -> None:
         """Closes the connection at once, also when its event loop is gone; may be called twice."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class PoolStats:
-    """How a pool is used.
-
-    Args:
-        size: Connections at most.
-        opened: Connections there are.
-        idle: Connections nobody uses.
-        in_use: Connections lent.
-        waiting: Callers that wait for one.
-    """
-
-    size: int
-    opened: int
-    idle: int
-    in_use: int
-    waiting: int
-
-    def __add__(self, other: PoolStats) -> PoolStats:
-        return PoolStats(
-            self.size + other.size,
-            self.opened + other.opened,
-            self.idle + other.idle,
-            self.in_use + other.in_use,
-            self.waiting + other.waiting,
-        )
 
 
 C = TypeVar("C", bound=Poolable)

@@ -12,8 +12,9 @@ import asyncpg  # pyright: ignore[reportMissingTypeStubs]
 
 from cormorant.adapters.base import Adapter, Connection, RawRows, Row
 from cormorant.adapters.config import ConnectionConfig
-from cormorant.adapters.pool import Pool, PoolStats
+from cormorant.adapters.pool import Pool
 from cormorant.adapters.postgresql_errors import translate, translate_connect
+from cormorant.adapters.stats import PoolStats
 from cormorant.adapters.text import check_sendable
 from cormorant.dialects.base import ISOLATION_LEVELS, IsolationLevel
 from cormorant.dialects.postgresql import PostgreSQLDialect

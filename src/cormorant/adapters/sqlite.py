@@ -16,9 +16,10 @@ import aiosqlite
 
 from cormorant.adapters.base import Adapter, Connection, RawRows, Row
 from cormorant.adapters.config import ConnectionConfig
-from cormorant.adapters.pool import Pool, PoolStats
+from cormorant.adapters.pool import Pool
 from cormorant.adapters.sqlite_errors import translate
 from cormorant.adapters.sqlite_functions import register
+from cormorant.adapters.stats import PoolStats
 from cormorant.adapters.text import check_sendable
 from cormorant.dialects.base import IsolationLevel
 from cormorant.dialects.sqlite import SQLiteDialect

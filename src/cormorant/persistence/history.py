@@ -76,7 +76,8 @@ class History:
     def committed(self) -> None:
         """Forgets every mark: there is no way back any more, but for what came up while the commit was on its way."""
         self.marks = [mark := Mark()]
-        if self.pending.is_empty:
+        pending = self.pending
+        if not (pending.new or pending.dirty or pending.deleted or pending.collections):
             return
         mark.added.update(self.pending.new)
         for instance in (*self.pending.dirty.values(), *self.pending.deleted.values()):

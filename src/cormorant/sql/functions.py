@@ -29,7 +29,7 @@ class Functions:
             known = [known for known in dir(type(self)) if not known.startswith("_")]
             raise UnknownName(
                 f"func has no {name!r}",
-                hint=f"use func.call({name!r}, ..., returns=int) for a function of your database; {suggest(name, known)}",
+                hint=f"use func.call({name!r}, ..., returns=int) for others; {suggest(name, known)}",
             )
 
     def count(self, what: object = None, *, distinct: bool = False) -> Expr[int]:

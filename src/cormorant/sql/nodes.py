@@ -17,7 +17,7 @@ from typing_extensions import TypeIs, TypeVar
 from cormorant._internal.narrowing import narrower
 from cormorant.errors import ExpressionUsedAsBool, WrongType
 from cormorant.sql import types as t
-from cormorant.sql.operators import PLAIN, check_comparable, result_type, typed_operand
+from cormorant.sql.operators import PLAIN, check_comparable, result_type, searched_text, typed_operand
 from cormorant.sql.selectable import Selectable, SelectLike
 
 T = TypeVar("T")
@@ -484,7 +484,7 @@ class TextMatch(Expr[bool]):
         self.kind = kind
         self.part: Expr[Any] = part
         self.ignore_case: bool = ignore_case
-        self.text: Expr[Any] = text if is_expr(text) else Bind(checked_text(part, text), t.TEXT)
+        self.text: Expr[Any] = text if is_expr(text) else Bind(searched_text(part, part.type, text), t.TEXT)
         self.key: Key = (kind, ignore_case, part.key, self.text.key)
         self.binds: Binds = part.binds + self.text.binds
 
@@ -558,15 +558,6 @@ def operand(side: Expr[Any], value: Any) -> Expr[Any]:
     if is_expr(value):
         return value
     return Bind(*typed_operand(side, side.type, value))
-
-
-def checked_text(side: Expr[Any], value: Any) -> str:
-    """Refuses a search for something that is no text."""
-    if not isinstance(value, str):
-        raise WrongType(f"{side!r}: {value!r} ({type(value).__name__}) is not a str")
-    if not isinstance(side.type, (t.Text, t.Unknown, t.Literals)):
-        raise WrongType(f"{side!r} is {side.type.name}, and text can only be searched in text columns")
-    return value
 
 
 def compare(op: str, left: Expr[Any], right: Any) -> Expr[bool]:

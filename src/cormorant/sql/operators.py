@@ -127,3 +127,16 @@ def _number(sides: tuple[object, object], left: t.SqlType, right: t.SqlType) -> 
         return t.NUMERIC
     # the sum of two 32-bit numbers need not fit 32 bits
     return t.FLOAT if t.Float in kinds else t.BIG_INTEGER
+
+
+def searched_text(side: object, type_: t.SqlType, value: Any) -> str:
+    """Refuses a search for something that is no text, or in something that is none; `side` is named in messages."""
+    if not isinstance(type_, (t.Text, t.Unknown, t.Literals)):
+        raise WrongType(f"{side!r} is {type_.name}, and text can only be searched in text columns")
+    if not isinstance(value, str):
+        raise WrongType(f"{side!r}: {value!r} ({type(value).__name__}) is not a str")
+    try:
+        t.TEXT.check(value)
+    except WrongType as error:
+        raise WrongType(f"{side!r}: {error.message}", hint=error.hint) from None
+    return value

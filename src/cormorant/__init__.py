@@ -69,7 +69,8 @@ if TYPE_CHECKING:
     from cormorant.models.relations import Many, One, foreign_key, many_to_many, reverse
     from cormorant.observability.performance import StatementStats
     from cormorant.persistence.result import Result
-    from cormorant.persistence.session import AsyncSession, Transaction
+    from cormorant.persistence.blocks import Transaction
+    from cormorant.persistence.session import AsyncSession
     from cormorant.query.predicates import Q
     from cormorant.query.queryset import Manager, QuerySet, Rows
     from cormorant.sql import types
@@ -96,7 +97,8 @@ _ROOMS = {
     "cormorant.models.relations": "Many One foreign_key many_to_many reverse",
     "cormorant.observability.performance": "StatementStats",
     "cormorant.persistence.result": "Result",
-    "cormorant.persistence.session": "AsyncSession Transaction",
+    "cormorant.persistence.blocks": "Transaction",
+    "cormorant.persistence.session": "AsyncSession",
     "cormorant.query.predicates": "Q",
     "cormorant.query.queryset": "Manager QuerySet Rows",
     "cormorant.sql.columns": "Column",

@@ -63,8 +63,8 @@ class Acceptance:
                 changed[name] = value
         self._settle(instance, info, change.values, made, changed)
         unit.history.marks[-1].made[id(instance)] = (*made, *keys)
-        key = bare_key(tuple([self._value(change, made, name) for name in info.key_attributes]))
-        unit.identity.of(info)[key] = instance
+        key = tuple([self._value(change, made, name) for name in info.key_attributes])
+        unit.identity.by_model[info][bare_key(key)] = instance
         if unit.new.pop(id(instance), None) is None:
             # deleted while it was being written: now there is a row to delete
             unit.delete(instance)

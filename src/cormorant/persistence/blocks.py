@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
-from cormorant.errors import TransactionError
+from cormorant.errors import SessionTaskError, TransactionError
 from cormorant.models.state import Origin
+from cormorant.persistence import context
 from cormorant.persistence.flush import Flusher
 from cormorant.persistence.history import History
 from cormorant.persistence.marks import Mark
 from cormorant.persistence.transaction import Level, Options, TransactionStack, shielded
 from cormorant.persistence.unit_of_work import UnitOfWork
+
+if TYPE_CHECKING:
+    from cormorant.persistence.session import AsyncSession
+    from cormorant.persistence.state import SessionState
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +27,61 @@ class Block:
 
     level: Level
     mark: Mark
+
+
+class Transaction:
+    """A transaction block: `async with session.transaction() as tx`, or what `session.begin()` gives.
+
+    Leaving the block flushes and commits, or releases the savepoint; leaving it by an exception rolls back.
+    """
+
+    __slots__ = ("_block", "_cell", "_options", "_session")
+
+    def __init__(self, session: AsyncSession, options: Options) -> None:
+        self._session = session
+        self._options = options
+        self._block: Block | None = None
+        self._cell: context.Cell[SessionState] | None = None
+
+    async def __aenter__(self) -> Self:
+        state = self._session.state()
+        state.check_usable()
+        state.check_owner("transaction()")
+        # before anything is awaited: nobody else may open a block meanwhile
+        frame = state.frame = context.Frame(state, state.frame, "transaction")
+        try:
+            self._block = await state.blocks.enter(self._options)
+        except BaseException:
+            state.end_frame(frame)
+            raise
+        self._cell = context.enter(frame)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        block, cell = self._block, self._cell
+        if block is None or cell is None or cell.frame is None:
+            raise TransactionError("the transaction was not entered", hint="use `async with session.transaction()`")
+        frame, state = cell.frame, cell.frame.state
+        inner = state.frame
+        try:
+            await state.blocks.leave(block, failed=error is not None or inner is not frame)
+        finally:
+            state.end_frame(frame)
+            context.leave(cell)
+        if error is None and inner is not frame:
+            if frame in inner.chain:
+                raise SessionTaskError(f"{frame} ended while {inner} was open", hint="end the inner block first")
+            raise TransactionError(f"{frame} had ended with the block around it", hint="end the inner block first")
+
+    async def commit(self) -> None:
+        """Commits a transaction that `begin()` opened."""
+        await self._session.commit()
+
+    async def rollback(self) -> None:
+        """Rolls a transaction back that `begin()` opened."""
+        await self._session.rollback()
 
 
 class Blocks:

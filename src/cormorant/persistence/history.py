@@ -75,14 +75,14 @@ class History:
 
     def committed(self) -> None:
         """Forgets every mark: there is no way back any more, but for what came up while the commit was on its way."""
-        self.marks = [mark := Mark()]
         pending = self.pending
+        self.marks = [mark := Mark()]
         if not (pending.new or pending.dirty or pending.deleted or pending.collections):
             return
-        mark.added.update(self.pending.new)
-        for instance in (*self.pending.dirty.values(), *self.pending.deleted.values()):
+        mark.added.update(pending.new)
+        for instance in (*pending.dirty.values(), *pending.deleted.values()):
             mark.known[id(instance)] = remember_saved(instance)
-        for collection in self.pending.collections.values():
+        for collection in pending.collections.values():
             mark.collections[id(collection)] = (collection, collection.saved_contents)
 
     def undo(self, mark: Mark, accepted: Origin) -> None:

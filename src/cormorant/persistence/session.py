@@ -7,9 +7,8 @@ from collections.abc import Collection as AbstractCollection
 from types import TracebackType
 from typing import Any, LiteralString, ParamSpec, Self, cast, overload
 
-from typing_extensions import TypeIs, TypeVar
+from typing_extensions import TypeVar
 
-from cormorant._internal.narrowing import is_tuple
 from cormorant.adapters.base import Adapter
 from cormorant.adapters.config import ConnectionConfig
 from cormorant.database import Database, database_of
@@ -19,10 +18,8 @@ from cormorant.errors import (
     ConfigurationError,
     ForeignInstanceError,
     NotFoundError,
-    QueryError,
     SessionClosedError,
     SessionNotEntered,
-    SessionTaskError,
     StaleObjectError,
     TransactionError,
     WrongType,
@@ -32,7 +29,8 @@ from cormorant.models.model import Model, ObjectsDescriptor
 from cormorant.models.state import is_ghost
 from cormorant.observability.performance import PerformanceTracker, StatementStats
 from cormorant.persistence import context, loader
-from cormorant.persistence.blocks import Block
+from cormorant.persistence.arguments import checked_key, checked_params, info_of, is_queryset, model_of
+from cormorant.persistence.blocks import Transaction
 from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.result import Result
 from cormorant.persistence.state import SessionState
@@ -45,61 +43,6 @@ from cormorant.sql.raw import check_params, parse
 M = TypeVar("M", bound=Model)
 Q = TypeVar("Q", bound=QuerySet[Any])
 P = ParamSpec("P")
-
-
-class Transaction:
-    """A transaction block: `async with session.transaction() as tx`, or what `session.begin()` gives.
-
-    Leaving the block flushes and commits, or releases the savepoint; leaving it by an exception rolls back.
-    """
-
-    __slots__ = ("_block", "_cell", "_options", "_session")
-
-    def __init__(self, session: AsyncSession, options: Options) -> None:
-        self._session = session
-        self._options = options
-        self._block: Block | None = None
-        self._cell: context.Cell[SessionState] | None = None
-
-    async def __aenter__(self) -> Self:
-        state = self._session.state()
-        state.check_usable()
-        state.check_owner("transaction()")
-        # before anything is awaited: nobody else may open a block meanwhile
-        frame = state.frame = context.Frame(state, state.frame, "transaction")
-        try:
-            self._block = await state.blocks.enter(self._options)
-        except BaseException:
-            state.end_frame(frame)
-            raise
-        self._cell = context.enter(frame)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        block, cell = self._block, self._cell
-        if block is None or cell is None or cell.frame is None:
-            raise TransactionError("the transaction was not entered", hint="use `async with session.transaction()`")
-        frame, state = cell.frame, cell.frame.state
-        inner = state.frame
-        try:
-            await state.blocks.leave(block, failed=error is not None or inner is not frame)
-        finally:
-            state.end_frame(frame)
-            context.leave(cell)
-        if error is None and inner is not frame:
-            if frame in inner.chain:
-                raise SessionTaskError(f"{frame} ended while {inner} was open", hint="end the inner block first")
-            raise TransactionError(f"{frame} had ended with the block around it", hint="end the inner block first")
-
-    async def commit(self) -> None:
-        """Commits a transaction that `begin()` opened."""
-        await self._session.commit()
-
-    async def rollback(self) -> None:
-        """Rolls a transaction back that `begin()` opened."""
-        await self._session.rollback()
 
 
 class AsyncSession:
@@ -241,8 +184,8 @@ class AsyncSession:
         info: Any = getattr(source, "__info__", None)
         if isinstance(info, ModelInfo):
             return QuerySet[Any](QuerySpec(info), self)
-        if _is_queryset(source):
-            return source(QuerySpec(_model_of(source)), self)
+        if is_queryset(source):
+            return source(QuerySpec(model_of(source)), self)
         raise WrongType(f"query() takes a model, not {source!r}", hint="session.query(Author)")
 
     async def fetch(self, spec: QuerySpec) -> list[Any]:
@@ -262,8 +205,8 @@ class AsyncSession:
         """
         state = self.state()
         state.check_usable()
-        info = _info_of(model)
-        found = state.identity.get(info, _checked_key(info, key))
+        info = info_of(model)
+        found = state.identity.get(info, checked_key(info, key))
         if found is not None and not is_ghost(found):
             return None if id(found) in state.unit.deleted else cast(M, found)
         columns = [info.column(name) for name in info.key_attributes]
@@ -284,8 +227,8 @@ class AsyncSession:
     async def get_many(self, model: type[M], keys: Iterable[Any]) -> list[M]:
         """Gives the objects of several keys, in the keys' order, in one query; missing ones are left out."""
         state = self.state()
-        info = _info_of(model)
-        wanted = [_checked_key(info, key) for key in keys]
+        info = info_of(model)
+        wanted = [checked_key(info, key) for key in keys]
         state.check_usable()
         known = state.identity.of(info)
         missing = [key for key in wanted if known.get(key) is None or is_ghost(known[key])]
@@ -427,7 +370,7 @@ class AsyncSession:
             >>> rows = await session.execute("select id from author where name = :name", {"name": "Ada"})
         """
         statement = parse(sql.sql if isinstance(sql, Fragment) else sql)
-        given = _checked_params(params or {})
+        given = checked_params(params or {})
         check_params(statement, given)
         state = self.state()
         dialect = state.database.dialect
@@ -476,48 +419,6 @@ class AsyncSession:
     def reset_query_stats(self) -> None:
         """Forgets the statements counted so far."""
         self._tracker().reset()
-
-
-def _checked_params(params: object) -> Mapping[str, Any]:
-    if isinstance(params, Mapping):
-        return cast("Mapping[str, Any]", params)
-    raise QueryError(f"parameters are given by name, not as {type(params).__name__}", hint='execute(sql, {"id": 1})')
-
-
-def _is_queryset(source: object) -> TypeIs[type[QuerySet[Any]]]:
-    return isinstance(source, type) and issubclass(source, QuerySet)
-
-
-def _model_of(source: type[QuerySet[Any]]) -> ModelInfo:
-    """Gives the model of `class TaskQuery(QuerySet[Task])`."""
-    for base in getattr(source, "__orig_bases__", ()):
-        for argument in getattr(base, "__args__", ()):
-            info = getattr(argument, "__info__", None)
-            if isinstance(info, ModelInfo):
-                return info
-    raise WrongType(f"{source.__name__} does not say its model", hint="class TaskQuery(QuerySet[Task])")
-
-
-def _info_of(model: Any) -> ModelInfo:
-    info = getattr(model, "__info__", None)
-    if not isinstance(info, ModelInfo):
-        raise WrongType(f"{model!r} is no concrete model", hint="name the model's class: session.get(Author, 1)")
-    return info
-
-
-def _checked_key(info: ModelInfo, key: Any) -> Any:
-    values = key if len(info.key_attributes) > 1 else (key,)
-    if not is_tuple(values) or len(values) != len(info.key_attributes):
-        names = ", ".join(info.key_attributes)
-        raise WrongType(f"the key of {info.name} is a tuple ({names}), not {key!r}")
-    for column, value in zip(info.key_columns, values, strict=True):
-        try:
-            column.type.check(value)
-        except WrongType as error:
-            raise WrongType(f"{info.name}.{column.attribute}: {error.message}") from None
-        if value is None:
-            raise WrongType(f"{info.name}.{column.attribute} is never None", hint="look whether there is a key first")
-    return key
 
 
 class _Current:

@@ -81,7 +81,9 @@ class SessionState:
         Raises:
             SessionTaskError: Naming both.
         """
-        mine = context.innermost_frame(self) or self.frame.root
+        cell = context.current.get()
+        nearest = cell is not None and cell.frame is self.frame
+        mine = self.frame if nearest else context.innermost_frame(self) or self.frame.root
         busy = self.transactions.others_in_flight
         if mine is self.frame and not busy:
             return

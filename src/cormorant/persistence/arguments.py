@@ -1,0 +1,75 @@
+"""Checks what callers pass to a session."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from typing_extensions import TypeIs
+
+from cormorant._internal.narrowing import is_tuple
+from cormorant.errors import QueryError, WrongType
+from cormorant.models.metadata import ModelInfo
+from cormorant.query.queryset import QuerySet
+
+
+def checked_params(params: object) -> Mapping[str, Any]:
+    """Gives the parameters of raw SQL.
+
+    Raises:
+        QueryError: They are not given by name.
+    """
+    if isinstance(params, Mapping):
+        return cast("Mapping[str, Any]", params)
+    raise QueryError(f"parameters are given by name, not as {type(params).__name__}", hint='execute(sql, {"id": 1})')
+
+
+def is_queryset(source: object) -> TypeIs[type[QuerySet[Any]]]:
+    """Whether something is a class of queries."""
+    return isinstance(source, type) and issubclass(source, QuerySet)
+
+
+def model_of(source: type[QuerySet[Any]]) -> ModelInfo:
+    """Gives the model of `class TaskQuery(QuerySet[Task])`.
+
+    Raises:
+        WrongType: The class does not name one.
+    """
+    for base in getattr(source, "__orig_bases__", ()):
+        for argument in getattr(base, "__args__", ()):
+            info = getattr(argument, "__info__", None)
+            if isinstance(info, ModelInfo):
+                return info
+    raise WrongType(f"{source.__name__} does not say its model", hint="class TaskQuery(QuerySet[Task])")
+
+
+def info_of(model: Any) -> ModelInfo:
+    """Gives what is known of a model.
+
+    Raises:
+        WrongType: It is no concrete model.
+    """
+    info = getattr(model, "__info__", None)
+    if not isinstance(info, ModelInfo):
+        raise WrongType(f"{model!r} is no concrete model", hint="name the model's class: session.get(Author, 1)")
+    return info
+
+
+def checked_key(info: ModelInfo, key: Any) -> Any:
+    """Gives a primary key that fits its columns.
+
+    Raises:
+        WrongType: It does not.
+    """
+    values = key if len(info.key_attributes) > 1 else (key,)
+    if not is_tuple(values) or len(values) != len(info.key_attributes):
+        names = ", ".join(info.key_attributes)
+        raise WrongType(f"the key of {info.name} is a tuple ({names}), not {key!r}")
+    for column, value in zip(info.key_columns, values, strict=True):
+        try:
+            column.type.check(value)
+        except WrongType as error:
+            raise WrongType(f"{info.name}.{column.attribute}: {error.message}") from None
+        if value is None:
+            raise WrongType(f"{info.name}.{column.attribute} is never None", hint="look whether there is a key first")
+    return key

@@ -146,7 +146,7 @@ class Database:
         return PreparedWrite(
             compiled.sql,
             tuple(map(self.dialect.encoder, compiled.types)),
-            tuple(self.dialect.decoder(column.type) for column in returned),
+            tuple(self.dialect.returned_decoder(column.type) for column in returned),
         )
 
     # ---- statements, timed and counted

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, ROUND_DOWN, ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from typing import Any, TypeAlias
+from uuid import uuid4
 
 from cormorant.dialects.sqlite import DECIMAL_COLLATION, UNHEX, canonical_decimal, decimal_encoder, decode_decimal
 
@@ -95,6 +96,8 @@ def register(connection: sqlite3.Connection) -> None:
     connection.create_collation(DECIMAL_COLLATION, compare_decimals)
     for name, arity, function in _FUNCTIONS:
         connection.create_function(name, arity, function, deterministic=True)
+    # PostgreSQL's name for it, so that one server_default serves both databases
+    connection.create_function("gen_random_uuid", 0, lambda: str(uuid4()))
     for name, aggregate in _AGGREGATES:
         connection.create_window_function(name, 1, aggregate)
 

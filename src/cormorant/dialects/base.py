@@ -100,6 +100,10 @@ class Dialect(ABC):
     def decoder(self, type_: t.SqlType) -> Codec | None:
         """Gives the function from what the driver gives to the Python value; None if they are the same."""
 
+    def returned_decoder(self, type_: t.SqlType) -> Codec | None:
+        """Gives the decoder of what RETURNING gives, where that is not what a SELECT would."""
+        return self.decoder(type_)
+
     @abstractmethod
     def literal(self, value: Any, type_: t.SqlType) -> str:
         """Gives a value as SQL text, for declarations, which take no parameters."""

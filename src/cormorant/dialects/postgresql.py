@@ -6,6 +6,7 @@ import datetime as dt
 import re
 import uuid
 from collections.abc import Callable
+from math import inf
 from typing import Any, ClassVar
 
 from cormorant._internal.narrowing import is_list
@@ -219,7 +220,7 @@ class PostgreSQLDialect(Dialect):
             return "NULL"
         if isinstance(raw, bool):
             return "true" if raw else "false"
-        if isinstance(raw, (int, float)):
+        if isinstance(raw, (int, float)) and raw not in (inf, -inf):
             return repr(raw)
         text = array_literal(raw) if is_list(raw) else array_text(raw)
         quoted = "'" + text.replace("'", "''") + "'"

@@ -187,6 +187,10 @@ class SQLiteDialect(Dialect):
             return _decimal_decoder(type_.scale)
         return _DECODERS.get(type(type_))
 
+    def returned_decoder(self, type_: t.SqlType) -> Codec | None:
+        # RETURNING gives 2 for the 2.0 of a REAL column, as the row has it inside
+        return float if isinstance(type_, t.Float) else self.decoder(type_)
+
     def literal(self, value: Any, type_: t.SqlType) -> str:
         encode = self.encoder(type_)
         raw = value if encode is None or value is None else encode(value)
@@ -196,6 +200,9 @@ class SQLiteDialect(Dialect):
             return f"X'{bytes(raw).hex()}'"
         if isinstance(raw, bool):
             return str(int(raw))
+        if isinstance(type_, t.Float):
+            # a whole number would stay one until it is stored
+            return repr(float(raw)).replace("inf", "9e999")
         return repr(raw) if isinstance(raw, (int, float)) else "'" + str(raw).replace("'", "''") + "'"
 
     def insert_mode(self, server_version: tuple[int, ...], *, key_given: bool, ascending: bool) -> InsertMode:

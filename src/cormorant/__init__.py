@@ -68,8 +68,8 @@ if TYPE_CHECKING:
     from cormorant.models.paths import ManyExpr
     from cormorant.models.relations import Many, One, foreign_key, many_to_many, reverse
     from cormorant.observability.performance import StatementStats
-    from cormorant.persistence.result import Result
     from cormorant.persistence.blocks import Transaction
+    from cormorant.persistence.result import Result
     from cormorant.persistence.session import AsyncSession
     from cormorant.query.predicates import Q
     from cormorant.query.queryset import Manager, QuerySet, Rows

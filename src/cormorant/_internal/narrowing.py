@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, cast
 
 from typing_extensions import TypeIs
@@ -17,6 +17,11 @@ def narrower(cls: type[T]) -> Callable[[object], TypeIs[T]]:
     """
     # the built-in method behind isinstance: a call of it is no Python call
     return cast("Callable[[object], TypeIs[T]]", cls.__instancecheck__)
+
+
+def is_iterable(value: object) -> TypeIs[Iterable[Any]]:
+    """Whether a value can be iterated over."""
+    return isinstance(value, Iterable)
 
 
 is_list: Callable[[object], TypeIs[list[Any]]] = narrower(list)

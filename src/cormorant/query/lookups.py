@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from inspect import getattr_static
 from typing import Any, TypeAlias
 
-from cormorant._internal.narrowing import is_list, is_tuple
+from cormorant._internal.narrowing import is_iterable, is_list, is_tuple
 from cormorant.errors import UnknownName, WrongType, suggest
 from cormorant.models.hybrid import hybrid
 from cormorant.models.metadata import ModelInfo
@@ -130,8 +130,8 @@ class PrimaryKey:
 
 
 def _items(values: Any) -> Iterable[Any]:
-    if isinstance(values, Iterable):
-        return values  # pyright: ignore[reportUnknownVariableType]
+    if is_iterable(values):
+        return values
     raise WrongType(f"{values!r} ({type(values).__name__}) is no collection of values", hint="put it in a list")
 
 

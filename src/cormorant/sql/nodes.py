@@ -17,7 +17,7 @@ from typing_extensions import TypeIs, TypeVar
 from cormorant._internal.narrowing import narrower
 from cormorant.errors import ExpressionUsedAsBool, WrongType
 from cormorant.sql import types as t
-from cormorant.sql.operators import PLAIN, check_comparable, result_type, searched_text, typed_operand
+from cormorant.sql.operators import PLAIN, check_comparable, members, result_type, searched_text, typed_operand
 from cormorant.sql.selectable import Selectable, SelectLike
 
 T = TypeVar("T")
@@ -433,11 +433,7 @@ class In(Expr[bool]):
     type: t.SqlType = t.BOOLEAN
 
     def __init__(self, part: Expr[Any], values: Iterable[Any]) -> None:
-        if isinstance(values, (str, bytes)):
-            raise WrongType(f"{part!r}.in_({values!r}) would test its characters", hint="put the value in a list")
-        if not isinstance(values, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise WrongType(f"{part!r}.in_({values!r}) has no collection of values", hint="put the value in a list")
-        items = list(values)
+        items = members(part, values)
         item_type = t.NUMERIC if isinstance(part.type, t.Numeric) else part.type
         for place, item in enumerate(items):
             if item is None:

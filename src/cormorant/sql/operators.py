@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cormorant._internal.narrowing import is_iterable
 from cormorant.errors import WrongType
 from cormorant.sql import types as t
 
@@ -140,3 +141,16 @@ def searched_text(side: object, type_: t.SqlType, value: Any) -> str:
     except WrongType as error:
         raise WrongType(f"{side!r}: {error.message}", hint=error.hint) from None
     return value
+
+
+def members(side: object, values: object) -> list[Any]:
+    """Gives the values that `side.in_()` was given as a list.
+
+    Raises:
+        WrongType: They are no collection.
+    """
+    if isinstance(values, (str, bytes)):
+        raise WrongType(f"{side!r}.in_({values!r}) would test its characters", hint="put the value in a list")
+    if not is_iterable(values):
+        raise WrongType(f"{side!r}.in_({values!r}) has no collection of values", hint="put the value in a list")
+    return list(values)

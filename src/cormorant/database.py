@@ -126,7 +126,7 @@ class Database:
         encoders = tuple(self._encoder(type_, transforms.get(i)) for i, type_ in enumerate(compiled.types))
         loader = compile_loader(_shape_of(made), self.dialect.decoder)
         used = encoders if any(encoders) else None
-        return PreparedQuery(compiled.sql, _picks(statement.binds, spec.binds), used, loader, made.tables)
+        return PreparedQuery(compiled.sql, _picks(compiled.sent, spec.binds), used, loader, made.tables)
 
     def _encoder(self, type_: SqlType, transform: Encode | None) -> Encode | None:
         encode = self.dialect.encoder(type_)
@@ -256,7 +256,7 @@ class Database:
 def _picks(sent: Binds, given: Binds) -> tuple[int, ...] | None:
     """Gives where each parameter's value stands among the query's: a count, for one, leaves the order's out."""
     places = {id(bind): place for place, bind in enumerate(dict.fromkeys(given))}
-    picks = tuple(places[id(bind)] for bind in dict.fromkeys(sent))
+    picks = tuple(places[id(bind)] for bind in sent)
     return None if picks == tuple(range(len(places))) else picks
 
 

@@ -14,6 +14,7 @@ from cormorant.sql.columns import Column
 from cormorant.sql.compiler import Compiler
 from cormorant.sql.ddl import ColumnDef, Table
 from cormorant.sql.nodes import Expr, Order
+from cormorant.sql.sharing import shared_binds
 from cormorant.sql.statements import Compiled, DeleteWhere, InsertMode, Select, Statement, UpdateWhere
 
 IsolationLevel: TypeAlias = Literal["read uncommitted", "read committed", "repeatable read", "serializable"]
@@ -70,6 +71,8 @@ class Dialect(ABC):
     # ---- declarations
 
     supports_drop_cascade: ClassVar[bool] = False
+    restrict: ClassVar[str] = "RESTRICT"
+    """What refuses to delete a row that others, but for those deleted by the same statement, point to."""
     supports_add_constraint: ClassVar[bool] = True
 
     @abstractmethod
@@ -120,7 +123,7 @@ class Dialect(ABC):
     def compile(self, statement: Statement) -> Compiled:
         """Gives a statement as text."""
         binds = statement.binds if isinstance(statement, (Select, UpdateWhere, DeleteWhere)) else ()
-        compiler = self.compiler(self, binds)
+        compiler = self.compiler(self, binds, shared_binds(statement))
         return compiler.compiled(compiler.statement(statement))
 
     def expression(self, expr: Expr[Any]) -> str:

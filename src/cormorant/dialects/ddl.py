@@ -9,8 +9,6 @@ from cormorant.dialects.base import Dialect
 from cormorant.sql import ddl as d
 
 _ON_DELETE: dict[d.OnDelete, str] = {
-    # the SQL standard's RESTRICT is checked at once and cannot be deferred; NO ACTION at the end of the statement
-    "restrict": "RESTRICT",
     "cascade": "CASCADE",
     "set_null": "SET NULL",
     "set_default": "SET DEFAULT",
@@ -58,7 +56,7 @@ def foreign_key(dialect: Dialect, key: d.ForeignKeyDef) -> str:
     return (
         f"CONSTRAINT {dialect.quote(key.name)} FOREIGN KEY ({_names(dialect, key.columns)}) "
         f"REFERENCES {dialect.quote(key.target)} ({_names(dialect, key.target_columns)}) "
-        f"ON DELETE {_ON_DELETE[key.on_delete]}"
+        f"ON DELETE {_ON_DELETE.get(key.on_delete, dialect.restrict)}"
     )
 
 

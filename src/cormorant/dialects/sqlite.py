@@ -128,6 +128,8 @@ class SQLiteDialect(Dialect):
     max_identifier_bytes = 1000
     compiler: ClassVar[type[Compiler]] = SQLiteCompiler
     supports_add_constraint = False
+    # its RESTRICT looks at each row alone: a parent and its child could not be deleted together
+    restrict = "NO ACTION"
 
     def placeholder(self, index: int) -> str:
         return f"?{index + 1}"

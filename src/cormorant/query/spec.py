@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import repeat
 from typing import Any, Literal
 
 from cormorant.models.metadata import ModelInfo
@@ -63,16 +64,24 @@ class QuerySpec:
     @property
     def cache_key(self) -> tuple[Any, ...]:
         """The shape, including which values stand in several places: those are sent once."""
-        binds = self.binds
+        binds, key = self.binds, self.key
+        if binds and (self.group_by or self.distinct):
+            # whether an expression stands in the SELECT list too depends on the values in it
+            key = (*key, "equal", *map(_first_equal, binds, repeat(binds)))
         if len(set(binds)) == len(binds):
-            return self.key
+            return key
         first: dict[Bind, int] = {}
-        return (*self.key, "shared", *(first.setdefault(bind, len(first)) for bind in binds))
+        return (*key, "shared", *(first.setdefault(bind, len(first)) for bind in binds))
 
     @property
     def values(self) -> list[Any]:
         """The values to send, each once."""
         return [bind.value for bind in dict.fromkeys(self.binds)]
+
+
+def _first_equal(bind: Bind, binds: Binds) -> int:
+    kind, value = bind.type.key, bind.value
+    return next(i for i, other in enumerate(binds) if other.type.key == kind and other.value == value)
 
 
 _EMPTY: dict[str, Any] = {

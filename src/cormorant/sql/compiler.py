@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, Protocol
 
 from cormorant.errors import CompileError, QueryError
@@ -40,10 +41,18 @@ class Compiler:
     Args:
         words: The dialect.
         binds: The statement's values, in the order in which they will be sent.
+        shared: By id, the value sent in the place of another.
         inline: Write values as literals and columns without their table, as declarations have them.
     """
 
-    def __init__(self, words: Words, binds: Iterable[n.Bind] = (), *, inline: bool = False) -> None:
+    def __init__(
+        self,
+        words: Words,
+        binds: Iterable[n.Bind] = (),
+        shared: Mapping[int, n.Bind] = MappingProxyType({}),
+        *,
+        inline: bool = False,
+    ) -> None:
         self.words = words
         self.inline = inline
         self.quote: Callable[[str], str] = words.quote
@@ -51,15 +60,19 @@ class Compiler:
         self.positions: dict[int, int] = {}
         self.types: list[t.SqlType] = []
         self.transforms: dict[int, Callable[[Any], Any]] = {}
+        self.sent: list[n.Bind] = []
         for bind in binds:
             # a value that stands in two places is sent once
-            if id(bind) not in self.positions:
-                self.positions[id(bind)] = len(self.types)
-                self.types.append(bind.type)
+            kept = shared.get(id(bind), bind)
+            if id(kept) not in self.positions:
+                self.positions[id(kept)] = len(self.types)
+                self.types.append(kept.type)
+                self.sent.append(kept)
+            self.positions[id(bind)] = self.positions[id(kept)]
 
     def compiled(self, sql: str) -> Compiled:
         """Gives the finished statement."""
-        return Compiled(sql, tuple(self.types), tuple(self.transforms.items()))
+        return Compiled(sql, tuple(self.types), tuple(self.transforms.items()), tuple(self.sent))
 
     def statement(self, statement: Statement) -> str:
         """Gives any statement."""
@@ -86,7 +99,7 @@ class Compiler:
         if where:
             sql += " WHERE " + " AND ".join(where)
         if select.group_by:
-            sql += " GROUP BY " + ", ".join(self.group_key(expr, select) for expr in select.group_by)
+            sql += " GROUP BY " + ", ".join(map(self.expr, select.group_by))
         if select.having:
             sql += " HAVING " + " AND ".join(map(self.condition, select.having))
         if select.order_by:
@@ -144,14 +157,6 @@ class Compiler:
         """Gives an item of the SELECT list."""
         if isinstance(expr, n.Label):
             return f"{self.selected(expr.expr)} AS {self.quote(expr.name)}"
-        return self.expr(expr)
-
-    def group_key(self, expr: n.Expr[Any], select: Select) -> str:
-        """Gives an item of GROUP BY, by position where it holds values: two parameters are never the same to SQL."""
-        if expr.binds:
-            for position, column in enumerate(select.columns, 1):
-                if _same(expr, column):
-                    return str(position)
         return self.expr(expr)
 
     def order(self, order: n.Order) -> str:
@@ -386,11 +391,3 @@ class Compiler:
 
 
 _COMPOUND = (n.Binary, n.Logical, n.Not, n.IsNull, n.Between, n.In, n.InSelect, n.TextMatch)
-
-
-def _same(expr: n.Expr[Any], column: n.Expr[Any]) -> bool:
-    if isinstance(column, n.Label):
-        column = column.expr
-    return expr is column or (
-        expr.key == column.key and [b.value for b in expr.binds] == [b.value for b in column.binds]
-    )

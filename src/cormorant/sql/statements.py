@@ -202,11 +202,13 @@ class Compiled:
         sql: The text, with numbered placeholders.
         types: The type of each parameter, by position.
         transforms: Functions applied to some parameters before their type's encoder, by position.
+        sent: The value of each parameter of a query, by position.
     """
 
     sql: str
     types: tuple[SqlType, ...]
     transforms: tuple[tuple[int, Callable[[Any], Any]], ...] = ()
+    sent: Binds = ()
 
 
 def _keys(columns: tuple[TypedColumn, ...]) -> tuple[tuple[str, str], ...]:

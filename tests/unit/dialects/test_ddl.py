@@ -281,8 +281,9 @@ def test_on_delete(on_delete: Any, word: str) -> None:
         id: Mapped[int] = generated(primary_key=True)
         a: One[A | None] = foreign_key(default=None, on_delete=on_delete)
 
-    for database in DATABASES:
-        assert columns(B, database)[-1].endswith(f'REFERENCES "a" ("id") ON DELETE {word}')
+    assert columns(B, "postgresql")[-1].endswith(f'REFERENCES "a" ("id") ON DELETE {word}')
+    # SQLite's RESTRICT would not let a row and the one it points to go together
+    assert columns(B, "sqlite")[-1].endswith(f'ON DELETE {"NO ACTION" if on_delete == "restrict" else word}')
 
 
 def test_checks_uniques_and_indexes() -> None:

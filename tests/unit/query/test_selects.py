@@ -298,9 +298,37 @@ def test_group_by_and_having() -> None:
     )
 
 
-def test_a_group_of_an_expression_with_values_is_named_by_its_place() -> None:
+def test_equal_values_are_one_parameter_where_rows_are_folded() -> None:
     built = query(Author).values(func.count(), (Author.age * 2).label("x")).group_by(Author.age * 2)
-    assert text(built) == 'SELECT count(*), "author"."age" * $1::bigint AS "x" FROM "author" GROUP BY 2'
+    assert sql(built) == (
+        'SELECT count(*), "author"."age" * $1::bigint AS "x" FROM "author" GROUP BY "author"."age" * $1::bigint',
+        [2],
+    )
+    assert sql(built.having(Author.age * 2 > 3).order_by((Author.age * 2).desc())) == (
+        'SELECT count(*), "author"."age" * $1::bigint AS "x" FROM "author" GROUP BY "author"."age" * $1::bigint'
+        ' HAVING ("author"."age" * $1::bigint) > $2 ORDER BY "author"."age" * $1::bigint DESC',
+        [2, 3],
+    )
+    assert sql(query(Author).distinct().order_by(Author.age * 2).scalars(Author.age * 2)) == (
+        'SELECT DISTINCT "author"."age" * $1::bigint FROM "author" ORDER BY "author"."age" * $1::bigint',
+        [2],
+    )
+
+
+def test_a_plan_is_of_these_values_where_they_decide_what_is_the_same() -> None:
+    def grouped(selected: int, by: int) -> tuple[str, list[Any]]:
+        return sql(query(Author).values(Author.age * selected, func.count()).group_by(Author.age * by))
+
+    assert grouped(2, 2)[1] == [2]
+    assert grouped(2, 3)[1] == [2, 3]
+    assert grouped(3, 3)[1] == [3]
+
+
+def test_what_is_searched_for_is_never_another_value() -> None:
+    built = (
+        query(Author).values(Author.name + "a", func.count()).group_by(Author.name).having(Author.name.contains("a"))
+    )
+    assert sql(built)[1] == ["a", "%a%"]
 
 
 def test_a_relation_is_grouped_by_its_key() -> None:

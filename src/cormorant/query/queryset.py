@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Generator
-from inspect import isclass
 from typing import Any, Self, TypeAlias, cast, overload
 
 from typing_extensions import TypeVar
@@ -11,13 +10,13 @@ from typing_extensions import TypeVar
 from cormorant.errors import MultipleResultsError, NotFoundError, QueryError, WrongType
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
-from cormorant.models.paths import Path
 from cormorant.query.builder import Builder, Condition, as_order
 from cormorant.query.into import row_maker
 from cormorant.query.planner import is_aggregate, select_of
+from cormorant.query.selection import column_names, entity_marker, key_of_item, unique_names
 from cormorant.query.spec import Mode, QuerySpec
 from cormorant.sql.columns import Assignment, Column
-from cormorant.sql.nodes import Expr, Label, Order, gather, is_expr
+from cormorant.sql.nodes import Expr, Order, gather, is_expr
 from cormorant.sql.selectable import Selectable
 from cormorant.sql.statements import Select
 
@@ -140,8 +139,8 @@ class QuerySet(Terminals[M]):
     def _rows(self, columns: tuple[Any, ...], **changes: Any) -> Rows[Any]:
         if not columns:
             raise QueryError("nothing is selected", hint="name columns: .values(Article.id, Article.title)")
-        items = tuple(item if is_expr(item) else _entity_marker(item) for item in columns)
-        key = ("select", *(_key_of(item) for item in items), changes.get("output"), changes.get("names"))
+        items = tuple(item if is_expr(item) else entity_marker(item) for item in columns)
+        key = ("select", *(key_of_item(item) for item in items), changes.get("output"), changes.get("names"))
         binds = gather(filter(is_expr, items))
         return Rows(self._spec.changed(key, binds, columns=items, **changes), self._executor)
 
@@ -218,7 +217,7 @@ class QuerySet(Terminals[M]):
     def as_dicts(self, *columns: Expr[Any]) -> Rows[dict[str, Any]]:
         """Gives dictionaries by attribute name or label; all columns if none is named."""
         chosen = columns or self._spec.info.entity
-        return self._rows(chosen, output="dicts", names=_unique_names(chosen))
+        return self._rows(chosen, output="dicts", names=unique_names(chosen))
 
     @overload
     def annotate(self, a: Expr[T1], /) -> Rows[tuple[M, T1]]: ...
@@ -357,41 +356,6 @@ def _in_mode(spec: QuerySpec, mode: Mode) -> QuerySpec:
 
 def _key_columns(info: ModelInfo) -> tuple[Column[Any], ...]:
     return tuple(info.column(name) for name in info.key_attributes)
-
-
-def _entity_marker(item: Any) -> Any:
-    if isinstance(item, Path) or (isclass(item) and hasattr(item, "__info__")):
-        return item
-    raise WrongType(f"{item!r} cannot be selected", hint="select columns, expressions, models or relations")
-
-
-def _key_of(item: Any) -> Any:
-    if is_expr(item):
-        return item.key
-    info, columns, optional = item.__entity__() if isinstance(item, Path) else (item.__info__, (), False)
-    return ("entity", info.source.key, optional, columns[0].source.key if columns else "")
-
-
-def column_names(spec: QuerySpec) -> tuple[str | None, ...]:
-    """Gives the name of each selected item: its label, or its attribute."""
-    return tuple(map(_name_of, spec.columns or ()))
-
-
-def _name_of(item: Any) -> str | None:
-    if not is_expr(item):
-        return None
-    return item.name if isinstance(item, Label) else item.attribute if isinstance(item, Column) else None
-
-
-def _unique_names(columns: tuple[Any, ...]) -> tuple[str, ...]:
-    names: list[str] = []
-    for column in columns:
-        name = _name_of(column)
-        if name is None or name in names:
-            problem = "has no name" if name is None else f"has the name {name!r}, which another one has too"
-            raise QueryError(f"{column!r} {problem}", hint='give it one: .label("name")')
-        names.append(name)
-    return tuple(names)
 
 
 def _check_assignment(info: ModelInfo, item: Any) -> None:

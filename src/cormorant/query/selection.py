@@ -1,0 +1,50 @@
+"""What a query can select, and under which names."""
+
+from __future__ import annotations
+
+from inspect import isclass
+from typing import Any
+
+from cormorant.errors import QueryError, WrongType
+from cormorant.models.paths import Path
+from cormorant.query.spec import QuerySpec
+from cormorant.sql.columns import Column
+from cormorant.sql.nodes import Label, is_expr
+
+
+def entity_marker(item: Any) -> Any:
+    """Refuses what can be selected neither as a value nor as an object."""
+    if isinstance(item, Path) or (isclass(item) and hasattr(item, "__info__")):
+        return item
+    raise WrongType(f"{item!r} cannot be selected", hint="select columns, expressions, models or relations")
+
+
+def key_of_item(item: Any) -> Any:
+    """Gives a selected item's part of the query's shape."""
+    if is_expr(item):
+        return item.key
+    info, columns, optional = item.__entity__() if isinstance(item, Path) else (item.__info__, (), False)
+    return ("entity", info.source.key, optional, columns[0].source.key if columns else "")
+
+
+def column_names(spec: QuerySpec) -> tuple[str | None, ...]:
+    """Gives the name of each selected item: its label, or its attribute."""
+    return tuple(map(_name_of, spec.columns or ()))
+
+
+def _name_of(item: Any) -> str | None:
+    if not is_expr(item):
+        return None
+    return item.name if isinstance(item, Label) else item.attribute if isinstance(item, Column) else None
+
+
+def unique_names(columns: tuple[Any, ...]) -> tuple[str, ...]:
+    """Gives the names of selected items, each different from the others."""
+    names: list[str] = []
+    for column in columns:
+        name = _name_of(column)
+        if name is None or name in names:
+            problem = "has no name" if name is None else f"has the name {name!r}, which another one has too"
+            raise QueryError(f"{column!r} {problem}", hint='give it one: .label("name")')
+        names.append(name)
+    return tuple(names)

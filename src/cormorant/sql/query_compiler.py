@@ -1,0 +1,299 @@
+"""Turns expressions and SELECTs into SQL text: one method per node, overridden where a dialect differs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar, Protocol
+
+from cormorant.errors import CompileError, QueryError
+from cormorant.sql import calls as k
+from cormorant.sql import columns as c
+from cormorant.sql import nodes as n
+from cormorant.sql import types as t
+from cormorant.sql.joins import implied_joins, is_optional
+from cormorant.sql.scope import Scope
+from cormorant.sql.statements import (
+    Compiled,
+    Select,
+)
+
+
+class Words(Protocol):
+    """What the compiler asks of a dialect."""
+
+    def quote(self, name: str) -> str: ...
+    def placeholder(self, index: int) -> str: ...
+    def cast_name(self, type_: t.SqlType) -> str: ...
+    def literal(self, value: Any, type_: t.SqlType) -> str: ...
+
+
+class QueryCompiler:
+    """Compiles one statement; made anew for each.
+
+    Args:
+        words: The dialect.
+        binds: The statement's values, in the order in which they will be sent.
+        shared: By id, the value sent in the place of another.
+        inline: Write values as literals and columns without their table, as declarations have them.
+    """
+
+    def __init__(
+        self,
+        words: Words,
+        binds: Iterable[n.Bind] = (),
+        shared: Mapping[int, n.Bind] = MappingProxyType({}),
+        *,
+        inline: bool = False,
+    ) -> None:
+        self.words = words
+        self.inline = inline
+        self.quote: Callable[[str], str] = words.quote
+        self.scope: Scope = Scope(None)
+        self.positions: dict[int, int] = {}
+        self.types: list[t.SqlType] = []
+        self.transforms: dict[int, Callable[[Any], Any]] = {}
+        self.sent: list[n.Bind] = []
+        for bind in binds:
+            # a value that stands in two places is sent once
+            kept = shared.get(id(bind), bind)
+            if id(kept) not in self.positions:
+                self.positions[id(kept)] = len(self.types)
+                self.types.append(kept.type)
+                self.sent.append(kept)
+            self.positions[id(bind)] = self.positions[id(kept)]
+
+    def compiled(self, sql: str) -> Compiled:
+        """Gives the finished statement."""
+        return Compiled(sql, tuple(self.types), tuple(self.transforms.items()), tuple(self.sent))
+
+    # ---- SELECT
+
+    def select(self, select: Select, links: tuple[tuple[c.Column[Any], n.Expr[Any]], ...] = ()) -> str:
+        """Gives a SELECT; `links` tie its columns to expressions of the statement around it."""
+        outer = self.scope
+        linked = [(inner, self.expr(expr)) for inner, expr in links]
+        self.scope = Scope(outer)
+        try:
+            from_ = self.from_clause(select, tuple(inner for inner, _ in links))
+            where = [f"{self.column(inner)} = {sql}" for inner, sql in linked]
+            where += [self.condition(part) for part in select.where]
+            return self._assemble(select, from_, where)
+        finally:
+            self.scope = outer
+
+    def _assemble(self, select: Select, from_: str, where: list[str]) -> str:
+        columns = ", ".join(self.selected(expr) for expr in select.columns) or "1"
+        sql = f"SELECT {'DISTINCT ' if select.distinct else ''}{columns} FROM {from_}"
+        if where:
+            sql += " WHERE " + " AND ".join(where)
+        if select.group_by:
+            sql += " GROUP BY " + ", ".join(map(self.expr, select.group_by))
+        if select.having:
+            sql += " HAVING " + " AND ".join(map(self.condition, select.having))
+        if select.order_by:
+            sql += " ORDER BY " + ", ".join(map(self.order, select.order_by))
+        return sql + self.limit_clause(select)
+
+    def from_clause(self, select: Select, more: tuple[c.Column[Any], ...] = ()) -> str:
+        """Gives FROM's content: the source and every join its columns, and `more`, imply, parents first."""
+        return " ".join([self.source(select.source), *map(self.join, implied_joins(select, more))])
+
+    def source(self, source: c.Source) -> str:
+        """Gives a table or a subquery in FROM and names it."""
+        if isinstance(source, c.SubquerySource):
+            assert isinstance(source.select, Select)
+            inner = self.select(source.select)
+            return f"({inner}) AS {self.quote(self.scope.reserve(source.key, source.alias))}"
+        assert isinstance(source, c.TableSource)
+        alias = self.scope.reserve(source.key, source.table)
+        return self._named(source.table, alias)
+
+    def join(self, source: c.JoinSource) -> str:
+        """Gives one implied JOIN."""
+        alias = self.scope.reserve(source.key, self._join_alias(source))
+        on = " AND ".join(
+            f"{self.quote(alias)}.{self.quote(mine)} = {self.column_of(source.parent, theirs)}"
+            for theirs, mine in source.on
+        )
+        word = "LEFT JOIN" if is_optional(source) else "JOIN"
+        return f"{word} {self._named(source.table, alias)} ON {on}"
+
+    def _join_alias(self, source: c.JoinSource) -> str:
+        names = [source.name]
+        while isinstance(source.parent, c.JoinSource):
+            source = source.parent
+            names.append(source.name)
+        alias = "__".join(reversed(names))
+        return alias if len(alias) <= 50 else names[0]
+
+    def _named(self, table: str, alias: str) -> str:
+        return self.quote(table) if alias == table else f"{self.quote(table)} AS {self.quote(alias)}"
+
+    def column_of(self, source: c.Source, name: str) -> str:
+        """Gives a column of a source by the source's alias."""
+        if self.inline:
+            return self.quote(name)
+        alias = self.scope.find(source.key)
+        if alias is None:
+            raise QueryError(
+                f"the column {name!r} belongs to a table that the query does not read",
+                hint="start from its model, or reach it along a relation: Article.author.name",
+            )
+        return f"{self.quote(alias)}.{self.quote(name)}"
+
+    def selected(self, expr: n.Expr[Any]) -> str:
+        """Gives an item of the SELECT list."""
+        if isinstance(expr, n.Label):
+            return f"{self.selected(expr.expr)} AS {self.quote(expr.name)}"
+        return self.expr(expr)
+
+    def order(self, order: n.Order) -> str:
+        """Gives an item of ORDER BY."""
+        return self.expr(order.expr) + (" DESC" if order.descending else "")
+
+    def limit_clause(self, select: Select) -> str:
+        """Gives LIMIT and OFFSET."""
+        sql = "" if select.limit is None else f" LIMIT {self.bare(select.limit)}"
+        return sql if select.offset is None else f"{sql} OFFSET {self.bare(select.offset)}"
+
+    # ---- expressions
+
+    def expr(self, expr: n.Expr[Any]) -> str:
+        """Gives any expression."""
+        visit = self.visitors.get(type(expr))
+        if visit is None:
+            raise CompileError(
+                f"{expr!r} is a relation to many, which is no value in SQL",
+                hint="use .any(...), .none(...), .every(...), .count() or .each",
+            )
+        return visit(self, expr)
+
+    def condition(self, expr: n.Expr[Any]) -> str:
+        """Gives a condition that stands in an AND list."""
+        return f"({self.expr(expr)})" if isinstance(expr, n.Logical) and expr.op == "OR" else self.expr(expr)
+
+    def bare(self, expr: n.Expr[Any]) -> str:
+        """Gives an operand whose type the other side tells: a value stays without a cast."""
+        return self.placeholder(expr) if isinstance(expr, n.Bind) else self.operand(expr)
+
+    def operand(self, expr: n.Expr[Any]) -> str:
+        """Gives an expression inside another one, in parentheses where operators could bind otherwise."""
+        sql = self.expr(expr)
+        return f"({sql})" if isinstance(expr, _COMPOUND) else sql
+
+    def placeholder(self, bind: n.Bind) -> str:
+        """Gives a value's placeholder."""
+        if self.inline:
+            return self.words.literal(bind.value, bind.type)
+        return self.words.placeholder(self.positions[id(bind)])
+
+    def bind(self, bind: n.Bind) -> str:
+        """Gives a value where nothing tells the server its type."""
+        return self.placeholder(bind)
+
+    def null(self, _: n.Null) -> str:
+        """Gives NULL."""
+        return "NULL"
+
+    def column(self, column: c.Column[Any]) -> str:
+        """Gives a column."""
+        return self.column_of(column.source, column.name)
+
+    def comparison(self, node: n.Comparison) -> str:
+        """Gives `left op right`."""
+        return f"{self.bare(node.left)} {node.op} {self.bare(node.right)}"
+
+    def arithmetic(self, node: n.Arithmetic) -> str:
+        """Gives `left op right`."""
+        return f"{self.operand(node.left)} {node.op} {self.operand(node.right)}"
+
+    def logical(self, node: n.Logical) -> str:
+        """Gives conditions joined by AND or OR."""
+        return f" {node.op} ".join(self._logical_part(node, part) for part in node.parts)
+
+    def _logical_part(self, node: n.Logical, part: n.Expr[Any]) -> str:
+        sql = self.expr(part)
+        return f"({sql})" if isinstance(part, n.Logical) and part.op != node.op else sql
+
+    def not_(self, node: n.Not) -> str:
+        """Gives NOT."""
+        return f"NOT ({self.expr(node.part)})"
+
+    def is_not_true(self, node: n.IsNotTrue) -> str:
+        """Gives IS NOT TRUE, or NOT where NULL cannot occur: a plain NOT can use an index."""
+        return f"({self.expr(node.part)}) IS NOT TRUE" if node.part.nullable else self.not_(node)
+
+    def is_null(self, node: n.IsNull) -> str:
+        """Gives IS NULL or IS NOT NULL."""
+        return f"{self.operand(node.part)} IS {'NOT ' if node.negated else ''}NULL"
+
+    def between(self, node: n.Between) -> str:
+        """Gives BETWEEN."""
+        return f"{self.operand(node.part)} BETWEEN {self.bare(node.low)} AND {self.bare(node.high)}"
+
+    def in_(self, node: n.In) -> str:
+        """Gives membership in a list that travels as one parameter."""
+        raise CompileError("this database cannot take a list as one parameter")
+
+    def in_select(self, node: n.InSelect) -> str:
+        """Gives IN with a query."""
+        assert isinstance(node.select, Select)
+        return f"{self.operand(node.part)} IN ({self.select(node.select)})"
+
+    def text_match(self, node: n.TextMatch) -> str:
+        """Gives a literal text search."""
+        raise CompileError("this database has no literal text search")
+
+    def function(self, node: k.Function) -> str:
+        """Gives a call."""
+        return self.call(node.name, node)
+
+    def call(self, name: str, node: k.Function) -> str:
+        """Gives a call under the name the database has for it."""
+        args = ", ".join(map(self.expr, node.args))
+        if node.aggregate and not args:
+            args = "*"
+        return f"{name}({'DISTINCT ' if node.distinct else ''}{args})"
+
+    def label(self, node: n.Label[Any]) -> str:
+        """Gives a labelled expression outside the SELECT list, where the label means nothing."""
+        return self.expr(node.expr)
+
+    def fragment(self, node: k.Fragment) -> str:
+        """Gives the developer's own SQL."""
+        return node.sql
+
+    def exists(self, node: k.Exists) -> str:
+        """Gives EXISTS with a correlated SELECT."""
+        assert isinstance(node.select, Select)
+        return f"EXISTS ({self.select(node.select, node.links)})"
+
+    def scalar(self, node: k.ScalarSelect) -> str:
+        """Gives a correlated SELECT as a value."""
+        assert isinstance(node.select, Select)
+        return f"({self.select(node.select, node.links)})"
+
+    visitors: ClassVar[dict[type[n.Expr[Any]], Callable[[Any, Any], str]]] = {
+        n.Bind: lambda self, node: self.bind(node),
+        n.Null: lambda self, node: self.null(node),
+        c.Column: lambda self, node: self.column(node),
+        n.Comparison: lambda self, node: self.comparison(node),
+        n.Arithmetic: lambda self, node: self.arithmetic(node),
+        n.Logical: lambda self, node: self.logical(node),
+        n.Not: lambda self, node: self.not_(node),
+        n.IsNotTrue: lambda self, node: self.is_not_true(node),
+        n.IsNull: lambda self, node: self.is_null(node),
+        n.Between: lambda self, node: self.between(node),
+        n.In: lambda self, node: self.in_(node),
+        n.InSelect: lambda self, node: self.in_select(node),
+        n.TextMatch: lambda self, node: self.text_match(node),
+        k.Function: lambda self, node: self.function(node),
+        n.Label: lambda self, node: self.label(node),
+        k.Fragment: lambda self, node: self.fragment(node),
+        k.Exists: lambda self, node: self.exists(node),
+        k.ScalarSelect: lambda self, node: self.scalar(node),
+    }
+
+
+_COMPOUND = (n.Binary, n.Logical, n.Not, n.IsNull, n.Between, n.In, n.InSelect, n.TextMatch)

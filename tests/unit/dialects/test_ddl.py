@@ -283,7 +283,7 @@ def test_on_delete(on_delete: Any, word: str) -> None:
 
     assert columns(B, "postgresql")[-1].endswith(f'REFERENCES "a" ("id") ON DELETE {word}')
     # SQLite's RESTRICT would not let a row and the one it points to go together
-    assert columns(B, "sqlite")[-1].endswith(f'ON DELETE {"NO ACTION" if on_delete == "restrict" else word}')
+    assert columns(B, "sqlite")[-1].endswith(f"ON DELETE {'NO ACTION' if on_delete == 'restrict' else word}")
 
 
 def test_checks_uniques_and_indexes() -> None:

@@ -41,6 +41,7 @@ class Acceptance:
 
     def accept(self, changes: ChangeSet) -> None:
         """Takes the whole flush over."""
+        self.unit.accepted += bool(changes.rows)
         for insert in changes.inserts:
             self._inserted(insert)
         for update in changes.updates:

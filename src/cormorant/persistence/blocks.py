@@ -110,6 +110,7 @@ class Blocks:
 
     async def flush(self) -> None:
         """Writes what is pending; in autocommit mode in a transaction of its own."""
+        await self.transactions.settle()
         if not self.autocommit or self.transactions.is_open:
             await self.flusher.flush()
             return

@@ -206,13 +206,18 @@ class Flusher:
         async with self._lock:
             changes = self.changes()
             if lone and changes.rows == 1 and self.transactions.allows_lone_writes:
-                await self.transactions.use_alone(lambda connection: self._write(connection, changes))
+                await self.transactions.use_alone(lambda connection: self._write_alone(connection, changes))
             elif changes.rows:
                 await self.transactions.use(lambda connection: self._write_in_transaction(connection, changes))
             else:
                 Acceptance(self.unit, self._origin(), FlushResult()).accept(changes)
             if changes.unchanged:
                 settle_unchanged(self.unit, changes.unchanged)
+
+    async def _write_alone(self, connection: Connection, changes: ChangeSet) -> None:
+        await self._write(connection, changes)
+        # the row is committed, whether or not the caller still waits
+        self.unit.history.committed()
 
     async def _write_in_transaction(self, connection: Connection, changes: ChangeSet) -> None:
         self.unit.history.note_write(next(self._numbers))

@@ -202,9 +202,11 @@ def _deletes(changes: Sequence[DeleteChange], *, batches: bool) -> Iterable[Dele
         groups.setdefault(change.info, []).append(change)
     for info in reversed(parents_first(list(groups))):
         for group in children_first(groups[info]):
-            checked = all(change.version is not None for change in group)
-            statement = Delete(info.table, _matched_columns(info, checked), batch=batches and len(group) > 1)
-            yield DeleteStep(statement, tuple(group), tuple([_matched(change, checked) for change in group]))
+            for checked in (True, False):
+                part = [change for change in group if (change.version is not None) is checked]
+                if part:
+                    statement = Delete(info.table, _matched_columns(info, checked), batch=batches and len(part) > 1)
+                    yield DeleteStep(statement, tuple(part), tuple([_matched(change, checked) for change in part]))
 
 
 # ------------------------------------------------------------------ links

@@ -21,6 +21,9 @@ from cormorant.sql.nodes import Expr, In, Logical
 CHUNK = 10_000
 """The most keys one statement asks for."""
 
+COMPOSITE_CHUNK = 400
+"""The most keys of several columns."""
+
 
 class Reader(Protocol):
     """Runs queries for the loader; session states do."""
@@ -41,7 +44,7 @@ async def load_references(reader: Reader, instance: Model) -> None:
     """
     info = type(instance).__info__
     keys = dict.fromkeys([key_of(instance), *_sibling_keys(reader, instance)])
-    for chunk in chunks(keys):
+    for chunk in chunks(keys, len(info.key_attributes)):
         await reader.fetch(by_keys(info, [info.column(name) for name in info.key_attributes], chunk), autoflush=False)
     if is_ghost(instance):
         raise NotFoundError(f"{info.name} {key_of(instance)!r} does not exist", hint="it was deleted meanwhile")
@@ -75,10 +78,14 @@ async def load_collections(reader: Reader, instance: Model, relation: RelationIn
         collection: Collection[Any] = getattr(sibling, relation.name)
         if not collection.is_loaded:
             owners[key_of(sibling)] = sibling
-    found: dict[Any, list[Any]] = {key: [] for key in owners}
-    for chunk in chunks(owners):
-        for key, item in await _pairs(reader, relation, chunk):
-            found[key].append(item)
+    while True:
+        seen = reader.unit.accepted
+        found: dict[Any, list[Any]] = {key: [] for key in owners}
+        for chunk in chunks(owners, len(relation.local)):
+            for key, item in await _pairs(reader, relation, chunk):
+                found[key].append(item)
+        if reader.unit.accepted == seen:
+            break
     for key, owner in owners.items():
         collection = getattr(owner, relation.name)
         reader.unit.history.keep_unread(collection)
@@ -97,7 +104,7 @@ async def refresh(reader: Reader, instances: Sequence[Model]) -> None:
     for info, wanted in by_model.items():
         columns = [info.column(name) for name in info.key_attributes]
         found: set[int] = set()
-        for chunk in chunks(wanted):
+        for chunk in chunks(wanted, len(info.key_attributes)):
             found.update(map(id, await reader.fetch(by_keys(info, columns, chunk), autoflush=False)))
         for key, instance in wanted.items():
             if id(instance) not in found:
@@ -155,8 +162,11 @@ def by_keys(info: ModelInfo, columns: Sequence[Column[Any]], keys: Sequence[Any]
     return spec.changed(("order", *(item.key for item in order)), (), order_by=order)
 
 
-def chunks(keys: Iterable[Any]) -> Iterable[list[Any]]:
-    """Gives the keys in lists of at most CHUNK."""
+def chunks(keys: Iterable[Any], columns: int = 1) -> Iterable[list[Any]]:
+    """Gives the keys in lists that one statement can ask for.
+
+    Keys of several columns are a condition each, and databases limit how many conditions and values one holds.
+    """
     rest = iter(keys)
-    while chunk := list(islice(rest, CHUNK)):
+    while chunk := list(islice(rest, CHUNK if columns == 1 else COMPOSITE_CHUNK)):
         yield chunk

@@ -233,7 +233,7 @@ class AsyncSession:
         known = state.identity.of(info)
         missing = [key for key in wanted if known.get(key) is None or is_ghost(known[key])]
         columns = [info.column(name) for name in info.key_attributes]
-        for chunk in loader.chunks(dict.fromkeys(missing)):
+        for chunk in loader.chunks(dict.fromkeys(missing), len(info.key_attributes)):
             await state.fetch(loader.by_keys(info, columns, chunk))
         found = [known[key] for key in wanted if key in known and not is_ghost(known[key])]
         return [instance for instance in found if id(instance) not in state.unit.deleted]

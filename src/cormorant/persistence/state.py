@@ -143,6 +143,7 @@ class SessionState:
             self.unit.history.note_write(next(self._numbers))
             return await work(connection)
 
+        await self.transactions.settle()
         if self.autocommit and not self.transactions.is_open:
             return await self.transactions.use_alone(send)
         return await self.transactions.use(send)

@@ -161,7 +161,14 @@ def _plan_write(spec: QuerySpec) -> QueryPlan:
         statement: UpdateWhere | DeleteWhere = UpdateWhere(spec.info.source, spec.info.table, spec.assignments, where)
     else:
         statement = DeleteWhere(spec.info.source, spec.info.table, where)
-    return QueryPlan(statement, (), "tuples", (), frozenset({spec.info.table, *_tables_in(where)}), 1)
+    return QueryPlan(
+        statement,
+        (),
+        "tuples",
+        (),
+        frozenset({spec.info.table, *_tables_in(where), *_tables_in(item.value for item in spec.assignments)}),
+        1,
+    )
 
 
 def _without_joins(spec: QuerySpec) -> tuple[Expr[Any], ...]:

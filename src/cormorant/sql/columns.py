@@ -68,7 +68,7 @@ class JoinSource(Source):
         self.on: tuple[tuple[str, str], ...] = on
         self.optional: bool = optional
         self.many: bool = many
-        self.key: str = f"{parent.key}.{name}"
+        self.key: str = f"{parent.key}.{name}@{table}({','.join(mine for _, mine in on)})"
 
 
 class SubquerySource(Source):

@@ -208,20 +208,29 @@ class Database:
 
     async def drop_all(self, *models: type[Model]) -> None:
         """Drops the tables of the models as far as they exist, children first."""
-        await self._run_all(self._compile(drop_operations(_infos(models))))
+        before, after = self.dialect.around_drops
+        await self._run_all(self._compile(drop_operations(_infos(models))), before, after)
 
     def _compile(self, operations: list[Operation]) -> list[str]:
         return [sql for operation in operations if (sql := compile_operation(self.dialect, operation))]
 
-    async def _run_all(self, statements: list[str]) -> None:
+    async def _run_all(self, statements: list[str], before: Sequence[str] = (), after: Sequence[str] = ()) -> None:
+        """Runs statements in one transaction, and others around it."""
         connection = await self.adapter.acquire(write=True)
+        tracker = PerformanceTracker()
         try:
             begin = self.dialect.begin(isolation=None, read_only=False, deferrable=False, write=True)
-            for sql in (begin, *statements, "COMMIT"):
-                await self.execute(connection, PerformanceTracker(), sql)
+            for sql in (*before, begin, *statements, "COMMIT"):
+                await self.execute(connection, tracker, sql)
         finally:
-            # after an error the transaction is still open: the pool rolls it back
-            self.adapter.release(connection)
+            try:
+                if after and connection.in_transaction:
+                    await connection.execute("ROLLBACK")
+                for sql in after:
+                    await self.execute(connection, tracker, sql)
+            finally:
+                # after an error the transaction may still be open: the pool rolls it back
+                self.adapter.release(connection)
 
     # ---- life
 

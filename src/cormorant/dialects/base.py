@@ -74,6 +74,8 @@ class Dialect(ABC):
     restrict: ClassVar[str] = "RESTRICT"
     """What refuses to delete a row that others, but for those deleted by the same statement, point to."""
     supports_add_constraint: ClassVar[bool] = True
+    around_drops: ClassVar[tuple[tuple[str, ...], tuple[str, ...]]] = ((), ())
+    """What runs before and after the transaction that drops tables."""
 
     @abstractmethod
     def identity_column(self, table: Table, column: ColumnDef) -> str:

@@ -128,6 +128,8 @@ class SQLiteDialect(Dialect):
     max_identifier_bytes = 1000
     compiler: ClassVar[type[Compiler]] = SQLiteCompiler
     supports_add_constraint = False
+    # tables that point to each other could not be dropped one after another, and a transaction ignores the pragma
+    around_drops = (("PRAGMA foreign_keys = OFF",), ("PRAGMA foreign_keys = ON",))
     # its RESTRICT looks at each row alone: a parent and its child could not be deleted together
     restrict = "NO ACTION"
 

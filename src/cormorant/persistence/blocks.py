@@ -13,7 +13,7 @@ from cormorant.persistence import context
 from cormorant.persistence.flush import Flusher
 from cormorant.persistence.history import History
 from cormorant.persistence.marks import Mark
-from cormorant.persistence.transaction import Level, Options, TransactionStack, shielded
+from cormorant.persistence.transaction import Level, Options, TransactionStack, settled, shielded
 from cormorant.persistence.unit_of_work import UnitOfWork
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class Blocks:
 
     async def flush(self) -> None:
         """Writes what is pending; in autocommit mode in a transaction of its own."""
-        await self.transactions.settle()
+        await settled(self.transactions)
         if not self.autocommit or self.transactions.is_open:
             await self.flusher.flush()
             return

@@ -19,7 +19,7 @@ from cormorant.persistence import context, loader
 from cormorant.persistence.blocks import Blocks
 from cormorant.persistence.flush import Flusher
 from cormorant.persistence.identity_map import IdentityMap
-from cormorant.persistence.transaction import Options, TransactionStack
+from cormorant.persistence.transaction import Options, TransactionStack, settled
 from cormorant.persistence.unit_of_work import UnitOfWork
 from cormorant.query.queryset import QuerySet
 from cormorant.query.spec import QuerySpec
@@ -143,7 +143,7 @@ class SessionState:
             self.unit.history.note_write(next(self._numbers))
             return await work(connection)
 
-        await self.transactions.settle()
+        await settled(self.transactions)
         if self.autocommit and not self.transactions.is_open:
             return await self.transactions.use_alone(send)
         return await self.transactions.use(send)

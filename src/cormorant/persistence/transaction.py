@@ -81,7 +81,7 @@ class TransactionStack:
         self._savepoints = 0
         self._in_flight: set[asyncio.Task[Any] | None] = set()
         self._arrivals: asyncio.Event | None = None
-        self._ending: asyncio.Event | None = None
+        self.ending: asyncio.Event | None = None
 
     @property
     def is_open(self) -> bool:
@@ -97,8 +97,8 @@ class TransactionStack:
 
     async def fetch(self, sql: str, args: Sequence[Any]) -> Sequence[Row]:
         """Runs a read and gives its rows."""
-        if self._ending is not None:
-            await self.settle()
+        if self.ending is not None:
+            await settled(self)
         if self.levels or self.options.isolation in _SNAPSHOTS:
             return await self.use(lambda connection: self.database.fetch(connection, self.tracker, sql, args))
         self._in_flight.add(task := asyncio.current_task())
@@ -111,14 +111,9 @@ class TransactionStack:
         finally:
             self._arrive(task)
 
-    async def settle(self) -> None:
-        """Waits for the end of a COMMIT on its way: what comes now belongs to what follows it."""
-        while self._ending is not None:
-            await self._ending.wait()
-
     async def query(self, sql: str, args: Sequence[Any]) -> RawRows:
         """Runs a raw read, in the open transaction if there is one."""
-        await self.settle()
+        await settled(self)
         if self.levels or self.options.isolation in _SNAPSHOTS:
             return await self.use(lambda connection: self.database.query(connection, self.tracker, sql, args))
         return await self.use_alone(
@@ -256,7 +251,7 @@ class TransactionStack:
         self.check()
         level = self.levels[-1]
         if level.savepoint is None:
-            self._ending = asyncio.Event()
+            self.ending = asyncio.Event()
         if level.savepoint is not None:
             await self._in_turn(self.database.dialect.release_savepoint(level.savepoint))
             self.levels.pop()
@@ -308,12 +303,18 @@ class TransactionStack:
 
     def _end(self) -> None:
         self.levels.clear()
-        if self._ending is not None:
-            self._ending.set()
-            self._ending = None
+        if self.ending is not None:
+            self.ending.set()
+            self.ending = None
         connection, self.connection = self.connection, None
         if connection is not None:
             self.database.adapter.release(connection)
+
+
+async def settled(transactions: TransactionStack) -> None:
+    """Waits for the end of a COMMIT on its way: what comes now belongs to what follows it."""
+    while transactions.ending is not None:
+        await transactions.ending.wait()
 
 
 async def shielded(work: Coroutine[Any, Any, T]) -> T:

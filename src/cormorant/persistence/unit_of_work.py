@@ -40,7 +40,7 @@ class UnitOfWork(Pending):
         self._owner = owner
         self._decoder = decoder
         self._eager = eager
-        self.accepted = 0
+        self.accepted: int = 0
         self._origin_of_new = Origin(owner, 0, pending=True)
         self._origin_of_references = Origin(owner, 0)
 

@@ -129,7 +129,10 @@ class SQLiteDialect(Dialect):
     compiler: ClassVar[type[Compiler]] = SQLiteCompiler
     supports_add_constraint = False
     # tables that point to each other could not be dropped one after another, and a transaction ignores the pragma
-    around_drops: ClassVar[tuple[tuple[str, ...], tuple[str, ...]]] = (("PRAGMA foreign_keys = OFF",), ("PRAGMA foreign_keys = ON",))
+    around_drops: ClassVar[tuple[tuple[str, ...], tuple[str, ...]]] = (
+        ("PRAGMA foreign_keys = OFF",),
+        ("PRAGMA foreign_keys = ON",),
+    )
     # its RESTRICT looks at each row alone: a parent and its child could not be deleted together
     restrict = "NO ACTION"
 

@@ -62,6 +62,7 @@ def plan(spec: QuerySpec) -> QueryPlan:
     columns, parts = _selected(spec)
     select = _select(spec, columns)
     _check_grouping(select, spec.info)
+    _check_distinct(select)
     return _planned(select, parts, spec.output, spec.names)
 
 
@@ -197,6 +198,18 @@ def _check_grouping(select: Select, info: ModelInfo) -> None:
             raise QueryError(
                 f"{expr!r} is read from groups without being grouped by",
                 hint=f"add .group_by({expr!r}), or fold it: func.max(...)",
+            )
+
+
+def _check_distinct(select: Select) -> None:
+    """Refuses an order of distinct rows by what they do not show, which SQLite would take."""
+    shown = {expr.expr.key if isinstance(expr, Label) else expr.key for expr in select.columns}
+    for order in select.order_by:
+        expr = order.expr.expr if isinstance(order.expr, Label) else order.expr
+        if select.distinct and expr.key not in shown:
+            raise QueryError(
+                f"distinct rows are ordered by {expr!r}, which they do not show",
+                hint="select it too, or group by what is selected and order by func.min(...)",
             )
 
 

@@ -444,11 +444,12 @@ def type_of_class(cls: type) -> SqlType | None:
     return _BY_CLASS.get(cls)
 
 
-def type_of_value(value: object) -> SqlType:
+def type_of_value(value: Any) -> SqlType:
     """Gives the column type a plain Python value stands for; UNKNOWN for everything else."""
     for cls in type(value).__mro__:
         if (found := _BY_CLASS.get(cls)) is not None:
-            return found
+            # PostgreSQL's functions take integers, and widen them where they take more
+            return INTEGER if found is BIG_INTEGER and -(1 << 31) <= value < 1 << 31 else found
     return UNKNOWN
 
 

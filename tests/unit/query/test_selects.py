@@ -59,6 +59,18 @@ def test_distinct() -> None:
     assert text(query(Author).distinct().scalars(Author.name)) == 'SELECT DISTINCT "author"."name" FROM "author"'
 
 
+def test_distinct_rows_are_ordered_by_what_they_show() -> None:
+    for built in (
+        query(Author).distinct().order_by(Author.name),
+        query(Author).distinct().values(Author.name, (Author.age + 1).label("x")).order_by(Author.age + 1, Author.name),
+    ):
+        assert " ORDER BY " in text(built)
+    with pytest.raises(
+        QueryError, match=r"distinct rows are ordered by Author\.age, which they do not show\nHint: sel"
+    ):
+        sql(query(Author).distinct().order_by(Author.age).scalars(Author.name))
+
+
 # ------------------------------------------------------------------ order, limit
 
 
@@ -249,7 +261,7 @@ async def test_an_aggregate_folds() -> None:
         (func.coalesce(Sample.note, "x"), 'coalesce("sample"."note", $1::text)', 'coalesce("sample"."note", ?1)'),
         (
             func.call("left", Sample.text, 3, returns=str),
-            'left("sample"."text", $1::bigint)',
+            'left("sample"."text", $1::integer)',
             'left("sample"."text", ?1)',
         ),
         (func.call("pg_catalog.upper", Sample.text, returns=str), 'pg_catalog.upper("sample"."text")', None),

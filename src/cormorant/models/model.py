@@ -218,7 +218,12 @@ class Model(metaclass=ModelMeta, **({} if TYPE_CHECKING else {"root": True})):
             _info_of(type(self)).cls.__construct__(self, **values)
 
         def __setattr__(self, name, value):
-            changes = self.__orm_changes__
+            try:
+                changes = self.__orm_changes__
+            except AttributeError:
+                raise ModelError(
+                    f"{type(self).__name__}.{name} is set before super().__init__()", hint="call super().__init__() first"
+                ) from None
             if changes is None or name not in changes:
                 if name in type(self).__info__.fields:
                     record_change(self, name)

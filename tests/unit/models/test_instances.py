@@ -148,6 +148,17 @@ def test_a_mixin_may_have_the_constructor() -> None:
     assert Word(text="LOUD").text == "loud"
 
 
+def test_a_constructor_that_writes_too_early_is_told_so() -> None:
+    class Early(Model):
+        name: Mapped[str] = field(primary_key=True)
+
+        def __init__(self) -> None:
+            self.name = "x"
+
+    with pytest.raises(ModelError, match=r"Early\.name is set before super\(\)\.__init__\(\)\nHint: call super"):
+        Early()
+
+
 def test_an_abstract_model_makes_no_objects() -> None:
     class Base(Model, abstract=True):
         name: Mapped[str]

@@ -30,6 +30,7 @@ from tests.support.newsroom import (
     Writer,
     make_story,
     make_writer,
+    rolled_back,
     sent,
     sql_of,
     words,
@@ -317,7 +318,75 @@ async def test_a_pending_member_shows_when_the_collection_is_loaded(database: Da
         assert await ada.stories == [story, new]
 
 
+async def test_a_query_finds_what_a_flush_would_find_on_its_way(database: Database) -> None:
+    key = await make_story(database)
+    async with AsyncSession(database) as session:
+        story = await session.get_one(Story, key)
+        label, bob = Label(name="new"), Writer(name="Bob")
+        story.labels.add(label)
+        assert await session.query(Label) == [label]
+        story.writer = bob
+        assert bob in await session.query(Writer)
+
+
+async def test_a_new_object_moves_from_a_new_target_to_a_saved_one(database: Database) -> None:
+    key = await make_writer(database)
+    async with AsyncSession(database) as session:
+        ada, bob = await session.get_one(Writer, key), Writer(name="Bob")
+        story = Story(title="s", writer=bob)
+        session.add(bob, story)
+        story.writer = ada
+        assert list(bob.stories) == []
+        await session.flush()
+        assert await ada.stories == [story]
+        assert list(bob.stories) == []
+
+
+async def test_a_relation_that_was_turned_and_turned_back_leaves_its_collections(database: Database) -> None:
+    async with AsyncSession(database) as session:
+        ada, bob = Writer(name="Ada"), Writer(name="Bob")
+        story = Story(title="s", writer=ada)
+        session.add(story, bob)
+        await session.flush()
+        assert (await ada.stories, await bob.stories) == ([story], [])
+        story.writer = bob
+        story.writer = ada
+        story.views = 1
+        await session.flush()
+        assert (list(ada.stories), list(bob.stories)) == ([story], [])
+
+
+async def test_a_deleted_object_leaves_the_collections_it_was_linked_to(database: Database) -> None:
+    async with AsyncSession(database) as session:
+        story = Story(title="s", writer=Writer(name="Ada"))
+        keep, drop = Label(name="keep"), Label(name="drop")
+        story.labels.add(keep, drop)
+        session.add(story)
+    async with AsyncSession(database) as session:
+        story = await session.query(Story).one()
+        keep, drop = sorted(await story.labels, key=lambda label: label.name, reverse=True)
+        async with rolled_back(session.transaction()):
+            session.delete(drop)
+            await session.flush()
+            assert list(story.labels) == [keep]
+        assert set(story.labels) == {keep, drop}
+
+
 # ---- changes
+
+
+async def test_an_object_that_waits_for_the_key_of_another_can_be_awaited(database: Database) -> None:
+    async with AsyncSession(database) as session:
+        session.add(*(Story(title=f"{n}", writer=Writer(name=f"w{n}")) for n in range(3)))
+    async with AsyncSession(database) as session:
+        one, two, three = await session.query(Story).order_by(Story.title)
+        one.writer = Writer(name="new")
+        session.reset_query_stats()
+        assert await one is one
+        assert sent(session) == 0
+        # its siblings are loaded without it
+        assert [(await story.writer).name for story in (two, three)] == ["w1", "w2"]
+        assert sent(session) == 1
 
 
 async def test_a_relation_can_be_set_to_a_new_object(database: Database) -> None:

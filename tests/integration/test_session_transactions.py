@@ -484,6 +484,19 @@ async def test_objects_added_before_a_block_are_pending_again(database: Database
     assert rows["links"] == [("before", "before")]
 
 
+async def test_what_pointed_to_a_pending_object_inside_a_rolled_back_block_does_not_come_along(
+    database: Database,
+) -> None:
+    async with AsyncSession(database) as session:
+        ada = Writer(name="Ada")
+        session.add(ada)
+        async with rolled_back(session.transaction()):
+            session.add(Story(title="s", writer=ada))
+        assert list(ada.stories) == []
+    rows = await rows_of(database)
+    assert (len(rows["writers"]), rows["stories"]) == (1, [])
+
+
 async def test_a_delete_before_a_block_is_pending_again(database: Database) -> None:
     key = await make_story(database)
     async with AsyncSession(database) as session:

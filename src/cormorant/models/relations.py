@@ -141,6 +141,7 @@ def relate(instance: Model, relation: RelationInfo, value: Any) -> None:
             f"{relation.place} is the other side of {relation.target.name}.{relation.inverse} and cannot be assigned",
             hint=f"set {relation.inverse} on the {relation.target.name}",
         )
+    before = (instance.__orm_related__ or {}).get(relation.name)
     if value is None:
         if not relation.nullable:
             raise WrongType(f"{relation.place} cannot be None", hint=f"annotate it One[{relation.target.name} | None]")
@@ -157,13 +158,12 @@ def relate(instance: Model, relation: RelationInfo, value: Any) -> None:
     else:
         copy_key(instance, relation, value)
     if relation.inverse is not None:
-        _show_to_new(instance, relation, value)
+        _show_to_new(instance, relation, before, value)
     keep_related(instance, relation.name, value)
 
 
-def _show_to_new(instance: Model, relation: RelationInfo, value: Model | None) -> None:
+def _show_to_new(instance: Model, relation: RelationInfo, before: Model | None, value: Model | None) -> None:
     """Has a new target show who points to it: no row could; one that has a row is told when this is written."""
-    before = (instance.__orm_related__ or {}).get(relation.name)
     for target, shown in ((before, False), (value, True)):
         if target is None or is_persistent(target):
             continue

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from cormorant.models.collections import is_collection
+from cormorant.models.collections import Collection, is_collection
 from cormorant.models.inside import remember_raw, same
 from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ModelInfo
@@ -50,6 +50,8 @@ class Acceptance:
             self._written(part)
         for delete in changes.deletes:
             self._deleted(delete)
+        if changes.deletes:
+            self._show_gone({id(delete.instance): delete.instance for delete in changes.deletes})
 
     # ---- rows
 
@@ -86,7 +88,8 @@ class Acceptance:
             set_attribute(instance, name, value)
         self._settle(instance, info, change.values, made, changed)
         self._rename(change)
-        self._mirror(instance, info, change.originals, change.values.keys())
+        before = {name: value for name, value in change.originals.items() if name in change.values}
+        self._mirror(instance, info, before, change.values.keys())
 
     def _take_values(self, instance: Model, values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         """Fills in the keys that were waited for.
@@ -176,6 +179,23 @@ class Acceptance:
             if not set(relation.local).isdisjoint(written):
                 new = [value_or_missing(instance, name) for name in relation.local]
                 self._show(relation, instance, new, shown=True)
+
+    def _show_gone(self, gone: Mapping[int, Model]) -> None:
+        """Takes deleted objects out of the collections that were linked to them: the database has dropped the links."""
+        models = {type(instance).__info__ for instance in gone.values()}
+        for info, known in self.unit.identity.by_model.items():
+            names = [r.name for r in info.relations.values() if r.kind == "many_to_many" and r.target in models]
+            for instance in list(known.values()) if names else ():
+                related: dict[str, Any] = instance.__orm_related__ or {}
+                self._exclude([related[name] for name in names if name in related], gone)
+
+    def _exclude(self, collections: Iterable[Collection[Any]], gone: Mapping[int, Model]) -> None:
+        for collection in collections:
+            members = [member for member in collection if id(member) in gone] if collection.is_loaded else ()
+            if members:
+                self.unit.history.keep_collection(collection)
+            for member in members:
+                collection.exclude(member)
 
     def _show(self, relation: RelationInfo, instance: Model, key: list[Any], *, shown: bool) -> None:
         target: Model | None = self.unit.identity.get(relation.target, bare_key(tuple(key)))

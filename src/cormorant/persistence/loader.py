@@ -11,7 +11,7 @@ from cormorant.models.collections import Collection
 from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
-from cormorant.models.state import is_ghost, key_of, value_or_missing
+from cormorant.models.state import MISSING, is_ghost, is_set, key_of, value_or_missing
 from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.unit_of_work import UnitOfWork
 from cormorant.query.spec import QuerySpec
@@ -42,12 +42,21 @@ async def load_references(reader: Reader, instance: Model) -> None:
     Raises:
         NotFoundError: The row does not exist.
     """
+    if not lacks_columns(instance):
+        return
     info = type(instance).__info__
     keys = dict.fromkeys([key_of(instance), *_sibling_keys(reader, instance)])
     for chunk in chunks(keys, len(info.key_attributes)):
         await reader.fetch(by_keys(info, [info.column(name) for name in info.key_attributes], chunk), autoflush=False)
-    if is_ghost(instance):
+    if lacks_columns(instance):
         raise NotFoundError(f"{info.name} {key_of(instance)!r} does not exist", hint="it was deleted meanwhile")
+
+
+def lacks_columns(instance: Model) -> bool:
+    """Whether there are columns to load; one that waits for the key of a new object is none."""
+    changes = instance.__orm_changes__ or ()
+    names = type(instance).__info__.fields
+    return is_ghost(instance) and any(not is_set(instance, name) and name not in changes for name in names)
 
 
 def _sibling_keys(reader: Reader, instance: Model) -> Iterable[Any]:
@@ -59,7 +68,7 @@ def _sibling_keys(reader: Reader, instance: Model) -> Iterable[Any]:
     known = reader.identity.of(relation.target)
     for sibling in siblings(reader, relation.owner, source):
         key = tuple(value_or_missing(sibling, name) for name in relation.local)
-        if None not in key:
+        if None not in key and MISSING not in key:
             single = key[0] if len(key) == 1 else key
             target = known.get(single)
             if target is None or is_ghost(target):

@@ -25,7 +25,7 @@ class Memento:
         values: The columns in the model's order.
         raw: What the driver gave for JSON and lists, whose values may be changed in place later.
         changes: Its unsaved changes, with their originals.
-        related: The objects of its to-one relations.
+        related: The objects of its to-one relations; for a new object its collections too.
         deleted: Its row was to be deleted.
     """
 
@@ -34,7 +34,7 @@ class Memento:
     values: tuple[Any, ...]
     raw: Any
     changes: Mapping[str, Any]
-    related: Mapping[str, Model | None]
+    related: Mapping[str, Any]
     deleted: bool
 
     def restore(self, decoder: Decoder) -> None:
@@ -51,8 +51,10 @@ class Memento:
             self._restore_mutable(info, decoder)
         set_attribute(instance, "__orm_changes__", dict(self.changes) or None)
         set_attribute(instance, "__orm_origin__", self.origin)
-        collections = {name: held for name, held in _related(instance) if is_collection(held)}
-        set_attribute(instance, "__orm_related__", {**self.related, **collections} or None)
+        # the collections of a new object show what points to it, without anybody having touched them
+        pending = self.origin is not None and self.origin.pending
+        kept = {} if pending else {name: held for name, held in _related(instance) if is_collection(held)}
+        set_attribute(instance, "__orm_related__", {**self.related, **kept} or None)
         set_class(instance, info.cls if complete else info.ghost)
 
     def _restore_mutable(self, info: ModelInfo, decoder: Decoder) -> None:
@@ -74,8 +76,10 @@ def remember(instance: Model, *, deleted: bool) -> Memento:
             copy.deepcopy(value) if column.type.mutable else value
             for column, value in zip(info.columns, values, strict=True)
         )
-    related = {name: held for name, held in _related(instance) if not is_collection(held)}
-    return Memento(instance, instance.__orm_origin__, values, raw, dict(changes), related, deleted)
+    origin = instance.__orm_origin__
+    whole = origin is not None and origin.pending
+    related = {name: held for name, held in _related(instance) if whole or not is_collection(held)}
+    return Memento(instance, origin, values, raw, dict(changes), related, deleted)
 
 
 def remember_saved(instance: Model) -> Memento:

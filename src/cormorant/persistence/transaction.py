@@ -250,12 +250,11 @@ class TransactionStack:
         """
         self.check()
         level = self.levels[-1]
-        if level.savepoint is None:
-            self.ending = asyncio.Event()
         if level.savepoint is not None:
             await self._in_turn(self.database.dialect.release_savepoint(level.savepoint))
             self.levels.pop()
             return
+        self.ending = asyncio.Event()
         try:
             await self._in_turn("COMMIT")
         finally:
@@ -292,6 +291,7 @@ class TransactionStack:
     async def rollback(self) -> None:
         """Undoes the whole transaction."""
         connection = self.connection
+        self.ending = asyncio.Event()
         try:
             if connection is not None and connection.needs_reset and not connection.is_closed:
                 async with self._lock:
@@ -312,7 +312,7 @@ class TransactionStack:
 
 
 async def settled(transactions: TransactionStack) -> None:
-    """Waits for the end of a COMMIT on its way: what comes now belongs to what follows it."""
+    """Waits for the end of a COMMIT or ROLLBACK on its way: what comes now belongs to what follows it."""
     while transactions.ending is not None:
         await transactions.ending.wait()
 

@@ -207,7 +207,10 @@ class UnitOfWork(Pending):
         if not (self.new or self.dirty or self.deleted or self.collections):
             return False
         # what a delete takes along by on_delete can be in any table
-        return self._eager or bool(self.deleted) or not tables.isdisjoint(self.tables())
+        if self._eager or self.deleted:
+            return True
+        self.cascade()
+        return not tables.isdisjoint(self.tables())
 
     # ---- leaving the session
 

@@ -230,6 +230,7 @@ class Database:
                     await self.execute(connection, tracker, sql)
             finally:
                 # after an error the transaction may still be open: the pool rolls it back
+                self.adapter.schema_changed()
                 self.adapter.release(connection)
 
     # ---- life

@@ -239,3 +239,14 @@ async def test_a_deleted_number_is_not_given_again(database: Database) -> None:
         session.delete(first)
         await session.flush()
         assert (await session.create(Team, name="b")).id > key
+
+
+async def test_tables_made_again_are_used_by_the_same_connections(database: Database) -> None:
+    for _ in range(3):
+        await database.create_all(*MODELS)
+        await fill(database)
+        async with AsyncSession(database) as session:
+            assert await session.query(Player).order_by(Player.name).scalars(Player.moods) == [[Mood.BAD], []]
+            assert (await session.query(Team).one()).mood is Mood.GOOD
+            assert await session.query(Team).filter(Team.mood.in_([Mood.GOOD])).count() == 1
+        await database.drop_all(*MODELS)

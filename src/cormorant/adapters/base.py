@@ -115,6 +115,10 @@ class Adapter(Protocol):
         """Gives a connection back; one with an open transaction is rolled back or closed first, off the caller."""
         ...
 
+    def schema_changed(self) -> None:
+        """Has what connections remember of tables and types forgotten before their next use."""
+        ...
+
     @property
     def stats(self) -> PoolStats:
         """How the pool is used at the moment."""

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import Context
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from cormorant.adapters.stats import PoolStats
@@ -209,6 +210,10 @@ class Pool(Generic[C]):
         else:
             self._lend(connection)
 
+    def renew(self) -> None:
+        """Replaces every connection before it is lent again."""
+        self._born = dict.fromkeys(self._born, -inf)
+
     async def close(self, timeout: float | None = None) -> None:
         """Closes every connection, those in use as they come back; the pool stays closed.
 
@@ -242,7 +247,7 @@ class Pool(Generic[C]):
     def _usable(self, connection: C) -> bool:
         if connection.is_closed or self._loop is None:
             return False
-        return self._max_age is None or self._loop.time() - self._born[connection] < self._max_age
+        return self._loop.time() - self._born[connection] < (inf if self._max_age is None else self._max_age)
 
     def _timeout_error(self) -> ConnectionLost | PoolTimeout:
         # all wait equally long, so the one who gives up is the first in line, and an opening is for the first

@@ -182,6 +182,10 @@ class PostgresAdapter(Adapter):
             )
         self._pool.release(connection)
 
+    def schema_changed(self) -> None:
+        # prepared statements, and what the driver knows of types, would fail at their next use
+        self._pool.renew()
+
     async def close(self, timeout: float | None = None) -> None:
         """Closes every connection, those in use as they come back.
 

@@ -258,6 +258,9 @@ class SQLiteAdapter(Adapter):
             raise ConfigurationError(f"{connection!r} is no SQLite connection", hint="release it where it was acquired")
         (self._writers if connection.writer else self._readers).release(connection)
 
+    def schema_changed(self) -> None:
+        """Does nothing: SQLite prepares a statement anew when its tables have changed."""
+
     async def close(self, timeout: float | None = None) -> None:
         """Closes every connection, those in use as they come back.
 

@@ -127,9 +127,9 @@ class SQLiteConnection:
         except Exception as error:
             raise translate(error, sql) from error
         finally:
-            self._stopped = False
             if self._timer is not None:
                 self._timer.cancel()
+                self._stopped = False
 
     async def _hop(self, function: Callable[..., R], *args: Any) -> R:
         # the driver's public methods take a hop for each step: cursor, execute, fetch
@@ -151,6 +151,8 @@ class SQLiteConnection:
             # a second cancellation changes nothing: the first is raised in the end
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait((barrier,), timeout=_INTERRUPT_EVERY)
+        # only here: an earlier call that ends meanwhile must not set this one going
+        self._stopped = False
 
     def _start_timer(self, seconds: float) -> None:
         # the loop keeps a cancelled timer, and its context, until its time has come

@@ -58,8 +58,11 @@ def compile_refresh(info: ModelInfo, decoders: Decoders) -> Callable[..., None]:
     if info.mutable_columns:
         # what changed in place is a change like any other, and nothing has told of it yet
         lines += ["    if find_changes_inside(o, mutable):", "        return"]
+    # decoded before anything is written: what cannot be read leaves the object as it is
+    new_values = source.values_of(part, decode_key=False)
+    lines += [f"    x{i} = {value}" for i, (_, value) in enumerate(new_values)]
     lines.append("    set_class(o, twin)")
-    lines += [f"    {line}" for line in source.assignments(part, decode_key=False)]
+    lines += [f"    o.{name} = x{i}" for i, (name, _) in enumerate(new_values)]
     lines += ["    o.__orm_origin__ = origin", "    o.__orm_changes__ = None", "    set_class(o, cls)"]
     lines += ["    if o.__orm_related__ is not None:", "        prune(o)"]
     return compile_function("refresh", "\n".join(lines), source.names)
@@ -182,12 +185,14 @@ class _Source:
         o = f"o{position}"
         values = ", ".join(f"v{part.start + i}" for i in range(len(part.info.fields)))
         create = [
-            f"known{position}[{key}] = {o} = new(twin{position})",
-            *(line.replace("o.", f"{o}.", 1) for line in self.assignments(part, decode_key=True)),
+            f"{o} = new(twin{position})",
+            *(f"{o}.{name} = {value}" for name, value in self.values_of(part, decode_key=True)),
             f"{o}.__orm_origin__ = origin",
             f"{o}.__orm_changes__ = None",
             f"{o}.__orm_related__ = None",
             f"{o}.__class__ = cls{position}",
+            # at the end: an object whose row cannot be read is never met again
+            f"known{position}[{key}] = {o}",
         ]
         lines += [
             f"{o} = get{position}({key})",
@@ -225,21 +230,21 @@ class _Source:
         lines.append(f"key{position} = ({', '.join(parts)})")
         return lines, f"key{position}"
 
-    def assignments(self, part: EntityPart, *, decode_key: bool) -> list[str]:
-        """Gives the lines that write each column of an object `o`."""
-        lines: list[str] = []
+    def values_of(self, part: EntityPart, *, decode_key: bool) -> list[tuple[str, str]]:
+        """Gives each attribute of an object with the expression of its value."""
+        found: list[tuple[str, str]] = []
         key = set(part.info.key_attributes)
         for offset, column in enumerate(part.info.columns):
             index = part.start + offset
             decoded = self._decoded(index, column.type)
             if decode_key and column.attribute in key and decoded != f"v{index}":
                 decoded = f"k{index}"
-            lines.append(f"o.{column.attribute} = {decoded}")
+            found.append((column.attribute, decoded))
         if part.info.mutable_columns:
             names = list(part.info.fields)
             raw = (f"v{part.start + names.index(c.attribute)}" for c in part.info.mutable_columns)
-            lines.append(f"o.__orm_raw__ = ({', '.join(raw)},)")
-        return lines
+            found.append(("__orm_raw__", f"({', '.join(raw)},)"))
+        return found
 
 
 _LOAD_ANY = f"""

@@ -222,7 +222,8 @@ class Model(metaclass=ModelMeta, **({} if TYPE_CHECKING else {"root": True})):
                 changes = self.__orm_changes__
             except AttributeError:
                 raise ModelError(
-                    f"{type(self).__name__}.{name} is set before super().__init__()", hint="call super().__init__() first"
+                    f"{type(self).__name__}.{name} is set before super().__init__()",
+                    hint="call super().__init__() first",
                 ) from None
             if changes is None or name not in changes:
                 if name in type(self).__info__.fields:

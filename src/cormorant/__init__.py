@@ -75,8 +75,8 @@ if TYPE_CHECKING:
     from cormorant.query.queryset import Manager, QuerySet, Rows
     from cormorant.sql import types
     from cormorant.sql.columns import Column
+    from cormorant.sql.expr import Expr
     from cormorant.sql.functions import func
-    from cormorant.sql.nodes import Expr
     from cormorant.sql.raw import text
 
 __version__ = "0.1.0"
@@ -103,7 +103,7 @@ _ROOMS = {
     "cormorant.query.queryset": "Manager QuerySet Rows",
     "cormorant.sql.columns": "Column",
     "cormorant.sql.functions": "func",
-    "cormorant.sql.nodes": "Expr",
+    "cormorant.sql.expr": "Expr",
     "cormorant.sql.raw": "text",
 }
 _ADAPTERS = {"PostgresAdapter": "postgresql", "SQLiteAdapter": "sqlite"}

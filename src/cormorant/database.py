@@ -25,7 +25,7 @@ from cormorant.observability.performance import PerformanceTracker, StatementSta
 from cormorant.query.planner import QueryPlan, plan
 from cormorant.query.spec import QuerySpec
 from cormorant.sql.ddl import Operation
-from cormorant.sql.nodes import Binds
+from cormorant.sql.expr import Binds
 from cormorant.sql.statements import Delete, Write
 from cormorant.sql.types import SqlType
 

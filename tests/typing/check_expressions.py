@@ -9,7 +9,7 @@ from uuid import UUID
 
 from cormorant import Column, Expr, ManyExpr, Q, func, types
 from cormorant.sql.columns import Assignment
-from cormorant.sql.nodes import Order as Sorted
+from cormorant.sql.expr import Order as Sorted
 from tests.typing.shop import Address, Card, Customer, Line, Order, Product, Size, Stamped
 
 

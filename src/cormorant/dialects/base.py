@@ -13,7 +13,7 @@ from cormorant.sql import types as t
 from cormorant.sql.columns import Column
 from cormorant.sql.compiler import Compiler
 from cormorant.sql.ddl import ColumnDef, Table
-from cormorant.sql.nodes import Expr, Order
+from cormorant.sql.expr import Expr, Order
 from cormorant.sql.sharing import shared_binds
 from cormorant.sql.statements import Compiled, DeleteWhere, InsertMode, Select, Statement, UpdateWhere
 

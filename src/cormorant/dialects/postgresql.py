@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from cormorant._internal.narrowing import is_list
 from cormorant.dialects.base import Codec, Dialect, IsolationLevel, Members
 from cormorant.sql import calls as k
+from cormorant.sql import expr as e
 from cormorant.sql import nodes as n
 from cormorant.sql import types as t
 from cormorant.sql.compiler import Compiler
@@ -30,7 +31,7 @@ _CASTS_OF_AGGREGATES: dict[str, dict[type[t.SqlType], str]] = {
 class PostgreSQLCompiler(Compiler):
     """PostgreSQL's differences: numbered dollars, casts for bare values, arrays for lists and batches."""
 
-    def bind(self, bind: n.Bind) -> str:
+    def bind(self, bind: e.Bind) -> str:
         if self.inline or isinstance(bind.type, t.Unknown):
             return self.placeholder(bind)
         return f"{self.placeholder(bind)}::{self.words.cast_name(bind.type)}"
@@ -47,7 +48,7 @@ class PostgreSQLCompiler(Compiler):
         return f"{part} = ANY({self.bind(values)})"
 
     def text_match(self, node: n.TextMatch) -> str:
-        if isinstance(node.text, n.Bind) and not self.inline and node.kind != "exact":
+        if isinstance(node.text, e.Bind) and not self.inline and node.kind != "exact":
             self.transforms[self.positions[id(node.text)]] = _PATTERNS[node.kind]
             word = "ILIKE" if node.ignore_case else "LIKE"
             return f"{self.operand(node.part)} {word} {self.placeholder(node.text)}"

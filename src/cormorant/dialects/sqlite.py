@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from cormorant.dialects.base import Codec, Dialect, IsolationLevel, Members
 from cormorant.errors import CompileError
 from cormorant.sql import calls as k
+from cormorant.sql import expr as e
 from cormorant.sql import nodes as n
 from cormorant.sql import types as t
 from cormorant.sql.columns import Assignment
@@ -33,7 +34,7 @@ _FUNCTIONS = {"lower": "cormorant_lower", "upper": "cormorant_upper"}
 class SQLiteCompiler(Compiler):
     """SQLite's differences: decimals are texts with a collation of their own, lists are JSON arrays."""
 
-    def order(self, order: n.Order) -> str:
+    def order(self, order: e.Order) -> str:
         sql = self.expr(order.expr)
         if is_decimal(order.expr.type):
             sql += f" COLLATE {DECIMAL_COLLATION}"
@@ -47,7 +48,7 @@ class SQLiteCompiler(Compiler):
             return f" LIMIT -1 OFFSET {self.bare(select.offset)}"
         return super().limit_clause(select)
 
-    def comparison(self, node: n.Comparison) -> str:
+    def comparison(self, node: e.Comparison) -> str:
         if not (is_decimal(node.left.type) or is_decimal(node.right.type)):
             return super().comparison(node)
         collate = f" COLLATE {DECIMAL_COLLATION}" if node.op in _ORDERED else ""
@@ -69,9 +70,9 @@ class SQLiteCompiler(Compiler):
             )
         return super().arithmetic(node)
 
-    def _decimal(self, expr: n.Expr[Any]) -> str:
+    def _decimal(self, expr: e.Expr[Any]) -> str:
         """Gives an operand as canonical decimal text; whole numbers are turned into it."""
-        if isinstance(expr, n.Bind) or is_decimal(expr.type):
+        if isinstance(expr, e.Bind) or is_decimal(expr.type):
             return self.operand(expr)
         return f"CAST({self.expr(expr)} AS TEXT)"
 
@@ -98,7 +99,7 @@ class SQLiteCompiler(Compiler):
 
     def assigned(self, item: Assignment) -> str:
         type_ = item.column.type.base if isinstance(item.column.type, t.Custom) else item.column.type
-        if not isinstance(type_, t.Numeric) or isinstance(item.value, (n.Bind, n.Null)):
+        if not isinstance(type_, t.Numeric) or isinstance(item.value, (e.Bind, n.Null)):
             return super().assigned(item)
         value = self._decimal(item.value)
         return value if type_.scale is None else f"cormorant_decimal_round({value}, {type_.scale})"
@@ -162,9 +163,9 @@ class SQLiteDialect(Dialect):
             column.identity and column.name == table.primary_key[0] for column in table.columns
         )
 
-    def default_expression(self, expr: n.Expr[Any]) -> str:
+    def default_expression(self, expr: e.Expr[Any]) -> str:
         sql = self.expression(expr)
-        return sql if isinstance(expr, (n.Bind, n.Null)) else f"({sql})"
+        return sql if isinstance(expr, (e.Bind, n.Null)) else f"({sql})"
 
     # ---- codecs
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from cormorant.errors import ModelError
-from cormorant.sql.nodes import Expr, Order
+from cormorant.sql.expr import Expr, Order
 from cormorant.sql.nodes import condition as as_condition
 
 

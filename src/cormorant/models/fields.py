@@ -11,7 +11,7 @@ from cormorant.errors import ModelError
 from cormorant.models.specs import SHARED, FieldSpec
 from cormorant.models.state import MISSING
 from cormorant.sql.columns import Column
-from cormorant.sql.nodes import Expr
+from cormorant.sql.expr import Expr
 from cormorant.sql.types import IntegerSize, SqlType
 
 T = TypeVar("T")

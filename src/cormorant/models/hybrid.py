@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar, overload
 
-from cormorant.sql.nodes import Expr
+from cormorant.sql.expr import Expr
 
 T = TypeVar("T")
 

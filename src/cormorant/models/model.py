@@ -34,7 +34,7 @@ from cormorant.models.state import (
     value_or_missing,
 )
 from cormorant.sql.columns import Column
-from cormorant.sql.nodes import Expr
+from cormorant.sql.expr import Expr
 
 if TYPE_CHECKING:
     from cormorant.query.queryset import Manager

@@ -16,7 +16,8 @@ from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.unit_of_work import UnitOfWork
 from cormorant.query.spec import QuerySpec
 from cormorant.sql.columns import Column, JoinSource
-from cormorant.sql.nodes import Expr, In, Logical
+from cormorant.sql.expr import Expr
+from cormorant.sql.nodes import In, Logical
 
 CHUNK = 10_000
 """The most keys one statement asks for."""

@@ -10,8 +10,9 @@ from cormorant.models.paths import Path
 from cormorant.query.predicates import Q, conditions_of
 from cormorant.query.protocols import Executor
 from cormorant.query.spec import QuerySpec
+from cormorant.sql.expr import Bind, Binds, Comparison, Expr, Order, gather, is_expr
 from cormorant.sql.functions import as_expr
-from cormorant.sql.nodes import Bind, Binds, Comparison, Expr, IsNotTrue, Logical, Order, gather, is_expr
+from cormorant.sql.nodes import IsNotTrue, Logical
 from cormorant.sql.types import BIG_INTEGER
 
 R = TypeVar("R")

@@ -13,7 +13,8 @@ from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model, ref
 from cormorant.models.paths import ManyExpr, Path, is_many, key_among, key_equals, key_is_null, key_values
 from cormorant.sql.columns import Column
-from cormorant.sql.nodes import Expr, Not
+from cormorant.sql.expr import Expr
+from cormorant.sql.nodes import Not
 from cormorant.sql.selectable import Selectable
 
 Lookup: TypeAlias = Callable[[Any, Any], Expr[Any]]

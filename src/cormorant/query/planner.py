@@ -13,9 +13,10 @@ from cormorant.query.spec import Output, QuerySpec
 from cormorant.sql import types as t
 from cormorant.sql.calls import Exists
 from cormorant.sql.columns import Column, JoinSource, SubquerySource, TableSource
+from cormorant.sql.expr import Expr, Label, is_expr, walk
 from cormorant.sql.functions import func
 from cormorant.sql.joins import implied_joins
-from cormorant.sql.nodes import Expr, InSelect, Label, is_expr, walk
+from cormorant.sql.nodes import InSelect
 from cormorant.sql.selectable import SelectLike
 from cormorant.sql.statements import DeleteWhere, Select, UpdateWhere
 

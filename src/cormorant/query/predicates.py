@@ -9,7 +9,8 @@ from cormorant._internal.narrowing import is_dict
 from cormorant.errors import QueryError, WrongType
 from cormorant.models.metadata import ModelInfo
 from cormorant.query.lookups import lookup_conditions
-from cormorant.sql.nodes import Expr, IsNotTrue, Joined, Logical, condition
+from cormorant.sql.expr import Expr, Joined
+from cormorant.sql.nodes import IsNotTrue, Logical, condition
 
 
 class Q(Joined):

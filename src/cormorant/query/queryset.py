@@ -16,7 +16,7 @@ from cormorant.query.planner import is_aggregate, select_of
 from cormorant.query.selection import column_names, entity_marker, key_of_item, unique_names
 from cormorant.query.spec import Mode, QuerySpec
 from cormorant.sql.columns import Assignment, Column
-from cormorant.sql.nodes import Expr, Order, gather, is_expr
+from cormorant.sql.expr import Expr, Order, gather, is_expr
 from cormorant.sql.selectable import Selectable
 from cormorant.sql.statements import Select
 

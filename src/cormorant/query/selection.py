@@ -9,7 +9,7 @@ from cormorant.errors import QueryError, WrongType
 from cormorant.models.paths import Path
 from cormorant.query.spec import QuerySpec
 from cormorant.sql.columns import Column
-from cormorant.sql.nodes import Label, is_expr
+from cormorant.sql.expr import Label, is_expr
 
 
 def entity_marker(item: Any) -> Any:

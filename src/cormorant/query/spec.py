@@ -7,7 +7,7 @@ from itertools import repeat
 from typing import Any, Literal
 
 from cormorant.models.metadata import ModelInfo
-from cormorant.sql.nodes import Bind, Binds, Expr, Order
+from cormorant.sql.expr import Bind, Binds, Expr, Order
 
 Mode = Literal["rows", "count", "exists", "update", "delete"]
 Output = Literal["entities", "tuples", "scalars", "dicts"]

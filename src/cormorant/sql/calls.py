@@ -7,7 +7,7 @@ from typing import Any
 from cormorant.errors import QueryError
 from cormorant.sql import types as t
 from cormorant.sql.columns import Column
-from cormorant.sql.nodes import Binds, Expr, Key, gather
+from cormorant.sql.expr import Binds, Expr, Key, gather
 from cormorant.sql.selectable import SelectLike
 
 

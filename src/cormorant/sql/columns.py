@@ -8,7 +8,8 @@ from typing_extensions import TypeVar
 
 from cormorant.errors import WrongType
 from cormorant.sql import types as t
-from cormorant.sql.nodes import Bind, Binds, Expr, Key, Null, is_expr
+from cormorant.sql.expr import Bind, Binds, Expr, Key, is_expr
+from cormorant.sql.nodes import Null
 from cormorant.sql.operators import check_comparable
 from cormorant.sql.selectable import SelectLike
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 from cormorant.sql import columns as c
-from cormorant.sql import nodes as n
+from cormorant.sql import expr as e
 from cormorant.sql.query_compiler import QueryCompiler
 from cormorant.sql.statements import (
     Delete,
@@ -83,7 +83,7 @@ class Compiler(QueryCompiler):
         self.scope.reserve(statement.source.key, statement.table)
         return f"DELETE FROM {self.quote(statement.table)}{self._where(statement.where)}"
 
-    def _where(self, where: tuple[n.Expr[Any], ...]) -> str:
+    def _where(self, where: tuple[e.Expr[Any], ...]) -> str:
         return " WHERE " + " AND ".join(map(self.condition, where)) if where else ""
 
     def parameter(self, index: int, column: TypedColumn) -> str:

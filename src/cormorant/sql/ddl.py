@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from cormorant.sql.nodes import Expr, Order
+from cormorant.sql.expr import Expr, Order
 from cormorant.sql.types import SqlType
 
 OnDelete: TypeAlias = Literal["restrict", "cascade", "set_null", "set_default", "no_action"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from cormorant.errors import QueryError, UnknownName, suggest
 from cormorant.sql import types as t
 from cormorant.sql.calls import Fragment, Function
-from cormorant.sql.nodes import Expr, is_expr, operand
+from cormorant.sql.expr import Expr, is_expr, operand
 
 T = TypeVar("T")
 N = TypeVar("N", int, float, Decimal)

@@ -7,7 +7,8 @@ from typing import Any
 
 from cormorant.sql.calls import Exists
 from cormorant.sql.columns import Column, JoinSource, Source
-from cormorant.sql.nodes import InSelect, walk
+from cormorant.sql.expr import walk
+from cormorant.sql.nodes import InSelect
 from cormorant.sql.selectable import SelectLike
 from cormorant.sql.statements import Select
 

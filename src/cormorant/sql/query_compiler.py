@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Protocol
 from cormorant.errors import CompileError, QueryError
 from cormorant.sql import calls as k
 from cormorant.sql import columns as c
+from cormorant.sql import expr as e
 from cormorant.sql import nodes as n
 from cormorant.sql import types as t
 from cormorant.sql.joins import implied_joins, is_optional
@@ -41,8 +42,8 @@ class QueryCompiler:
     def __init__(
         self,
         words: Words,
-        binds: Iterable[n.Bind] = (),
-        shared: Mapping[int, n.Bind] = MappingProxyType({}),
+        binds: Iterable[e.Bind] = (),
+        shared: Mapping[int, e.Bind] = MappingProxyType({}),
         *,
         inline: bool = False,
     ) -> None:
@@ -53,7 +54,7 @@ class QueryCompiler:
         self.positions: dict[int, int] = {}
         self.types: list[t.SqlType] = []
         self.transforms: dict[int, Callable[[Any], Any]] = {}
-        self.sent: list[n.Bind] = []
+        self.sent: list[e.Bind] = []
         for bind in binds:
             # a value that stands in two places is sent once
             kept = shared.get(id(bind), bind)
@@ -69,7 +70,7 @@ class QueryCompiler:
 
     # ---- SELECT
 
-    def select(self, select: Select, links: tuple[tuple[c.Column[Any], n.Expr[Any]], ...] = ()) -> str:
+    def select(self, select: Select, links: tuple[tuple[c.Column[Any], e.Expr[Any]], ...] = ()) -> str:
         """Gives a SELECT; `links` tie its columns to expressions of the statement around it."""
         outer = self.scope
         linked = [(inner, self.expr(expr)) for inner, expr in links]
@@ -142,13 +143,13 @@ class QueryCompiler:
             )
         return f"{self.quote(alias)}.{self.quote(name)}"
 
-    def selected(self, expr: n.Expr[Any]) -> str:
+    def selected(self, expr: e.Expr[Any]) -> str:
         """Gives an item of the SELECT list."""
-        if isinstance(expr, n.Label):
+        if isinstance(expr, e.Label):
             return f"{self.selected(expr.expr)} AS {self.quote(expr.name)}"
         return self.expr(expr)
 
-    def order(self, order: n.Order) -> str:
+    def order(self, order: e.Order) -> str:
         """Gives an item of ORDER BY."""
         return self.expr(order.expr) + (" DESC" if order.descending else "")
 
@@ -159,7 +160,7 @@ class QueryCompiler:
 
     # ---- expressions
 
-    def expr(self, expr: n.Expr[Any]) -> str:
+    def expr(self, expr: e.Expr[Any]) -> str:
         """Gives any expression."""
         visit = self.visitors.get(type(expr))
         if visit is None:
@@ -169,26 +170,26 @@ class QueryCompiler:
             )
         return visit(self, expr)
 
-    def condition(self, expr: n.Expr[Any]) -> str:
+    def condition(self, expr: e.Expr[Any]) -> str:
         """Gives a condition that stands in an AND list."""
         return f"({self.expr(expr)})" if isinstance(expr, n.Logical) and expr.op == "OR" else self.expr(expr)
 
-    def bare(self, expr: n.Expr[Any]) -> str:
+    def bare(self, expr: e.Expr[Any]) -> str:
         """Gives an operand whose type the other side tells: a value stays without a cast."""
-        return self.placeholder(expr) if isinstance(expr, n.Bind) else self.operand(expr)
+        return self.placeholder(expr) if isinstance(expr, e.Bind) else self.operand(expr)
 
-    def operand(self, expr: n.Expr[Any]) -> str:
+    def operand(self, expr: e.Expr[Any]) -> str:
         """Gives an expression inside another one, in parentheses where operators could bind otherwise."""
         sql = self.expr(expr)
         return f"({sql})" if isinstance(expr, _COMPOUND) else sql
 
-    def placeholder(self, bind: n.Bind) -> str:
+    def placeholder(self, bind: e.Bind) -> str:
         """Gives a value's placeholder."""
         if self.inline:
             return self.words.literal(bind.value, bind.type)
         return self.words.placeholder(self.positions[id(bind)])
 
-    def bind(self, bind: n.Bind) -> str:
+    def bind(self, bind: e.Bind) -> str:
         """Gives a value where nothing tells the server its type."""
         return self.placeholder(bind)
 
@@ -200,7 +201,7 @@ class QueryCompiler:
         """Gives a column."""
         return self.column_of(column.source, column.name)
 
-    def comparison(self, node: n.Comparison) -> str:
+    def comparison(self, node: e.Comparison) -> str:
         """Gives `left op right`."""
         return f"{self.bare(node.left)} {node.op} {self.bare(node.right)}"
 
@@ -212,7 +213,7 @@ class QueryCompiler:
         """Gives conditions joined by AND or OR."""
         return f" {node.op} ".join(self._logical_part(node, part) for part in node.parts)
 
-    def _logical_part(self, node: n.Logical, part: n.Expr[Any]) -> str:
+    def _logical_part(self, node: n.Logical, part: e.Expr[Any]) -> str:
         sql = self.expr(part)
         return f"({sql})" if isinstance(part, n.Logical) and part.op != node.op else sql
 
@@ -256,7 +257,7 @@ class QueryCompiler:
             args = "*"
         return f"{name}({'DISTINCT ' if node.distinct else ''}{args})"
 
-    def label(self, node: n.Label[Any]) -> str:
+    def label(self, node: e.Label[Any]) -> str:
         """Gives a labelled expression outside the SELECT list, where the label means nothing."""
         return self.expr(node.expr)
 
@@ -274,11 +275,11 @@ class QueryCompiler:
         assert isinstance(node.select, Select)
         return f"({self.select(node.select, node.links)})"
 
-    visitors: ClassVar[dict[type[n.Expr[Any]], Callable[[Any, Any], str]]] = {
-        n.Bind: lambda self, node: self.bind(node),
+    visitors: ClassVar[dict[type[e.Expr[Any]], Callable[[Any, Any], str]]] = {
+        e.Bind: lambda self, node: self.bind(node),
         n.Null: lambda self, node: self.null(node),
         c.Column: lambda self, node: self.column(node),
-        n.Comparison: lambda self, node: self.comparison(node),
+        e.Comparison: lambda self, node: self.comparison(node),
         n.Arithmetic: lambda self, node: self.arithmetic(node),
         n.Logical: lambda self, node: self.logical(node),
         n.Not: lambda self, node: self.not_(node),
@@ -289,11 +290,11 @@ class QueryCompiler:
         n.InSelect: lambda self, node: self.in_select(node),
         n.TextMatch: lambda self, node: self.text_match(node),
         k.Function: lambda self, node: self.function(node),
-        n.Label: lambda self, node: self.label(node),
+        e.Label: lambda self, node: self.label(node),
         k.Fragment: lambda self, node: self.fragment(node),
         k.Exists: lambda self, node: self.exists(node),
         k.ScalarSelect: lambda self, node: self.scalar(node),
     }
 
 
-_COMPOUND = (n.Binary, n.Logical, n.Not, n.IsNull, n.Between, n.In, n.InSelect, n.TextMatch)
+_COMPOUND = (e.Binary, n.Logical, n.Not, n.IsNull, n.Between, n.In, n.InSelect, n.TextMatch)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol
 from typing_extensions import TypeVar
 
 if TYPE_CHECKING:
-    from cormorant.sql.nodes import Binds, Expr, Key
+    from cormorant.sql.expr import Binds, Expr, Key
 
 T_co = TypeVar("T_co", covariant=True)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from cormorant.sql.columns import SubquerySource
-from cormorant.sql.nodes import Bind, TextMatch, walk
+from cormorant.sql.expr import Bind, walk
+from cormorant.sql.nodes import TextMatch
 from cormorant.sql.statements import Select, Statement
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 from cormorant.sql.columns import Assignment, Source
-from cormorant.sql.nodes import Binds, Expr, Key, Order, gather
+from cormorant.sql.expr import Binds, Expr, Key, Order, gather
 from cormorant.sql.types import SqlType
 
 

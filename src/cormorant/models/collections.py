@@ -130,7 +130,11 @@ class Collection(Generic[M]):
 
     def _members(self) -> dict[int, M]:
         if self._items is None:
-            raise not_loaded(self)
+            origin = self.owner.__orm_origin__
+            if origin is not None:
+                origin.owner.load_now(self.owner, self.relation)
+            if self._items is None:
+                raise not_loaded(self)
         return self._items
 
     def filter(self, *conditions: Condition, **lookups: Any) -> QuerySet[M]:

@@ -64,6 +64,10 @@ class Owner(Protocol):
         """Loads a to-many relation of an instance and of its siblings."""
         ...
 
+    def load_now(self, instance: Model, relation: RelationInfo | None = None) -> bool:
+        """Loads a reference, or a relation, while it is read; tells whether it may wait for that and has."""
+        ...
+
     def members(self, instance: Model, relation: RelationInfo) -> QuerySet[Any]:
         """Gives the query of a to-many relation's objects."""
         ...
@@ -119,6 +123,10 @@ class NoOwner:
         """Refuses: there is no session to load with."""
         self.load(instance)
 
+    def load_now(self, instance: Model, relation: RelationInfo | None = None) -> bool:
+        """Does nothing: the reader is told what was not loaded."""
+        return False
+
     def members(self, instance: Model, relation: RelationInfo) -> NoReturn:
         """Refuses: there is no session to query."""
         self.load(instance)
@@ -153,9 +161,14 @@ class Ghost:
 
 
 def read_again(instance: Any, name: str) -> Any:
-    """Raises the error for an attribute that could not be read."""
+    """Gives an attribute that could not be read, if its owner may load it by itself; else raises the error."""
     cls: type[Model] = instance.__class__
-    if name not in cls.__info__.fields and any(name in vars(base) for base in cls.__mro__):
+    if name in cls.__info__.fields:
+        origin: Origin | None = instance.__orm_origin__
+        loaded = origin is not None and not origin.pending and origin.owner.load_now(instance)
+        if loaded and is_set(instance, name):
+            return object.__getattribute__(instance, name)
+    elif any(name in vars(base) for base in cls.__mro__):
         # a property failed with an AttributeError of its own: once more, to let that one through
         return object.__getattribute__(instance, name)
     raise missing_attribute(instance, name)

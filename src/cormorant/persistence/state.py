@@ -48,6 +48,8 @@ class SessionState:
         self.frame: context.Frame[SessionState] = context.Frame(self, None, "session")
         self.closed: bool = False
         self.closed_at: str = ""
+        # a sync session sets it: has a coroutine run on the loop while the caller waits; False where nobody may wait
+        self.wait: Callable[..., bool] | None = None
         self._numbers = count(1)
         self.flusher: Flusher = Flusher(database, self.unit, self.transactions, self._numbers, self._origin)
         self.blocks: Blocks = Blocks(self.unit, self.transactions, self.flusher, self._origin, autocommit=autocommit)
@@ -188,6 +190,12 @@ class SessionState:
         """Loads a to-many relation of an instance and of its siblings."""
         self.check_usable()
         await loader.load_collections(self, instance, relation)
+
+    def load_now(self, instance: Model, relation: RelationInfo | None = None) -> bool:
+        """Loads a reference, or a relation, while it is read: in a sync session, outside of its loop."""
+        if self.wait is None or self.closed:
+            return False
+        return self.wait(self.load, instance) if relation is None else self.wait(self.load_relation, instance, relation)
 
     def members(self, instance: Model, relation: RelationInfo) -> QuerySet[Any]:
         """Gives the query of a to-many relation's objects."""

@@ -34,6 +34,9 @@ class Listener:
             known[key] = new_ghost(relation.target, {relation.target.key_attributes[0]: key}, Origin(self, 0))
         return known[key]
 
+    def load_now(self, instance: Model, relation: Any = None) -> bool:
+        return False
+
     def members(self, instance: Model, relation: Any) -> NoReturn:
         raise NotImplementedError
 

@@ -14,8 +14,9 @@ from cormorant.sql.columns import Column
 from cormorant.sql.compiler import Compiler
 from cormorant.sql.ddl import ColumnDef, Table
 from cormorant.sql.expr import Expr, Order
+from cormorant.sql.selects import Select
 from cormorant.sql.sharing import shared_binds
-from cormorant.sql.statements import Compiled, DeleteWhere, InsertMode, Select, Statement, UpdateWhere
+from cormorant.sql.statements import Compiled, DeleteWhere, InsertMode, Statement, UpdateWhere
 
 IsolationLevel: TypeAlias = Literal["read uncommitted", "read committed", "repeatable read", "serializable"]
 Codec: TypeAlias = Callable[[Any], Any]

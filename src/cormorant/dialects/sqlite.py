@@ -39,8 +39,8 @@ class SQLiteCompiler(Compiler):
         if is_decimal(order.expr.type):
             sql += f" COLLATE {DECIMAL_COLLATION}"
         # PostgreSQL sorts NULL as larger than everything, SQLite as smaller: one order on both
-        last = " NULLS LAST" if order.expr.nullable else ""
-        first = " NULLS FIRST" if order.expr.nullable else ""
+        last = " NULLS LAST" if self.nullable(order.expr) else ""
+        first = " NULLS FIRST" if self.nullable(order.expr) else ""
         return f"{sql} DESC{first}" if order.descending else f"{sql}{last}"
 
     def limit_clause(self, select: Any) -> str:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal
 from cormorant._internal.naming import constraint_name
 from cormorant.errors import ModelError, UnresolvedReference, suggest
 from cormorant.models.specs import RelationSpec
-from cormorant.sql.columns import JoinSource, Source
 from cormorant.sql.ddl import OnDelete
+from cormorant.sql.sources import JoinSource, Source
 
 if TYPE_CHECKING:
     from cormorant.models.metadata import ModelInfo

@@ -15,7 +15,8 @@ from cormorant.models.registry import Registry, registry
 from cormorant.models.specs import FieldSpec, RelationSpec
 from cormorant.models.state import MISSING
 from cormorant.sql import types as t
-from cormorant.sql.columns import Column, Source, TableSource
+from cormorant.sql.columns import Column
+from cormorant.sql.sources import Source, TableSource
 from cormorant.sql.statements import TypedColumn
 
 _serials = count(1)

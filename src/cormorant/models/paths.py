@@ -17,12 +17,13 @@ from cormorant.models.metadata import ModelInfo
 from cormorant.models.state import key_is_set, value_or_missing
 from cormorant.sql import types as t
 from cormorant.sql.calls import Exists, ScalarSelect
-from cormorant.sql.columns import Column, JoinSource, Source
+from cormorant.sql.columns import Column
 from cormorant.sql.expr import Binds, Expr, Key
 from cormorant.sql.functions import func
 from cormorant.sql.nodes import In, IsNull, Logical, Not, condition
 from cormorant.sql.selectable import Selectable
-from cormorant.sql.statements import Select
+from cormorant.sql.selects import Select
+from cormorant.sql.sources import JoinSource, Source
 
 if TYPE_CHECKING:
     from cormorant.models.model import Model

@@ -18,8 +18,9 @@ from cormorant.models.validation import problem_of
 from cormorant.sql import ddl as d
 from cormorant.sql import types as t
 from cormorant.sql.calls import Fragment
-from cormorant.sql.columns import Column, TableSource
+from cormorant.sql.columns import Column
 from cormorant.sql.expr import Bind, Expr, Order, is_expr, walk
+from cormorant.sql.sources import TableSource
 
 
 def create_operations(infos: Iterable[ModelInfo], *, add_constraints: bool) -> list[d.Operation]:

@@ -15,9 +15,10 @@ from cormorant.models.state import MISSING, is_ghost, is_set, key_of, value_or_m
 from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.unit_of_work import UnitOfWork
 from cormorant.query.spec import QuerySpec
-from cormorant.sql.columns import Column, JoinSource
+from cormorant.sql.columns import Column
 from cormorant.sql.expr import Expr
 from cormorant.sql.nodes import In, Logical
+from cormorant.sql.sources import JoinSource
 
 CHUNK = 10_000
 """The most keys one statement asks for."""

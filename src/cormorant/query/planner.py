@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from cormorant.errors import QueryError, WrongType
@@ -11,14 +11,14 @@ from cormorant.models.metadata import ModelInfo
 from cormorant.models.paths import Path
 from cormorant.query.spec import Output, QuerySpec
 from cormorant.sql import types as t
-from cormorant.sql.calls import Exists
-from cormorant.sql.columns import Column, JoinSource, SubquerySource, TableSource
+from cormorant.sql.columns import Column
 from cormorant.sql.expr import Expr, Label, is_expr, walk
 from cormorant.sql.functions import func
-from cormorant.sql.joins import implied_joins
+from cormorant.sql.joins import implied_joins, tables_in, tables_of
 from cormorant.sql.nodes import InSelect
-from cormorant.sql.selectable import SelectLike
-from cormorant.sql.statements import DeleteWhere, Select, UpdateWhere
+from cormorant.sql.selects import Select
+from cormorant.sql.sources import Source, SubquerySource
+from cormorant.sql.statements import DeleteWhere, UpdateWhere
 
 Selected: TypeAlias = "tuple[ModelInfo, int, bool] | tuple[int, t.SqlType]"
 
@@ -51,14 +51,7 @@ def plan(spec: QuerySpec) -> QueryPlan:
     if spec.mode == "count":
         return _plan_count(spec)
     if spec.mode == "exists":
-        select = Select(
-            spec.info.source,
-            where=spec.where,
-            group_by=spec.group_by,
-            having=spec.having,
-            limit=spec.limit,
-            offset=spec.offset,
-        )
+        select = replace(_select(spec, ()), order_by=(), lock=None)
         return _planned(select, [(0, t.UNKNOWN)], "scalars")
     columns, parts = _selected(spec)
     select = _select(spec, columns)
@@ -67,14 +60,20 @@ def plan(spec: QuerySpec) -> QueryPlan:
     return _planned(select, parts, spec.output, spec.names)
 
 
-def select_of(spec: QuerySpec) -> Select:
-    """Gives a query as a statement inside another one."""
-    return _select(spec, _selected(spec)[0])
+def select_of(spec: QuerySpec, *, home: int | None = None) -> Select:
+    """Gives a query as a statement inside another one; `home` tells the database it was made for."""
+    return replace(_select(spec, _selected(spec)[0]), home=home)
+
+
+def named_select(spec: QuerySpec, *, home: int | None = None) -> Select:
+    """Gives a query as a statement whose columns all have names of their own, to be read from outside."""
+    select = select_of(spec, home=home)
+    return replace(select, columns=with_names(select.columns))
 
 
 def _select(spec: QuerySpec, columns: tuple[Expr[Any], ...]) -> Select:
     return Select(
-        source=spec.info.source,
+        source=source_of(spec),
         columns=columns,
         where=spec.where,
         group_by=spec.group_by,
@@ -83,7 +82,16 @@ def _select(spec: QuerySpec, columns: tuple[Expr[Any], ...]) -> Select:
         distinct=spec.distinct,
         limit=spec.limit,
         offset=spec.offset,
+        joins=spec.joins,
+        distinct_on=spec.distinct_on,
+        lock=spec.lock,
+        ctes=spec.ctes,
     )
+
+
+def source_of(spec: QuerySpec) -> Source:
+    """Gives what a query reads first: its model's table, unless it was told another source."""
+    return spec.source or spec.info.source
 
 
 def _planned(select: Select, parts: list[Selected], output: Output, names: tuple[str, ...] = ()) -> QueryPlan:
@@ -121,35 +129,38 @@ def _plan_count(spec: QuerySpec) -> QueryPlan:
     """Counts rows; a query that limits, groups, folds or multiplies its rows is counted from outside."""
     columns, _ = _selected(spec)
     # what is selected matters only where it makes more rows or fewer
-    needed = spec.distinct or _multiplies(spec, columns) or (any(map(is_aggregate, columns)) and not spec.group_by)
+    needed = (
+        spec.distinct
+        or bool(spec.distinct_on)
+        or _multiplies(spec, columns)
+        or (any(map(is_aggregate, columns)) and not spec.group_by)
+    )
     limited = spec.limit is not None or spec.offset is not None
     if not (needed or limited or spec.group_by or spec.having):
-        select = Select(spec.info.source, (func.count(),), spec.where)
+        select = replace(_select(spec, (func.count(),)), order_by=(), lock=None)
     else:
-        inner = Select(
-            spec.info.source,
-            _with_names(columns) if needed else (),
-            spec.where,
-            spec.group_by,
-            spec.having,
-            spec.order_by if limited or _multiplies(spec, ()) else (),
-            spec.distinct,
-            spec.limit,
-            spec.offset,
-        )
-        select = Select(SubquerySource(inner, "counted"), (func.count(),))
+        ordered = limited or spec.distinct_on or _multiplies(spec, ())
+        inner = _select(spec, with_names(columns) if needed else ())
+        inner = replace(inner, order_by=spec.order_by if ordered else (), lock=None, ctes=())
+        select = Select(SubquerySource(inner, "counted"), (func.count(),), ctes=spec.ctes)
     return _planned(select, [(0, t.BIG_INTEGER)], "scalars")
 
 
 def _multiplies(spec: QuerySpec, columns: tuple[Expr[Any], ...]) -> bool:
     """Whether reading the columns, or the order, joins a relation to many."""
-    joins = implied_joins(Select(spec.info.source, columns, order_by=spec.order_by))
-    return any(join.many for join in joins)
+    joins = implied_joins(Select(source_of(spec), columns, order_by=spec.order_by, joins=spec.joins))
+    return any(join.many for found in joins.values() for join in found)
 
 
-def _with_names(columns: Iterable[Expr[Any]]) -> tuple[Expr[Any], ...]:
-    # a subquery may not have two columns of one name
-    return tuple(Label(column, f"c{number}") for number, column in enumerate(columns))
+def with_names(columns: Iterable[Expr[Any]]) -> tuple[Expr[Any], ...]:
+    """Gives columns under the names that a subquery shows them by, no two alike: label, attribute, or a number."""
+    found: dict[str, Expr[Any]] = {}
+    for number, column in enumerate(columns):
+        inner = column.expr if isinstance(column, Label) else column
+        name = column.name if isinstance(column, (Label, Column)) else f"c{number}"
+        name = f"c{number}" if name in found else name
+        found[name] = inner if isinstance(inner, Column) and inner.name == name else Label(inner, name)
+    return tuple(found.values())
 
 
 def _plan_write(spec: QuerySpec) -> QueryPlan:
@@ -168,14 +179,15 @@ def _plan_write(spec: QuerySpec) -> QueryPlan:
         (),
         "tuples",
         (),
-        frozenset({spec.info.table, *_tables_in(where), *_tables_in(item.value for item in spec.assignments)}),
+        frozenset({spec.info.table, *tables_in(where), *tables_in(item.value for item in spec.assignments)}),
         1,
     )
 
 
 def _without_joins(spec: QuerySpec) -> tuple[Expr[Any], ...]:
     """Gives the conditions of a write; those along relations find the rows by key in a SELECT of their own."""
-    if not implied_joins(Select(spec.info.source, where=spec.where)):
+    select = Select(spec.info.source, where=spec.where, joins=spec.joins)
+    if not spec.joins and not any(implied_joins(select).values()):
         return spec.where
     if len(spec.info.key_attributes) != 1:
         raise QueryError(
@@ -183,7 +195,7 @@ def _without_joins(spec: QuerySpec) -> tuple[Expr[Any], ...]:
             hint="use .any() conditions, or load the objects and change them",
         )
     key = spec.info.column(spec.info.key_attributes[0])
-    return (InSelect(key, Select(spec.info.source, (key,), spec.where)),)
+    return (InSelect(key, replace(select, columns=(key,))),)
 
 
 def _check_grouping(select: Select, info: ModelInfo) -> None:
@@ -223,34 +235,3 @@ def _covered(expr: Expr[Any], grouped: set[Any]) -> bool:
 def is_aggregate(expr: Expr[Any]) -> bool:
     """Whether an expression folds rows."""
     return any(getattr(node, "aggregate", False) for node in walk(expr))
-
-
-def tables_of(select: SelectLike) -> Iterable[str]:
-    """Gives the tables a statement reads, inner statements included."""
-    assert isinstance(select, Select)
-    source = select.source
-    if isinstance(source, SubquerySource):
-        yield from tables_of(source.select)
-    elif isinstance(source, TableSource):
-        yield source.table
-    yield from _tables_in(select.expressions)
-
-
-def _tables_in(expressions: Iterable[Expr[Any]]) -> Iterable[str]:
-    for part in expressions:
-        for node in walk(part):
-            if isinstance(node, Column):
-                yield from _tables_on_the_way(node.source)
-            elif isinstance(node, (Exists, InSelect)):
-                yield from tables_of(node.select)
-                if isinstance(node, Exists):
-                    for inner, _ in node.links:
-                        yield from _tables_on_the_way(inner.source)
-
-
-def _tables_on_the_way(source: Any) -> Iterable[str]:
-    while isinstance(source, JoinSource):
-        yield source.table
-        source = source.parent
-    if isinstance(source, TableSource):
-        yield source.table

@@ -18,7 +18,7 @@ from cormorant.query.spec import Mode, QuerySpec
 from cormorant.sql.columns import Assignment, Column
 from cormorant.sql.expr import Expr, Order, gather, is_expr
 from cormorant.sql.selectable import Selectable
-from cormorant.sql.statements import Select
+from cormorant.sql.selects import Select
 
 M = TypeVar("M", bound=Model)
 R = TypeVar("R")

@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from cormorant.models.metadata import ModelInfo
 from cormorant.sql.expr import Bind, Binds, Expr, Order
+from cormorant.sql.selects import Join, Lock
+from cormorant.sql.sources import CteSource, Source
 
 Mode = Literal["rows", "count", "exists", "update", "delete"]
 Output = Literal["entities", "tuples", "scalars", "dicts"]
@@ -26,6 +28,8 @@ class QuerySpec:
     key: tuple[Any, ...]
     binds: Binds
     where: tuple[Expr[Any], ...]
+    source: Source | None
+    joins: tuple[Join, ...]
     order_by: tuple[Order, ...]
     group_by: tuple[Expr[Any], ...]
     having: tuple[Expr[Any], ...]
@@ -33,6 +37,9 @@ class QuerySpec:
     names: tuple[str, ...]
     output: Output
     distinct: bool
+    distinct_on: tuple[Expr[Any], ...]
+    lock: Lock | None
+    ctes: tuple[CteSource, ...]
     limit: Bind | None
     offset: Bind | None
     into: Callable[[Any], Any] | None
@@ -86,6 +93,8 @@ def _first_equal(bind: Bind, binds: Binds) -> int:
 
 _EMPTY: dict[str, Any] = {
     "binds": (),
+    "source": None,
+    "joins": (),
     "where": (),
     "order_by": (),
     "group_by": (),
@@ -94,6 +103,9 @@ _EMPTY: dict[str, Any] = {
     "names": (),
     "output": "entities",
     "distinct": False,
+    "distinct_on": (),
+    "lock": None,
+    "ctes": (),
     "limit": None,
     "offset": None,
     "into": None,

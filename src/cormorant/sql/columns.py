@@ -11,76 +11,9 @@ from cormorant.sql import types as t
 from cormorant.sql.expr import Bind, Binds, Expr, Key, is_expr
 from cormorant.sql.nodes import Null
 from cormorant.sql.operators import check_comparable
-from cormorant.sql.selectable import SelectLike
+from cormorant.sql.sources import Source
 
 T_co = TypeVar("T_co", covariant=True)
-
-
-class Source:
-    """Where columns come from. Two sources of equal `key` are the same one."""
-
-    __slots__ = ("key",)
-
-    key: str
-
-
-class TableSource(Source):
-    """A table under one name.
-
-    Args:
-        table: The table's name.
-        key: Tells this use of the table from others.
-    """
-
-    __slots__ = ("table",)
-
-    def __init__(self, table: str, key: str) -> None:
-        self.table: str = table
-        self.key = key
-
-
-class JoinSource(Source):
-    """A table reached from another source by equal columns.
-
-    Args:
-        parent: The source it hangs on.
-        name: The step's name, used for the alias.
-        table: The table joined.
-        on: Pairs of (column of the parent, column of this table).
-        optional: There may be no row: a LEFT JOIN.
-        many: There may be several rows.
-    """
-
-    __slots__ = ("many", "name", "on", "optional", "parent", "table")
-
-    def __init__(
-        self,
-        parent: Source,
-        name: str,
-        table: str,
-        on: tuple[tuple[str, str], ...],
-        *,
-        optional: bool,
-        many: bool = False,
-    ) -> None:
-        self.parent: Source = parent
-        self.name: str = name
-        self.table: str = table
-        self.on: tuple[tuple[str, str], ...] = on
-        self.optional: bool = optional
-        self.many: bool = many
-        self.key: str = f"{parent.key}.{name}@{table}({','.join(mine for _, mine in on)})"
-
-
-class SubquerySource(Source):
-    """A SELECT in the place of a table."""
-
-    __slots__ = ("alias", "select")
-
-    def __init__(self, select: SelectLike, alias: str) -> None:
-        self.select: SelectLike = select
-        self.alias: str = alias
-        self.key: str = f"({alias})"
 
 
 class Column(Expr[T_co]):

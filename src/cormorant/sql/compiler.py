@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 from cormorant.sql import columns as c
 from cormorant.sql import expr as e
 from cormorant.sql.query_compiler import QueryCompiler
+from cormorant.sql.selects import Select
 from cormorant.sql.statements import (
     Delete,
     DeleteWhere,
     Insert,
-    Select,
     Statement,
     TypedColumn,
     Update,

@@ -11,13 +11,14 @@ from cormorant.sql import calls as k
 from cormorant.sql import columns as c
 from cormorant.sql import expr as e
 from cormorant.sql import nodes as n
+from cormorant.sql import sources as s
 from cormorant.sql import types as t
-from cormorant.sql.joins import implied_joins, is_optional
+from cormorant.sql.from_clause import Ctes, from_clause
 from cormorant.sql.scope import Scope
-from cormorant.sql.statements import (
-    Compiled,
-    Select,
-)
+from cormorant.sql.selectable import SelectLike
+from cormorant.sql.selects import Compound, Select
+from cormorant.sql.sources import root_of
+from cormorant.sql.statements import Compiled
 
 
 class Words(Protocol):
@@ -51,6 +52,8 @@ class QueryCompiler:
         self.inline = inline
         self.quote: Callable[[str], str] = words.quote
         self.scope: Scope = Scope(None)
+        self.ctes: Ctes = Ctes()
+        self.outer: set[str] = set()
         self.positions: dict[int, int] = {}
         self.types: list[t.SqlType] = []
         self.transforms: dict[int, Callable[[Any], Any]] = {}
@@ -66,7 +69,9 @@ class QueryCompiler:
 
     def compiled(self, sql: str) -> Compiled:
         """Gives the finished statement."""
-        return Compiled(sql, tuple(self.types), tuple(self.transforms.items()), tuple(self.sent))
+        return Compiled(
+            self.ctes.with_clause() + sql, tuple(self.types), tuple(self.transforms.items()), tuple(self.sent)
+        )
 
     # ---- SELECT
 
@@ -76,7 +81,7 @@ class QueryCompiler:
         linked = [(inner, self.expr(expr)) for inner, expr in links]
         self.scope = Scope(outer)
         try:
-            from_ = self.from_clause(select, tuple(inner for inner, _ in links))
+            from_ = from_clause(self, select, tuple(inner for inner, _ in links))
             where = [f"{self.column(inner)} = {sql}" for inner, sql in linked]
             where += [self.condition(part) for part in select.where]
             return self._assemble(select, from_, where)
@@ -85,7 +90,7 @@ class QueryCompiler:
 
     def _assemble(self, select: Select, from_: str, where: list[str]) -> str:
         columns = ", ".join(self.selected(expr) for expr in select.columns) or "1"
-        sql = f"SELECT {'DISTINCT ' if select.distinct else ''}{columns} FROM {from_}"
+        sql = f"SELECT {self.distinct_clause(select)}{columns} FROM {from_}"
         if where:
             sql += " WHERE " + " AND ".join(where)
         if select.group_by:
@@ -94,44 +99,50 @@ class QueryCompiler:
             sql += " HAVING " + " AND ".join(map(self.condition, select.having))
         if select.order_by:
             sql += " ORDER BY " + ", ".join(map(self.order, select.order_by))
-        return sql + self.limit_clause(select)
+        return sql + self.limit_clause(select) + self.lock_clause(select)
 
-    def from_clause(self, select: Select, more: tuple[c.Column[Any], ...] = ()) -> str:
-        """Gives FROM's content: the source and every join its columns, and `more`, imply, parents first."""
-        return " ".join([self.source(select.source), *map(self.join, implied_joins(select, more))])
+    def distinct_clause(self, select: Select) -> str:
+        """Gives DISTINCT, DISTINCT ON, or nothing."""
+        if select.distinct_on:
+            return f"DISTINCT ON ({', '.join(map(self.expr, select.distinct_on))}) "
+        return "DISTINCT " if select.distinct else ""
 
-    def source(self, source: c.Source) -> str:
-        """Gives a table or a subquery in FROM and names it."""
-        if isinstance(source, c.SubquerySource):
-            assert isinstance(source.select, Select)
-            inner = self.select(source.select)
-            return f"({inner}) AS {self.quote(self.scope.reserve(source.key, source.alias))}"
-        assert isinstance(source, c.TableSource)
-        alias = self.scope.reserve(source.key, source.table)
-        return self._named(source.table, alias)
+    def lock_clause(self, select: Select) -> str:
+        """Gives FOR UPDATE or FOR SHARE; without names, of the query's own table: others may be joined from outside."""
+        lock = select.lock
+        if lock is None:
+            return ""
+        sources = lock.of or ((select.source,) if len(self.scope.aliases) > 1 else ())
+        of = f" OF {', '.join(self._alias(source) for source in sources)}" if sources else ""
+        return f" FOR {lock.strength}{of}{' ' if lock.wait else ''}{lock.wait}"
 
-    def join(self, source: c.JoinSource) -> str:
-        """Gives one implied JOIN."""
-        alias = self.scope.reserve(source.key, self._join_alias(source))
-        on = " AND ".join(
-            f"{self.quote(alias)}.{self.quote(mine)} = {self.column_of(source.parent, theirs)}"
-            for theirs, mine in source.on
-        )
-        word = "LEFT JOIN" if is_optional(source) else "JOIN"
-        return f"{word} {self._named(source.table, alias)} ON {on}"
+    def _alias(self, source: s.Source) -> str:
+        alias = self.scope.aliases.get(source.key)
+        if alias is None:
+            raise QueryError("for_update(of=...) names a table that the query does not read", hint="join it first")
+        return self.quote(alias)
 
-    def _join_alias(self, source: c.JoinSource) -> str:
-        names = [source.name]
-        while isinstance(source.parent, c.JoinSource):
-            source = source.parent
-            names.append(source.name)
-        alias = "__".join(reversed(names))
-        return alias if len(alias) <= 50 else names[0]
+    def compound(self, compound: Compound) -> str:
+        """Gives SELECTs joined by UNION, INTERSECT or EXCEPT."""
+        return f" {compound.word} ".join(map(self._member, compound.parts))
 
-    def _named(self, table: str, alias: str) -> str:
-        return self.quote(table) if alias == table else f"{self.quote(table)} AS {self.quote(alias)}"
+    def _member(self, part: Select) -> str:
+        sql = self.select(part)
+        # an order or a limit of its own would be the whole one's
+        cut = part.order_by or part.limit is not None or part.offset is not None
+        return f"SELECT * FROM ({sql}) AS member" if cut else sql
 
-    def column_of(self, source: c.Source, name: str) -> str:
+    def statement_inside(self, statement: SelectLike) -> str:
+        """Gives a statement that stands inside another one."""
+        if isinstance(statement, Compound):
+            return self.compound(statement)
+        assert isinstance(statement, Select)
+        return self.select(statement)
+
+    def need_lateral(self) -> None:
+        """Refuses LATERAL where the database has none."""
+
+    def column_of(self, source: s.Source, name: str) -> str:
         """Gives a column of a source by the source's alias."""
         if self.inline:
             return self.quote(name)
@@ -139,9 +150,15 @@ class QueryCompiler:
         if alias is None:
             raise QueryError(
                 f"the column {name!r} belongs to a table that the query does not read",
-                hint="start from its model, or reach it along a relation: Article.author.name",
+                hint="start from its model, reach it along a relation (Article.author.name), or .join(...) it",
             )
         return f"{self.quote(alias)}.{self.quote(name)}"
+
+    def nullable(self, expr: e.Expr[Any]) -> bool:
+        """Whether a value can be NULL in this statement: what is joined from outside always can."""
+        if expr.nullable or not self.outer:
+            return expr.nullable
+        return any(isinstance(n, c.Column) and root_of(n.source).key in self.outer for n in e.walk(expr))
 
     def selected(self, expr: e.Expr[Any]) -> str:
         """Gives an item of the SELECT list."""
@@ -162,6 +179,8 @@ class QueryCompiler:
 
     def expr(self, expr: e.Expr[Any]) -> str:
         """Gives any expression."""
+        if self.scope.shows and (shown := self.scope.shows.get(expr.key)) is not None:
+            return ".".join(map(self.quote, shown))
         visit = self.visitors.get(type(expr))
         if visit is None:
             raise CompileError(
@@ -223,7 +242,7 @@ class QueryCompiler:
 
     def is_not_true(self, node: n.IsNotTrue) -> str:
         """Gives IS NOT TRUE, or NOT where NULL cannot occur: a plain NOT can use an index."""
-        return f"({self.expr(node.part)}) IS NOT TRUE" if node.part.nullable else self.not_(node)
+        return f"({self.expr(node.part)}) IS NOT TRUE" if self.nullable(node.part) else self.not_(node)
 
     def is_null(self, node: n.IsNull) -> str:
         """Gives IS NULL or IS NOT NULL."""
@@ -239,8 +258,7 @@ class QueryCompiler:
 
     def in_select(self, node: n.InSelect) -> str:
         """Gives IN with a query."""
-        assert isinstance(node.select, Select)
-        return f"{self.operand(node.part)} IN ({self.select(node.select)})"
+        return f"{self.operand(node.part)} IN ({self.statement_inside(node.select)})"
 
     def text_match(self, node: n.TextMatch) -> str:
         """Gives a literal text search."""
@@ -267,13 +285,19 @@ class QueryCompiler:
 
     def exists(self, node: k.Exists) -> str:
         """Gives EXISTS with a correlated SELECT."""
-        assert isinstance(node.select, Select)
-        return f"EXISTS ({self.select(node.select, node.links)})"
+        return f"EXISTS ({self.correlated(node)})"
 
     def scalar(self, node: k.ScalarSelect) -> str:
         """Gives a correlated SELECT as a value."""
-        assert isinstance(node.select, Select)
-        return f"({self.select(node.select, node.links)})"
+        return f"({self.correlated(node)})"
+
+    def correlated(self, node: k.Exists) -> str:
+        """Gives the SELECT of EXISTS, or of a scalar."""
+        return (
+            self.select(node.select, node.links)
+            if isinstance(node.select, Select)
+            else self.statement_inside(node.select)
+        )
 
     visitors: ClassVar[dict[type[e.Expr[Any]], Callable[[Any, Any], str]]] = {
         e.Bind: lambda self, node: self.bind(node),

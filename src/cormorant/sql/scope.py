@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class Scope:
     """The names that columns are read from in one SELECT; an inner one sees the outer ones."""
@@ -9,6 +11,8 @@ class Scope:
     def __init__(self, parent: Scope | None) -> None:
         self.parent = parent
         self.aliases: dict[str, str] = {}
+        # by what a subquery shows: its alias, and the name of the column
+        self.shows: dict[Any, tuple[str, str]] = {}
 
     def find(self, key: str) -> str | None:
         """Gives the alias of a source, from the innermost SELECT outwards."""

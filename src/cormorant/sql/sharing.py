@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cormorant.sql.columns import SubquerySource
 from cormorant.sql.expr import Bind, walk
 from cormorant.sql.nodes import TextMatch
-from cormorant.sql.statements import Select, Statement
+from cormorant.sql.selects import Select
+from cormorant.sql.sources import SubquerySource
+from cormorant.sql.statements import Statement
 
 
 def shared_binds(statement: Statement) -> dict[int, Bind]:

@@ -7,64 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
-from cormorant.sql.columns import Assignment, Source
-from cormorant.sql.expr import Binds, Expr, Key, Order, gather
+from cormorant.sql.columns import Assignment
+from cormorant.sql.expr import Binds, Expr, Key, gather
+from cormorant.sql.selects import Select
+from cormorant.sql.sources import Source
 from cormorant.sql.types import SqlType
-
-
-@dataclass(frozen=True)
-class Select:
-    """SELECT. Joins that columns imply are found when it is compiled.
-
-    Args:
-        source: What stands in FROM.
-        columns: What is selected; empty selects the constant 1, for EXISTS.
-    """
-
-    source: Source
-    columns: tuple[Expr[Any], ...] = ()
-    where: tuple[Expr[Any], ...] = ()
-    group_by: tuple[Expr[Any], ...] = ()
-    having: tuple[Expr[Any], ...] = ()
-    order_by: tuple[Order, ...] = ()
-    distinct: bool = False
-    limit: Expr[int] | None = None
-    offset: Expr[int] | None = None
-
-    @property
-    def key(self) -> Key:
-        """The statement's shape."""
-        return (
-            "select",
-            self.source.key,
-            tuple(expr.key for expr in self.columns),
-            tuple(expr.key for expr in self.where),
-            tuple(expr.key for expr in self.group_by),
-            tuple(expr.key for expr in self.having),
-            tuple(order.key for order in self.order_by),
-            self.distinct,
-            self.limit is not None,
-            self.offset is not None,
-            getattr(getattr(self.source, "select", None), "key", None),
-        )
-
-    @property
-    def binds(self) -> Binds:
-        """The values, in the order of the parts."""
-        inner: Binds = getattr(getattr(self.source, "select", None), "binds", ())
-        return inner + gather(self.expressions)
-
-    @property
-    def expressions(self) -> tuple[Expr[Any], ...]:
-        """Every expression the statement is made of."""
-        return (
-            *self.columns,
-            *self.where,
-            *self.group_by,
-            *self.having,
-            *(order.expr for order in self.order_by),
-            *(part for part in (self.limit, self.offset) if part is not None),
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -240,8 +240,8 @@ def test_a_relation_to_itself() -> None:
 
     assert relation(Node, "parent").target is Node.__info__
     assert sql(query(Node).filter(Node.parent.parent.name == "x").scalars(Node.parent.name))[0] == (
-        'SELECT "parent"."name" FROM "node" LEFT JOIN "node" AS "parent" ON "parent"."id" = "node"."parent_id"'
-        ' LEFT JOIN "node" AS "parent__parent" ON "parent__parent"."id" = "parent"."parent_id"'
+        'SELECT "parent"."name" FROM "node" JOIN "node" AS "parent" ON "parent"."id" = "node"."parent_id"'
+        ' JOIN "node" AS "parent__parent" ON "parent__parent"."id" = "parent"."parent_id"'
         ' WHERE "parent__parent"."name" = $1'
     )
     assert where(query(Node).filter(Node.children.any(Node.name == "x"))) == (
@@ -267,8 +267,7 @@ def test_one_to_one_has_a_one_on_the_other_side() -> None:
     assert 'CONSTRAINT "uq_profile_user_id" UNIQUE ("user_id")' in ddl(User, Profile)[1]
     assert len(ddl(User, Profile)) == 2
     assert sql(query(User).filter(User.profile.text == "x"))[0] == (
-        'SELECT "user"."id" FROM "user" LEFT JOIN "profile" ON "profile"."user_id" = "user"."id"'
-        ' WHERE "profile"."text" = $1'
+        'SELECT "user"."id" FROM "user" JOIN "profile" ON "profile"."user_id" = "user"."id" WHERE "profile"."text" = $1'
     )
     assert where(query(User).filter(User.profile.is_null()))[0] == '"profile"."id" IS NULL'
     with pytest.raises(NotLoadedError, match=r"User\.profile of <User id=1> was not loaded"):

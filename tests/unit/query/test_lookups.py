@@ -83,8 +83,8 @@ def test_a_lookup_goes_through_relations() -> None:
         '"articles" JOIN "author" ON "author"."id" = "articles"."author_id" WHERE "author"."name" = $1'
     )
     assert sql(query(Article).filter(editor__country__name__startswith="G"))[0].partition(" FROM ")[2] == (
-        '"articles" LEFT JOIN "author" AS "editor" ON "editor"."id" = "articles"."editor_id"'
-        ' LEFT JOIN "country" AS "editor__country" ON "editor__country"."code" = "editor"."country_id"'
+        '"articles" JOIN "author" AS "editor" ON "editor"."id" = "articles"."editor_id"'
+        ' JOIN "country" AS "editor__country" ON "editor__country"."code" = "editor"."country_id"'
         ' WHERE "editor__country"."name" LIKE $1'
     )
 

@@ -1,0 +1,170 @@
+"""What stands in FROM: tables, joined tables, subqueries and common table expressions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cormorant._internal.numbers import Numbers
+from cormorant.sql.selectable import SelectLike
+
+if TYPE_CHECKING:
+    from cormorant.sql.expr import Binds, Key
+
+_numbers = Numbers()
+
+
+class Source:
+    """Where columns come from. Two sources of equal `key` are the same one."""
+
+    __slots__ = ("__weakref__", "key")
+
+    key: str
+
+    @property
+    def shape(self) -> Key:
+        """The source with its content, as a part of a statement's shape."""
+        return self.key
+
+    @property
+    def binds(self) -> Binds:
+        """The values in it."""
+        return ()
+
+
+class TableSource(Source):
+    """A table under one name.
+
+    Args:
+        table: The table's name.
+        key: Tells this use of the table from others.
+        alias: The name it gets in the statement, if it is free; the table's own otherwise.
+    """
+
+    __slots__ = ("alias", "table")
+
+    def __init__(self, table: str, key: str, alias: str | None = None) -> None:
+        self.table: str = table
+        self.key = key
+        self.alias: str = alias or table
+
+
+class JoinSource(Source):
+    """A table reached from another source by equal columns.
+
+    Args:
+        parent: The source it hangs on.
+        name: The step's name, used for the alias.
+        table: The table joined.
+        on: Pairs of (column of the parent, column of this table).
+        optional: There may be no row: a LEFT JOIN.
+        many: There may be several rows.
+    """
+
+    __slots__ = ("many", "name", "on", "optional", "parent", "table")
+
+    def __init__(
+        self,
+        parent: Source,
+        name: str,
+        table: str,
+        on: tuple[tuple[str, str], ...],
+        *,
+        optional: bool,
+        many: bool = False,
+    ) -> None:
+        self.parent: Source = parent
+        self.name: str = name
+        self.table: str = table
+        self.on: tuple[tuple[str, str], ...] = on
+        self.optional: bool = optional
+        self.many: bool = many
+        self.key: str = f"{parent.key}.{name}@{table}({','.join(mine for _, mine in on)})"
+
+
+class SubquerySource(Source):
+    """A SELECT in the place of a table.
+
+    Args:
+        select: The statement, each of whose columns has a name.
+        alias: The name it gets, if it is free.
+        lateral: It may read the tables before it in FROM.
+        shows: The names of its columns by what they show, for queries that read it as if it were what it selects.
+    """
+
+    __slots__ = ("alias", "lateral", "select", "shows")
+
+    def __init__(
+        self, select: SelectLike, alias: str, *, lateral: bool = False, shows: dict[Any, str] | None = None
+    ) -> None:
+        self.select: SelectLike = select
+        self.alias: str = alias
+        self.lateral: bool = lateral
+        self.shows: dict[Any, str] = shows or {}
+        self.key: str = f"({alias} {_numbers.take(self)})"
+
+    @property
+    def shape(self) -> Key:
+        return (self.key, "lateral" if self.lateral else "", self.select.key)
+
+    @property
+    def binds(self) -> Binds:
+        return self.select.binds
+
+
+class CteReference(Source):
+    """A common table expression by its name: inside its own definition, where it is recursive.
+
+    Args:
+        name: Its name, if it is free.
+    """
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str, key: str | None = None) -> None:
+        self.name: str = name
+        self.key: str = key or f"(with {name} {_numbers.take(self)})"
+
+
+class CteSource(CteReference):
+    """A common table expression with its definition.
+
+    Args:
+        reference: How the definition names it.
+        select: The definition, each of whose columns has a name.
+        recursive: The definition reads itself.
+        materialized: Whether it is computed once on its own; None leaves that to the database.
+    """
+
+    __slots__ = ("materialized", "recursive", "reference", "select")
+
+    def __init__(
+        self, reference: CteReference, select: SelectLike, *, recursive: bool = False, materialized: bool | None = None
+    ) -> None:
+        super().__init__(reference.name, reference.key)
+        # as long as this lives, nobody else gets its number
+        self.reference: CteReference = reference
+        self.select: SelectLike = select
+        self.recursive: bool = recursive
+        self.materialized: bool | None = materialized
+
+    @property
+    def shape(self) -> Key:
+        return (self.key, self.recursive, self.materialized, self.select.key)
+
+    @property
+    def binds(self) -> Binds:
+        return self.select.binds
+
+
+def aliased(table: str, name: str | None) -> TableSource:
+    """Gives a further use of a table, told from every other that lives."""
+    source = TableSource(table, "", name)
+    source.key = f"{table} {_numbers.take(source)}"
+    return source
+
+
+def root_of(source: Source) -> Source:
+    """Gives the table a chain of joins starts from."""
+    while isinstance(source, JoinSource):
+        source = source.parent
+    return source

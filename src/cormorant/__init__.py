@@ -44,6 +44,7 @@ from cormorant.errors import (
     SessionTaskError,
     StaleObjectError,
     StatementError,
+    SyncInLoopError,
     TransactionError,
     TransactionFailedError,
     UniqueViolation,
@@ -122,9 +123,9 @@ if not TYPE_CHECKING:
             return import_module("cormorant.sql.types")
         if name in _ADAPTERS:
             return import_module("cormorant.adapters.registry").adapter_class(_ADAPTERS[name])
-        if name == "Model":
-            # sessions answer `Author.objects`
-            import_module("cormorant.persistence.session")
+        if name in ("Database", "Model"):
+            # sessions answer `Author.objects` and `database.session()`
+            import_module("cormorant.persistence.retry")
         return getattr(import_module(_WHERE[name]), name)
 
     def __dir__() -> list[str]:
@@ -195,6 +196,7 @@ __all__ = [
     "StaleObjectError",
     "StatementError",
     "StatementStats",
+    "SyncInLoopError",
     "TableArg",
     "Transaction",
     "TransactionError",

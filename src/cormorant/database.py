@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, Protocol, TypedDict, TypeVar
+
+from typing_extensions import Unpack
 
 from cormorant._internal.lru import LRU
-from cormorant.adapters.base import Adapter, Connection, RawRows, Row
+from cormorant.adapters.base import Adapter, Connection, RawRows, Reopenable, Row
 from cormorant.adapters.config import ConnectionConfig
 from cormorant.adapters.registry import create_adapter
 from cormorant.dialects.base import Codec, Dialect, IsolationLevel, check_isolation
 from cormorant.dialects.ddl import compile_operation
-from cormorant.errors import ConfigurationError, ModelError, QueryError
+from cormorant.errors import ConfigurationError, ModelError, PoolClosed, QueryError, SessionNotEntered
 from cormorant.hydration.hydrator import Loader, compile_loader
 from cormorant.hydration.shapes import EntityPart, Part, RowShape, ValuePart
 from cormorant.models.metadata import ModelInfo
@@ -29,6 +33,12 @@ from cormorant.sql.expr import Binds
 from cormorant.sql.statements import Delete, Write
 from cormorant.sql.types import SqlType
 
+if TYPE_CHECKING:
+    from cormorant.persistence.retry import Retrying
+    from cormorant.persistence.session import AsyncSession
+
+P = ParamSpec("P")
+T = TypeVar("T")
 Encode = Callable[[Any], Any]
 
 PLANS = 1000
@@ -71,6 +81,38 @@ class PreparedWrite:
     decoders: tuple[Codec | None, ...]
 
 
+class SessionOptions(TypedDict, total=False):
+    """What `database.session()` takes: the options of AsyncSession."""
+
+    autocommit: bool | None
+    isolation: IsolationLevel | None
+    read_only: bool
+
+
+class Sessions(Protocol):
+    """What the room above makes for a database."""
+
+    def session(self, database: Database, options: SessionOptions) -> AsyncSession:
+        """Gives a session, not entered yet."""
+        ...
+
+    def retrying(self, database: Database, retries: int | None, isolation: IsolationLevel | None) -> Retrying:
+        """Gives what runs units of work, and runs them again."""
+        ...
+
+
+class Companion(Protocol):
+    """Connections of the same database that belong to another event loop."""
+
+    def schema_changed(self) -> None:
+        """Has what its connections remember of tables forgotten."""
+        ...
+
+    async def close(self, timeout: float | None) -> None:
+        """Closes its connections."""
+        ...
+
+
 class Database:
     """A database that sessions work on; made once for a program. Making it does no I/O.
 
@@ -83,6 +125,9 @@ class Database:
         >>> db = Database("postgresql://app@localhost/app")
         >>> await db.create_all()
     """
+
+    # filled by the room that knows sessions; a database knows none
+    sessions: ClassVar[Sessions | None] = None
 
     def __init__(
         self,
@@ -100,9 +145,56 @@ class Database:
         self.tracker: PerformanceTracker = PerformanceTracker()
         self._plans: LRU[Any, PreparedQuery] = LRU(plans)
         self._writes: LRU[Any, PreparedWrite] = LRU(plans)
+        self._companions: list[Companion] = []
+        self._closed = False
 
     def __repr__(self) -> str:
         return f"<Database {self.config.redacted}>"
+
+    # ---- sessions
+
+    def session(self, **options: Unpack[SessionOptions]) -> AsyncSession:
+        """Gives a session on this database, to be entered: `async with db.session() as session`.
+
+        Args:
+            options: `autocommit`, `isolation` and `read_only`, as for AsyncSession.
+        """
+        return self._sessions().session(self, options)
+
+    async def run(
+        self, fn: Callable[Concatenate[AsyncSession, P], Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Runs `await fn(session, ...)` as one unit of work in a session of its own, and gives its result.
+
+        Where the database could not put it in an order with others, it is rolled back and run again: at most three
+        times, after growing pauses. So `fn` should do nothing that cannot be done twice. `retries=` and `isolation=`
+        may be given here too if `fn` has no parameter of that name; typed, they are given to `retrying()`.
+
+        Raises:
+            SerializationError: The last attempt met others too; so does DeadlockError.
+            TransactionError: The caller is inside of a transaction, which would not be repeated with it.
+
+        Example:
+            >>> await db.run(transfer, 1, 2, amount=Decimal(3))     # BEGIN ... COMMIT, again if they are refused
+        """
+        return await self.retrying(**_own_options(fn, kwargs)).run(fn, *args, **kwargs)
+
+    def retrying(self, *, retries: int | None = None, isolation: IsolationLevel | None = None) -> Retrying:
+        """Gives what runs units of work like `run()`, in its own way.
+
+        Args:
+            retries: How often a unit of work is run again at most; 3 unless told otherwise.
+            isolation: The isolation level of its transactions.
+
+        Example:
+            >>> await db.retrying(retries=10, isolation="serializable").run(transfer, 1, 2, amount=Decimal(3))
+        """
+        return self._sessions().retrying(self, retries, isolation)
+
+    def _sessions(self) -> Sessions:
+        if self.sessions is None:
+            raise SessionNotEntered("no sessions are known", hint="import cormorant, not one of its modules alone")
+        return self.sessions
 
     # ---- plans
 
@@ -230,8 +322,14 @@ class Database:
                     await self.execute(connection, tracker, sql)
             finally:
                 # after an error the transaction may still be open: the pool rolls it back
-                self.adapter.schema_changed()
+                self.schema_changed()
                 self.adapter.release(connection)
+
+    def schema_changed(self) -> None:
+        """Has what connections remember of tables and types forgotten before their next use."""
+        self.adapter.schema_changed()
+        for companion in self._companions:
+            companion.schema_changed()
 
     # ---- life
 
@@ -254,13 +352,47 @@ class Database:
             timeout: Seconds to wait for the ones in use, which are then terminated, with what they had not
                 committed; None waits without end.
         """
-        await self.adapter.close(timeout)
+        self._closed = True
+        try:
+            for companion in self._companions:
+                await companion.close(timeout)
+        finally:
+            await self.adapter.close(timeout)
+
+    def beside(self) -> Database:
+        """Gives this database with connections of its own, which another event loop may use at the same time.
+
+        Plans and statistics are shared. A database in memory is its one connection's, and is given itself.
+
+        Raises:
+            PoolClosed: The database is closed.
+        """
+        if self._closed:
+            raise PoolClosed("the database is closed", hint="make a new Database, or close this one later")
+        adapter = self.adapter.another() if isinstance(self.adapter, Reopenable) else None
+        if adapter is None:
+            return self
+        twin = copy(self)
+        twin.adapter, twin._companions = adapter, []
+        return twin
+
+    def accompany(self, companion: Companion) -> None:
+        """Has a companion told when tables change and when the database is closed."""
+        self._companions.append(companion)
 
     async def __aenter__(self) -> Database:
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+
+def _own_options(fn: Callable[..., Any], keywords: dict[str, Any]) -> dict[str, Any]:
+    """Takes out of a function's keywords those that are meant for `run()`: the function has no such parameter."""
+    named = keywords.keys() & {"retries", "isolation"}
+    if not named:
+        return {}
+    return {name: keywords.pop(name) for name in named - inspect.signature(fn).parameters.keys()}
 
 
 def _picks(sent: Binds, given: Binds) -> tuple[int, ...] | None:

@@ -23,6 +23,7 @@
     |   |-- SessionClosedError
     |   |-- AmbiguousSession
     |   |-- SessionTaskError          two tasks disagree about one transaction
+    |   |-- SyncInLoopError           a sync session would wait for its own event loop
     |   |-- ForeignInstanceError      an object of another session
     |   |-- FlushError
     |   |   |-- DependencyCycleError
@@ -93,6 +94,7 @@ __all__ = [
     "SessionTaskError",
     "StaleObjectError",
     "StatementError",
+    "SyncInLoopError",
     "TransactionError",
     "TransactionFailedError",
     "UniqueViolation",
@@ -231,6 +233,10 @@ class AmbiguousSession(SessionError):
 
 class SessionTaskError(SessionError):
     """A transaction verb was called where another task or block owns the transaction."""
+
+
+class SyncInLoopError(SessionError):
+    """A sync session was called on its own event loop, which would wait for itself for ever."""
 
 
 class ForeignInstanceError(SessionError):

@@ -19,6 +19,7 @@ FILES = {
     "persistence/flush.py",
     "persistence/loader.py",
     "persistence/m2m.py",
+    "persistence/retry.py",
     "persistence/session.py",
     "persistence/state.py",
     "persistence/transaction.py",

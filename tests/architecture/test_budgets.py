@@ -16,6 +16,7 @@ METHODS_CAP, FACE_CAP = 20, 50
 FACES = {
     "AsyncSession",
     "Collection",
+    "Database",
     "Expr",
     "Functions",
     "Model",

@@ -26,8 +26,8 @@ LEVELS = [
 ]
 HEIGHT = {room: -line for line, rooms in enumerate(LEVELS) for room in rooms}
 
-# For checkers only: class attributes of a model (`Author.objects`) give query types.
-TYPING_ONLY = {("models", "query")}
+# For checkers only: class attributes of a model (`Author.objects`) give query types, a database gives sessions.
+TYPING_ONLY = {("models", "query"), ("database", "persistence")}
 
 DRIVERS = {"asyncpg", "aiosqlite", "sqlite3", "redis"}
 DRIVER_ROOMS = {"adapters", "cache"}

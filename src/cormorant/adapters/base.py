@@ -131,3 +131,12 @@ class Adapter(Protocol):
             timeout: Seconds to wait for the ones in use, which are then terminated; None waits without end.
         """
         ...
+
+
+@runtime_checkable
+class Reopenable(Protocol):
+    """An adapter that can be made once more, for another event loop: a pool of connections belongs to one loop."""
+
+    def another(self) -> Adapter | None:
+        """Gives an adapter to the same database with connections of its own; None where one connection is all."""
+        ...

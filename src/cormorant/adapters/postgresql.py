@@ -194,6 +194,10 @@ class PostgresAdapter(Adapter):
         """
         await self._pool.close(timeout)
 
+    def another(self) -> PostgresAdapter:
+        """Gives an adapter to the same server with a pool of its own."""
+        return type(self)(self._config)
+
     async def _open(self) -> PostgresConnection:
         try:
             driver = await _connect(**connect_arguments(self._config))

@@ -271,6 +271,14 @@ class SQLiteAdapter(Adapter):
         """
         await asyncio.gather(*(pool.close(timeout) for pool in {self._writers, self._readers}))
 
+    def another(self) -> SQLiteAdapter | None:
+        """Gives an adapter to the same file; none to a database in memory, which is its one connection's."""
+        if self._config.in_memory:
+            return None
+        made = type(self)(self._config)
+        made._path = self._path
+        return made
+
     # ---- opening
 
     async def _open_writer(self) -> SQLiteConnection:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Awaitable, Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
+from itertools import count
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, Protocol, TypedDict, TypeVar
 
@@ -42,6 +43,8 @@ T = TypeVar("T")
 Encode = Callable[[Any], Any]
 
 PLANS = 1000
+
+_numbers = count(1)
 
 CLOSE_TIMEOUT = 10.0
 """Seconds that `close()` waits for connections in use, unless told otherwise."""
@@ -121,6 +124,8 @@ class Database:
         isolation: The isolation level of transactions that name none; the server's own otherwise.
         pool_size: Connections at most, unless the DSN says it.
 
+    Its `number` tells it from the program's other databases.
+
     Example:
         >>> db = Database("postgresql://app@localhost/app")
         >>> await db.create_all()
@@ -138,6 +143,7 @@ class Database:
         plans: int = PLANS,
     ) -> None:
         check_isolation(isolation)
+        self.number: int = next(_numbers)
         self.adapter: Adapter = _adapter_of(source, pool_size)
         self.dialect: Dialect = self.adapter.dialect
         self.config: ConnectionConfig = self.adapter.config

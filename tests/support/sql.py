@@ -20,6 +20,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.specs: list[QuerySpec] = []
+        self.database = DATABASES["sqlite"]
 
     async def fetch(self, spec: QuerySpec) -> list[Any]:
         self.specs.append(spec)

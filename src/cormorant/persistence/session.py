@@ -89,7 +89,11 @@ class AsyncSession:
     @property
     def database(self) -> Database:
         """The database it works on."""
-        return database_of(self._source)
+        found = database_of(self._source)
+        if not isinstance(self._source, (Database, str, ConnectionConfig, type(None))):
+            # what is made of an adapter is another database each time
+            self._source = found
+        return found
 
     # ---- life
 
@@ -423,6 +427,10 @@ class AsyncSession:
 
 class _Current:
     """Runs queries of `Model.objects` on the session that is current when they run."""
+
+    @property
+    def database(self) -> Database:
+        return AsyncSession.current().state().database
 
     async def fetch(self, spec: QuerySpec) -> list[Any]:
         return await AsyncSession.current().fetch(spec)

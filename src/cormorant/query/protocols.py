@@ -7,8 +7,22 @@ from typing import Any, Protocol
 from cormorant.query.spec import QuerySpec
 
 
+class Home(Protocol):
+    """A database, as far as queries know it."""
+
+    @property
+    def number(self) -> int:
+        """Tells it from the program's other databases."""
+        ...
+
+
 class Executor(Protocol):
     """Runs queries; sessions are executors."""
+
+    @property
+    def database(self) -> Home:
+        """The database it runs them on."""
+        ...
 
     async def fetch(self, spec: QuerySpec) -> list[Any]:
         """Runs a query and gives its rows in the form the query asks for."""

@@ -73,7 +73,8 @@ if TYPE_CHECKING:
     from cormorant.persistence.result import Result
     from cormorant.persistence.session import AsyncSession
     from cormorant.query.predicates import Q
-    from cormorant.query.queryset import Manager, QuerySet, Rows
+    from cormorant.query.queryset import Manager, QuerySet
+    from cormorant.query.rows import Rows
     from cormorant.sql import types
     from cormorant.sql.columns import Column
     from cormorant.sql.expr import Expr
@@ -101,7 +102,8 @@ _ROOMS = {
     "cormorant.persistence.blocks": "Transaction",
     "cormorant.persistence.session": "AsyncSession",
     "cormorant.query.predicates": "Q",
-    "cormorant.query.queryset": "Manager QuerySet Rows",
+    "cormorant.query.queryset": "Manager QuerySet",
+    "cormorant.query.rows": "Rows",
     "cormorant.sql.columns": "Column",
     "cormorant.sql.functions": "func",
     "cormorant.sql.expr": "Expr",

@@ -14,6 +14,7 @@ ROOMS = {"adapters", "cache", "sync", "testing", "integrations", "database"}
 FILES = {
     "hooks/dispatcher.py",
     "query/queryset.py",
+    "query/rows.py",
     "persistence/blocks.py",
     "persistence/context.py",
     "persistence/flush.py",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from cormorant import Database, Model, QuerySet
-from cormorant.query.queryset import Builder
+from cormorant.query.builder import Builder
 from cormorant.query.spec import QuerySpec
 
 M = TypeVar("M", bound=Model)

@@ -1,28 +1,22 @@
-"""`QuerySet` and `Rows`: queries with the verbs that run them."""
+"""`QuerySet`: queries of whole objects, and what they can select instead."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Generator
-from typing import Any, Self, TypeAlias, cast, overload
+from typing import Any, TypeAlias, overload
 
 from typing_extensions import TypeVar
 
-from cormorant.errors import MultipleResultsError, NotFoundError, QueryError, WrongType
+from cormorant.errors import QueryError, WrongType
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
-from cormorant.query.builder import Builder, Condition, as_order
-from cormorant.query.into import row_maker
-from cormorant.query.planner import is_aggregate, select_of
-from cormorant.query.selection import column_names, entity_marker, key_of_item, unique_names
-from cormorant.query.spec import Mode, QuerySpec
+from cormorant.query.builder import Condition, as_order
+from cormorant.query.planner import is_aggregate
+from cormorant.query.rows import Rows, Terminals, in_mode
+from cormorant.query.selection import entity_marker, key_of_item, unique_names
 from cormorant.sql.columns import Assignment, Column
 from cormorant.sql.expr import Expr, Order, gather, is_expr
-from cormorant.sql.selectable import Selectable
-from cormorant.sql.selects import Select
 
 M = TypeVar("M", bound=Model)
-R = TypeVar("R")
-D = TypeVar("D")
 T = TypeVar("T")
 T1 = TypeVar("T1")
 T2 = TypeVar("T2")
@@ -33,98 +27,6 @@ T6 = TypeVar("T6")
 T7 = TypeVar("T7")
 T8 = TypeVar("T8")
 Sel: TypeAlias = Expr[T] | type[T]
-
-
-class Terminals(Builder[R], Selectable[R]):
-    """What runs a query."""
-
-    __slots__ = ()
-
-    async def _fetch(self, spec: QuerySpec) -> list[R]:
-        rows = await self._executor.fetch(spec)
-        return rows if spec.into is None else list(map(spec.into, rows))
-
-    def __await__(self) -> Generator[Any, Any, list[R]]:
-        return self._fetch(self._spec).__await__()
-
-    async def __aiter__(self) -> AsyncIterator[R]:
-        for row in await self._fetch(self._spec):
-            yield row
-
-    async def all(self) -> list[R]:
-        """Runs the query and gives all rows; the same as awaiting it."""
-        return await self._fetch(self._spec)
-
-    async def first(self) -> R | None:
-        """Gives the first row, or None."""
-        rows = await self._at_most(1)
-        return rows[0] if rows else None
-
-    async def one(self) -> R:
-        """Gives the only row.
-
-        Raises:
-            NotFoundError: There is none.
-            MultipleResultsError: There are more.
-        """
-        rows = await self._at_most_one()
-        if not rows:
-            raise NotFoundError(
-                f"no {self._spec.info.name} matches the query", hint="use .first() or .one_or_none() if that can be"
-            )
-        return rows[0]
-
-    async def one_or_none(self) -> R | None:
-        """Gives the only row, or None.
-
-        Raises:
-            MultipleResultsError: There are more.
-        """
-        rows = await self._at_most_one()
-        return rows[0] if rows else None
-
-    async def _at_most_one(self) -> list[R]:
-        rows = await self._at_most(2)
-        if len(rows) > 1:
-            raise MultipleResultsError(
-                f"more than one {self._spec.info.name} matches the query", hint="narrow the filter, or use .first()"
-            )
-        return rows
-
-    def _at_most(self, count: int) -> Self:
-        limit = self._spec.limit
-        return self if limit is not None and limit.value <= count else self.limit(count)
-
-    async def count(self) -> int:
-        """Gives the number of rows."""
-        (number,) = await self._executor.fetch(_in_mode(self._spec, "count"))
-        return cast(int, number)
-
-    async def exists(self) -> bool:
-        """Whether there is a row; reads at most one."""
-        return bool(await self._executor.fetch(_in_mode(self._at_most(1)._spec, "exists")))
-
-    def as_select(self) -> Select:
-        """Gives the query as a part of another one."""
-        return select_of(self._spec)
-
-
-class Rows(Terminals[R]):
-    """Rows that are not single objects."""
-
-    __slots__ = ()
-
-    def into(self, shape: Callable[..., D]) -> Rows[D]:
-        """Makes each row an instance of `shape`.
-
-        Args:
-            shape: A dataclass, TypedDict, NamedTuple, pydantic or msgspec class is filled by column name or label;
-                anything else is called with the values in order.
-
-        Raises:
-            QueryError: The names do not fit; raised when the query is built.
-        """
-        return Rows(self._spec.changed((), (), into=row_maker(shape, column_names(self._spec))), self._executor)
 
 
 class QuerySet(Terminals[M]):
@@ -341,17 +243,13 @@ class QuerySet(Terminals[M]):
 
     async def delete(self) -> int:
         """Deletes every matching row in one statement, and gives their number; hooks do not run."""
-        return await self._executor.write(_in_mode(self._spec, "delete"))
+        return await self._executor.write(in_mode(self._spec, "delete"))
 
 
 class Manager(QuerySet[M]):
     """`Author.objects`: a query of all Authors on the current session."""
 
     __slots__ = ()
-
-
-def _in_mode(spec: QuerySpec, mode: Mode) -> QuerySpec:
-    return spec.changed((mode,), (), mode=mode)
 
 
 def _key_columns(info: ModelInfo) -> tuple[Column[Any], ...]:

@@ -1,0 +1,117 @@
+"""What runs a query, whatever its rows are; and `Rows`, those that are not whole objects."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Generator
+from typing import Any, Self, cast
+
+from typing_extensions import TypeVar
+
+from cormorant.errors import MultipleResultsError, NotFoundError
+from cormorant.query.builder import Builder
+from cormorant.query.into import row_maker
+from cormorant.query.planner import select_of
+from cormorant.query.selection import column_names
+from cormorant.query.spec import Mode, QuerySpec
+from cormorant.sql.selectable import Selectable
+from cormorant.sql.selects import Select
+
+R = TypeVar("R")
+D = TypeVar("D")
+
+
+class Terminals(Builder[R], Selectable[R]):
+    """What runs a query."""
+
+    __slots__ = ()
+
+    async def _fetch(self, spec: QuerySpec) -> list[R]:
+        rows = await self._executor.fetch(spec)
+        return rows if spec.into is None else list(map(spec.into, rows))
+
+    def __await__(self) -> Generator[Any, Any, list[R]]:
+        return self._fetch(self._spec).__await__()
+
+    async def __aiter__(self) -> AsyncIterator[R]:
+        for row in await self._fetch(self._spec):
+            yield row
+
+    async def all(self) -> list[R]:
+        """Runs the query and gives all rows; the same as awaiting it."""
+        return await self._fetch(self._spec)
+
+    async def first(self) -> R | None:
+        """Gives the first row, or None."""
+        rows = await self._at_most(1)
+        return rows[0] if rows else None
+
+    async def one(self) -> R:
+        """Gives the only row.
+
+        Raises:
+            NotFoundError: There is none.
+            MultipleResultsError: There are more.
+        """
+        rows = await self._at_most_one()
+        if not rows:
+            raise NotFoundError(
+                f"no {self._spec.info.name} matches the query", hint="use .first() or .one_or_none() if that can be"
+            )
+        return rows[0]
+
+    async def one_or_none(self) -> R | None:
+        """Gives the only row, or None.
+
+        Raises:
+            MultipleResultsError: There are more.
+        """
+        rows = await self._at_most_one()
+        return rows[0] if rows else None
+
+    async def _at_most_one(self) -> list[R]:
+        rows = await self._at_most(2)
+        if len(rows) > 1:
+            raise MultipleResultsError(
+                f"more than one {self._spec.info.name} matches the query", hint="narrow the filter, or use .first()"
+            )
+        return rows
+
+    def _at_most(self, count: int) -> Self:
+        limit = self._spec.limit
+        return self if limit is not None and limit.value <= count else self.limit(count)
+
+    async def count(self) -> int:
+        """Gives the number of rows."""
+        (number,) = await self._executor.fetch(in_mode(self._spec, "count"))
+        return cast(int, number)
+
+    async def exists(self) -> bool:
+        """Whether there is a row; reads at most one."""
+        return bool(await self._executor.fetch(in_mode(self._at_most(1)._spec, "exists")))
+
+    def as_select(self) -> Select:
+        """Gives the query as a part of another one."""
+        return select_of(self._spec)
+
+
+class Rows(Terminals[R]):
+    """Rows that are not single objects."""
+
+    __slots__ = ()
+
+    def into(self, shape: Callable[..., D]) -> Rows[D]:
+        """Makes each row an instance of `shape`.
+
+        Args:
+            shape: A dataclass, TypedDict, NamedTuple, pydantic or msgspec class is filled by column name or label;
+                anything else is called with the values in order.
+
+        Raises:
+            QueryError: The names do not fit; raised when the query is built.
+        """
+        return Rows(self._spec.changed((), (), into=row_maker(shape, column_names(self._spec))), self._executor)
+
+
+def in_mode(spec: QuerySpec, mode: Mode) -> QuerySpec:
+    """Gives a query that is run in another way: to count its rows, say."""
+    return spec.changed((mode,), (), mode=mode)

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from contextvars import ContextVar
 from types import FrameType
 
-waiting: ContextVar[FrameType | None] = ContextVar("cormorant_waiting", default=None)
-"""The frame that waits in another thread for what this context's task does; it is empty again once that is done."""
+waiting: ContextVar[list[FrameType] | None] = ContextVar("cormorant_waiting", default=None)
+"""The frame that waits in another thread for what this context's task does; the list is empty once that is done."""
+
+
+def calling() -> FrameType:
+    """Gives the frame of the function that calls the caller of this one."""
+    return sys._getframe(2)  # pyright: ignore[reportPrivateUsage]
 
 
 def frame_outside(*modules: str) -> FrameType | None:
@@ -17,9 +23,9 @@ def frame_outside(*modules: str) -> FrameType | None:
     """
     modules = (__name__, *modules)
     found = _first_outside(inspect.currentframe(), modules)
-    caller = waiting.get()
-    if caller is not None and (found is None or _module(found).startswith("asyncio.")):
-        return _first_outside(caller, modules)
+    callers = waiting.get()
+    if callers and (found is None or _module(found).startswith("asyncio.")):
+        return _first_outside(callers[0], modules)
     return found
 
 

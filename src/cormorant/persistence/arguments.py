@@ -10,6 +10,7 @@ from typing_extensions import TypeIs
 from cormorant._internal.narrowing import is_tuple
 from cormorant.errors import QueryError, WrongType
 from cormorant.models.metadata import ModelInfo
+from cormorant.query.builder import Builder
 from cormorant.query.queryset import QuerySet
 
 
@@ -29,7 +30,7 @@ def is_queryset(source: object) -> TypeIs[type[QuerySet[Any]]]:
     return isinstance(source, type) and issubclass(source, QuerySet)
 
 
-def model_of(source: type[QuerySet[Any]]) -> ModelInfo:
+def model_of(source: type[Builder[Any]]) -> ModelInfo:
     """Gives the model of `class TaskQuery(QuerySet[Task])`.
 
     Raises:

@@ -1,0 +1,154 @@
+"""The session behind a sync one: it lives on the portal's loop, and those who call it wait in threads of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import warnings
+from collections.abc import Callable, Coroutine
+from contextvars import copy_context
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
+
+from cormorant._internal import frames
+from cormorant.database import Database
+from cormorant.errors import (
+    AmbiguousSession,
+    CormorantError,
+    SessionClosedError,
+    SessionNotEntered,
+    SyncInLoopError,
+)
+from cormorant.persistence import context
+from cormorant.persistence.session import AsyncSession
+from cormorant.sync.portal import Portal, portal
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class LoopSession(AsyncSession):
+    """An AsyncSession for callers in other threads.
+
+    Its state is found on the handle, not through the context: whoever calls is in the session's innermost block.
+    """
+
+    _portal: Portal | None = None
+
+    @property
+    def source(self) -> Database:
+        """The database that was asked for."""
+        return super().database
+
+    @property
+    def database(self) -> Database:
+        """The database that was asked for; on the portal's loop the same one with connections of that loop."""
+        if self._portal is not None and self._portal.is_here:
+            return self._portal.connected(self.source)
+        return self.source
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it was entered and not left."""
+        return bool(self._open)
+
+    # ---- life
+
+    def enter(self) -> None:
+        """Opens the session; a handle is open once at a time.
+
+        Raises:
+            AmbiguousSession: It is open already.
+        """
+        if self._open:
+            raise AmbiguousSession(
+                f"the session is open already: {self._open[0][0].frame}", hint="make a Session for each block"
+            )
+        self._portal = portal()
+        self.wait(self._enter)
+
+    async def _enter(self) -> None:
+        await self.__aenter__()
+        self.state().wait = self._wait_if_possible
+        if self._portal is not None:
+            self._portal.sessions.add(self)
+
+    def _no_state(self) -> Exception:
+        if self._was_open:
+            return SessionClosedError(
+                f"the session is closed: {self._was_open}", hint="open one for work that goes on: with Session()"
+            )
+        return SessionNotEntered("the session was not entered", hint="use `with Session() as session:`")
+
+    # ---- waiting
+
+    def wait(self, function: Callable[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Has a coroutine function run on the loop, and waits for its result.
+
+        Raises:
+            SyncInLoopError: The caller is on that loop.
+            SessionNotEntered: The session is not open.
+        """
+        if self._portal is None:
+            raise self._no_state()
+        if self._portal.is_here:
+            raise SyncInLoopError(
+                "a sync session is called on its own event loop, which would wait for itself",
+                hint="hooks run there: make the hook `async def`, and use AsyncSession.current()",
+            )
+        _warn_on_a_loop()
+        entered, here = copy_context(), [frames.calling()]
+        entered.run(frames.waiting.set, here)
+        cell = entered.run(context.enter, self._open[0][0].frame) if self._open else None
+        try:
+            return self._portal.run(partial(function, *args, **kwargs), entered)
+        except CormorantError as error:
+            _say_it_without_await(error)
+            raise
+        finally:
+            # what outlives the call must not keep the caller's frames and the session alive
+            here.clear()
+            if cell is not None:
+                cell.frame = None
+
+    def _wait_if_possible(self, function: Callable[..., Coroutine[Any, Any, Any]], *args: Any) -> bool:
+        if self._portal is None or self._portal.is_here:
+            return False
+        self.wait(function, *args)
+        return True
+
+
+_warned = False
+
+
+def _warn_on_a_loop() -> None:
+    """Warns once if the calling thread runs an event loop, which stands still meanwhile; a REPL has nothing to do."""
+    global _warned
+    if _warned or hasattr(sys, "ps1"):
+        return
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    _warned = True
+    frame = frames.frame_outside("cormorant.", "contextlib")
+    warnings.warn_explicit(
+        "a sync Session blocks the event loop that runs in this thread; use AsyncSession here",
+        RuntimeWarning,
+        frame.f_code.co_filename if frame is not None else "<unknown>",
+        frame.f_lineno if frame is not None else 1,
+    )
+
+
+def _say_it_without_await(error: CormorantError) -> None:
+    """Has an error's hint speak of the sync session's own methods."""
+    if error.hint is None or "AsyncSession.current" in error.hint:
+        return
+    hint = error.hint.replace("await ", "").replace("async with", "with").replace("AsyncSession", "Session")
+    if hint != error.hint:
+        error.args = tuple(_replaced(argument, error.hint, hint) for argument in error.args)
+        error.hint = hint
+
+
+def _replaced(argument: object, old: str, new: str) -> object:
+    return argument.replace(old, new) if isinstance(argument, str) else argument

@@ -1,0 +1,234 @@
+"""The event loop that sync sessions run on: one for each process, in a thread of its own.
+
+anyio's portal would do, were it not for three things. Its end calls its thread, which a forked child does not have and
+would wait for without end. It cancels a task again at every `await`, also while the task cleans up. And a call takes
+two turns of the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from contextvars import Context
+from typing import Any, Generic, Protocol, TypeVar
+from weakref import WeakKeyDictionary, WeakSet
+
+from cormorant.database import Database
+from cormorant.errors import SessionClosedError, SessionTaskError
+
+T = TypeVar("T")
+
+EXIT_TIMEOUT = 5.0
+"""Seconds that sessions and connections left open get at the end of the program."""
+
+
+class Closable(Protocol):
+    """What is open on the loop."""
+
+    async def close(self) -> None:
+        """Ends it."""
+        ...
+
+
+class _Call(Generic[T]):
+    """A coroutine on its way through the loop, and its answer for the thread that waits. Methods run on the loop."""
+
+    def __init__(self, function: Callable[[], Coroutine[Any, Any, T]], context: Context) -> None:
+        self.answer: Future[T] = Future()
+        self._function = function
+        self._context = context
+        self._name = threading.current_thread().name
+        self._task: asyncio.Task[T] | None = None
+
+    def start(self) -> None:
+        # given up before it was begun
+        if self.answer.done():
+            return
+        loop = asyncio.get_running_loop()
+        self._task = loop.create_task(self._function(), name=self._name, context=self._context)
+        self._task.add_done_callback(self._finish)
+
+    def _finish(self, task: asyncio.Task[T]) -> None:
+        if task.cancelled():
+            self.answer.set_exception(asyncio.CancelledError())
+        elif (error := task.exception()) is not None:
+            self.answer.set_exception(error)
+        else:
+            self.answer.set_result(task.result())
+
+    def cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+        elif not self.answer.done():
+            self.answer.set_exception(asyncio.CancelledError())
+
+
+class Portal:
+    """An event loop in a thread of its own, on which other threads have coroutines run."""
+
+    def __init__(self) -> None:
+        self.pid: int = os.getpid()
+        self.sessions: WeakSet[Closable] = WeakSet()
+        self._twins: WeakKeyDictionary[Database, Database] = WeakKeyDictionary()
+        self._connected: WeakSet[Database] = WeakSet()
+        self._loop = asyncio.new_event_loop()
+        self._ending = False
+        # a daemon, so that a program may end without saying so; `stop` ends it in good order
+        self._thread = threading.Thread(target=self._run, name="cormorant-sync", daemon=True)
+        self._thread.start()
+        atexit.register(self.stop)
+
+    def _run(self) -> None:
+        while not self._ending:
+            try:
+                self._loop.run_forever()
+            except (KeyboardInterrupt, SystemExit):
+                # raised by somebody's task: who waits for it is told, and the loop is there for the others
+                continue
+        self._loop.close()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it can be called: not after its end, nor in a fork of the process that started it."""
+        return self.pid == os.getpid() and self._thread.is_alive() and not self._ending
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the caller is in the loop's own thread."""
+        return threading.get_ident() == self._thread.ident
+
+    # ---- calls
+
+    def run(self, function: Callable[[], Coroutine[Any, Any, T]], context: Context) -> T:
+        """Has a coroutine run on the loop, in a context, and waits for its result.
+
+        An exception that interrupts the waiting, as Ctrl-C does, cancels the coroutine and is raised once that has
+        ended.
+
+        Raises:
+            SessionTaskError: The loop belongs to another process.
+            SessionClosedError: The coroutine was cancelled by somebody else.
+        """
+        self._check_alive()
+        call = _Call(function, context)
+        try:
+            self._loop.call_soon_threadsafe(call.start, context=context)
+            call.answer.exception()
+        except BaseException as interruption:
+            self._loop.call_soon_threadsafe(call.cancel)
+            outcome = call.answer.exception()
+            if outcome is not None and not isinstance(outcome, asyncio.CancelledError):
+                raise interruption from outcome
+            raise
+        try:
+            return call.answer.result()
+        except asyncio.CancelledError as error:
+            raise SessionClosedError("the call was cancelled: its session was ended by another thread") from error
+        finally:
+            # an error's traceback holds this frame, which must not hold the error
+            del call
+
+    def _check_alive(self) -> None:
+        if self.pid != os.getpid():
+            raise SessionTaskError(
+                f"the session was opened by another process ({self.pid}), of which this one is a fork",
+                hint="open a session in the process that uses it",
+            )
+        if not self.is_alive:
+            raise SessionClosedError("the session was closed at the end of the program", hint="do it earlier")
+
+    def post(self, function: Callable[[], object]) -> None:
+        """Has a function run on the loop and does not wait; does nothing once the loop has ended."""
+        if self.is_alive:
+            self._loop.call_soon_threadsafe(function)
+
+    async def forward(self, function: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Awaits a coroutine that must run on the loop, from whatever loop; does nothing once the loop has ended."""
+        if self.is_here:
+            await function()
+        elif self.is_alive:
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(function(), self._loop))
+
+    # ---- databases
+
+    def connected(self, database: Database) -> Database:
+        """Gives a database with connections that belong to this loop; the program may use it on others meanwhile."""
+        found = self._twins.get(database)
+        if found is None:
+            found = database.beside()
+            if found is not database:
+                self._twins[database] = found
+                database.accompany(_OnLoop(self, found))
+            self._connected.add(found)
+        return found
+
+    # ---- the end
+
+    def stop(self) -> None:
+        """Ends what is open, and the loop; the program's end calls it."""
+        if not self.is_alive:
+            return
+        self.run(self._end, Context())
+        self._ending = True
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+    async def _end(self) -> None:
+        # nobody is left who could be told of an error
+        await asyncio.wait([asyncio.create_task(self._close_all())], timeout=EXIT_TIMEOUT)
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=EXIT_TIMEOUT)
+
+    async def _close_all(self) -> None:
+        await asyncio.gather(*(session.close() for session in list(self.sessions)), return_exceptions=True)
+        databases = list(self._connected)
+        await asyncio.gather(*(database.close(EXIT_TIMEOUT) for database in databases), return_exceptions=True)
+
+
+class _OnLoop:
+    """A database's connections on the portal's loop, as the database knows them."""
+
+    def __init__(self, portal: Portal, database: Database) -> None:
+        self._portal = portal
+        self._database = database
+
+    def schema_changed(self) -> None:
+        """Has what its connections remember of tables forgotten."""
+        self._portal.post(self._database.schema_changed)
+
+    async def close(self, timeout: float | None) -> None:
+        """Closes its connections."""
+        await self._portal.forward(lambda: self._database.close(timeout))
+
+
+_portals: dict[int, Portal] = {}
+_starting = threading.Lock()
+
+
+def portal() -> Portal:
+    """Gives the process's portal; the first call starts it, and the first one in a fork its own."""
+    found = _portals.get(os.getpid())
+    if found is not None and found.is_alive:
+        return found
+    with _starting:
+        found = _portals.get(os.getpid())
+        if found is None or not found.is_alive:
+            found = _portals[os.getpid()] = Portal()
+        return found
+
+
+def _after_fork() -> None:
+    # another thread of the parent may have held it
+    global _starting
+    _starting = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

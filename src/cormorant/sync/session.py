@@ -1,0 +1,283 @@
+"""`Session`: an AsyncSession for programs without an event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Collection as AbstractCollection
+from types import TracebackType
+from typing import Any, LiteralString, ParamSpec, Self, overload
+
+from typing_extensions import TypeVar
+
+from cormorant.adapters.base import Adapter
+from cormorant.adapters.config import ConnectionConfig
+from cormorant.database import Database
+from cormorant.dialects.base import IsolationLevel
+from cormorant.models.collections import Collection
+from cormorant.models.model import Model
+from cormorant.observability.performance import StatementStats
+from cormorant.persistence.blocks import Transaction
+from cormorant.persistence.identity_map import IdentityMap
+from cormorant.persistence.result import Result
+from cormorant.sql.calls import Fragment
+from cormorant.sync.bridge import LoopSession
+from cormorant.sync.queryset import SyncQuerySet, sync_query
+
+M = TypeVar("M", bound=Model)
+Q = TypeVar("Q", bound=SyncQuerySet[Any])
+P = ParamSpec("P")
+
+
+class SyncTransaction:
+    """A transaction block: `with session.transaction() as tx`, or what `session.begin()` gives."""
+
+    __slots__ = ("_session", "_transaction")
+
+    def __init__(self, session: LoopSession, transaction: Transaction) -> None:
+        self._session = session
+        self._transaction = transaction
+
+    def __enter__(self) -> Self:
+        self._session.wait(self._transaction.__aenter__)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._session.wait(self._transaction.__aexit__, kind, error, traceback)
+
+    def commit(self) -> None:
+        """Commits a transaction that `begin()` opened."""
+        self._session.wait(self._transaction.commit)
+
+    def rollback(self) -> None:
+        """Rolls a transaction back that `begin()` opened."""
+        self._session.wait(self._transaction.rollback)
+
+
+class Session:
+    """A unit of work on a database for programs without `await`: `with Session("sqlite:///app.db") as session`.
+
+    It is an AsyncSession that runs on an event loop of its own, in a thread that all sync sessions of the process
+    share; the caller waits. Its methods have the same names and meanings. References and collections load when they
+    are first read, each together with its siblings. It works in any thread, for one thread at a time.
+
+    Args:
+        database: A Database, an Adapter or a DSN; the configured one, or CORMORANT_DSN's, if none is given.
+        dsn: A DSN, in the place of `database`.
+        connection_config: A ConnectionConfig, in the place of `database`.
+        autocommit: Make every flush a transaction of its own; the configuration's setting if not given.
+        isolation: The isolation level of its transactions.
+        read_only: Its transactions refuse writes.
+
+    Example:
+        >>> with Session("sqlite:///app.db") as session:
+        ...     for article in session.query(Article).filter(Article.views > 3):
+        ...         print(article.author.name)      # one more statement for all authors
+    """
+
+    def __init__(
+        self,
+        database: Database | Adapter | str | None = None,
+        *,
+        dsn: str | None = None,
+        connection_config: ConnectionConfig | None = None,
+        autocommit: bool | None = None,
+        isolation: IsolationLevel | None = None,
+        read_only: bool = False,
+    ) -> None:
+        self._session = LoopSession(
+            database,
+            dsn=dsn,
+            connection_config=connection_config,
+            autocommit=autocommit,
+            isolation=isolation,
+            read_only=read_only,
+        )
+
+    @property
+    def database(self) -> Database:
+        """The database it works on."""
+        return self._session.source
+
+    # ---- life
+
+    def __enter__(self) -> Self:
+        self._session.enter()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._session.wait(self._session.__aexit__, kind, error, traceback)
+
+    def close(self) -> None:
+        """Rolls back what is not committed and ends the session; a second call does nothing."""
+        if self._session.is_open:
+            self._session.wait(self._session.close)
+
+    # ---- reading
+
+    @overload
+    def query(self, source: type[M]) -> SyncQuerySet[M]: ...
+    @overload
+    def query(self, source: Collection[M]) -> SyncQuerySet[M]: ...
+    @overload
+    def query(self, source: type[Q]) -> Q: ...
+    def query(self, source: Any) -> Any:
+        """Starts a query of a model's objects, or of a collection's; a SyncQuerySet subclass may stand for its model.
+
+        Example:
+            >>> session.query(Article).filter(Article.views > 3).all()
+            >>> session.query(author.articles).filter(Article.views > 3).count()
+        """
+        return sync_query(source, self._session)
+
+    def get(self, model: type[M], key: Any) -> M | None:
+        """Gives the object of a primary key, or None; one that is known is given without a query."""
+        return self._session.wait(self._session.get, model, key)
+
+    def get_one(self, model: type[M], key: Any) -> M:
+        """Gives the object of a primary key.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+        return self._session.wait(self._session.get_one, model, key)
+
+    def get_many(self, model: type[M], keys: Iterable[Any]) -> list[M]:
+        """Gives the objects of several keys, in the keys' order, in one query; missing ones are left out."""
+        # what the caller's generator does, it does in the caller's thread
+        return self._session.wait(self._session.get_many, model, list(keys))
+
+    def refresh(self, *objects: Model) -> None:
+        """Reads objects again, over what they hold.
+
+        Raises:
+            StaleObjectError: An object has changes that would be lost, or its row is gone.
+        """
+        self._session.wait(self._session.refresh, *objects)
+
+    # ---- changing
+
+    def add(self, *objects: Model) -> None:
+        """Takes new objects in, and the new objects they are related to; written at the next flush.
+
+        Raises:
+            ForeignInstanceError: An object belongs to another session.
+        """
+        self._session.add(*objects)
+
+    def create(self, model: Callable[P, M], *args: P.args, **kwargs: P.kwargs) -> M:
+        """Makes an object, adds it and flushes.
+
+        Example:
+            >>> ada = session.create(Author, name="Ada")    # INSERT ... RETURNING "id"
+        """
+        instance = model(*args, **kwargs)
+        self.add(instance)
+        self.flush()
+        return instance
+
+    def delete(self, *objects: Model) -> None:
+        """Marks objects' rows for deletion at the next flush."""
+        self._session.delete(*objects)
+
+    def expunge(self, *objects: Model) -> None:
+        """Takes objects out of the session; what was pending for them is forgotten."""
+        self._session.expunge(*objects)
+
+    def clear(self) -> None:
+        """Takes every object out of the session; what is pending is forgotten."""
+        self._session.clear()
+
+    def flush(self) -> None:
+        """Writes what is pending: inserts, updates, links, deletes, in one transaction."""
+        self._session.wait(self._session.flush)
+
+    # ---- transactions
+
+    def transaction(
+        self, *, isolation: IsolationLevel | None = None, read_only: bool = False, deferrable: bool = False
+    ) -> SyncTransaction:
+        """Opens a transaction; inside one, a savepoint.
+
+        Args:
+            isolation: The isolation level; only for the outermost transaction.
+            read_only: Refuse writes.
+            deferrable: Wait for a snapshot that cannot fail; for serializable read-only transactions.
+
+        Example:
+            >>> with session.transaction():      # BEGIN, or SAVEPOINT
+            ...     article.views += 1
+        """
+        made = self._session.transaction(isolation=isolation, read_only=read_only, deferrable=deferrable)
+        return SyncTransaction(self._session, made)
+
+    def begin(
+        self, *, isolation: IsolationLevel | None = None, read_only: bool = False, deferrable: bool = False
+    ) -> SyncTransaction:
+        """Opens a transaction that `commit()` or `rollback()` ends."""
+        begin = self._session.begin
+        made = self._session.wait(begin, isolation=isolation, read_only=read_only, deferrable=deferrable)
+        return SyncTransaction(self._session, made)
+
+    def commit(self) -> None:
+        """Writes what is pending and commits; nothing is forgotten or expired."""
+        self._session.wait(self._session.commit)
+
+    def rollback(self) -> None:
+        """Undoes everything since the last commit, in the database and in the objects."""
+        self._session.wait(self._session.rollback)
+
+    # ---- raw SQL
+
+    def execute(
+        self, sql: LiteralString | Fragment, params: Mapping[str, Any] | None = None, *, write: bool | None = None
+    ) -> Result:
+        """Runs SQL of your own, with `:name` for parameters on every database.
+
+        Args:
+            sql: A literal; `text(...)` for text that was built.
+            params: The values by name.
+            write: Whether it may write; told from its first word otherwise. What writes opens a transaction.
+
+        Example:
+            >>> rows = session.execute("select id from author where name = :name", {"name": "Ada"})
+        """
+        return self._session.wait(self._session.execute, sql, params, write=write)
+
+    # ---- what is going on
+
+    @property
+    def new(self) -> AbstractCollection[Model]:
+        """The objects that the next flush inserts."""
+        return self._session.new
+
+    @property
+    def dirty(self) -> AbstractCollection[Model]:
+        """The objects with changed columns."""
+        return self._session.dirty
+
+    @property
+    def deleted(self) -> AbstractCollection[Model]:
+        """The objects whose rows the next flush deletes."""
+        return self._session.deleted
+
+    @property
+    def identity_map(self) -> IdentityMap:
+        """The instances it holds."""
+        return self._session.identity_map
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open."""
+        return self._session.in_transaction
+
+    def query_stats(self) -> list[StatementStats]:
+        """Gives the session's statement shapes, the costliest first; after its block, those of the last one."""
+        return self._session.query_stats()
+
+    def reset_query_stats(self) -> None:
+        """Forgets the statements counted so far."""
+        self._session.reset_query_stats()

@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from cormorant.adapters.postgresql import PostgresAdapter
     from cormorant.adapters.sqlite import SQLiteAdapter
     from cormorant.database import Database, configure
+    from cormorant.models.alias import alias
     from cormorant.models.collections import Collection
     from cormorant.models.constraints import TableArg, check, index, unique
     from cormorant.models.fields import Mapped, field, generated
@@ -75,11 +76,14 @@ if TYPE_CHECKING:
     from cormorant.query.predicates import Q
     from cormorant.query.queryset import Manager, QuerySet
     from cormorant.query.rows import Rows
+    from cormorant.query.subquery import Cte, Subquery, exists
     from cormorant.sql import types
     from cormorant.sql.columns import Column
     from cormorant.sql.expr import Expr
     from cormorant.sql.functions import func
     from cormorant.sql.raw import text
+    from cormorant.sync.queryset import SyncQuerySet, SyncRows
+    from cormorant.sync.session import Session, SyncTransaction
 
 __version__ = "0.1.0"
 """The version of the package."""
@@ -90,6 +94,7 @@ _ROOMS = {
     "cormorant.adapters.base": "Adapter",
     "cormorant.adapters.config": "ConnectionConfig",
     "cormorant.database": "Database configure",
+    "cormorant.models.alias": "alias",
     "cormorant.models.collections": "Collection",
     "cormorant.models.constraints": "TableArg check index unique",
     "cormorant.models.fields": "Mapped field generated",
@@ -104,10 +109,13 @@ _ROOMS = {
     "cormorant.query.predicates": "Q",
     "cormorant.query.queryset": "Manager QuerySet",
     "cormorant.query.rows": "Rows",
+    "cormorant.query.subquery": "Cte Subquery exists",
     "cormorant.sql.columns": "Column",
     "cormorant.sql.functions": "func",
     "cormorant.sql.expr": "Expr",
     "cormorant.sql.raw": "text",
+    "cormorant.sync.queryset": "SyncQuerySet SyncRows",
+    "cormorant.sync.session": "Session SyncTransaction",
 }
 _ADAPTERS = {"PostgresAdapter": "postgresql", "SQLiteAdapter": "sqlite"}
 _WHERE = {name: room for room, names in _ROOMS.items() for name in names.split()}
@@ -152,6 +160,7 @@ __all__ = [
     "ConnectionConfig",
     "ConnectionLost",
     "CormorantError",
+    "Cte",
     "DataError",
     "Database",
     "DatabaseError",
@@ -191,6 +200,7 @@ __all__ = [
     "Rows",
     "SQLiteAdapter",
     "SerializationError",
+    "Session",
     "SessionClosedError",
     "SessionError",
     "SessionNotEntered",
@@ -198,7 +208,11 @@ __all__ = [
     "StaleObjectError",
     "StatementError",
     "StatementStats",
+    "Subquery",
     "SyncInLoopError",
+    "SyncQuerySet",
+    "SyncRows",
+    "SyncTransaction",
     "TableArg",
     "Transaction",
     "TransactionError",
@@ -209,9 +223,11 @@ __all__ = [
     "UnsavedError",
     "ValidationError",
     "WrongType",
+    "alias",
     "check",
     "configure",
     "errors",
+    "exists",
     "field",
     "foreign_key",
     "func",

@@ -31,6 +31,8 @@ from cormorant.query.planner import QueryPlan, plan
 from cormorant.query.spec import QuerySpec
 from cormorant.sql.ddl import Operation
 from cormorant.sql.expr import Binds
+from cormorant.sql.joins import homes_in, homes_of
+from cormorant.sql.selects import Select
 from cormorant.sql.statements import Delete, Write
 from cormorant.sql.types import SqlType
 
@@ -214,6 +216,7 @@ class Database:
         try:
             made = plan(spec)
             statement = made.statement
+            _refuse_parts_of_others(made, self.number, spec.info.name)
             compiled = self.dialect.compile(statement)
         except RecursionError:
             raise QueryError(
@@ -406,6 +409,16 @@ def _picks(sent: Binds, given: Binds) -> tuple[int, ...] | None:
     places = {id(bind): place for place, bind in enumerate(dict.fromkeys(given))}
     picks = tuple(places[id(bind)] for bind in sent)
     return None if picks == tuple(range(len(places))) else picks
+
+
+def _refuse_parts_of_others(made: QueryPlan, number: int, name: str) -> None:
+    statement = made.statement
+    homes = homes_of(statement) if isinstance(statement, Select) else homes_in(statement.expressions)
+    if any(home != number for home in homes):
+        raise QueryError(
+            f"the query of {name} holds a query that was made for another database",
+            hint="run that one first, and pass its values: .in_([...])",
+        )
 
 
 def _shape_of(made: QueryPlan) -> RowShape:

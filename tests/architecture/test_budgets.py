@@ -15,6 +15,7 @@ METHODS_CAP, FACE_CAP = 20, 50
 # What users hold in their hands has a method for each thing they can do; compilers have one for each node.
 FACES = {
     "AsyncSession",
+    "Builder",
     "Collection",
     "Database",
     "Expr",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from cormorant import Database, Model, QuerySet
+from cormorant import Database, Model, QuerySet, SessionNotEntered
 from cormorant.query.builder import Builder
 from cormorant.query.spec import QuerySpec
 
@@ -20,7 +20,11 @@ class Recorder:
 
     def __init__(self) -> None:
         self.specs: list[QuerySpec] = []
-        self.database = DATABASES["sqlite"]
+
+    @property
+    def database(self) -> Database:
+        # the same query is compiled for both
+        raise SessionNotEntered("no session")
 
     async def fetch(self, spec: QuerySpec) -> list[Any]:
         self.specs.append(spec)

@@ -18,6 +18,7 @@ from cormorant.sql import types as t
 from cormorant.sql.columns import Assignment
 from cormorant.sql.compiler import Compiler
 from cormorant.sql.ddl import ColumnDef, Table
+from cormorant.sql.selects import Select
 from cormorant.sql.statements import InsertMode
 
 NOW = "strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000+00:00'"
@@ -42,6 +43,20 @@ class SQLiteCompiler(Compiler):
         last = " NULLS LAST" if self.nullable(order.expr) else ""
         first = " NULLS FIRST" if self.nullable(order.expr) else ""
         return f"{sql} DESC{first}" if order.descending else f"{sql}{last}"
+
+    def need_lateral(self) -> None:
+        raise CompileError(
+            "SQLite has no LATERAL: a subquery in FROM cannot read what is joined before it",
+            hint="use a value (.as_expr()), a condition (exists(...)), or a window function in a plain subquery",
+        )
+
+    def distinct_clause(self, select: Select) -> str:
+        if select.distinct_on:
+            raise CompileError(
+                "SQLite has no DISTINCT ON",
+                hint="keep the rows whose func.row_number().over(partition_by=..., order_by=...) is 1, in a subquery",
+            )
+        return super().distinct_clause(select)
 
     def limit_clause(self, select: Any) -> str:
         if select.limit is None and select.offset is not None:

@@ -51,7 +51,7 @@ class Path:
         self._relation = relation
         self._info: ModelInfo = relation.target
         self._parent = parent
-        self._source = relation.source_from(parent)
+        self._source: Source = relation.source_from(parent)
         self._optional = optional
 
     def __repr__(self) -> str:
@@ -63,18 +63,21 @@ class Path:
             return self._column(name)
         if name in info.relation_specs:
             relation = info.relation(name)
-            optional = self._optional or self._relation.nullable
+            optional = self._may_be_none()
             if relation.kind in ("to_one", "reverse_one"):
                 return Path(relation, self._source, optional=optional)
             return ManyExpr[Any](relation, self._source, nullable=optional)
         return self._of_class(name)
+
+    def _may_be_none(self) -> bool:
+        return self._optional or self._relation.nullable
 
     def _column(self, name: str) -> Column[Any]:
         relation = self._relation
         if relation.kind == "to_one" and name in relation.remote:
             local = relation.local[relation.remote.index(name)]
             return relation.owner.column_from(self._parent, local, nullable=self._optional)
-        return self._info.column_from(self._source, name, nullable=self._optional or relation.nullable)
+        return self._info.column_from(self._source, name, nullable=self._may_be_none())
 
     def _of_class(self, name: str) -> Any:
         """Binds a classmethod or a hybrid of the target to this path."""
@@ -104,9 +107,14 @@ class Path:
         """The model that the path leads to."""
         return self._info
 
+    @property
+    def __source__(self) -> Source:
+        """What its columns are read from."""
+        return self._source
+
     def __entity__(self) -> tuple[ModelInfo, tuple[Column[Any], ...], bool]:
         """What selecting the relation itself gives: the model, its columns, and whether there may be none."""
-        optional = self._optional or self._relation.nullable
+        optional = self._may_be_none()
         columns = tuple(self._info.column_from(self._source, name, nullable=optional) for name in self._info.fields)
         return self._info, columns, optional
 

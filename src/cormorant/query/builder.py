@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeAlias, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, Concatenate, ParamSpec, Self, TypeAlias, TypeVar
 
+from cormorant._internal.narrowing import narrower
 from cormorant.errors import WrongType
 from cormorant.models.paths import Path
+from cormorant.query.joining import combined, join_of
+from cormorant.query.planner import select_of
 from cormorant.query.predicates import Q, conditions_of
-from cormorant.query.protocols import Executor
+from cormorant.query.protocols import Executor, home_of
 from cormorant.query.spec import QuerySpec
+from cormorant.query.subquery import Cte, Subquery, cte_of, cte_source, recursive_cte, scalar_of, subquery_of
 from cormorant.sql.expr import Bind, Binds, Comparison, Expr, Order, gather, is_expr
 from cormorant.sql.functions import as_expr
 from cormorant.sql.nodes import IsNotTrue, Logical
+from cormorant.sql.selectable import Selectable
+from cormorant.sql.selects import Join, Select, SetWord
 from cormorant.sql.types import BIG_INTEGER
 
 R = TypeVar("R")
@@ -21,7 +27,7 @@ P = ParamSpec("P")
 Condition: TypeAlias = "Expr[bool | None] | Q"
 
 
-class Builder(Generic[R]):
+class Builder(Selectable[R]):
     """Everything that gives a new query. A query never changes."""
 
     __slots__ = ("_executor", "_spec")
@@ -90,9 +96,83 @@ class Builder(Generic[R]):
         parts = conditions_of(self._spec.info, conditions, {})
         return self._with(("having", *(part.key for part in parts)), gather(parts), having=self._spec.having + parts)
 
-    def distinct(self) -> Self:
-        """Drops rows that are equal to another one."""
-        return self._with(("distinct",), distinct=True)
+    def distinct(self, *on: Expr[Any] | type[Any]) -> Self:
+        """Drops rows that are equal to another one, or to another one in `on`: the first by the order is kept.
+
+        `on` is PostgreSQL's DISTINCT ON; the order must begin with the same expressions.
+        """
+        if not on:
+            return self._with(("distinct",), distinct=True)
+        parts = tuple(_sort_key("distinct", key) for key in on)
+        return self._with(("distinct on", *(part.key for part in parts)), gather(parts), distinct_on=parts)
+
+    def join(self, target: type[Any] | Subquery, *on: Condition) -> Self:
+        """Joins a model, an alias, a relation or a subquery; rows without a partner are left out.
+
+        Args:
+            target: What is joined. A relation (`Article.author`) brings its own condition.
+            on: The conditions; between two models with one relation they may be left out.
+
+        Raises:
+            QueryError: It is joined already, or the condition is missing and not obvious.
+
+        Example:
+            >>> boss = alias(Country)
+            >>> session.query(Country).join(boss, boss.code == Country.parent.code)
+            ... # FROM "country" JOIN "country" AS "country_2" ON "country_2"."code" = "country"."parent_code"
+        """
+        return self._joined(join_of(self._spec, target, on, outer=False))
+
+    def outer_join(self, target: type[Any] | Subquery, *on: Condition) -> Self:
+        """Joins like `join`; rows without a partner stay, and have None in its place."""
+        return self._joined(join_of(self._spec, target, on, outer=True))
+
+    def _joined(self, join: Join) -> Self:
+        return self._with(("join", join.key), join.binds, joins=(*self._spec.joins, join))
+
+    def with_(self, *ctes: Cte) -> Self:
+        """Has common table expressions run although the query reads nothing of them."""
+        sources = tuple(cte_source(cte) for cte in ctes)
+        binds = tuple(bind for source in sources for bind in source.binds)
+        key = ("with", *(source.shape for source in sources))
+        return self._with(key, binds, ctes=(*self._spec.ctes, *sources))
+
+    def union(self, *others: Builder[R], all: bool = False) -> Self:
+        """Gives the rows of this query and of others, each once.
+
+        What follows, `order_by` and `limit` for instance, is about all rows together, and sees what is selected.
+
+        Args:
+            others: Queries that give the same kind of rows.
+            all: Keep rows that are equal.
+
+        Raises:
+            QueryError: The rows do not go together.
+
+        Example:
+            >>> session.query(A).values(A.id).union(session.query(B).values(B.id)).order_by(A.id)
+            ... # SELECT "a"."id" FROM (SELECT "a"."id" FROM "a" UNION SELECT "b"."id" FROM "b") AS "a"
+            ... # ORDER BY "a"."id"
+        """
+        return self._combined("UNION ALL" if all else "UNION", others)
+
+    def intersect(self, *others: Builder[R]) -> Self:
+        """Gives the rows that are in this query and in each other one."""
+        return self._combined("INTERSECT", others)
+
+    def except_(self, *others: Builder[R]) -> Self:
+        """Gives the rows of this query that are in none of the others."""
+        return self._combined("EXCEPT", others)
+
+    def _combined(self, word: SetWord, others: Sequence[Builder[R]]) -> Self:
+        for other in others:
+            if not is_builder(other):
+                raise WrongType(f"{word} takes queries, not {other!r} ({type(other).__name__})")
+        queries: list[Builder[Any]] = [self, *others]
+        new = object.__new__(type(self))
+        new._executor = self._executor
+        new._spec = combined(word, [(query._spec, home_of(query._executor)) for query in queries])
+        return new
 
     def limit(self, count: int) -> Self:
         """Gives at most so many rows."""
@@ -104,9 +184,68 @@ class Builder(Generic[R]):
         bind = _count_bind("offset", count)
         return self._with(("offset",), (bind,), offset=bind)
 
+    # ---- inside other queries
+
+    def as_select(self) -> Select:
+        """Gives the query as a part of another one."""
+        return select_of(self._spec, home=home_of(self._executor))
+
+    def as_expr(self) -> Expr[R]:
+        """Gives a query of one column as a value in another query, whose columns it may read.
+
+        Raises:
+            QueryError: It has several columns.
+
+        Example:
+            >>> own = session.query(Article).filter(Article.author.id == Author.id)
+            >>> newest = own.scalars(func.max(Article.created))
+            >>> session.query(Author).annotate(newest.as_expr())
+            ... # SELECT ..., (SELECT max("articles"."created") FROM "articles" WHERE ...) FROM "author"
+        """
+        return scalar_of(self.as_select())
+
+    def subquery(self, name: str | None = None, *, lateral: bool = False) -> Subquery:
+        """Gives the query as a table that others join, and read by what it selects: `per[total]`.
+
+        Args:
+            name: Its name in SQL; "subquery" if none is given.
+            lateral: It may read the columns of what is joined before it; PostgreSQL has that, SQLite has not.
+        """
+        return subquery_of(self.as_select(), name, lateral=lateral)
+
+    def cte(
+        self,
+        name: str,
+        *,
+        recursive: Callable[[Cte], Selectable[Any]] | None = None,
+        distinct: bool = False,
+        materialized: bool | None = None,
+    ) -> Cte:
+        """Gives the query as a common table expression, which others join as they join a subquery.
+
+        Args:
+            name: Its name in SQL.
+            recursive: Gives, for the rows found so far, the query of those that follow from them.
+            distinct: Leave out rows that were found before, which also ends rings; for recursive ones.
+            materialized: Whether the database computes it once on its own; it decides itself if not told.
+
+        Example:
+            >>> top = session.query(Node).filter(Node.parent == None).values(Node.id)
+            >>> tree = top.cte("tree", recursive=lambda tree: session.query(Node)
+            ...     .join(tree, tree[Node.id] == Node.parent.id).values(Node.id))
+            >>> session.query(Node).join(tree, tree[Node.id] == Node.id)
+            ... # WITH RECURSIVE "tree"("id") AS (SELECT ... UNION ALL SELECT ...) SELECT ... JOIN "tree" ON ...
+        """
+        if recursive is None:
+            return cte_of(self.as_select(), name, materialized=materialized)
+        return recursive_cte(self.as_select(), name, recursive, distinct=distinct)
+
     def pipe(self, function: Callable[Concatenate[Self, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Gives `function(query, ...)`, so that functions over queries can be chained like methods."""
         return function(self, *args, **kwargs)
+
+
+is_builder: Callable[[object], bool] = narrower(Builder)
 
 
 def as_order(key: Any) -> Order:

@@ -17,7 +17,7 @@ from cormorant.sql.functions import func
 from cormorant.sql.joins import implied_joins, tables_in, tables_of
 from cormorant.sql.nodes import InSelect
 from cormorant.sql.selects import Select
-from cormorant.sql.sources import Source, SubquerySource
+from cormorant.sql.sources import Source, SubquerySource, root_of
 from cormorant.sql.statements import DeleteWhere, UpdateWhere
 
 Selected: TypeAlias = "tuple[ModelInfo, int, bool] | tuple[int, t.SqlType]"
@@ -65,9 +65,8 @@ def select_of(spec: QuerySpec, *, home: int | None = None) -> Select:
     return replace(_select(spec, _selected(spec)[0]), home=home)
 
 
-def named_select(spec: QuerySpec, *, home: int | None = None) -> Select:
-    """Gives a query as a statement whose columns all have names of their own, to be read from outside."""
-    select = select_of(spec, home=home)
+def named(select: Select) -> Select:
+    """Gives a statement whose columns all have names of their own, to be read from outside."""
     return replace(select, columns=with_names(select.columns))
 
 
@@ -103,6 +102,7 @@ def _selected(spec: QuerySpec) -> tuple[tuple[Expr[Any], ...], list[Selected]]:
     """Gives the SELECT list and what its columns make up."""
     if spec.columns is None:
         return spec.info.entity, [(spec.info, 0, False)]
+    outer = {join.source.key for join in spec.joins if join.outer}
     columns: list[Expr[Any]] = []
     parts: list[Selected] = []
     for item in spec.columns:
@@ -111,6 +111,7 @@ def _selected(spec: QuerySpec) -> tuple[tuple[Expr[Any], ...], list[Selected]]:
             columns.append(item)
         else:
             info, entity, optional = _entity(item)
+            optional = optional or root_of(entity[0].source).key in outer
             parts.append((info, len(columns), optional))
             columns += entity
     return tuple(columns), parts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from cormorant.errors import ConfigurationError, SessionError
 from cormorant.query.spec import QuerySpec
 
 
@@ -31,3 +32,11 @@ class Executor(Protocol):
     async def write(self, spec: QuerySpec) -> int:
         """Runs an UPDATE or DELETE by conditions and gives the number of rows."""
         ...
+
+
+def home_of(executor: Executor) -> int | None:
+    """Gives the number of the database that queries run on; None where that is told only when they run."""
+    try:
+        return executor.database.number
+    except (SessionError, ConfigurationError):
+        return None

@@ -10,17 +10,14 @@ from typing_extensions import TypeVar
 from cormorant.errors import MultipleResultsError, NotFoundError
 from cormorant.query.builder import Builder
 from cormorant.query.into import row_maker
-from cormorant.query.planner import select_of
 from cormorant.query.selection import column_names
 from cormorant.query.spec import Mode, QuerySpec
-from cormorant.sql.selectable import Selectable
-from cormorant.sql.selects import Select
 
 R = TypeVar("R")
 D = TypeVar("D")
 
 
-class Terminals(Builder[R], Selectable[R]):
+class Terminals(Builder[R]):
     """What runs a query."""
 
     __slots__ = ()
@@ -88,10 +85,6 @@ class Terminals(Builder[R], Selectable[R]):
     async def exists(self) -> bool:
         """Whether there is a row; reads at most one."""
         return bool(await self._executor.fetch(in_mode(self._at_most(1)._spec, "exists")))
-
-    def as_select(self) -> Select:
-        """Gives the query as a part of another one."""
-        return select_of(self._spec)
 
 
 class Rows(Terminals[R]):

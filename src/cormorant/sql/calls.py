@@ -77,17 +77,24 @@ class Exists(Expr[bool]):
     Args:
         select: The inner statement.
         links: Pairs of (column of the inner statement, expression of the outer one) that must be equal.
+        nullable: A value that there may be none of.
     """
 
-    __slots__ = ("links", "select")
+    __slots__ = ("_nullable", "links", "select")
     word = "exists"
 
     def __init__(
-        self, select: SelectLike, links: tuple[tuple[Column[Any], Expr[Any]], ...] = (), *, type_: t.SqlType = t.BOOLEAN
+        self,
+        select: SelectLike,
+        links: tuple[tuple[Column[Any], Expr[Any]], ...] = (),
+        *,
+        type_: t.SqlType = t.BOOLEAN,
+        nullable: bool = False,
     ) -> None:
         self.select: SelectLike = select
         self.links: tuple[tuple[Column[Any], Expr[Any]], ...] = links
         self.type = type_
+        self._nullable = nullable
         self.key: Key = (self.word, select.key, *((inner.key, outer.key) for inner, outer in links))
         self.binds: Binds = select.binds + gather(tuple(outer for _, outer in links))
 
@@ -97,7 +104,7 @@ class Exists(Expr[bool]):
 
     @property
     def nullable(self) -> bool:
-        return False
+        return self._nullable
 
 
 class ScalarSelect(Exists):

@@ -140,6 +140,25 @@ def tables_of(select: SelectLike) -> Iterator[str]:
         yield from tables_in(part.expressions)
 
 
+def homes_of(select: SelectLike) -> Iterator[int]:
+    """Gives the numbers of the databases that the parts of a statement were made for."""
+    for part in parts_of(select):
+        if part.home is not None:
+            yield part.home
+        for source in (*part.sources, *part.ctes):
+            if isinstance(source, (SubquerySource, CteSource)):
+                yield from homes_of(source.select)
+        yield from homes_in(part.expressions)
+
+
+def homes_in(expressions: Iterable[Expr[Any]]) -> Iterator[int]:
+    """Gives the numbers of the databases that queries inside expressions were made for."""
+    for part in expressions:
+        for node in visible(part, {}):
+            if isinstance(node, (Exists, InSelect)):
+                yield from homes_of(node.select)
+
+
 def tables_in(expressions: Iterable[Expr[Any]]) -> Iterator[str]:
     """Gives the tables that expressions read."""
     for part in expressions:

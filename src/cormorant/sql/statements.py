@@ -113,9 +113,14 @@ class UpdateWhere:
         return ("update where", self.source.key, sets, tuple(expr.key for expr in self.where))
 
     @property
+    def expressions(self) -> tuple[Expr[Any], ...]:
+        """Every expression the statement is made of."""
+        return (*(item.value for item in self.assignments), *self.where)
+
+    @property
     def binds(self) -> Binds:
         """The values, in the order of the parts."""
-        return gather((*(item.value for item in self.assignments), *self.where))
+        return gather(self.expressions)
 
 
 @dataclass(frozen=True)
@@ -130,6 +135,11 @@ class DeleteWhere:
     def key(self) -> Key:
         """The statement's shape."""
         return ("delete where", self.source.key, tuple(expr.key for expr in self.where))
+
+    @property
+    def expressions(self) -> tuple[Expr[Any], ...]:
+        """Every expression the statement is made of."""
+        return self.where
 
     @property
     def binds(self) -> Binds:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import enum
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
+from weakref import ref
 
 from cormorant.errors import NotLoadedError, SessionClosedError, SessionNotEntered, UnsavedError
 
@@ -80,18 +81,20 @@ class Origin:
         owner: The session state.
         number: Counts the owner's statements; a row never overwrites what a later one brought.
         pending: The instances were added and have no row yet.
-        beside: For a reference, the origin of the object it was read from, and the relation: its siblings.
+        beside: For a reference, the object it was read from, and the relation: those that came with that object,
+            when the reference is loaded, hold its siblings.
     """
 
     __slots__ = ("beside", "number", "owner", "pending")
 
     def __init__(
-        self, owner: Owner, number: int, *, pending: bool = False, beside: tuple[Origin, RelationInfo] | None = None
+        self, owner: Owner, number: int, *, pending: bool = False, beside: tuple[Model, RelationInfo] | None = None
     ) -> None:
         self.owner: Owner = owner
         self.number: int = number
         self.pending: bool = pending
-        self.beside: tuple[Origin, RelationInfo] | None = beside
+        # weakly: who holds a reference alone does not hold what it was read from
+        self.beside: tuple[ref[Model], RelationInfo] | None = None if beside is None else (ref(beside[0]), beside[1])
 
 
 class NoOwner:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Protocol
+from weakref import ref
 
 from cormorant.errors import NotFoundError, StaleObjectError
 from cormorant.models.collections import Collection
 from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
-from cormorant.models.state import MISSING, is_ghost, is_set, key_of, value_or_missing
+from cormorant.models.state import MISSING, bare_key, is_ghost, is_set, key_of, value_or_missing
 from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.unit_of_work import UnitOfWork
 from cormorant.query.spec import QuerySpec
@@ -66,15 +67,22 @@ def _sibling_keys(reader: Reader, instance: Model) -> Iterable[Any]:
     origin = instance.__orm_origin__
     if origin is None or origin.beside is None:
         return
-    source, relation = origin.beside
-    known = reader.identity.of(relation.target)
-    for sibling in siblings(reader, relation.owner, source):
-        key = tuple(value_or_missing(sibling, name) for name in relation.local)
-        if None not in key and MISSING not in key:
-            single = key[0] if len(key) == 1 else key
-            target = known.get(single)
-            if target is None or is_ghost(target):
-                yield single
+    known = reader.identity.of(type(instance).__info__)
+    for holder, relation in _holders(reader, origin.beside):
+        key = bare_key(tuple(value_or_missing(holder, name) for name in relation.local))
+        target = known.get(key)
+        if target is None or is_ghost(target):
+            yield key
+
+
+def _holders(reader: Reader, beside: tuple[ref[Model], RelationInfo]) -> Iterator[tuple[Model, RelationInfo]]:
+    """Gives the objects that came with the one a reference was read from, and point to something."""
+    first, relation = beside[0](), beside[1]
+    # by now it may have come again, with others
+    origin = None if first is None else first.__orm_origin__
+    for holder in () if origin is None else siblings(reader, relation.owner, origin):
+        if all(value_or_missing(holder, name) not in (None, MISSING) for name in relation.local):
+            yield holder, relation
 
 
 def siblings(reader: Reader, info: ModelInfo, origin: Any) -> list[Any]:
@@ -82,10 +90,19 @@ def siblings(reader: Reader, info: ModelInfo, origin: Any) -> list[Any]:
     return [instance for instance in reader.identity.of(info).values() if instance.__orm_origin__ is origin]
 
 
+def _owners_beside(reader: Reader, instance: Model) -> list[Any]:
+    """Gives the objects that came with an instance: from its statement, or as references of what it was read from."""
+    origin = instance.__orm_origin__
+    found = siblings(reader, type(instance).__info__, origin)
+    if origin is not None and origin.beside is not None:
+        found += [getattr(holder, relation.name) for holder, relation in _holders(reader, origin.beside)]
+    return found
+
+
 async def load_collections(reader: Reader, instance: Model, relation: RelationInfo) -> None:
     """Loads a to-many relation of an object and of its siblings that have not loaded it, in one query."""
     owners = {key_of(instance): instance}
-    for sibling in siblings(reader, relation.owner, instance.__orm_origin__):
+    for sibling in _owners_beside(reader, instance):
         collection: Collection[Any] = getattr(sibling, relation.name)
         if not collection.is_loaded:
             owners[key_of(sibling)] = sibling
@@ -147,7 +164,8 @@ def _near_columns(relation: RelationInfo) -> list[Column[Any]]:
     if link is None:
         return [target.column(name) for name in relation.remote]
     on = tuple(zip((column.name for column in target.key_columns), link.far, strict=True))
-    source = JoinSource(target.source, f"{relation.name}_link", link.table, on, optional=False)
+    name = f"{relation.name}_link"
+    source = JoinSource(target.source, name, link.table, on, optional=False, entity=link.through)
     pairs = zip(link.near, relation.owner.key_columns, strict=True)
     return [Column(source, name, key.type, nullable=False, owner=f"{relation.place}.{name}") for name, key in pairs]
 

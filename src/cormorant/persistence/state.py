@@ -173,8 +173,7 @@ class SessionState:
         found: Model | None = known.get(key)
         if found is None:
             values = (key,) if len(info.key_attributes) == 1 else key
-            siblings = None if beside.__orm_origin__ is None else (beside.__orm_origin__, relation)
-            origin = Origin(self, 0, beside=siblings)
+            origin = Origin(self, 0, beside=(beside, relation))
             found = new_ghost(info, dict(zip(info.key_attributes, values, strict=True)), origin)
             if not self.closed:
                 known[key] = found

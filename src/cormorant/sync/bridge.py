@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 from contextvars import copy_context
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
+from weakref import WeakSet
 
 from cormorant._internal import frames
 from cormorant.database import Database
@@ -118,19 +119,18 @@ class LoopSession(AsyncSession):
         return True
 
 
-_warned = False
+_warned: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
 
 
 def _warn_on_a_loop() -> None:
-    """Warns once if the calling thread runs an event loop, which stands still meanwhile; a REPL has nothing to do."""
-    global _warned
-    if _warned or hasattr(sys, "ps1"):
-        return
+    """Warns once if the calling thread runs an event loop, which stands still meanwhile; in a REPL it has no work."""
     try:
-        asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
     except RuntimeError:
         return
-    _warned = True
+    if loop in _warned or hasattr(sys, "ps1"):
+        return
+    _warned.add(loop)
     frame = frames.frame_outside("cormorant.", "contextlib")
     warnings.warn_explicit(
         "a sync Session blocks the event loop that runs in this thread; use AsyncSession here",

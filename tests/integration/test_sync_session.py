@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Generator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, TypeVar
 
 import pytest
 
@@ -22,9 +24,23 @@ from cormorant.errors import (
 )
 from tests.support.newsroom import Label, Memo, Story, Writer, sent, words
 
+T = TypeVar("T")
 
-class ChangedMyMind(Exception):
-    """Leaves a block."""
+
+@contextmanager
+def undone(block: AbstractContextManager[T]) -> Generator[T]:
+    """Enters a session or a transaction, and leaves it by an exception that arrives here."""
+
+    class ChangedMyMind(Exception):
+        pass
+
+    try:
+        with block as entered:
+            yield entered
+            raise ChangedMyMind
+    except ChangedMyMind:
+        return
+    raise AssertionError("the exception was swallowed")
 
 
 # ---- the block
@@ -41,9 +57,8 @@ def test_leaving_commits(database: Database) -> None:
 
 
 def test_leaving_by_an_exception_rolls_back_and_lets_it_through(database: Database) -> None:
-    with pytest.raises(ChangedMyMind), Session(database) as session:
+    with undone(Session(database)) as session:
         ada = session.create(Writer, name="Ada")
-        raise ChangedMyMind
     with Session(database) as session:
         assert session.query(Writer).count() == 0
         # what was added has no row and may be added again
@@ -250,10 +265,9 @@ def test_blocks_nest(database: Database) -> None:
     with Session(database) as session:
         with session.transaction():
             ada = session.create(Writer, name="Ada")
-            with pytest.raises(ChangedMyMind), session.transaction():
+            with undone(session.transaction()):
                 ada.name = "Eve"
                 session.create(Writer, name="Bob")
-                raise ChangedMyMind
             assert ada.name == "Ada"
             with session.transaction() as inner:
                 assert inner is not None
@@ -298,14 +312,17 @@ def test_a_failed_block_refuses_to_go_on(database: Database) -> None:
     with Session(database) as session:
         session.create(Writer, name="Ada", email="a@x")
         session.commit()
-        with pytest.raises(TransactionFailedError), session.transaction():
-            with pytest.raises(UniqueViolation):
-                session.create(Writer, name="Eve", email="a@x")
-            with pytest.raises(TransactionFailedError) as refused:
-                session.query(Writer).count()
-            # the remedy is one that works here
-            assert "await" not in str(refused.value)
-            assert "async" not in str(refused.value)
+        block = session.transaction()
+        block.__enter__()
+        with pytest.raises(UniqueViolation):
+            session.create(Writer, name="Eve", email="a@x")
+        with pytest.raises(TransactionFailedError) as refused:
+            session.query(Writer).count()
+        # the remedy is one that works here
+        assert "await" not in str(refused.value)
+        assert "async" not in str(refused.value)
+        with pytest.raises(TransactionFailedError):
+            block.__exit__(None, None, None)
         assert session.query(Writer).count() == 1
 
 

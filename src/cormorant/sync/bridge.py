@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import warnings
 from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
 from contextvars import copy_context
 from functools import partial
+from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 from weakref import WeakSet
 
@@ -73,6 +76,18 @@ class LoopSession(AsyncSession):
         self.state().wait = self._wait_if_possible
         if self._portal is not None:
             self._portal.sessions.add(self)
+
+    def leave(
+        self,
+        block: AbstractAsyncContextManager[Any, None],
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Leaves the session, or a transaction of it; in a fork an exception just passes, the block is the parent's."""
+        forked = self._portal is not None and self._portal.pid != os.getpid()
+        if not (forked and error is not None):
+            self.wait(block.__aexit__, kind, error, traceback)
 
     def _no_state(self) -> Exception:
         if self._was_open:

@@ -37,8 +37,9 @@ class Closable(Protocol):
 class _Call(Generic[T]):
     """A coroutine on its way through the loop, and its answer for the thread that waits. Methods run on the loop."""
 
-    def __init__(self, function: Callable[[], Coroutine[Any, Any, T]], context: Context) -> None:
+    def __init__(self, portal: Portal, function: Callable[[], Coroutine[Any, Any, T]], context: Context) -> None:
         self.answer: Future[T] = Future()
+        self._portal = portal
         self._function = function
         self._context = context
         self._name = threading.current_thread().name
@@ -54,7 +55,9 @@ class _Call(Generic[T]):
 
     def _finish(self, task: asyncio.Task[T]) -> None:
         if task.cancelled():
-            self.answer.set_exception(asyncio.CancelledError())
+            # at the end only daemons are left to wait, and they end with the program
+            if not self._portal.is_ending:
+                self.answer.set_exception(asyncio.CancelledError())
         elif (error := task.exception()) is not None:
             self.answer.set_exception(error)
         else:
@@ -76,14 +79,15 @@ class Portal:
         self._twins: WeakKeyDictionary[Database, Database] = WeakKeyDictionary()
         self._connected: WeakSet[Database] = WeakSet()
         self._loop = asyncio.new_event_loop()
-        self._ending = False
+        self.is_ending = False
+        self._ended = False
         # a daemon, so that a program may end without saying so; `stop` ends it in good order
         self._thread = threading.Thread(target=self._run, name="cormorant-sync", daemon=True)
         self._thread.start()
         atexit.register(self.stop)
 
     def _run(self) -> None:
-        while not self._ending:
+        while not self._ended:
             try:
                 self._loop.run_forever()
             except (KeyboardInterrupt, SystemExit):
@@ -94,7 +98,7 @@ class Portal:
     @property
     def is_alive(self) -> bool:
         """Whether it can be called: not after its end, nor in a fork of the process that started it."""
-        return self.pid == os.getpid() and self._thread.is_alive() and not self._ending
+        return self.pid == os.getpid() and self._thread.is_alive() and not self._ended
 
     @property
     def is_here(self) -> bool:
@@ -114,7 +118,7 @@ class Portal:
             SessionClosedError: The coroutine was cancelled by somebody else.
         """
         self._check_alive()
-        call = _Call(function, context)
+        call = _Call(self, function, context)
         try:
             self._loop.call_soon_threadsafe(call.start, context=context)
             call.answer.exception()
@@ -135,7 +139,7 @@ class Portal:
     def _check_alive(self) -> None:
         if self.pid != os.getpid():
             raise SessionTaskError(
-                f"the session was opened by another process ({self.pid}), of which this one is a fork",
+                f"the session was opened by process {self.pid}, of which this one is a fork",
                 hint="open a session in the process that uses it",
             )
         if not self.is_alive:
@@ -172,8 +176,9 @@ class Portal:
         """Ends what is open, and the loop; the program's end calls it."""
         if not self.is_alive:
             return
+        self.is_ending = True
         self.run(self._end, Context())
-        self._ending = True
+        self._ended = True
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
 

@@ -44,7 +44,7 @@ class SyncTransaction:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._session.wait(self._transaction.__aexit__, kind, error, traceback)
+        self._session.leave(self._transaction, kind, error, traceback)
 
     def commit(self) -> None:
         """Commits a transaction that `begin()` opened."""
@@ -109,7 +109,7 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._session.wait(self._session.__aexit__, kind, error, traceback)
+        self._session.leave(self._session, kind, error, traceback)
 
     def close(self) -> None:
         """Rolls back what is not committed and ends the session; a second call does nothing."""

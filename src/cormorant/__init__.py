@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from cormorant.models.model import Model, ref
     from cormorant.models.paths import ManyExpr
     from cormorant.models.relations import Many, One, foreign_key, many_to_many, reverse
+    from cormorant.models.scopes import Scope
     from cormorant.observability.performance import StatementStats
     from cormorant.persistence.blocks import Transaction
     from cormorant.persistence.result import Result
@@ -101,6 +102,7 @@ _ROOMS = {
     "cormorant.models.hybrid": "hybrid",
     "cormorant.models.model": "Model ref",
     "cormorant.models.paths": "ManyExpr",
+    "cormorant.models.scopes": "Scope",
     "cormorant.models.relations": "Many One foreign_key many_to_many reverse",
     "cormorant.observability.performance": "StatementStats",
     "cormorant.persistence.result": "Result",
@@ -199,6 +201,7 @@ __all__ = [
     "ResultError",
     "Rows",
     "SQLiteAdapter",
+    "Scope",
     "SerializationError",
     "Session",
     "SessionClosedError",

@@ -25,6 +25,7 @@ from cormorant.hydration.shapes import EntityPart, Part, RowShape, ValuePart
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.registry import registry
+from cormorant.models.scopes import Scope, Scopes, values_of
 from cormorant.models.tables import create_operations, drop_operations
 from cormorant.observability.performance import PerformanceTracker, StatementStats
 from cormorant.query.planner import QueryPlan, plan
@@ -32,6 +33,7 @@ from cormorant.query.spec import QuerySpec
 from cormorant.sql.ddl import Operation
 from cormorant.sql.expr import Binds
 from cormorant.sql.joins import homes_in, homes_of
+from cormorant.sql.restrictions import Owner
 from cormorant.sql.selects import Select
 from cormorant.sql.statements import Delete, Write
 from cormorant.sql.types import SqlType
@@ -58,6 +60,7 @@ class PreparedQuery:
 
     Args:
         encoders: For each parameter its encoder or None; None if no parameter has one.
+        owners: Whose conditions the text holds beside the query's own.
         picks: For each parameter the place of its value in the query; None if they are in the query's order.
     """
 
@@ -66,6 +69,15 @@ class PreparedQuery:
     encoders: tuple[Encode | None, ...] | None
     loader: Loader
     tables: frozenset[str]
+    owners: tuple[Owner, ...] = ()
+
+    def arguments(self, spec: QuerySpec) -> list[Any]:
+        """Gives a query's values as the driver takes them, and after them those of default scopes."""
+        values = spec.values
+        if self.owners and spec.scopes is not None:
+            for condition in spec.scopes.conditions_of(self.owners):
+                values += values_of(condition.binds)
+        return self.encode(values)
 
     def encode(self, values: list[Any]) -> list[Any]:
         """Gives the values as the driver takes them."""
@@ -124,6 +136,7 @@ class Database:
     Args:
         source: A DSN, a ConnectionConfig or an Adapter.
         isolation: The isolation level of transactions that name none; the server's own otherwise.
+        scopes: Conditions that the queries of every session get by themselves: tenants, soft delete.
         pool_size: Connections at most, unless the DSN says it.
 
     Its `number` tells it from the program's other databases.
@@ -141,10 +154,13 @@ class Database:
         source: str | ConnectionConfig | Adapter,
         *,
         isolation: IsolationLevel | None = None,
+        scopes: Sequence[Scope[Any]] = (),
         pool_size: int | None = None,
         plans: int = PLANS,
     ) -> None:
         check_isolation(isolation)
+        Scopes(scopes)
+        self.scopes: tuple[Scope[Any], ...] = tuple(scopes)
         self.number: int = next(_numbers)
         self.adapter: Adapter = _adapter_of(source, pool_size)
         self.dialect: Dialect = self.adapter.dialect
@@ -152,6 +168,7 @@ class Database:
         self.isolation: IsolationLevel | None = isolation or self.config.isolation
         self.tracker: PerformanceTracker = PerformanceTracker()
         self._plans: LRU[Any, PreparedQuery] = LRU(plans)
+        self._scoped: LRU[Any, tuple[Owner, ...]] = LRU(plans)
         self._writes: LRU[Any, PreparedWrite] = LRU(plans)
         self._companions: list[Companion] = []
         self._closed = False
@@ -209,15 +226,25 @@ class Database:
     def prepare(self, spec: QuerySpec) -> PreparedQuery:
         """Gives a query's text and loader, made at the first query of its shape."""
         key = spec.cache_key
+        if spec.scopes is not None:
+            return self._prepare_scoped((key, spec.scopes.key), spec, spec.scopes)
         found = self._plans.recent.get(key) or self._plans.get(key)
         return found if found is not None else self._plans.put(key, self._prepare(spec))
+
+    def _prepare_scoped(self, key: Any, spec: QuerySpec, scopes: Scopes) -> PreparedQuery:
+        """Gives the plan for the conditions that the scopes have at this moment."""
+        owners = self._scoped.get(key)
+        if owners is None:
+            owners = self._scoped.put(key, self._prepare(spec).owners)
+        whole = (key, tuple(condition.key for condition in scopes.conditions_of(owners)))
+        return self._plans.get(whole) or self._plans.put(whole, self._prepare(spec))
 
     def _prepare(self, spec: QuerySpec) -> PreparedQuery:
         try:
             made = plan(spec)
             statement = made.statement
             _refuse_parts_of_others(made, self.number, spec.info.name)
-            compiled = self.dialect.compile(statement)
+            compiled = self.dialect.compile(statement, spec.scopes)
         except RecursionError:
             raise QueryError(
                 f"the query of {spec.info.name} is nested too deeply",
@@ -227,7 +254,8 @@ class Database:
         encoders = tuple(self._encoder(type_, transforms.get(i)) for i, type_ in enumerate(compiled.types))
         loader = compile_loader(_shape_of(made), self.dialect.decoder)
         used = encoders if any(encoders) else None
-        return PreparedQuery(compiled.sql, _picks(compiled.sent, spec.binds), used, loader, made.tables)
+        picks = _picks(compiled.sent, spec.binds)
+        return PreparedQuery(compiled.sql, picks, used, loader, made.tables, compiled.owners)
 
     def _encoder(self, type_: SqlType, transform: Encode | None) -> Encode | None:
         encode = self.dialect.encoder(type_)
@@ -407,8 +435,10 @@ def _own_options(fn: Callable[..., Any], keywords: dict[str, Any]) -> dict[str, 
 def _picks(sent: Binds, given: Binds) -> tuple[int, ...] | None:
     """Gives where each parameter's value stands among the query's: a count, for one, leaves the order's out."""
     places = {id(bind): place for place, bind in enumerate(dict.fromkeys(given))}
-    picks = tuple(places[id(bind)] for bind in sent)
-    return None if picks == tuple(range(len(places))) else picks
+    count = len(places)
+    # what the query does not have belongs to scopes, whose values come after its own
+    picks = tuple(places.setdefault(id(bind), len(places)) for bind in sent)
+    return None if picks == tuple(range(count)) else picks
 
 
 def _refuse_parts_of_others(made: QueryPlan, number: int, name: str) -> None:

@@ -44,7 +44,7 @@ def sql(built: Builder[Any] | QuerySpec, database: str = "postgresql") -> tuple[
     """Gives a query's SQL text, and the values as they are given to the driver."""
     spec = built._spec if isinstance(built, Builder) else built
     prepared = DATABASES[database].prepare(spec)
-    return prepared.sql, prepared.encode(spec.values)
+    return prepared.sql, prepared.arguments(spec)
 
 
 def last_sql(built: Builder[Any], database: str = "postgresql") -> tuple[str, list[Any]]:

@@ -14,6 +14,7 @@ from cormorant.sql.columns import Column
 from cormorant.sql.compiler import Compiler
 from cormorant.sql.ddl import ColumnDef, Table
 from cormorant.sql.expr import Expr, Order
+from cormorant.sql.restrictions import Restrictions
 from cormorant.sql.selects import Select
 from cormorant.sql.sharing import shared_binds
 from cormorant.sql.statements import Compiled, DeleteWhere, InsertMode, Statement, UpdateWhere
@@ -123,10 +124,10 @@ class Dialect(ABC):
 
     # ---- statements
 
-    def compile(self, statement: Statement) -> Compiled:
-        """Gives a statement as text."""
+    def compile(self, statement: Statement, restrictions: Restrictions | None = None) -> Compiled:
+        """Gives a statement as text; `restrictions` are conditions that every use of a table gets."""
         binds = statement.binds if isinstance(statement, (Select, UpdateWhere, DeleteWhere)) else ()
-        compiler = self.compiler(self, binds, shared_binds(statement))
+        compiler = self.compiler(self, binds, shared_binds(statement), restrictions=restrictions)
         return compiler.compiled(compiler.statement(statement))
 
     def expression(self, expr: Expr[Any]) -> str:

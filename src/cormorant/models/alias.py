@@ -9,7 +9,7 @@ from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.paths import Path
 from cormorant.sql.columns import Column
-from cormorant.sql.sources import aliased
+from cormorant.sql.sources import Source, aliased
 
 M = TypeVar("M", bound=Model)
 
@@ -26,9 +26,16 @@ class Alias(Path):
 
     def __init__(self, info: ModelInfo, name: str | None) -> None:
         self._info = info
-        self._source = aliased(info.table, name)
+        self._source = aliased(info.table, name, info)
         self._parent = self._source
         self._optional = False
+
+    @classmethod
+    def at(cls, info: ModelInfo, source: Source) -> Alias:
+        """Gives a model as it is read from a source that a query has already."""
+        new = object.__new__(cls)
+        new._info, new._source, new._parent, new._optional = info, source, source, False
+        return new
 
     def __repr__(self) -> str:
         return f"alias({self._info.name})"

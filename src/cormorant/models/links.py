@@ -68,11 +68,26 @@ class RelationInfo:
             optional = self.nullable or self.kind != "to_one"
             pairs = tuple(zip(near, far, strict=True))
             many = self.kind == "reverse_many"
-            return JoinSource(parent, self.name, self.target.table, pairs, optional=optional, many=many)
+            return JoinSource(
+                parent, self.name, self.target.table, pairs, optional=optional, many=many, entity=self.target
+            )
         pairs = tuple(zip(near, self.link.near, strict=True))
-        link = JoinSource(parent, f"{self.name}_link", self.link.table, pairs, optional=True, many=True)
+        link = JoinSource(
+            parent,
+            f"{self.name}_link",
+            self.link.table,
+            pairs,
+            optional=True,
+            many=True,
+            entity=self.link.through,
+        )
         return JoinSource(
-            link, self.name, self.target.table, tuple(zip(self.link.far, far, strict=True)), optional=True
+            link,
+            self.name,
+            self.target.table,
+            tuple(zip(self.link.far, far, strict=True)),
+            optional=True,
+            entity=self.target,
         )
 
 

@@ -75,7 +75,7 @@ class ModelInfo:
         self.relation_specs: dict[str, RelationSpec] = dict(relations)
         self.key_attributes: tuple[str, ...] = tuple(name for name, spec in fields.items() if spec.primary_key)
         self.holders: dict[str, list[tuple[str, int]]] = _holders(relations.values())
-        self.source: TableSource = TableSource(table, f"{next(_serials)}")
+        self.source: TableSource = TableSource(table, f"{next(_serials)}", entity=self)
         self.registry: Registry = registry
         self._column_infos: dict[str, ColumnInfo] = {}
         self._column_nodes: dict[str, Column[Any]] = {}

@@ -236,7 +236,14 @@ class ManyExpr(Expr[list[M]], Generic[M]):
         assert link is not None
         far_names = (column.name for column in relation.target.key_columns)
         pairs_of_keys = tuple(zip(far_names, link.far, strict=True))
-        joined = JoinSource(relation.target.source, f"{relation.name}_link", link.table, pairs_of_keys, optional=False)
+        joined = JoinSource(
+            relation.target.source,
+            f"{relation.name}_link",
+            link.table,
+            pairs_of_keys,
+            optional=False,
+            entity=link.through,
+        )
         types = (column.type for column in relation.owner.key_columns)
         pairs = zip(link.near, types, strict=True)
         return [Column(joined, name, type_, nullable=False, owner=f"{relation.place}.{name}") for name, type_ in pairs]

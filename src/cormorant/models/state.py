@@ -81,15 +81,23 @@ class Origin:
         owner: The session state.
         number: Counts the owner's statements; a row never overwrites what a later one brought.
         pending: The instances were added and have no row yet.
+        lifted: The statement lifted default scopes, so that others may not see what it read.
         beside: For a reference, the object it was read from, and the relation: those that came with that object,
             when the reference is loaded, hold its siblings.
     """
 
-    __slots__ = ("beside", "number", "owner", "pending")
+    __slots__ = ("beside", "lifted", "number", "owner", "pending")
 
     def __init__(
-        self, owner: Owner, number: int, *, pending: bool = False, beside: tuple[Model, RelationInfo] | None = None
+        self,
+        owner: Owner,
+        number: int,
+        *,
+        pending: bool = False,
+        beside: tuple[Model, RelationInfo] | None = None,
+        lifted: bool = False,
     ) -> None:
+        self.lifted: bool = lifted
         self.owner: Owner = owner
         self.number: int = number
         self.pending: bool = pending

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Collection as AbstractCollection
 from types import TracebackType
 from typing import Any, LiteralString, ParamSpec, Self, cast, overload
@@ -26,7 +26,8 @@ from cormorant.errors import (
 )
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model, ObjectsDescriptor
-from cormorant.models.state import is_ghost
+from cormorant.models.scopes import Scope, Scopes
+from cormorant.models.state import key_of
 from cormorant.observability.performance import PerformanceTracker, StatementStats
 from cormorant.persistence import context, loader
 from cormorant.persistence.arguments import checked_key, checked_params, info_of, is_queryset, model_of
@@ -58,6 +59,7 @@ class AsyncSession:
         autocommit: Make every flush a transaction of its own; the configuration's setting if not given.
         isolation: The isolation level of its transactions.
         read_only: Its transactions refuse writes.
+        scopes: Conditions that its queries get by themselves, besides the database's: tenants, soft delete.
 
     Example:
         >>> async with AsyncSession() as session:
@@ -73,8 +75,11 @@ class AsyncSession:
         autocommit: bool | None = None,
         isolation: IsolationLevel | None = None,
         read_only: bool = False,
+        scopes: Sequence[Scope[Any]] = (),
     ) -> None:
         check_isolation(isolation)
+        Scopes(scopes)
+        self._scopes = tuple(scopes)
         given = [source for source in (database, dsn, connection_config) if source is not None]
         if len(given) > 1:
             raise ConfigurationError("a session takes one of database, dsn and connection_config")
@@ -101,7 +106,7 @@ class AsyncSession:
         database = self.database
         options = Options(self._isolation or database.isolation, self._read_only)
         autocommit = database.config.autocommit if self._autocommit is None else self._autocommit
-        state = SessionState(self, database, options, autocommit=autocommit)
+        state = SessionState(self, database, options, autocommit=autocommit, scopes=self._scopes)
         self._open.append((state, context.enter(state.frame)))
         return self
 
@@ -211,7 +216,7 @@ class AsyncSession:
         state.check_usable()
         info = info_of(model)
         found = state.identity.get(info, checked_key(info, key))
-        if found is not None and not is_ghost(found):
+        if found is not None and state.shows(found):
             return None if id(found) in state.unit.deleted else cast(M, found)
         columns = [info.column(name) for name in info.key_attributes]
         rows = await state.fetch(loader.by_key(info, columns, key))
@@ -235,11 +240,12 @@ class AsyncSession:
         wanted = [checked_key(info, key) for key in keys]
         state.check_usable()
         known = state.identity.of(info)
-        missing = [key for key in wanted if known.get(key) is None or is_ghost(known[key])]
+        shown = {key: known[key] for key in wanted if key in known and state.shows(known[key])}
+        missing = [key for key in wanted if key not in shown]
         columns = [info.column(name) for name in info.key_attributes]
         for chunk in loader.chunks(dict.fromkeys(missing), len(info.key_attributes)):
-            await state.fetch(loader.by_keys(info, columns, chunk))
-        found = [known[key] for key in wanted if key in known and not is_ghost(known[key])]
+            shown |= {key_of(row): row for row in await state.fetch(loader.by_keys(info, columns, chunk))}
+        found = [shown[key] for key in wanted if key in shown]
         return [instance for instance in found if id(instance) not in state.unit.deleted]
 
     async def refresh(self, *objects: Model) -> None:

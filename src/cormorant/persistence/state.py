@@ -13,7 +13,8 @@ from cormorant.errors import SessionClosedError, SessionTaskError
 from cormorant.models.collections import Collection
 from cormorant.models.links import RelationInfo
 from cormorant.models.model import Model
-from cormorant.models.state import Origin, new_ghost
+from cormorant.models.scopes import Scope, Scopes
+from cormorant.models.state import Origin, is_ghost, new_ghost
 from cormorant.observability.performance import PerformanceTracker
 from cormorant.persistence import context, loader
 from cormorant.persistence.blocks import Blocks
@@ -35,9 +36,19 @@ class SessionState:
         database: What it works on.
         options: How its transactions begin.
         autocommit: Every flush is a transaction of its own.
+        scopes: Its default scopes, besides the database's.
     """
 
-    def __init__(self, handle: object, database: Database, options: Options, *, autocommit: bool) -> None:
+    def __init__(
+        self,
+        handle: object,
+        database: Database,
+        options: Options,
+        *,
+        autocommit: bool,
+        scopes: Sequence[Scope[Any]] = (),
+    ) -> None:
+        self.scopes: Scopes | None = Scopes((*database.scopes, *scopes)) if database.scopes or scopes else None
         self.handle = handle
         self.database = database
         self.autocommit = autocommit
@@ -107,6 +118,8 @@ class SessionState:
     async def fetch(self, spec: QuerySpec, *, autoflush: bool = True) -> list[Any]:
         """Runs a query and gives its rows in the form it asks for."""
         self.check_usable()
+        if self.scopes is not None or spec.lifted:
+            spec = spec.scoped(self.scopes)
         prepared = self.database.prepare(spec)
         unit = self.unit
         if (
@@ -116,18 +129,27 @@ class SessionState:
         ):
             await self.flush()
         number = next(self._numbers)
-        rows = await self.transactions.fetch(prepared.sql, prepared.encode(spec.values))
+        rows = await self.transactions.fetch(prepared.sql, prepared.arguments(spec))
         if self.closed:
             self.check_usable()
-        return prepared.loader(rows, self.identity.of, Origin(self, number))
+        return prepared.loader(rows, self.identity.of, Origin(self, number, lifted=bool(spec.lifted)))
+
+    def shows(self, instance: Model) -> bool:
+        """Whether a known instance can be given without a query: it is whole, and was not found by lifting a scope."""
+        if is_ghost(instance):
+            return False
+        origin = instance.__orm_origin__
+        return self.scopes is None or origin is None or not origin.lifted
 
     async def write(self, spec: QuerySpec) -> int:
         """Runs an UPDATE or DELETE by conditions and gives the number of rows."""
         self.check_usable()
+        if self.scopes is not None or spec.lifted:
+            spec = spec.scoped(self.scopes)
         prepared = self.database.prepare(spec)
         if self.unit.concerns(prepared.tables):
             await self.flush()
-        args = prepared.encode(spec.values)
+        args = prepared.arguments(spec)
         return await self._write(lambda connection: self.database.execute(connection, self.tracker, prepared.sql, args))
 
     async def raw(self, sql: str, args: Sequence[Any], *, write: bool) -> RawRows:

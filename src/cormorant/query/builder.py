@@ -8,6 +8,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeAlias, TypeVar
 from cormorant._internal.narrowing import narrower
 from cormorant.errors import WrongType
 from cormorant.models.paths import Path
+from cormorant.models.scopes import ALL
 from cormorant.query.joining import combined, join_of
 from cormorant.query.planner import select_of
 from cormorant.query.predicates import Q, conditions_of
@@ -136,6 +137,15 @@ class Builder(Selectable[R]):
         binds = tuple(bind for source in sources for bind in source.binds)
         key = ("with", *(source.shape for source in sources))
         return self._with(key, binds, ctes=(*self._spec.ctes, *sources))
+
+    def unscoped(self, *names: str) -> Self:
+        """Lifts default scopes for this query: those named, or all of them.
+
+        Example:
+            >>> await session.query(Task).unscoped("tenant")
+        """
+        lifted = self._spec.lifted | frozenset(names or (ALL,))
+        return self._with(("unscoped", *sorted(lifted)), lifted=lifted)
 
     def union(self, *others: Builder[R], all: bool = False) -> Self:
         """Gives the rows of this query and of others, each once.

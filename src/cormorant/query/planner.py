@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -17,6 +17,7 @@ from cormorant.sql.functions import func
 from cormorant.sql.joins import implied_joins, tables_in, tables_of
 from cormorant.sql.nodes import InSelect
 from cormorant.sql.selects import Select
+from cormorant.sql.sharing import alike
 from cormorant.sql.sources import Source, SubquerySource, root_of
 from cormorant.sql.statements import DeleteWhere, UpdateWhere
 
@@ -85,6 +86,7 @@ def _select(spec: QuerySpec, columns: tuple[Expr[Any], ...]) -> Select:
         distinct_on=spec.distinct_on,
         lock=spec.lock,
         ctes=spec.ctes,
+        lifted=spec.lifted,
     )
 
 
@@ -165,6 +167,8 @@ def with_names(columns: Iterable[Expr[Any]]) -> tuple[Expr[Any], ...]:
 
 
 def _plan_write(spec: QuerySpec) -> QueryPlan:
+    if spec.source is not None:
+        raise QueryError(f"{spec.mode}() of a query of several", hint="filter by key: .filter(Model.id.in_(...))")
     if spec.limit is not None or spec.offset is not None or spec.distinct or spec.group_by:
         raise QueryError(
             f"{spec.mode}() of {spec.info.name} cannot have limit, offset, distinct or group_by",
@@ -172,9 +176,11 @@ def _plan_write(spec: QuerySpec) -> QueryPlan:
         )
     where = _without_joins(spec)
     if spec.mode == "update":
-        statement: UpdateWhere | DeleteWhere = UpdateWhere(spec.info.source, spec.info.table, spec.assignments, where)
+        statement: UpdateWhere | DeleteWhere = UpdateWhere(
+            spec.info.source, spec.info.table, spec.assignments, where, lifted=spec.lifted
+        )
     else:
-        statement = DeleteWhere(spec.info.source, spec.info.table, where)
+        statement = DeleteWhere(spec.info.source, spec.info.table, where, lifted=spec.lifted)
     return QueryPlan(
         statement,
         (),
@@ -203,10 +209,10 @@ def _check_grouping(select: Select, info: ModelInfo) -> None:
     """Refuses columns that are not the same for all rows of a group: SQLite would give any row's, in silence."""
     if not select.group_by and not any(map(is_aggregate, select.columns)):
         return
-    grouped = {expr.expr.key if isinstance(expr, Label) else expr.key for expr in select.group_by}
-    if grouped.issuperset(info.column(name).key for name in info.key_attributes):
+    grouped = [expr.expr if isinstance(expr, Label) else expr for expr in select.group_by]
+    if {expr.key for expr in grouped}.issuperset(info.column(name).key for name in info.key_attributes):
         # its key decides every column of a table
-        grouped.update(column.key for column in info.entity)
+        grouped += info.entity
     for expr in (*select.columns, *select.having, *(order.expr for order in select.order_by)):
         if not _covered(expr, grouped):
             raise QueryError(
@@ -217,18 +223,18 @@ def _check_grouping(select: Select, info: ModelInfo) -> None:
 
 def _check_distinct(select: Select) -> None:
     """Refuses an order of distinct rows by what they do not show, which SQLite would take."""
-    shown = {expr.expr.key if isinstance(expr, Label) else expr.key for expr in select.columns}
+    shown = [expr.expr if isinstance(expr, Label) else expr for expr in select.columns]
     for order in select.order_by:
         expr = order.expr.expr if isinstance(order.expr, Label) else order.expr
-        if select.distinct and expr.key not in shown:
+        if select.distinct and not any(alike(expr, other) for other in shown):
             raise QueryError(
                 f"distinct rows are ordered by {expr!r}, which they do not show",
                 hint="select it too, or group by what is selected and order by func.min(...)",
             )
 
 
-def _covered(expr: Expr[Any], grouped: set[Any]) -> bool:
-    if expr.key in grouped or getattr(expr, "aggregate", False):
+def _covered(expr: Expr[Any], grouped: Sequence[Expr[Any]]) -> bool:
+    if getattr(expr, "aggregate", False) or any(alike(expr, other) for other in grouped):
         return True
     return not isinstance(expr, Column) and all(_covered(child, grouped) for child in expr.children)
 

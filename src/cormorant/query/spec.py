@@ -7,6 +7,7 @@ from itertools import repeat
 from typing import Any, Literal
 
 from cormorant.models.metadata import ModelInfo
+from cormorant.models.scopes import Scopes
 from cormorant.sql.expr import Bind, Binds, Expr, Order
 from cormorant.sql.selects import Join, Lock
 from cormorant.sql.sources import CteSource, Source
@@ -40,6 +41,8 @@ class QuerySpec:
     distinct_on: tuple[Expr[Any], ...]
     lock: Lock | None
     ctes: tuple[CteSource, ...]
+    lifted: frozenset[str]
+    scopes: Scopes | None
     limit: Bind | None
     offset: Bind | None
     into: Callable[[Any], Any] | None
@@ -67,6 +70,16 @@ class QuerySpec:
         values["key"] = self.key + key
         values["binds"] = self.binds + binds
         return new
+
+    def scoped(self, scopes: Scopes | None) -> QuerySpec:
+        """Gives the query with default scopes, which are no part of its shape: they are asked when it is prepared.
+
+        Raises:
+            UnknownName: It lifts a scope that there is not.
+        """
+        if self.lifted:
+            (scopes or Scopes(())).check_lifted(self.lifted)
+        return self.changed((), (), scopes=scopes)
 
     @property
     def cache_key(self) -> tuple[Any, ...]:
@@ -106,6 +119,8 @@ _EMPTY: dict[str, Any] = {
     "distinct_on": (),
     "lock": None,
     "ctes": (),
+    "lifted": frozenset(),
+    "scopes": None,
     "limit": None,
     "offset": None,
     "into": None,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 from cormorant.sql import columns as c
-from cormorant.sql import expr as e
+from cormorant.sql import rendering
 from cormorant.sql.query_compiler import QueryCompiler
 from cormorant.sql.selects import Select
 from cormorant.sql.statements import (
@@ -22,6 +22,8 @@ from cormorant.sql.statements import (
 
 class Compiler(QueryCompiler):
     """Compiles one statement; made anew for each."""
+
+    visitors = {**QueryCompiler.visitors, **rendering.VISITORS}  # noqa: RUF012
 
     def statement(self, statement: Statement) -> str:
         """Gives any statement."""
@@ -71,8 +73,9 @@ class Compiler(QueryCompiler):
     def update_where(self, statement: UpdateWhere) -> str:
         """Gives an UPDATE by conditions."""
         self.scope.reserve(statement.source.key, statement.table)
+        self.restrainer.lifted = statement.lifted
         sets = ", ".join(f"{self.quote(item.column.name)} = {self.assigned(item)}" for item in statement.assignments)
-        return f"UPDATE {self.quote(statement.table)} SET {sets}{self._where(statement.where)}"
+        return f"UPDATE {self.quote(statement.table)} SET {sets}{self._where(statement)}"
 
     def assigned(self, item: c.Assignment) -> str:
         """Gives the value of an assignment as the column keeps it."""
@@ -81,10 +84,12 @@ class Compiler(QueryCompiler):
     def delete_where(self, statement: DeleteWhere) -> str:
         """Gives a DELETE by conditions."""
         self.scope.reserve(statement.source.key, statement.table)
-        return f"DELETE FROM {self.quote(statement.table)}{self._where(statement.where)}"
+        self.restrainer.lifted = statement.lifted
+        return f"DELETE FROM {self.quote(statement.table)}{self._where(statement)}"
 
-    def _where(self, where: tuple[e.Expr[Any], ...]) -> str:
-        return " WHERE " + " AND ".join(map(self.condition, where)) if where else ""
+    def _where(self, statement: UpdateWhere | DeleteWhere) -> str:
+        where = [*map(self.condition, statement.where), *self.restricted(statement.source)]
+        return " WHERE " + " AND ".join(where) if where else ""
 
     def parameter(self, index: int, column: TypedColumn) -> str:
         """Gives the placeholder of a column's value and notes its type."""

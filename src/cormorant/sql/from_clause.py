@@ -111,12 +111,13 @@ def output_names(select: SelectLike) -> list[str]:
 def _implied(compiler: QueryCompiler, source: s.JoinSource, required: set[str]) -> str:
     """Gives one implied JOIN."""
     alias = compiler.scope.reserve(source.key, _alias_of(source))
-    on = " AND ".join(
+    on = [
         f"{compiler.quote(alias)}.{compiler.quote(mine)} = {compiler.column_of(source.parent, theirs)}"
         for theirs, mine in source.on
-    )
+    ]
+    on += compiler.restricted(source)
     optional = source.key not in required and is_optional(source, compiler.outer)
-    return f"{'LEFT JOIN' if optional else 'JOIN'} {_with_alias(compiler, source.table, alias)} ON {on}"
+    return f"{'LEFT JOIN' if optional else 'JOIN'} {_with_alias(compiler, source.table, alias)} ON {' AND '.join(on)}"
 
 
 def _asked(compiler: QueryCompiler, join: Join) -> str:
@@ -126,7 +127,8 @@ def _asked(compiler: QueryCompiler, join: Join) -> str:
             f"{join.source.key!r} is joined twice", hint="join it under another name: other = alias(Model)"
         )
     source = _named_source(compiler, join.source)
-    on = " AND ".join(map(compiler.condition, join.on)) or "TRUE"
+    conditions = [*map(compiler.condition, join.on), *compiler.restricted(join.source)]
+    on = " AND ".join(conditions) or "TRUE"
     return f"{'LEFT JOIN' if join.outer else 'JOIN'} {source} ON {on}"
 
 

@@ -13,7 +13,9 @@ from cormorant.sql import expr as e
 from cormorant.sql import nodes as n
 from cormorant.sql import sources as s
 from cormorant.sql import types as t
+from cormorant.sql.formulas import Template, is_infix
 from cormorant.sql.from_clause import Ctes, from_clause
+from cormorant.sql.restrictions import Restrainer, Restrictions
 from cormorant.sql.scope import Scope
 from cormorant.sql.selectable import SelectLike
 from cormorant.sql.selects import Compound, Select
@@ -37,6 +39,7 @@ class QueryCompiler:
         words: The dialect.
         binds: The statement's values, in the order in which they will be sent.
         shared: By id, the value sent in the place of another.
+        restrictions: Conditions that every use of a table gets.
         inline: Write values as literals and columns without their table, as declarations have them.
     """
 
@@ -47,6 +50,7 @@ class QueryCompiler:
         shared: Mapping[int, e.Bind] = MappingProxyType({}),
         *,
         inline: bool = False,
+        restrictions: Restrictions | None = None,
     ) -> None:
         self.words = words
         self.inline = inline
@@ -58,35 +62,57 @@ class QueryCompiler:
         self.types: list[t.SqlType] = []
         self.transforms: dict[int, Callable[[Any], Any]] = {}
         self.sent: list[e.Bind] = []
+        self.restrainer: Restrainer = Restrainer(restrictions, self.send)
         for bind in binds:
             # a value that stands in two places is sent once
             kept = shared.get(id(bind), bind)
             if id(kept) not in self.positions:
-                self.positions[id(kept)] = len(self.types)
-                self.types.append(kept.type)
-                self.sent.append(kept)
+                self.positions[id(kept)] = self.send(kept)
             self.positions[id(bind)] = self.positions[id(kept)]
+
+    def send(self, bind: e.Bind) -> int:
+        """Adds a parameter, and gives its position."""
+        self.types.append(bind.type)
+        self.sent.append(bind)
+        return len(self.types) - 1
 
     def compiled(self, sql: str) -> Compiled:
         """Gives the finished statement."""
         return Compiled(
-            self.ctes.with_clause() + sql, tuple(self.types), tuple(self.transforms.items()), tuple(self.sent)
+            self.ctes.with_clause() + sql,
+            tuple(self.types),
+            tuple(self.transforms.items()),
+            tuple(self.sent),
+            self.restrainer.owners,
         )
 
     # ---- SELECT
 
     def select(self, select: Select, links: tuple[tuple[c.Column[Any], e.Expr[Any]], ...] = ()) -> str:
         """Gives a SELECT; `links` tie its columns to expressions of the statement around it."""
-        outer = self.scope
+        outer, lifted = self.scope, self.restrainer.lifted
         linked = [(inner, self.expr(expr)) for inner, expr in links]
         self.scope = Scope(outer)
+        if select.lifted is not None:
+            self.restrainer.lifted = select.lifted
         try:
             from_ = from_clause(self, select, tuple(inner for inner, _ in links))
             where = [f"{self.column(inner)} = {sql}" for inner, sql in linked]
             where += [self.condition(part) for part in select.where]
+            where += self.restricted(select.source)
             return self._assemble(select, from_, where)
         finally:
-            self.scope = outer
+            self.scope, self.restrainer.lifted = outer, lifted
+
+    def restricted(self, source: s.Source) -> list[str]:
+        """Gives the conditions that every use of a table gets; inside of them there are no further ones."""
+        restrainer = self.restrainer
+        found = restrainer.conditions(source, self.positions)
+        restrainer.active, before = False, restrainer.active
+        try:
+            return [self.condition(part) for part in found]
+        finally:
+            restrainer.active = before
 
     def _assemble(self, select: Select, from_: str, where: list[str]) -> str:
         columns = ", ".join(self.selected(expr) for expr in select.columns) or "1"
@@ -200,7 +226,11 @@ class QueryCompiler:
     def operand(self, expr: e.Expr[Any]) -> str:
         """Gives an expression inside another one, in parentheses where operators could bind otherwise."""
         sql = self.expr(expr)
-        return f"({sql})" if isinstance(expr, _COMPOUND) else sql
+        return f"({sql})" if self.is_compound(expr) else sql
+
+    def is_compound(self, expr: e.Expr[Any]) -> bool:
+        """Whether an expression needs parentheses inside another one."""
+        return isinstance(expr, _COMPOUND) or is_infix(self.formulas, expr)
 
     def placeholder(self, bind: e.Bind) -> str:
         """Gives a value's placeholder."""
@@ -298,6 +328,9 @@ class QueryCompiler:
             if isinstance(node.select, Select)
             else self.statement_inside(node.select)
         )
+
+    formulas: ClassVar[Mapping[str, Template]] = MappingProxyType({})
+    """How the dialect says what has a name of ours."""
 
     visitors: ClassVar[dict[type[e.Expr[Any]], Callable[[Any, Any], str]]] = {
         e.Bind: lambda self, node: self.bind(node),

@@ -65,6 +65,7 @@ class Select:
         joins: The joins that were asked for, in order.
         distinct_on: Of the rows equal in these, the first is kept.
         ctes: Common table expressions that must run though nothing reads them.
+        lifted: The default scopes that do not apply; None: those of the statement around it.
         home: Tells the database it was made for from others; None where that is not known.
     """
 
@@ -82,6 +83,7 @@ class Select:
     lock: Lock | None = None
     ctes: tuple[CteSource, ...] = ()
     home: int | None = None
+    lifted: frozenset[str] | None = None
 
     @property
     def key(self) -> Key:
@@ -102,6 +104,7 @@ class Select:
             self.lock and self.lock.key,
             tuple(cte.shape for cte in self.ctes),
             self.home,
+            self.lifted and tuple(sorted(self.lifted)),
         )
 
     @property

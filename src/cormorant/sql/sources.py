@@ -38,11 +38,13 @@ class TableSource(Source):
         table: The table's name.
         key: Tells this use of the table from others.
         alias: The name it gets in the statement, if it is free; the table's own otherwise.
+        entity: What its rows are, for conditions that every use of them gets.
     """
 
-    __slots__ = ("alias", "table")
+    __slots__ = ("alias", "entity", "table")
 
-    def __init__(self, table: str, key: str, alias: str | None = None) -> None:
+    def __init__(self, table: str, key: str, alias: str | None = None, *, entity: Any = None) -> None:
+        self.entity: Any = entity
         self.table: str = table
         self.key = key
         self.alias: str = alias or table
@@ -58,9 +60,10 @@ class JoinSource(Source):
         on: Pairs of (column of the parent, column of this table).
         optional: There may be no row: a LEFT JOIN.
         many: There may be several rows.
+        entity: What its rows are, for conditions that every use of them gets.
     """
 
-    __slots__ = ("many", "name", "on", "optional", "parent", "table")
+    __slots__ = ("entity", "many", "name", "on", "optional", "parent", "table")
 
     def __init__(
         self,
@@ -71,7 +74,9 @@ class JoinSource(Source):
         *,
         optional: bool,
         many: bool = False,
+        entity: Any = None,
     ) -> None:
+        self.entity: Any = entity
         self.parent: Source = parent
         self.name: str = name
         self.table: str = table
@@ -156,9 +161,9 @@ class CteSource(CteReference):
         return self.select.binds
 
 
-def aliased(table: str, name: str | None) -> TableSource:
+def aliased(table: str, name: str | None, entity: Any) -> TableSource:
     """Gives a further use of a table, told from every other that lives."""
-    source = TableSource(table, "", name)
+    source = TableSource(table, "", name, entity=entity)
     source.key = f"{table} {_numbers.take(source)}"
     return source
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 from cormorant.sql.columns import Assignment
 from cormorant.sql.expr import Binds, Expr, Key, gather
+from cormorant.sql.restrictions import Owner
 from cormorant.sql.selects import Select
 from cormorant.sql.sources import Source
 from cormorant.sql.types import SqlType
@@ -105,6 +106,7 @@ class UpdateWhere:
     table: str
     assignments: tuple[Assignment, ...]
     where: tuple[Expr[Any], ...]
+    lifted: frozenset[str] = frozenset()
 
     @property
     def key(self) -> Key:
@@ -130,6 +132,7 @@ class DeleteWhere:
     source: Source
     table: str
     where: tuple[Expr[Any], ...]
+    lifted: frozenset[str] = frozenset()
 
     @property
     def key(self) -> Key:
@@ -160,12 +163,14 @@ class Compiled:
         types: The type of each parameter, by position.
         transforms: Functions applied to some parameters before their type's encoder, by position.
         sent: The value of each parameter of a query, by position.
+        owners: Whose values come after the query's own: of conditions that every use of a table gets.
     """
 
     sql: str
     types: tuple[SqlType, ...]
     transforms: tuple[tuple[int, Callable[[Any], Any]], ...] = ()
     sent: Binds = ()
+    owners: tuple[Owner, ...] = ()
 
 
 def _keys(columns: tuple[TypedColumn, ...]) -> tuple[tuple[str, str], ...]:

@@ -33,6 +33,21 @@ class RawRows:
     affected: int
 
 
+class Cursor(Protocol):
+    """The rows of one statement, a chunk at a time, for as long as the transaction lasts in which it was opened.
+
+    Other statements may run on the connection between two chunks.
+    """
+
+    async def fetch(self, count: int) -> Sequence[Row]:
+        """Gives the next `count` rows; fewer are the last ones. The first call runs the statement."""
+        ...
+
+    async def close(self) -> None:
+        """Frees what the database holds for it, however the transaction ended; a second call does nothing."""
+        ...
+
+
 class Connection(Protocol):
     """One driver connection, used by one statement at a time.
 
@@ -68,6 +83,10 @@ class Connection(Protocol):
 
     async def query(self, sql: str, args: Sequence[Any] = ()) -> RawRows:
         """Runs one statement and gives its rows, their column names and the number of rows written."""
+        ...
+
+    def cursor(self, sql: str, args: Sequence[Any] = ()) -> Cursor:
+        """Gives a statement's rows to be read in chunks, inside of a transaction; nothing is sent yet."""
         ...
 
 

@@ -13,6 +13,7 @@ import asyncpg  # pyright: ignore[reportMissingTypeStubs]
 from cormorant.adapters.base import Adapter, Connection, RawRows, Row
 from cormorant.adapters.config import ConnectionConfig
 from cormorant.adapters.pool import Pool
+from cormorant.adapters.postgresql_cursor import PostgresCursor
 from cormorant.adapters.postgresql_errors import translate, translate_connect
 from cormorant.adapters.stats import PoolStats
 from cormorant.adapters.text import check_sendable
@@ -72,6 +73,9 @@ class PostgresConnection:
     async def query(self, sql: str, args: Sequence[Any] = ()) -> RawRows:
         columns, rows, tag = await self._send(self._describe, sql, args)
         return RawRows(columns, rows, _count(tag, _WRITES | _READS))
+
+    def cursor(self, sql: str, args: Sequence[Any] = ()) -> PostgresCursor:
+        return PostgresCursor(self._driver, self._send, sql, args)
 
     async def reset(self) -> None:
         """Rolls back what is open; the driver first waits for the end of a statement it cancelled."""

@@ -17,6 +17,7 @@ import aiosqlite
 from cormorant.adapters.base import Adapter, Connection, RawRows, Row
 from cormorant.adapters.config import ConnectionConfig
 from cormorant.adapters.pool import Pool
+from cormorant.adapters.sqlite_cursor import OpenCursors, SQLiteCursor
 from cormorant.adapters.sqlite_errors import translate
 from cormorant.adapters.sqlite_functions import register
 from cormorant.adapters.stats import PoolStats
@@ -42,7 +43,17 @@ class SQLiteConnection:
         turn: What the threads of one file take to open and to close it.
     """
 
-    __slots__ = ("_closed", "_driver", "_raw", "_statement_timeout", "_stopped", "_timer", "_turn", "writer")
+    __slots__ = (
+        "_closed",
+        "_cursors",
+        "_driver",
+        "_raw",
+        "_statement_timeout",
+        "_stopped",
+        "_timer",
+        "_turn",
+        "writer",
+    )
 
     def __init__(self, driver: Any, *, writer: bool, statement_timeout: float | None, turn: threading.Lock) -> None:
         self.writer: bool = writer
@@ -54,6 +65,7 @@ class SQLiteConnection:
         self._closed = False
         # written by the event loop, read by the thread before each step of a hop
         self._stopped = False
+        self._cursors: OpenCursors = OpenCursors()
 
     @property
     def in_transaction(self) -> bool:
@@ -65,7 +77,7 @@ class SQLiteConnection:
 
     @property
     def needs_reset(self) -> bool:
-        return self.in_transaction
+        return self.in_transaction or bool(self._cursors)
 
     async def fetch(self, sql: str, args: Sequence[Any] = ()) -> Sequence[Row]:
         return await self.call(sql, _fetch, sql, args)
@@ -79,8 +91,12 @@ class SQLiteConnection:
     async def query(self, sql: str, args: Sequence[Any] = ()) -> RawRows:
         return await self.call(sql, _query, sql, args)
 
+    def cursor(self, sql: str, args: Sequence[Any] = ()) -> SQLiteCursor:
+        return SQLiteCursor(self.call, self._cursors, sql, args)
+
     async def reset(self) -> None:
         """Rolls back what is open."""
+        await self._hop(self._cursors.end)
         if self.in_transaction:
             await self.execute("ROLLBACK")
 
@@ -88,6 +104,7 @@ class SQLiteConnection:
         """Closes the file and ends the thread."""
         if not self._closed:
             self._closed = True
+            self._cursors.clear()
             try:
                 await self._hop(self._close)
             finally:
@@ -98,6 +115,7 @@ class SQLiteConnection:
         if self._closed:
             return
         self._closed = True
+        self._cursors.clear()
         self._raw.interrupt()
         # from a thread without a loop: otherwise the answer goes to a loop that may be closed by then
         threading.Thread(target=self._driver.stop, daemon=True).start()
@@ -147,6 +165,7 @@ class SQLiteConnection:
                 barrier = asyncio.ensure_future(self._hop(_nothing))
             if interruptible:
                 # again and again, because an interrupt between two steps of the thread is lost
+                self._cursors.cut = True
                 self._raw.interrupt()
             # a second cancellation changes nothing: the first is raised in the end
             with contextlib.suppress(asyncio.CancelledError):
@@ -159,7 +178,7 @@ class SQLiteConnection:
         self._timer = asyncio.get_running_loop().call_later(seconds, self._time_out, context=Context())
 
     def _time_out(self) -> None:
-        self._stopped = True
+        self._stopped = self._cursors.cut = True
         self._raw.interrupt()
         self._start_timer(_INTERRUPT_EVERY)
 
@@ -171,6 +190,8 @@ class SQLiteConnection:
             self._raw.close()
 
     def _work(self, work: Callable[..., R], args: tuple[Any, ...]) -> R:
+        if self._cursors.cut:
+            self._cursors.end()
         self._check_stopped()
         return work(self._raw, *args)
 

@@ -104,6 +104,7 @@ class SessionOptions(TypedDict, total=False):
     autocommit: bool | None
     isolation: IsolationLevel | None
     read_only: bool
+    scopes: Sequence[Scope[Any]]
 
 
 class Sessions(Protocol):
@@ -182,7 +183,7 @@ class Database:
         """Gives a session on this database, to be entered: `async with db.session() as session`.
 
         Args:
-            options: `autocommit`, `isolation` and `read_only`, as for AsyncSession.
+            options: `autocommit`, `isolation`, `read_only` and `scopes`, as for AsyncSession.
         """
         return self._sessions().session(self, options)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Collection as AbstractCollection
 from types import TracebackType
 from typing import Any, LiteralString, ParamSpec, Self, overload
@@ -15,6 +15,7 @@ from cormorant.database import Database
 from cormorant.dialects.base import IsolationLevel
 from cormorant.models.collections import Collection
 from cormorant.models.model import Model
+from cormorant.models.scopes import Scope
 from cormorant.observability.performance import StatementStats
 from cormorant.persistence.blocks import Transaction
 from cormorant.persistence.identity_map import IdentityMap
@@ -69,6 +70,7 @@ class Session:
         autocommit: Make every flush a transaction of its own; the configuration's setting if not given.
         isolation: The isolation level of its transactions.
         read_only: Its transactions refuse writes.
+        scopes: Conditions that its queries get by themselves, besides the database's: tenants, soft delete.
 
     Example:
         >>> with Session("sqlite:///app.db") as session:
@@ -85,6 +87,7 @@ class Session:
         autocommit: bool | None = None,
         isolation: IsolationLevel | None = None,
         read_only: bool = False,
+        scopes: Sequence[Scope[Any]] = (),
     ) -> None:
         self._session = LoopSession(
             database,
@@ -93,6 +96,7 @@ class Session:
             autocommit=autocommit,
             isolation=isolation,
             read_only=read_only,
+            scopes=scopes,
         )
 
     @property

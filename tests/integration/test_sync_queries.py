@@ -1,0 +1,215 @@
+"""S19: the queries of a sync session run with the same verbs, and what they are given runs in the caller's thread."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
+
+import pytest
+
+from cormorant import AsyncSession, Database, Q, QuerySet, Session, SyncQuerySet, SyncRows, func
+from cormorant.errors import MultipleResultsError, NotFoundError, QueryError, WrongType
+from tests.support.newsroom import Story, Writer, sent
+
+
+@pytest.fixture
+def session(database: Database) -> Iterator[Session]:
+    with Session(database) as session:
+        ada, eve = Writer(name="Ada", age=36, email="a@x"), Writer(name="Eve", age=20)
+        session.add(Story(title="Notes", views=5, writer=ada), Story(title="More", views=7, writer=ada))
+        session.add(Story(title="Other", views=1, writer=eve))
+        session.commit()
+        session.clear()
+        session.reset_query_stats()
+        yield session
+
+
+class WriterQuery(SyncQuerySet[Writer]):
+    def adults(self) -> Self:
+        return self.filter(Writer.age > 21)
+
+
+class AsyncWriterQuery(QuerySet[Writer]):
+    pass
+
+
+# ---- whole objects
+
+
+def test_all_and_iteration(session: Session) -> None:
+    writers = session.query(Writer).order_by(Writer.name)
+    assert [writer.name for writer in writers.all()] == ["Ada", "Eve"]
+    assert [writer.name for writer in writers] == ["Ada", "Eve"]
+    assert [writer.name for writer in writers.order_by(Writer.id).exclude(name="Eve")] == ["Ada"]
+    assert list(writers.filter(Q(name="x") | Q(name="y"))) == []
+
+
+def test_one_row(session: Session) -> None:
+    writers = session.query(Writer).order_by(Writer.name)
+    first, last = writers.first(), writers.last()
+    assert first is not None
+    assert last is not None
+    assert (first.name, last.name) == ("Ada", "Eve")
+    assert writers.filter(name="Ada").one() is first
+    assert writers.get(Writer.age == 20) is last
+    assert writers.get(name="Eve") is last
+    assert writers.filter(name="x").first() is None
+    assert writers.filter(name="x").last() is None
+    assert writers.filter(name="x").one_or_none() is None
+    with pytest.raises(NotFoundError):
+        writers.filter(name="x").one()
+    with pytest.raises(MultipleResultsError):
+        writers.one()
+    with pytest.raises(MultipleResultsError):
+        writers.one_or_none()
+    with pytest.raises(QueryError):
+        writers.limit(1).last()
+
+
+def test_counts_and_aggregates(session: Session) -> None:
+    stories = session.query(Story)
+    assert stories.count() == 3
+    assert stories.filter(Story.views > 4).count() == 2
+    assert stories.filter(Story.views > 4).exists()
+    assert not stories.filter(Story.views > 40).exists()
+    assert stories.aggregate(func.max(Story.views)) == 7
+    assert stories.aggregate(func.max(Story.views), func.min(Story.views)) == (7, 1)
+    with pytest.raises(QueryError):
+        stories.limit(1).aggregate(func.max(Story.views))
+
+
+def test_changes_by_conditions(session: Session) -> None:
+    stories = session.query(Story)
+    assert stories.filter(Story.writer.name == "Ada").update(Story.views.set(Story.views + 10)) == 2
+    assert stories.filter(Story.views > 10).delete() == 2
+    assert [story.title for story in stories] == ["Other"]
+    with pytest.raises(QueryError):
+        stories.update()
+
+
+def test_a_class_of_queries_of_your_own(session: Session) -> None:
+    adults = session.query(WriterQuery).adults()
+    assert isinstance(adults, WriterQuery)
+    assert [writer.name for writer in adults.limit(5)] == ["Ada"]
+    with pytest.raises(WrongType, match="SyncQuerySet"):
+        session.query(AsyncWriterQuery)  # type: ignore[call-overload]
+
+
+def test_a_query_has_no_length_and_is_no_coroutine(session: Session) -> None:
+    with pytest.raises(TypeError):
+        len(session.query(Writer))  # type: ignore[arg-type]
+    assert not hasattr(session.query(Writer), "__await__")
+    assert repr(session.query(Writer)) == "<SyncQuerySet of Writer>"
+
+
+def test_queries_are_parts_of_queries(session: Session) -> None:
+    popular = session.query(Story).filter(Story.views > 4).scalars(Story.writer.id)
+    assert [writer.name for writer in session.query(Writer).filter(Writer.id.in_(popular))] == ["Ada"]
+
+
+def test_functions_over_queries(session: Session) -> None:
+    def named(query: SyncQuerySet[Writer], name: str) -> SyncQuerySet[Writer]:
+        return query.filter(Writer.name == name)
+
+    assert session.query(Writer).pipe(named, "Eve").one().age == 20
+
+
+# ---- rows
+
+
+def test_tuples_scalars_and_dictionaries(session: Session) -> None:
+    writers = session.query(Writer).order_by(Writer.name)
+    assert writers.values(Writer.name, Writer.age).all() == [("Ada", 36), ("Eve", 20)]
+    assert list(writers.scalars(Writer.age)) == [36, 20]
+    assert writers.as_dicts(Writer.name).all() == [{"name": "Ada"}, {"name": "Eve"}]
+    assert [(writer.name, n) for writer, n in writers.annotate(Writer.stories.count())] == [("Ada", 2), ("Eve", 1)]
+    grouped = session.query(Story).values(Story.writer.name, func.count()).group_by(Story.writer.name)
+    assert sorted(grouped) == [("Ada", 2), ("Eve", 1)]
+    assert isinstance(grouped, SyncRows)
+    with pytest.raises(QueryError):
+        writers.values()
+
+
+def test_one_row_of_values(session: Session) -> None:
+    emails = session.query(Writer).order_by(Writer.name).scalars(Writer.email)
+    assert emails.all() == ["a@x", None]
+    assert emails.first() == "a@x"
+    assert emails.filter(Writer.name == "Eve").one() is None
+    assert emails.filter(Writer.name == "x").one_or_none() is None
+    assert emails.count() == 2
+    assert emails.exists()
+
+
+@dataclass
+class Card:
+    name: str
+    age: int
+
+
+def test_rows_become_what_is_asked_for(session: Session) -> None:
+    cards = session.query(Writer).order_by(Writer.name).values(Writer.name, Writer.age).into(Card)
+    assert cards.all() == [Card("Ada", 36), Card("Eve", 20)]
+    assert cards.first() == Card("Ada", 36)
+    assert cards.filter(name="Eve").one() == Card("Eve", 20)
+    assert cards.filter(name="x").first() is None
+    assert cards.filter(name="x").one_or_none() is None
+    assert cards.count() == 2
+    with pytest.raises(NotFoundError):
+        cards.filter(name="x").one()
+    with pytest.raises(QueryError):
+        session.query(Writer).values(Writer.email).into(Card)
+
+
+def test_what_makes_rows_runs_in_the_callers_thread(session: Session) -> None:
+    threads: set[threading.Thread] = set()
+
+    def note(name: str, age: int) -> int:
+        threads.add(threading.current_thread())
+        # and may use the session itself
+        return session.query(Writer).filter(name=name).one().age
+
+    rows = session.query(Writer).order_by(Writer.name).values(Writer.name, Writer.age).into(note)
+    assert rows.all() == [36, 20]
+    assert rows.first() == 36
+    assert rows.filter(name="Eve").one() == 20
+    assert threads == {threading.current_thread()}
+
+
+def test_keys_are_taken_in_the_callers_thread(session: Session) -> None:
+    threads: set[threading.Thread] = set()
+
+    def keys() -> Iterator[int]:
+        for writer in session.query(Writer):
+            threads.add(threading.current_thread())
+            yield writer.id
+
+    assert len(session.get_many(Writer, keys())) == 2
+    assert threads == {threading.current_thread()}
+
+
+def test_a_generator_that_fails_harms_nothing(session: Session) -> None:
+    def keys() -> Iterator[int]:
+        yield 1
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        session.get_many(Writer, keys())
+    assert sent(session) == 0
+    assert session.query(Writer).count() == 2
+
+
+async def test_sync_and_async_queries_share_their_plans(database: Database) -> None:
+    async with AsyncSession(database) as session:
+        await session.query(Writer).filter(Writer.age > 3)
+    misses = database._plans.misses
+
+    def work() -> None:
+        with Session(database) as other:
+            other.query(Writer).filter(Writer.age > 4).all()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert database._plans.misses == misses

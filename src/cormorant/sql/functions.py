@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cormorant.errors import QueryError, UnknownName, suggest
+from cormorant.sql import arithmetic as arithmetic
 from cormorant.sql import types as t
 from cormorant.sql.calls import Fragment, Function
 from cormorant.sql.expr import Expr, is_expr, operand

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
 from functools import partial
 from typing import Any, Literal, TypeAlias
 
 from cormorant.errors import WrongType
 from cormorant.sql import types as t
-from cormorant.sql.expr import OPERATORS, Binary, Bind, Binds, Expr, Key, comparable, gather, is_expr, operand
-from cormorant.sql.operators import check_comparable, members, result_type, searched_text, typed_operand
+from cormorant.sql.expr import OPERATORS, Binary, Bind, Binds, Expr, Key, comparable, gather, is_expr
+from cormorant.sql.operators import check_comparable, members, searched_text, typed_operand
 from cormorant.sql.selectable import Selectable, SelectLike
 
 MatchKind: TypeAlias = Literal["contains", "startswith", "endswith", "exact"]
@@ -221,17 +220,6 @@ def logical(op: Literal["AND", "OR"], left: Expr[Any], right: Expr[Any]) -> Logi
     return Logical(op, first + last)
 
 
-def arithmetic(op: str, left: Expr[Any], right: Any) -> Expr[Any]:
-    """Gives `left op right`; a plain value takes the type of `left`, but moments take intervals."""
-    of_moment = isinstance(right, timedelta) and isinstance(left.type, (t.DateTime, t.Interval))
-    other = Bind(right, t.INTERVAL) if of_moment else _widen(operand(left, right))
-    return Arithmetic(op, left, other, result_type((left, other), op, left.type, other.type))
-
-
-def _widen(expr: Expr[Any]) -> Expr[Any]:
-    return Bind(expr.value, t.BIG_INTEGER) if isinstance(expr, Bind) and isinstance(expr.type, t.Integer) else expr
-
-
 # ------------------------------------------------------------------ what Expr's operators make
 
 
@@ -249,10 +237,6 @@ def _joined(op: Literal["AND", "OR"], left: Expr[Any], right: Any) -> Expr[bool]
     return logical(op, left, condition(right))
 
 
-def _add(left: Expr[Any], right: Any) -> Expr[Any]:
-    return arithmetic("||" if isinstance(left.type, t.Text) else "+", left, right)
-
-
 OPERATORS.update(
     {
         "in": _among,
@@ -267,8 +251,5 @@ OPERATORS.update(
         "AND": partial(_joined, "AND"),
         "OR": partial(_joined, "OR"),
         "NOT": Not,
-        "+": _add,
-        "-": partial(arithmetic, "-"),
-        "*": partial(arithmetic, "*"),
     }
 )

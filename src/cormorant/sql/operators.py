@@ -26,20 +26,6 @@ _FAMILIES: dict[type[t.SqlType], str] = {
     t.Json: "json",
 }
 
-_ARITHMETIC: dict[tuple[str, str, str], t.SqlType | None] = {
-    ("text", "||", "text"): t.TEXT,
-    ("datetime", "+", "interval"): t.DATETIME,
-    ("datetime", "-", "interval"): t.DATETIME,
-    ("datetime", "-", "datetime"): t.INTERVAL,
-    ("interval", "+", "interval"): t.INTERVAL,
-    ("interval", "-", "interval"): t.INTERVAL,
-    ("interval", "+", "datetime"): t.DATETIME,
-    # numbers tell their result themselves
-    ("number", "+", "number"): None,
-    ("number", "-", "number"): None,
-    ("number", "*", "number"): None,
-}
-
 
 def family_of(type_: t.SqlType) -> str | None:
     """Gives the name of the types a value can be compared with; None where anything goes."""
@@ -50,6 +36,17 @@ def family_of(type_: t.SqlType) -> str | None:
     if isinstance(type_, t.Array):
         return f"array of {family_of(type_.item)}"
     return _FAMILIES.get(type(type_))
+
+
+def kind_of(type_: t.SqlType) -> str:
+    """Gives the name under which the dialects know a type: what its values are made of in the database."""
+    if isinstance(type_, t.Custom):
+        return kind_of(type_.base)
+    if isinstance(type_, t.Enumeration):
+        return "enum" if type_.native else "integer" if type_.integers else "text"
+    if isinstance(type_, t.Literals):
+        return "integer" if type_.integers else "text"
+    return type_.name
 
 
 def typed_operand(side: object, type_: t.SqlType, value: Any) -> tuple[Any, t.SqlType]:
@@ -92,42 +89,6 @@ def check_comparable(sides: tuple[object, object], left: t.SqlType, right: t.Sql
             f"{sides[0]!r} is {left.name} and is compared with {sides[1]!r}, which is {right.name}",
             hint="compare values of one kind",
         )
-
-
-def result_type(sides: tuple[object, object], op: str, left: t.SqlType, right: t.SqlType) -> t.SqlType:
-    """Gives the type of `left op right`.
-
-    Args:
-        sides: The expressions, for messages.
-        op: The operator in SQL.
-        left: The type of the first.
-        right: The type of the second.
-
-    Raises:
-        WrongType: There is no such operator for these types.
-    """
-    one, other = family_of(left), family_of(right)
-    if one is None or other is None:
-        return left
-    if (one, op, other) not in _ARITHMETIC or isinstance(left, t.Enumeration):
-        raise WrongType(
-            f"{sides[0]!r} is {left.name} and {sides[1]!r} is {right.name}: there is no {op} for them",
-            hint="compute it in Python and pass the result",
-        )
-    return _ARITHMETIC[one, op, other] or _number(sides, left, right)
-
-
-def _number(sides: tuple[object, object], left: t.SqlType, right: t.SqlType) -> t.SqlType:
-    kinds = {type(left), type(right)}
-    if {t.Float, t.Numeric} <= kinds:
-        raise WrongType(
-            f"{sides[0]!r} and {sides[1]!r}: a float and a Decimal have no common type",
-            hint="keep both in columns of one type",
-        )
-    if t.Numeric in kinds:
-        return t.NUMERIC
-    # the sum of two 32-bit numbers need not fit 32 bits
-    return t.FLOAT if t.Float in kinds else t.BIG_INTEGER
 
 
 def searched_text(side: object, type_: t.SqlType, value: Any) -> str:

@@ -69,6 +69,8 @@ class Integer(SqlType):
     name = "integer"
     accepts: ClassVar[tuple[type[Any], ...]] = (int,)
     size: IntegerSize = "normal"
+    computed: bool = False
+    """It comes out of a computation, which a database without types may have gone on with in floats."""
 
     @property
     def key(self) -> str:
@@ -412,6 +414,7 @@ class Custom(SqlType):
 UNKNOWN = Unknown()
 INTEGER = Integer()
 BIG_INTEGER = Integer("big")
+COMPUTED_INTEGER = Integer("big", computed=True)
 FLOAT = Float()
 NUMERIC = Numeric()
 BOOLEAN = Boolean()

@@ -1,0 +1,174 @@
+"""Numbers on SQLite as PostgreSQL and Python have them: divisors of zero are errors, decimals exact, casts strict."""
+
+from __future__ import annotations
+
+import math
+import operator
+import re
+from collections.abc import Callable
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, ROUND_DOWN, ROUND_HALF_UP, Context, Decimal
+from typing import Any, TypeAlias
+
+from cormorant.dialects.sqlite import canonical_decimal, decode_decimal
+
+Registered: TypeAlias = tuple[str, int, Callable[..., Any]]
+
+# sums and products of decimals are finite: this context never rounds them
+EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
+
+_INTEGER = re.compile(r"\s*[-+]?[0-9]+\s*", re.ASCII)
+_FLOAT = re.compile(r"\s*[-+]?(?:[0-9]+\.?[0-9]*(?:e[-+]?[0-9]+)?|\.[0-9]+(?:e[-+]?[0-9]+)?|inf(?:inity)?)\s*", re.I)
+_TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
+
+
+def quotient(dividend: Decimal, divisor: Decimal) -> Decimal:
+    """Divides as PostgreSQL does: to 16 significant digits or more, counted in groups of four.
+
+    After select_div_scale() in PostgreSQL's numeric.c.
+    """
+    (weight, first), (other_weight, other_first) = _leading_group(dividend), _leading_group(divisor)
+    groups = weight - other_weight - (first <= other_first)
+    exponents = (-int(number.as_tuple().exponent) for number in (dividend, divisor))
+    scale = min(max(16 - groups * 4, *exponents, 0), 1000)
+    digits = max(dividend.adjusted() - divisor.adjusted(), 0) + scale + 3
+    # cut, not rounded, so that the one rounding to the scale decides
+    cut = Context(prec=digits, rounding=ROUND_DOWN, Emax=MAX_EMAX, Emin=MIN_EMIN).divide(dividend, divisor)
+    return cut.quantize(Decimal(1).scaleb(-scale), ROUND_HALF_UP, EXACT)
+
+
+def _leading_group(number: Decimal) -> tuple[int, int]:
+    """Gives the power of 10,000 that a number's first group of four digits stands for, and that group."""
+    if not number:
+        return 0, 0
+    weight = number.adjusted() // 4
+    return weight, int(number.copy_abs().scaleb(-4 * weight, EXACT))
+
+
+def strict(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Gives a function that is NULL where one of its arguments is."""
+    return lambda *values: None if None in values else function(*values)
+
+
+def _of_decimals(compute: Callable[[Decimal, Decimal], Decimal]) -> Callable[[Any, Any], str | None]:
+    return strict(lambda left, right: canonical_decimal(compute(decode_decimal(left), decode_decimal(right))))
+
+
+def _finite(compute: Callable[[float, float], float]) -> Callable[[Any, Any], Any]:
+    """Gives a computation of floats that is an error where finite numbers give none."""
+
+    def function(left: float, right: float) -> float:
+        found = compute(float(left), float(right))
+        if math.isfinite(left) and math.isfinite(right) and not math.isfinite(found):
+            raise OverflowError
+        return found
+
+    return strict(function)
+
+
+def _round_decimal(value: Any, places: int) -> str:
+    return canonical_decimal(_rounded(decode_decimal(value), places))
+
+
+def _rounded(value: Decimal, places: int) -> Decimal:
+    return value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP, EXACT)
+
+
+def _round_float(value: float, places: int) -> float:
+    # PostgreSQL rounds the 15 digits that a float is sure of
+    return float(_rounded(Decimal(format(value, ".15g")), places)) if math.isfinite(value) else value
+
+
+def _floor(value: Any) -> int:
+    return math.floor(Decimal(value) if isinstance(value, str) else value)
+
+
+def _ceil(value: Any) -> int:
+    return math.ceil(Decimal(value) if isinstance(value, str) else value)
+
+
+def _sign(value: Any) -> int:
+    number = Decimal(value) if isinstance(value, str) else value
+    return (number > 0) - (number < 0)
+
+
+# ------------------------------------------------------------------ casts
+
+
+def _to_integer(value: Any) -> int:
+    return int(Decimal(value) if isinstance(value, str) else value)
+
+
+def _parse_integer(text: str) -> int:
+    if _INTEGER.fullmatch(text) is None:
+        raise ValueError
+    return int(text)
+
+
+def _parse_float(text: str) -> float:
+    if _FLOAT.fullmatch(text) is None:
+        raise ValueError
+    found = float(text)
+    if math.isinf(found) and "i" not in text.lower():
+        raise OverflowError
+    return found
+
+
+def _parse_decimal(text: str) -> str:
+    if _FLOAT.fullmatch(text) is None or "i" in text.lower():
+        raise ValueError
+    return canonical_decimal(Decimal(text.strip()))
+
+
+def _parse_boolean(text: str) -> bool:
+    word = text.strip().lower()
+    # a part is enough where it is clear
+    yes = any(full.startswith(word) for full in _TRUE)
+    no = any(full.startswith(word) for full in _FALSE)
+    if not word or yes == no:
+        raise ValueError
+    return yes
+
+
+def _float_decimal(value: float) -> str:
+    return canonical_decimal(Decimal(format(value, ".15g")))
+
+
+def _float_text(value: float) -> str:
+    """Writes a float as PostgreSQL does: its shortest digits, with an exponent from 1e15 on."""
+    if math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    number = Decimal(repr(value)).normalize(EXACT)
+    if not number:
+        return "-0" if math.copysign(1, value) < 0 else "0"
+    if -5 < number.adjusted() < 15:
+        return format(number, "f")
+    mantissa = number.scaleb(-number.adjusted(), EXACT).normalize(EXACT)
+    return f"{mantissa:f}e{number.adjusted():+03d}"
+
+
+FUNCTIONS: tuple[Registered, ...] = (
+    ("cormorant_decimal_add", 2, _of_decimals(EXACT.add)),
+    ("cormorant_decimal_sub", 2, _of_decimals(EXACT.subtract)),
+    ("cormorant_decimal_mul", 2, _of_decimals(EXACT.multiply)),
+    ("cormorant_decimal_div", 2, _of_decimals(quotient)),
+    ("cormorant_decimal_floor_div", 2, _of_decimals(EXACT.divide_int)),
+    ("cormorant_decimal_mod", 2, _of_decimals(EXACT.remainder)),
+    ("cormorant_decimal_round", 2, strict(_round_decimal)),
+    ("cormorant_divide", 2, _finite(operator.truediv)),
+    ("cormorant_floor_divide", 2, strict(operator.floordiv)),
+    ("cormorant_modulo", 2, strict(operator.mod)),
+    ("cormorant_power", 2, _finite(math.pow)),
+    ("cormorant_sqrt", 1, strict(math.sqrt)),
+    ("cormorant_round", 2, strict(_round_float)),
+    ("cormorant_round_whole", 2, strict(lambda value, places: int(_rounded(Decimal(value), places)))),
+    ("cormorant_floor", 1, strict(_floor)),
+    ("cormorant_ceil", 1, strict(_ceil)),
+    ("cormorant_sign", 1, strict(_sign)),
+    ("cormorant_to_integer", 1, strict(_to_integer)),
+    ("cormorant_parse_integer", 1, strict(_parse_integer)),
+    ("cormorant_parse_float", 1, strict(_parse_float)),
+    ("cormorant_parse_decimal", 1, strict(_parse_decimal)),
+    ("cormorant_parse_boolean", 1, strict(_parse_boolean)),
+    ("cormorant_float_decimal", 1, strict(_float_decimal)),
+    ("cormorant_float_text", 1, strict(_float_text)),
+)

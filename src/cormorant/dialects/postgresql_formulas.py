@@ -1,0 +1,70 @@
+"""How PostgreSQL says what has a name of ours: `{0}` is an argument, `{0:p}` one in parentheses where it needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cormorant.sql.formulas import Infix, Template
+
+_UTC = "{0:p} AT TIME ZONE 'UTC'"
+
+_ARITHMETIC: dict[str, Template] = {
+    "divide": Infix("{0:p} / {1:p}"),
+    # a quotient of 64-bit numbers has a fraction of at least 1e-19: with 20 digits it is never rounded up
+    "floor divide": "CAST(floor(CAST({0} AS numeric(39, 20)) / {1:p}) AS bigint)",
+    "floor divide of numeric": "div({0}, {1})",
+    # the sign of the divisor, as in Python; numeric, because the sum need not fit 64 bits
+    "modulo": "CAST(mod(mod(CAST({0} AS numeric), {1}) + {1:p}, {1}) AS bigint)",
+    "modulo of numeric": "mod({0}, {1})",
+    "power": "power({0}, {1})",
+    "negative": Infix("-({0})"),
+    "abs": "abs({0})",
+}
+
+_MOMENTS: dict[str, Template] = {
+    # in UTC: elsewhere a day may have 23 hours
+    "moment plus interval": Infix(f"({_UTC} + {{1:p}}) AT TIME ZONE 'UTC'"),
+    "moment minus interval": Infix(f"({_UTC} - {{1:p}}) AT TIME ZONE 'UTC'"),
+    "moment minus moment": Infix("{0:p} - {1:p}"),
+    "date plus days": Infix("{0:p} + {1:p}"),
+    "date plus interval": Infix("{0:p} + CAST(floor(EXTRACT(epoch FROM {1}) / 86400) AS integer)"),
+    "date minus interval": Infix("{0:p} - CAST(floor(EXTRACT(epoch FROM {1}) / 86400) AS integer)"),
+    "date minus date": "make_interval(days => {0:p} - {1:p})",
+    "interval times": Infix("{0:p} * {1:p}"),
+}
+
+_ISO_MOMENT = 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'
+
+_CASTS: dict[str, Template] = {
+    "cast to text": "CAST({0} AS text)",
+    # without the zeros that only tell a column's scale
+    "cast to text of numeric": r"regexp_replace(CAST({0} AS text), '(\.[0-9]*[1-9])0+$|\.0+$', '\1')",
+    "cast to text of date": "to_char({0}, 'YYYY-MM-DD')",
+    "cast to text of time": "to_char(DATE '2000-01-01' + {0:p}, 'HH24:MI:SS.US')",
+    "cast to text of datetime": f"to_char({_UTC}, '{_ISO_MOMENT}')",
+    "cast to integer": "CAST({0} AS bigint)",
+    "cast to integer of float": "CAST(trunc({0}) AS bigint)",
+    "cast to integer of numeric": "CAST(trunc({0}) AS bigint)",
+    "cast to integer of boolean": "CAST({0} AS integer)",
+    "cast to float": "CAST({0} AS double precision)",
+    "cast to float of boolean": "CAST(CAST({0} AS integer) AS double precision)",
+    "cast to numeric": "CAST({0} AS numeric)",
+    "cast to numeric of boolean": "CAST(CAST({0} AS integer) AS numeric)",
+    "cast to boolean": "CAST({0} AS boolean)",
+    "cast to boolean of integer": Infix("{0:p} <> 0"),
+    "cast to boolean of numeric": Infix("{0:p} <> 0"),
+    "cast to date": "CAST({0} AS date)",
+    "cast to date of datetime": f"CAST({_UTC} AS date)",
+    "cast to time": "CAST({0} AS time)",
+    "cast to time of datetime": f"CAST({_UTC} AS time)",
+    "cast to datetime": "CAST({0} AS timestamptz)",
+    "cast to datetime of date": Infix("CAST({0} AS timestamp) AT TIME ZONE 'UTC'"),
+    # a text without an offset is in UTC, whatever the server's TimeZone is
+    "cast to datetime of text": (
+        "CAST({0:p} || CASE WHEN {0:p} ~* ':.*(z|[-+][0-9]{{2}}(:?[0-9]{{2}})?)\\s*$' THEN '' ELSE ' UTC' END"
+        " AS timestamptz)"
+    ),
+    "cast to uuid": "CAST({0} AS uuid)",
+}
+
+FORMULAS: Mapping[str, Template] = {**_ARITHMETIC, **_MOMENTS, **_CASTS}

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from cormorant.errors import QueryError, WrongType
 from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.paths import Path, is_many
-from cormorant.query.planner import named, select_of
+from cormorant.query.grouping import is_aggregate
+from cormorant.query.planner import named, select_of, selected
 from cormorant.query.predicates import conditions_of
-from cormorant.query.selection import key_of_item
+from cormorant.query.selection import key_of_item, name_of
 from cormorant.query.spec import QuerySpec
 from cormorant.query.subquery import Subquery, check_alike
+from cormorant.sql.columns import Column
 from cormorant.sql.expr import Expr, Label
-from cormorant.sql.selects import Compound, Join, SetWord
+from cormorant.sql.selects import Compound, Join, Select, SetWord
 from cormorant.sql.sources import JoinSource, Source, SubquerySource
 
 
@@ -114,11 +116,24 @@ def combined(word: SetWord, queries: Sequence[tuple[QuerySpec, int | None]]) -> 
         (word, source.shape, items, first.output, first.names),
         source.binds,
         source=source,
-        columns=first.columns,
+        columns=None if first.columns is None else tuple(_read_from(source, first, parts[0])),
         names=first.names,
         output=first.output,
         into=first.into,
     )
+
+
+def _read_from(source: Source, spec: QuerySpec, inner: Select) -> Iterator[Any]:
+    """Gives what a query selects, read from outside; objects are found by the columns they are made of."""
+    _, parts = selected(spec)
+    for item, part in zip(spec.columns or (), parts, strict=True):
+        if len(part) == 3:
+            yield item
+        else:
+            column: Any = inner.columns[part[0]]
+            attribute = name_of(item) or column.name
+            owner, nullable = repr(item), item.nullable
+            yield Column(source, column.name, item.type, nullable=nullable, owner=owner, attribute=attribute)
 
 
 def _shows(what: str, asked: Sequence[Expr[Any]], named: Sequence[Any]) -> dict[Any, str]:
@@ -126,6 +141,9 @@ def _shows(what: str, asked: Sequence[Expr[Any]], named: Sequence[Any]) -> dict[
     found: dict[Any, tuple[str, Expr[Any]]] = {}
     for expr, column in zip(asked, named, strict=True):
         for shown in (expr, expr.expr) if isinstance(expr, Label) else (expr,):
+            if is_aggregate(shown) and not isinstance(shown, Label):
+                # func.count() over what is put together counts that
+                continue
             _, before = found.setdefault(shown.key, (column.name, shown))
             if [bind.value for bind in before.binds] != [bind.value for bind in shown.binds]:
                 raise QueryError(

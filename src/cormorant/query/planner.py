@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from cormorant.errors import QueryError, WrongType
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.paths import Path
+from cormorant.query.grouping import check_distinct, check_grouping, is_aggregate
 from cormorant.query.spec import Output, QuerySpec
 from cormorant.sql import types as t
 from cormorant.sql.columns import Column
-from cormorant.sql.expr import Expr, Label, is_expr, walk
+from cormorant.sql.expr import Expr, Label, is_expr
 from cormorant.sql.functions import func
-from cormorant.sql.joins import implied_joins, tables_in, tables_of
+from cormorant.sql.joins import implied_joins, shown_by, tables_in, tables_of
 from cormorant.sql.nodes import InSelect
 from cormorant.sql.selects import Select
-from cormorant.sql.sharing import alike
 from cormorant.sql.sources import Source, SubquerySource, root_of
 from cormorant.sql.statements import DeleteWhere, UpdateWhere
 
@@ -54,16 +54,16 @@ def plan(spec: QuerySpec) -> QueryPlan:
     if spec.mode == "exists":
         select = replace(_select(spec, ()), order_by=(), lock=None)
         return _planned(select, [(0, t.UNKNOWN)], "scalars")
-    columns, parts = _selected(spec)
+    columns, parts = selected(spec)
     select = _select(spec, columns)
-    _check_grouping(select, spec.info)
-    _check_distinct(select)
+    check_grouping(select)
+    check_distinct(select)
     return _planned(select, parts, spec.output, spec.names)
 
 
 def select_of(spec: QuerySpec, *, home: int | None = None) -> Select:
     """Gives a query as a statement inside another one; `home` tells the database it was made for."""
-    return replace(_select(spec, _selected(spec)[0]), home=home)
+    return replace(_select(spec, selected(spec)[0]), home=home)
 
 
 def named(select: Select) -> Select:
@@ -100,7 +100,7 @@ def _planned(select: Select, parts: list[Selected], output: Output, names: tuple
     return QueryPlan(select, tuple(parts), output, names, frozenset(tables_of(select)), width)
 
 
-def _selected(spec: QuerySpec) -> tuple[tuple[Expr[Any], ...], list[Selected]]:
+def selected(spec: QuerySpec) -> tuple[tuple[Expr[Any], ...], list[Selected]]:
     """Gives the SELECT list and what its columns make up."""
     if spec.columns is None:
         return spec.info.entity, [(spec.info, 0, False)]
@@ -130,13 +130,13 @@ def _entity(item: Any) -> tuple[ModelInfo, tuple[Column[Any], ...], bool]:
 
 def _plan_count(spec: QuerySpec) -> QueryPlan:
     """Counts rows; a query that limits, groups, folds or multiplies its rows is counted from outside."""
-    columns, _ = _selected(spec)
+    columns, _ = selected(spec)
     # what is selected matters only where it makes more rows or fewer
     needed = (
         spec.distinct
         or bool(spec.distinct_on)
         or _multiplies(spec, columns)
-        or (any(map(is_aggregate, columns)) and not spec.group_by)
+        or (any(is_aggregate(column, shown_by(source_of(spec))) for column in columns) and not spec.group_by)
     )
     limited = spec.limit is not None or spec.offset is not None
     if not (needed or limited or spec.group_by or spec.having):
@@ -203,42 +203,3 @@ def _without_joins(spec: QuerySpec) -> tuple[Expr[Any], ...]:
         )
     key = spec.info.column(spec.info.key_attributes[0])
     return (InSelect(key, replace(select, columns=(key,))),)
-
-
-def _check_grouping(select: Select, info: ModelInfo) -> None:
-    """Refuses columns that are not the same for all rows of a group: SQLite would give any row's, in silence."""
-    if not select.group_by and not any(map(is_aggregate, select.columns)):
-        return
-    grouped = [expr.expr if isinstance(expr, Label) else expr for expr in select.group_by]
-    if {expr.key for expr in grouped}.issuperset(info.column(name).key for name in info.key_attributes):
-        # its key decides every column of a table
-        grouped += info.entity
-    for expr in (*select.columns, *select.having, *(order.expr for order in select.order_by)):
-        if not _covered(expr, grouped):
-            raise QueryError(
-                f"{expr!r} is read from groups without being grouped by",
-                hint=f"add .group_by({expr!r}), or fold it: func.max(...)",
-            )
-
-
-def _check_distinct(select: Select) -> None:
-    """Refuses an order of distinct rows by what they do not show, which SQLite would take."""
-    shown = [expr.expr if isinstance(expr, Label) else expr for expr in select.columns]
-    for order in select.order_by:
-        expr = order.expr.expr if isinstance(order.expr, Label) else order.expr
-        if select.distinct and not any(alike(expr, other) for other in shown):
-            raise QueryError(
-                f"distinct rows are ordered by {expr!r}, which they do not show",
-                hint="select it too, or group by what is selected and order by func.min(...)",
-            )
-
-
-def _covered(expr: Expr[Any], grouped: Sequence[Expr[Any]]) -> bool:
-    if getattr(expr, "aggregate", False) or any(alike(expr, other) for other in grouped):
-        return True
-    return not isinstance(expr, Column) and all(_covered(child, grouped) for child in expr.children)
-
-
-def is_aggregate(expr: Expr[Any]) -> bool:
-    """Whether an expression folds rows."""
-    return any(getattr(node, "aggregate", False) for node in walk(expr))

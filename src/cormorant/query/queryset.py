@@ -10,7 +10,7 @@ from cormorant.errors import QueryError, WrongType
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 from cormorant.query.builder import Condition, as_order
-from cormorant.query.planner import is_aggregate
+from cormorant.query.grouping import is_aggregate
 from cormorant.query.rows import Rows, Terminals, in_mode
 from cormorant.query.selection import entity_marker, key_of_item, unique_names
 from cormorant.sql.columns import Assignment, Column

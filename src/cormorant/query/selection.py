@@ -29,10 +29,11 @@ def key_of_item(item: Any) -> Any:
 
 def column_names(spec: QuerySpec) -> tuple[str | None, ...]:
     """Gives the name of each selected item: its label, or its attribute."""
-    return tuple(map(_name_of, spec.columns or ()))
+    return tuple(map(name_of, spec.columns or ()))
 
 
-def _name_of(item: Any) -> str | None:
+def name_of(item: Any) -> str | None:
+    """Gives the name of a selected item: its label, or its attribute."""
     if not is_expr(item):
         return None
     return item.name if isinstance(item, Label) else item.attribute if isinstance(item, Column) else None
@@ -42,7 +43,7 @@ def unique_names(columns: tuple[Any, ...]) -> tuple[str, ...]:
     """Gives the names of selected items, each different from the others."""
     names: list[str] = []
     for column in columns:
-        name = _name_of(column)
+        name = name_of(column)
         if name is None or name in names:
             problem = "has no name" if name is None else f"has the name {name!r}, which another one has too"
             raise QueryError(f"{column!r} {problem}", hint='give it one: .label("name")')

@@ -1,0 +1,101 @@
+"""What may be read from groups, and from distinct rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from cormorant.errors import QueryError
+from cormorant.sql.columns import Column
+from cormorant.sql.expr import Expr, Label
+from cormorant.sql.joins import shown_by, visible
+from cormorant.sql.selects import Select
+from cormorant.sql.sources import JoinSource, Source, SubquerySource, TableSource
+
+
+def is_aggregate(expr: Expr[Any], shown: dict[Any, str] | None = None) -> bool:
+    """Whether an expression folds rows; what the source `shows` as a column of its own does not."""
+    return any(getattr(node, "aggregate", False) for node in visible(expr, shown or {}))
+
+
+def alike(one: Expr[Any], other: Expr[Any], source: Source | None = None) -> bool:
+    """Whether two expressions are the same, values included; one may stand for a column that `source` shows."""
+    if one.key == other.key:
+        return [bind.value for bind in one.binds] == [bind.value for bind in other.binds]
+    return isinstance(source, SubquerySource) and None is not _shown_name(one, source) == _shown_name(other, source)
+
+
+def _shown_name(expr: Expr[Any], source: SubquerySource) -> str | None:
+    if isinstance(expr, Column) and expr.source is source:
+        return expr.name
+    return source.shows.get(expr.key)
+
+
+def check_grouping(select: Select) -> None:
+    """Refuses columns that are not the same for all rows of a group: SQLite would give any row's, in silence.
+
+    Raises:
+        QueryError: Naming the column.
+    """
+    shown = shown_by(select.source)
+    if not select.group_by and not any(is_aggregate(column, shown) for column in select.columns):
+        return
+    groups = _Groups([_bare(expr) for expr in select.group_by], select.source)
+    for expr in (*select.columns, *select.having, *(order.expr for order in select.order_by)):
+        if not groups.decide(expr):
+            raise QueryError(
+                f"{expr!r} is read from groups without being grouped by",
+                hint=f"add .group_by({expr!r}), or fold it: func.max(...)",
+            )
+
+
+def check_distinct(select: Select) -> None:
+    """Refuses an order of distinct rows by what they do not show, which SQLite would take.
+
+    Raises:
+        QueryError: Naming the expression.
+    """
+    shown = [_bare(expr) for expr in select.columns]
+    for order in select.order_by:
+        expr = _bare(order.expr)
+        if select.distinct and not any(alike(expr, other, select.source) for other in shown):
+            raise QueryError(
+                f"distinct rows are ordered by {expr!r}, which they do not show",
+                hint="select it too, or group by what is selected and order by func.min(...)",
+            )
+
+
+class _Groups:
+    """What is the same for all rows of a group."""
+
+    def __init__(self, keys: Sequence[Expr[Any]], source: Source) -> None:
+        self._keys = keys
+        self._source = source
+        self._whole = set(_decided_sources(keys))
+
+    def decide(self, expr: Expr[Any]) -> bool:
+        """Whether the groups decide an expression's value."""
+        if any(alike(expr, key, self._source) for key in self._keys):
+            return True
+        if expr.key in shown_by(self._source):
+            return False
+        if getattr(expr, "aggregate", False):
+            return True
+        if isinstance(expr, Column):
+            return expr.source.key in self._whole
+        return all(map(self.decide, expr.children))
+
+
+def _decided_sources(keys: Sequence[Expr[Any]]) -> Iterator[str]:
+    """Gives the tables whose primary key is grouped by: it decides every column of theirs."""
+    by_source: dict[str, tuple[Any, set[str]]] = {}
+    for key in keys:
+        if isinstance(key, Column) and isinstance(key.source, (TableSource, JoinSource)):
+            by_source.setdefault(key.source.key, (key.source.entity, set()))[1].add(key.name)
+    for source, (entity, names) in by_source.items():
+        if entity is not None and names.issuperset(column.name for column in entity.key_columns):
+            yield source
+
+
+def _bare(expr: Expr[Any]) -> Expr[Any]:
+    return expr.expr if isinstance(expr, Label) else expr

@@ -10,6 +10,8 @@ from math import inf
 from typing import Any, ClassVar
 
 from cormorant._internal.narrowing import is_list
+from cormorant.dialects import postgresql_content as content
+from cormorant.dialects import postgresql_formulas
 from cormorant.dialects.base import Codec, Dialect, IsolationLevel, Members
 from cormorant.sql import calls as k
 from cormorant.sql import expr as e
@@ -17,6 +19,7 @@ from cormorant.sql import nodes as n
 from cormorant.sql import types as t
 from cormorant.sql.compiler import Compiler
 from cormorant.sql.ddl import ColumnDef, Table
+from cormorant.sql.json_values import PathType
 from cormorant.sql.statements import Delete, Insert, InsertMode, TypedColumn, Update
 
 _WILDCARD = re.compile(r"([\\%_])")
@@ -30,6 +33,10 @@ _CASTS_OF_AGGREGATES: dict[str, dict[type[t.SqlType], str]] = {
 
 class PostgreSQLCompiler(Compiler):
     """PostgreSQL's differences: numbered dollars, casts for bare values, arrays for lists and batches."""
+
+    formulas = postgresql_formulas.FORMULAS
+
+    visitors: ClassVar[dict[type[e.Expr[Any]], Callable[[Any, Any], str]]] = {**Compiler.visitors, **content.VISITORS}
 
     def bind(self, bind: e.Bind) -> str:
         if self.inline or isinstance(bind.type, t.Unknown):
@@ -184,6 +191,8 @@ class PostgreSQLDialect(Dialect):
             return type_.encode if then is None else lambda value: then(type_.encode(value))
         if isinstance(type_, t.Json):
             return type_.dump
+        if isinstance(type_, PathType):
+            return content.jsonpath_encoder(type_.reading)
         if isinstance(type_, t.Enumeration):
             return _value_of if type_.integers else _text_of
         if isinstance(type_, t.Array):
@@ -259,6 +268,7 @@ _TYPE_NAMES: dict[type[t.SqlType], str] = {
     t.Interval: "interval",
     t.Uuid: "uuid",
     t.Json: "jsonb",
+    PathType: "jsonpath",
     t.Unknown: "text",
 }
 

@@ -9,6 +9,8 @@ import uuid
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from cormorant.dialects import sqlite_content as content
+from cormorant.dialects import sqlite_formulas
 from cormorant.dialects.base import Codec, Dialect, IsolationLevel, Members
 from cormorant.errors import CompileError
 from cormorant.sql import calls as k
@@ -18,12 +20,12 @@ from cormorant.sql import types as t
 from cormorant.sql.columns import Assignment
 from cormorant.sql.compiler import Compiler
 from cormorant.sql.ddl import ColumnDef, Table
+from cormorant.sql.json_values import PathType
 from cormorant.sql.selects import Select
 from cormorant.sql.statements import InsertMode
 
 NOW = "strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000+00:00'"
 DECIMAL_COLLATION = "cormorant_decimal"
-UNHEX = "cormorant_unhex"
 
 _ORDERED = frozenset({"<", "<=", ">", ">="})
 _DECIMAL_OPERATORS = {"+": "cormorant_decimal_add", "-": "cormorant_decimal_sub", "*": "cormorant_decimal_mul"}
@@ -34,6 +36,10 @@ _FUNCTIONS = {"lower": "cormorant_lower", "upper": "cormorant_upper"}
 
 class SQLiteCompiler(Compiler):
     """SQLite's differences: decimals are texts with a collation of their own, lists are JSON arrays."""
+
+    formulas = sqlite_formulas.FORMULAS
+
+    visitors: ClassVar[dict[type[e.Expr[Any]], Callable[[Any, Any], str]]] = {**Compiler.visitors, **content.VISITORS}
 
     def order(self, order: e.Order) -> str:
         sql = self.expr(order.expr)
@@ -64,6 +70,8 @@ class SQLiteCompiler(Compiler):
         return super().limit_clause(select)
 
     def comparison(self, node: e.Comparison) -> str:
+        if isinstance(node.left.type, t.Json) and (of_documents := content.comparison(self, node)) is not None:
+            return of_documents
         if not (is_decimal(node.left.type) or is_decimal(node.right.type)):
             return super().comparison(node)
         collate = f" COLLATE {DECIMAL_COLLATION}" if node.op in _ORDERED else ""
@@ -79,10 +87,6 @@ class SQLiteCompiler(Compiler):
         if is_decimal(node.type):
             function = _DECIMAL_OPERATORS[node.op]
             return f"{function}({self._decimal(node.left)}, {self._decimal(node.right)})"
-        if isinstance(node.left.type, (t.DateTime, t.Date)):
-            raise CompileError(
-                f"SQLite has no arithmetic on moments ({node!r})", hint="compute the moment in Python and pass it"
-            )
         return super().arithmetic(node)
 
     def _decimal(self, expr: e.Expr[Any]) -> str:
@@ -97,7 +101,7 @@ class SQLiteCompiler(Compiler):
             item = _item_type(values.type)
             return f"{part} IN ({', '.join(self.words.literal(value, item) for value in values.value)})"
         # JSON holds no bytes: they travel as hexadecimal text
-        value = f"{UNHEX}(value)" if isinstance(_item_type(values.type), t.Binary) else "value"
+        value = f"{content.UNHEX}(value)" if isinstance(_item_type(values.type), t.Binary) else "value"
         return f"{part} IN (SELECT {value} FROM json_each({self.placeholder(values)}))"
 
     def text_match(self, node: n.TextMatch) -> str:
@@ -363,6 +367,7 @@ _ENCODERS: dict[type[t.SqlType], Codec] = {
     t.DateTime: encode_datetime,
     t.Interval: encode_interval,
     t.Uuid: str,
+    PathType: json.dumps,
 }
 
 _DECODERS: dict[type[t.SqlType], Codec] = {

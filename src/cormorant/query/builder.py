@@ -15,7 +15,7 @@ from cormorant.query.predicates import Q, conditions_of
 from cormorant.query.protocols import Executor, home_of
 from cormorant.query.spec import QuerySpec
 from cormorant.query.subquery import Cte, Subquery, cte_of, cte_source, recursive_cte, scalar_of, subquery_of
-from cormorant.sql.expr import Bind, Binds, Comparison, Expr, Order, gather, is_expr
+from cormorant.sql.expr import Bind, Binds, Comparison, Expr, Order, check_ordered, gather, is_expr
 from cormorant.sql.functions import as_expr
 from cormorant.sql.nodes import IsNotTrue, Logical
 from cormorant.sql.selectable import Selectable
@@ -260,7 +260,9 @@ is_builder: Callable[[object], bool] = narrower(Builder)
 
 def as_order(key: Any) -> Order:
     """Gives what `order_by` takes with its direction."""
-    return key if isinstance(key, Order) else Order(_sort_key("order_by", key), descending=False)
+    order = key if isinstance(key, Order) else Order(_sort_key("order_by", key), descending=False)
+    check_ordered(order.expr)
+    return order
 
 
 def _sort_key(what: str, key: Any) -> Expr[Any]:

@@ -7,6 +7,7 @@ from typing import Any
 from typing_extensions import TypeVar
 
 from cormorant.errors import WrongType
+from cormorant.sql import content as content  # what its lists and documents are asked
 from cormorant.sql import types as t
 from cormorant.sql.expr import Bind, Binds, Expr, Key, is_expr
 from cormorant.sql.nodes import Null

@@ -7,17 +7,23 @@ query finds its plan without walking the tree.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date, time, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeAlias, overload
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias, overload
+from uuid import UUID
 
 from typing_extensions import TypeIs, TypeVar
 
 from cormorant._internal.narrowing import narrower
 from cormorant.errors import ExpressionUsedAsBool, WrongType
 from cormorant.sql import types as t
+from cormorant.sql.container import Container
+from cormorant.sql.operand import OPERATORS as OPERATORS
+from cormorant.sql.operand import Operand
 from cormorant.sql.operators import PLAIN, check_comparable, typed_operand
+from cormorant.sql.searched import Searched
 from cormorant.sql.selectable import Selectable
 
 T = TypeVar("T")
@@ -25,12 +31,12 @@ T_co = TypeVar("T_co", covariant=True)
 
 Key: TypeAlias = "str | tuple[Any, ...]"
 Binds: TypeAlias = "tuple[Bind, ...]"
+Nulls: TypeAlias = Literal["first", "last"]
+Scalar: TypeAlias = "str | int | float | Decimal | bool | bytes | date | time | timedelta | UUID | Enum"
+Offset: TypeAlias = "int | float | timedelta | None"
 
-OPERATORS: dict[str, Callable[..., Expr[Any]]] = {}
-"""What makes the node of each operator: the modules that define nodes enter them here, `Expr` only names them."""
 
-
-class Expr(Generic[T_co]):
+class Expr(Operand[T_co], Searched[T_co], Container[T_co]):
     """Anything that can stand in SELECT, WHERE or ORDER BY and gives a value of the Python type `T_co`.
 
     Example:
@@ -119,6 +125,22 @@ class Expr(Generic[T_co]):
         """Whether the value is one of `values`, a collection or a query of one column."""
         return OPERATORS["in"](self, values)
 
+    def not_in(self, values: Iterable[T_co] | Selectable[T_co]) -> Expr[bool]:
+        """Whether the value is none of `values`; as in SQL, neither a NULL nor a query that gives one is ever kept."""
+        return OPERATORS["NOT"](OPERATORS["in"](self, values))
+
+    def is_distinct_from(self, other: T_co | Expr[T_co] | None) -> Expr[bool]:
+        """Whether the values differ, NULL being a value like any other: never NULL itself.
+
+        Example:
+            >>> Article.editor_id.is_distinct_from(3)      # "articles"."editor_id" IS DISTINCT FROM $1
+        """
+        return OPERATORS["distinct"](self, other, negated=False)
+
+    def is_not_distinct_from(self, other: T_co | Expr[T_co] | None) -> Expr[bool]:
+        """Whether the values are the same, NULL being a value like any other."""
+        return OPERATORS["distinct"](self, other, negated=True)
+
     def between(self, low: T_co | Expr[T_co], high: T_co | Expr[T_co]) -> Expr[bool]:
         """Whether `low <= value <= high`."""
         return OPERATORS["between"](self, low, high)
@@ -131,36 +153,6 @@ class Expr(Generic[T_co]):
         """Whether the value is not NULL."""
         return OPERATORS["is not null"](self)
 
-    # ---- text
-
-    def contains(self: Expr[str | None], part: str | Expr[str]) -> Expr[bool]:
-        """Whether the text holds `part`, taken literally: % and _ mean themselves."""
-        return OPERATORS["contains"](self, part)
-
-    def startswith(self: Expr[str | None], prefix: str | Expr[str]) -> Expr[bool]:
-        """Whether the text begins with `prefix`, taken literally."""
-        return OPERATORS["startswith"](self, prefix)
-
-    def endswith(self: Expr[str | None], suffix: str | Expr[str]) -> Expr[bool]:
-        """Whether the text ends with `suffix`, taken literally."""
-        return OPERATORS["endswith"](self, suffix)
-
-    def icontains(self: Expr[str | None], part: str | Expr[str]) -> Expr[bool]:
-        """Like `contains`, without regard to case."""
-        return OPERATORS["icontains"](self, part)
-
-    def istartswith(self: Expr[str | None], prefix: str | Expr[str]) -> Expr[bool]:
-        """Like `startswith`, without regard to case."""
-        return OPERATORS["istartswith"](self, prefix)
-
-    def iendswith(self: Expr[str | None], suffix: str | Expr[str]) -> Expr[bool]:
-        """Like `endswith`, without regard to case."""
-        return OPERATORS["iendswith"](self, suffix)
-
-    def iexact(self: Expr[str | None], text: str | Expr[str]) -> Expr[bool]:
-        """Whether the texts are equal without regard to case."""
-        return OPERATORS["iexact"](self, text)
-
     # ---- boolean
 
     def __and__(self: Expr[bool | None], other: Expr[bool | None]) -> Expr[bool]:
@@ -172,66 +164,69 @@ class Expr(Generic[T_co]):
     def __invert__(self: Expr[bool | None]) -> Expr[bool]:
         return OPERATORS["NOT"](self)
 
-    # ---- arithmetic; the overloads of nullable values overlap for an expression that is always NULL
+    # ---- other types, other operators, windows
 
     @overload
-    def __add__(self: Expr[int], other: int | Expr[int]) -> Expr[int]: ...
+    def cast(self: Expr[Scalar], type_: type[T]) -> Expr[T]: ...
     @overload
-    def __add__(self: Expr[float], other: float | Expr[float]) -> Expr[float]: ...
-    @overload
-    def __add__(self: Expr[Decimal], other: Decimal | int | Expr[Decimal]) -> Expr[Decimal]: ...
-    @overload
-    def __add__(self: Expr[str], other: str | Expr[str]) -> Expr[str]: ...
-    @overload
-    def __add__(self: Expr[datetime], other: timedelta | Expr[timedelta]) -> Expr[datetime]: ...
-    @overload
-    def __add__(self: Expr[timedelta], other: timedelta | Expr[timedelta]) -> Expr[timedelta]: ...
-    @overload
-    def __add__(self: Expr[int | None], other: int | Expr[int | None]) -> Expr[int | None]: ...  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]
-    @overload
-    def __add__(self: Expr[float | None], other: float | Expr[float | None]) -> Expr[float | None]: ...  # type: ignore[overload-overlap]
-    @overload
-    def __add__(self: Expr[Decimal | None], other: Decimal | int | Expr[Decimal | None]) -> Expr[Decimal | None]: ...  # type: ignore[overload-overlap]
-    @overload
-    def __add__(self: Expr[str | None], other: str | Expr[str | None]) -> Expr[str | None]: ...
-    def __add__(self, other: Any) -> Any:
-        return OPERATORS["+"](self, other)
+    def cast(self: Expr[Scalar | None], type_: type[T]) -> Expr[T | None]: ...
+    def cast(self: Expr[Any], type_: type[T]) -> Expr[T | None]:
+        """The value as one of another class: str, int, float, Decimal, bool, date, time, datetime or UUID.
 
-    @overload
-    def __sub__(self: Expr[int], other: int | Expr[int]) -> Expr[int]: ...
-    @overload
-    def __sub__(self: Expr[float], other: float | Expr[float]) -> Expr[float]: ...
-    @overload
-    def __sub__(self: Expr[Decimal], other: Decimal | int | Expr[Decimal]) -> Expr[Decimal]: ...
-    @overload
-    def __sub__(self: Expr[datetime], other: Expr[datetime]) -> Expr[timedelta]: ...
-    @overload
-    def __sub__(self: Expr[datetime], other: timedelta | Expr[timedelta]) -> Expr[datetime]: ...
-    @overload
-    def __sub__(self: Expr[timedelta], other: timedelta | Expr[timedelta]) -> Expr[timedelta]: ...
-    @overload
-    def __sub__(self: Expr[int | None], other: int | Expr[int | None]) -> Expr[int | None]: ...  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]
-    @overload
-    def __sub__(self: Expr[float | None], other: float | Expr[float | None]) -> Expr[float | None]: ...  # type: ignore[overload-overlap]
-    @overload
-    def __sub__(self: Expr[Decimal | None], other: Decimal | int | Expr[Decimal | None]) -> Expr[Decimal | None]: ...
-    def __sub__(self, other: Any) -> Any:
-        return OPERATORS["-"](self, other)
+        Numbers are cut towards zero by `int`, as in Python; texts must hold a value of the class.
 
-    @overload
-    def __mul__(self: Expr[int], other: int | Expr[int]) -> Expr[int]: ...
-    @overload
-    def __mul__(self: Expr[float], other: float | Expr[float]) -> Expr[float]: ...
-    @overload
-    def __mul__(self: Expr[Decimal], other: Decimal | int | Expr[Decimal]) -> Expr[Decimal]: ...
-    @overload
-    def __mul__(self: Expr[int | None], other: int | Expr[int | None]) -> Expr[int | None]: ...  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]
-    @overload
-    def __mul__(self: Expr[float | None], other: float | Expr[float | None]) -> Expr[float | None]: ...  # type: ignore[overload-overlap]
-    @overload
-    def __mul__(self: Expr[Decimal | None], other: Decimal | int | Expr[Decimal | None]) -> Expr[Decimal | None]: ...
-    def __mul__(self, other: Any) -> Any:
-        return OPERATORS["*"](self, other)
+        Raises:
+            WrongType: There is no way from the one to the other.
+            DataError: When the query runs: a text holds no such value, or a number does not fit.
+
+        Example:
+            >>> Article.title.cast(int)                    # CAST("articles"."title" AS bigint)
+        """
+        return OPERATORS["cast"](self, type_)
+
+    def op(self, operator: str, other: Any, *, returns: type[T]) -> Expr[T]:
+        """Any other operator of the database.
+
+        Args:
+            operator: Its characters, or a word like IS, SIMILAR TO, MATCH or AT TIME ZONE.
+            other: A value or an expression.
+            returns: The class of what it gives.
+
+        Raises:
+            QueryError: That is no operator.
+
+        Example:
+            >>> Article.title.op("@@", "note", returns=bool)   # "articles"."title" @@ $1::text
+        """
+        return OPERATORS["op"](self, operator, other, returns)
+
+    def over(
+        self,
+        *,
+        partition_by: Sequence[Expr[Any] | type[Any]] = (),
+        order_by: Sequence[Expr[Any] | Order | type[Any]] = (),
+        rows: tuple[int | None, int | None] | None = None,
+        range: tuple[Offset, Offset] | None = None,
+        groups: tuple[int | None, int | None] | None = None,
+    ) -> Expr[T_co]:
+        """The aggregate or window function computed for each row, over the rows around it.
+
+        Args:
+            partition_by: Only rows that agree in these count; relations stand for their keys.
+            order_by: The order inside a partition.
+            rows: The frame, from and to: so many rows after the present one, before it if negative; None has no end.
+            range: The frame by value: of one number or moment in `order_by`, so much more or less.
+            groups: The frame in groups of rows that are equal in `order_by`.
+
+        Raises:
+            QueryError: It is no function that can have a window, or the frame is none.
+
+        Example:
+            >>> func.sum(Article.views).over(partition_by=[Article.author], order_by=[Article.id], rows=(-2, 0))
+            ... # sum("articles"."views") OVER (PARTITION BY "articles"."author_id" ORDER BY "articles"."id"
+            ... #   ROWS BETWEEN $1 PRECEDING AND CURRENT ROW)::bigint
+        """
+        return OPERATORS["over"](self, partition_by, order_by, {"ROWS": rows, "RANGE": range, "GROUPS": groups})
 
     # ---- naming, ordering, typing
 
@@ -244,7 +239,7 @@ class Expr(Generic[T_co]):
         return Order(self, descending=True)
 
     def label(self, name: str) -> Expr[T_co]:
-        """The same value under a name of your own."""
+        """The same value under a name of your own, which `order_by` understands too when it is given the same object."""
         return Label(self, name)
 
     def optional(self) -> Expr[T_co | None]:
@@ -305,14 +300,41 @@ class Comparison(Binary):
 
 
 class Order:
-    """An expression with a direction, for `order_by` and indexes."""
+    """An expression with a direction, for `order_by` and indexes.
 
-    __slots__ = ("descending", "expr", "key")
+    Args:
+        expr: What is sorted by.
+        descending: Largest first.
+        nulls: Where NULL stands; by default it counts as larger than everything.
+    """
 
-    def __init__(self, expr: Expr[Any], *, descending: bool) -> None:
+    __slots__ = ("descending", "expr", "key", "nulls")
+
+    def __init__(self, expr: Expr[Any], *, descending: bool, nulls: Nulls | None = None) -> None:
         self.expr: Expr[Any] = expr
         self.descending: bool = descending
-        self.key: Key = ("desc" if descending else "asc", expr.key)
+        self.nulls: Nulls | None = nulls
+        self.key: Key = ("desc" if descending else "asc", nulls, expr.key)
+
+    def nulls_first(self) -> Order:
+        """The same order with NULL before everything.
+
+        Example:
+            >>> session.query(Author).order_by(Author.email.asc().nulls_first())   # ORDER BY "email" NULLS FIRST
+        """
+        return Order(self.expr, descending=self.descending, nulls="first")
+
+    def nulls_last(self) -> Order:
+        """The same order with NULL after everything."""
+        return Order(self.expr, descending=self.descending, nulls="last")
+
+    def turned(self) -> Order:
+        """The order from the other end."""
+        nulls = self.nulls and _OTHER_END[self.nulls]
+        return Order(self.expr, descending=not self.descending, nulls=nulls)
+
+
+_OTHER_END: dict[Nulls, Nulls] = {"first": "last", "last": "first"}
 
 
 class Label(Expr[T_co]):
@@ -361,7 +383,23 @@ def compare(op: str, left: Expr[Any], right: Any) -> Expr[bool]:
         except WrongType:
             comparable(left, right)  # it raises, and names the expression
         return Comparison(op, left, Bind(right, type_), t.BOOLEAN)
+    if op not in ("=", "<>"):
+        check_ordered(left)
     return Comparison(op, left, comparable(left, right), t.BOOLEAN)
+
+
+def check_ordered(expr: Expr[Any]) -> None:
+    """Refuses to sort documents and lists: every database has an order of its own for them.
+
+    Raises:
+        WrongType: The expression is one.
+    """
+    if isinstance(expr.type, t.Json):
+        raise WrongType(
+            f"{expr!r} is a JSON document, which has no order", hint='say what it holds: .path("n", returns=int)'
+        )
+    if isinstance(expr.type, t.Array):
+        raise WrongType(f"{expr!r} is a list, which has no order", hint="sort by an item or by .length()")
 
 
 def comparable(left: Expr[Any], value: Any) -> Expr[Any]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
-from cormorant.sql.expr import Bind, walk
+from cormorant.sql.expr import Bind, Expr, walk
 from cormorant.sql.nodes import TextMatch
 from cormorant.sql.selects import Select
 from cormorant.sql.sources import SubquerySource
@@ -32,6 +33,11 @@ def shared_binds(statement: Statement) -> dict[int, Bind]:
         else:
             found[id(bind)] = twin
     return found
+
+
+def alike(one: Expr[Any], other: Expr[Any]) -> bool:
+    """Whether two expressions are the same, their values included."""
+    return one.key == other.key and all(map(_equal, one.binds, other.binds))
 
 
 def _binds_of(select: Select) -> Iterable[Bind]:

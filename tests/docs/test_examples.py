@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import inspect
 import re
 import sys
@@ -22,7 +23,10 @@ BLOCK = re.compile(r"^```python(?P<marks>[^\n]*)\n(?P<code>.*?)^```", re.MULTILI
 
 
 def blocks(page: Path) -> Iterator[tuple[int, str, str]]:
-    """Gives (line, marks, code) of each block; blocks marked `no-database` make databases of their own."""
+    """Gives (line, marks, code) of each block.
+
+    Blocks marked `no-database` make databases of their own; those marked `sync` run in a thread without an event loop.
+    """
     text = page.read_text(encoding="utf-8")
     for match in BLOCK.finditer(text):
         yield text.count("\n", 0, match.start("code")), match["marks"], match["code"]
@@ -57,7 +61,8 @@ async def test_page(page: Path, module: ModuleType, database_dsn: str) -> None:
             for line, marks, code in found:
                 if "no-database" not in marks:
                     names["db"] = database
-                ran = eval(compiled(code, page, line), names)
+                ready = compiled(code, page, line)
+                ran = await asyncio.to_thread(eval, ready, names) if "sync" in marks else eval(ready, names)
                 if inspect.iscoroutine(ran):
                     await ran
                 configure(database)

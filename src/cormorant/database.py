@@ -21,13 +21,14 @@ from cormorant.dialects.base import Codec, Dialect, IsolationLevel, check_isolat
 from cormorant.dialects.ddl import compile_operation
 from cormorant.errors import ConfigurationError, ModelError, PoolClosed, QueryError, SessionNotEntered
 from cormorant.hydration.hydrator import Loader, compile_loader
-from cormorant.hydration.shapes import EntityPart, Part, RowShape, ValuePart
+from cormorant.hydration.shapes import EntityPart, KeyPart, Part, RowShape, ValuePart
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.registry import registry
 from cormorant.models.scopes import Scope, Scopes, values_of
 from cormorant.models.tables import create_operations, drop_operations
 from cormorant.observability.performance import PerformanceTracker, StatementStats
+from cormorant.query.entities import EntityColumns, OwnerColumns, Selected
 from cormorant.query.planner import QueryPlan, plan
 from cormorant.query.spec import QuerySpec
 from cormorant.sql.ddl import Operation
@@ -453,13 +454,15 @@ def _refuse_parts_of_others(made: QueryPlan, number: int, name: str) -> None:
 
 
 def _shape_of(made: QueryPlan) -> RowShape:
-    parts: list[Part] = []
-    for part in made.parts:
-        if len(part) == 3:
-            parts.append(EntityPart(*part))
-        else:
-            parts.append(ValuePart(*part))
-    return RowShape(tuple(parts), made.output, made.width, made.names)
+    return RowShape(tuple(map(_part_of, made.parts)), made.output, made.width, made.names)
+
+
+def _part_of(part: Selected) -> Part:
+    if isinstance(part, EntityColumns):
+        return EntityPart(part.info, part.start, part.optional, part.names, part.attached)
+    if isinstance(part, OwnerColumns):
+        return KeyPart(part.start, part.types)
+    return ValuePart(part.start, part.type)
 
 
 def _infos(models: Sequence[type[Model]]) -> list[ModelInfo]:

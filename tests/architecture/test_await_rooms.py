@@ -20,6 +20,7 @@ FILES = {
     "persistence/flush.py",
     "persistence/loader.py",
     "persistence/m2m.py",
+    "persistence/prefetch.py",
     "persistence/retry.py",
     "persistence/session.py",
     "persistence/state.py",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 from contextvars import ContextVar
-from types import FrameType
+from types import CodeType, FrameType
 
 waiting: ContextVar[list[FrameType] | None] = ContextVar("cormorant_waiting", default=None)
 """The frame that waits in another thread for what this context's task does; the list is empty once that is done."""
@@ -38,3 +39,13 @@ def _first_outside(frame: FrameType | None, modules: tuple[str, ...]) -> FrameTy
 def _module(frame: FrameType) -> str:
     name: str = frame.f_globals.get("__name__", "")
     return name
+
+
+def line_of(code: CodeType, instruction: int) -> int | None:
+    """Gives the line of an instruction; None for the event loop's own, which starts tasks for nobody in particular."""
+    if code.co_filename.endswith(_LOOPS):
+        return None
+    return next((line for start, end, line in code.co_lines() if start <= instruction < end), None)
+
+
+_LOOPS = (os.path.join("asyncio", "events.py"), os.path.join("asyncio", "base_events.py"))

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 from cormorant._internal.codegen import compile_function
-from cormorant.hydration.shapes import EntityPart, RowShape, ValuePart
+from cormorant.hydration.known import Decoders, attach, compile_fill, compile_take, prune_related
+from cormorant.hydration.shapes import EntityPart, KeyPart, RowShape, ValuePart
 from cormorant.models.inside import copier, find_changes_inside, readers
-from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
-from cormorant.models.state import Origin, is_set, set_attribute, set_class
+from cormorant.models.state import Origin, set_class
 from cormorant.sql.types import SqlType
 
-Decoders: TypeAlias = Callable[[SqlType], "Callable[[Any], Any] | None"]
+_SET_RELATED = Model.__dict__["__orm_related__"].__set__
 
 # so many new objects make the collector run several full passes over all that is loaded already
 PAUSE_COLLECTOR_ABOVE = 500
@@ -68,45 +68,6 @@ def compile_refresh(info: ModelInfo, decoders: Decoders) -> Callable[..., None]:
     return compile_function("refresh", "\n".join(lines), source.names)
 
 
-def compile_fill(info: ModelInfo, decoders: Decoders) -> Callable[..., None]:
-    """Gives the function that sets the columns a changed reference lacks, and leaves those that have a value."""
-    mutable = dict(readers(info, decoders))
-    columns = [(column.attribute, mutable.get(column.attribute) or decoders(column.type)) for column in info.columns]
-
-    def fill(instance: Any, *values: Any) -> None:
-        changes = instance.__orm_changes__
-        complete = True
-        for (name, decode), value in zip(columns, values, strict=True):
-            if is_set(instance, name):
-                continue
-            # what was taken away waits for the key of a new object
-            if name in changes:
-                complete = False
-            else:
-                set_attribute(instance, name, value if decode is None or value is None else decode(value))
-        if mutable:
-            raw = [value for (name, _), value in zip(columns, values, strict=True) if name in mutable]
-            set_attribute(instance, "__orm_raw__", tuple(raw))
-        if complete:
-            set_class(instance, info.cls)
-
-    return fill
-
-
-def prune_related(instance: Model) -> None:
-    """Forgets the objects of to-one relations whose key is another one now."""
-    relations = type(instance).__info__.relations
-    related = instance.__orm_related__ or {}
-    for name in [name for name in related if name in relations and relations[name].kind == "to_one"]:
-        if not _has_key_of(instance, relations[name], related[name]):
-            del related[name]
-
-
-def _has_key_of(instance: Model, relation: RelationInfo, held: Model | None) -> bool:
-    keys = tuple(getattr(instance, name) for name in relation.local)
-    return None in keys if held is None else keys == tuple(getattr(held, name, None) for name in relation.remote)
-
-
 class _Source:
     """The text of one loader, and the names it uses."""
 
@@ -115,10 +76,12 @@ class _Source:
         self.decoders = decoders
         self.names: dict[str, Any] = {"new": object.__new__}
         self.makes_objects = any(isinstance(part, EntityPart) for part in shape.parts)
+        self.infos = [part.info for part in shape.parts if isinstance(part, EntityPart)]
 
     def text(self) -> str:
         """Gives the function."""
-        if not self.makes_objects and not any(self._decoder(part) for part in self._values()):
+        values = [part for part in self.shape.parts if isinstance(part, ValuePart)]
+        if len(values) == len(self.shape.parts) and not any(self.decoders(part.type) for part in values):
             return self._plain()
         head = ["def load(rows, identity, origin):", "    out = []", "    append = out.append"]
         if self.makes_objects:
@@ -129,16 +92,17 @@ class _Source:
             if isinstance(part, EntityPart):
                 head += self._entity_head(position, part)
                 body += self._entity(position, part)
-                items.append(f"o{position}")
+                if part.attached is None:
+                    items.append(f"o{position}")
+            elif isinstance(part, KeyPart):
+                items.append(self._key_of(part))
             else:
-                items.append(self._value(part))
+                items.append(self._decoded(part.index, part.type))
+        body += self._attachments()
         variables = ", ".join(f"v{i}" for i in range(self.shape.width))
         loop = f"    for {variables}{',' if self.shape.width == 1 else ''} in rows:"
         body.append(f"append({self._item(items)})")
         return "\n".join([*head, loop, *(f"        {line}" for line in body), "    return out"])
-
-    def _values(self) -> list[ValuePart]:
-        return [part for part in self.shape.parts if isinstance(part, ValuePart)]
 
     def _plain(self) -> str:
         """Gives the function for rows the driver already has in their final form."""
@@ -156,11 +120,9 @@ class _Source:
             return "{" + ", ".join(f"{n!r}: {item}" for n, item in zip(self.shape.names, items, strict=True)) + "}"
         return "(" + ", ".join(items) + ",)"
 
-    def _decoder(self, part: ValuePart) -> Callable[[Any], Any] | None:
-        return self.decoders(part.type)
-
-    def _value(self, part: ValuePart) -> str:
-        return self._decoded(part.index, part.type)
+    def _key_of(self, part: KeyPart) -> str:
+        values = [self._decoded(part.start + offset, type_) for offset, type_ in enumerate(part.types)]
+        return values[0] if len(values) == 1 else f"({', '.join(values)})"
 
     def _decoded(self, index: int, type_: SqlType) -> str:
         decode = self.decoders(type_) or copier(type_)
@@ -176,21 +138,25 @@ class _Source:
         self.names[f"twin{position}"] = part.info.twin
         self.names[f"cls{position}"] = part.info.cls
         self.names[f"ghost{position}"] = part.info.ghost
-        self.names[f"fill{position}"] = compile_fill(part.info, self.decoders)
-        self.names[f"refresh{position}"] = compile_refresh(part.info, self.decoders)
+        self.names[f"fill{position}"] = compile_fill(part.info, self.decoders, part.names)
+        self.names[f"refresh{position}"] = (
+            compile_refresh(part.info, self.decoders)
+            if part.names is None
+            else compile_take(part.info, self.decoders, part.names)
+        )
         return [f"    known{position} = identity(info{position})", f"    get{position} = known{position}.get"]
 
     def _entity(self, position: int, part: EntityPart) -> list[str]:
         lines, key = self._key(position, part)
         o = f"o{position}"
-        values = ", ".join(f"v{part.start + i}" for i in range(len(part.info.fields)))
+        values = ", ".join(f"v{part.start + i}" for i in range(len(part.columns)))
         create = [
             f"{o} = new(twin{position})",
             *(f"{o}.{name} = {value}" for name, value in self.values_of(part, decode_key=True)),
             f"{o}.__orm_origin__ = origin",
             f"{o}.__orm_changes__ = None",
             f"{o}.__orm_related__ = None",
-            f"{o}.__class__ = cls{position}",
+            f"{o}.__class__ = {'cls' if part.names is None else 'ghost'}{position}",
             # at the end: an object whose row cannot be read is never met again
             f"known{position}[{key}] = {o}",
         ]
@@ -201,6 +167,8 @@ class _Source:
             f"elif {o}.__orm_changes__ is None:",
             f"    if {o}.__orm_origin__.number < number:",
             f"        refresh{position}({o}, origin, {values})",
+            f"    elif {o}.__class__ is ghost{position}{self._unless_just_made(position, part)}:",
+            f"        fill{position}({o}, {values})",
             f"elif {o}.__class__ is ghost{position}:",
             f"    fill{position}({o}, {values})",
         ]
@@ -209,8 +177,40 @@ class _Source:
             return [f"if v{first} is None:", f"    {o} = None", "else:", *(f"    {line}" for line in lines)]
         return lines
 
+    def _unless_just_made(self, position: int, part: EntityPart) -> str:
+        # met again in the same rows it lacks the same columns, but for what another part of the row brings
+        alone = part.names is not None and self.infos.count(part.info) == 1
+        return f" and o{position}.__orm_origin__ is not origin" if alone else ""
+
+    def _attachments(self) -> list[str]:
+        """Gives each object those that came along with it; what the row did not bring up to date is looked at."""
+        lines: list[str] = []
+        for position, part in enumerate(self.shape.parts):
+            if not isinstance(part, EntityPart) or part.attached is None:
+                continue
+            parent, relation = part.attached
+            self.names.update({f"relation{position}": relation, "attach": attach, "set_related": _SET_RELATED})
+            o, p, name = f"o{position}", f"o{parent}", repr(relation.name)
+            above = self.shape.parts[parent]
+            there = [p] if isinstance(above, EntityPart) and above.optional else []
+            # a key of None tells itself that there is none
+            there += [o] if part.optional and relation.kind == "to_one" else []
+            attaching = [
+                f"if {p}.__orm_origin__ is not origin or {p}.__orm_changes__ is not None:",
+                f"    attach({p}, relation{position}, {o})",
+                f"elif {p}.__orm_related__ is None:",
+                f"    set_related({p}, {{{name}: {o}}})",
+                "else:",
+                f"    {p}.__orm_related__[{name}] = {o}",
+            ]
+            if there:
+                condition = " and ".join(f"{name} is not None" for name in there)
+                attaching = [f"if {condition}:", *(f"    {line}" for line in attaching)]
+            lines += attaching
+        return lines
+
     def _key_indexes(self, part: EntityPart) -> list[int]:
-        names = list(part.info.fields)
+        names = list(part.names or part.info.fields)
         return [part.start + names.index(name) for name in part.info.key_attributes]
 
     def _key(self, position: int, part: EntityPart) -> tuple[list[str], str]:
@@ -234,15 +234,15 @@ class _Source:
         """Gives each attribute of an object with the expression of its value."""
         found: list[tuple[str, str]] = []
         key = set(part.info.key_attributes)
-        for offset, column in enumerate(part.info.columns):
+        for offset, column in enumerate(part.columns):
             index = part.start + offset
             decoded = self._decoded(index, column.type)
             if decode_key and column.attribute in key and decoded != f"v{index}":
                 decoded = f"k{index}"
             found.append((column.attribute, decoded))
         if part.info.mutable_columns:
-            names = list(part.info.fields)
-            raw = (f"v{part.start + names.index(c.attribute)}" for c in part.info.mutable_columns)
+            names = {column.attribute: part.start + offset for offset, column in enumerate(part.columns)}
+            raw = (f"v{names[c.attribute]}" if c.attribute in names else "None" for c in part.info.mutable_columns)
             found.append(("__orm_raw__", f"({', '.join(raw)},)"))
         return found
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from cormorant.models.metadata import ModelInfo
+from cormorant.models.links import RelationInfo
+from cormorant.models.metadata import ColumnInfo, ModelInfo
 from cormorant.sql.types import SqlType
 
 
@@ -15,11 +16,20 @@ class EntityPart:
 
     Args:
         optional: The row may hold none: its key is NULL then.
+        names: The attributes it gets, its key among them; None for all.
+        attached: Which part of the row it belongs to, and by which relation; it is no part of the result then.
     """
 
     info: ModelInfo
     start: int
     optional: bool = False
+    names: tuple[str, ...] | None = None
+    attached: tuple[int, RelationInfo] | None = None
+
+    @property
+    def columns(self) -> tuple[ColumnInfo, ...]:
+        """The columns it is made of."""
+        return self.info.columns if self.names is None else tuple(self.info.by_attribute[n] for n in self.names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +40,15 @@ class ValuePart:
     type: SqlType
 
 
-Part: TypeAlias = EntityPart | ValuePart
+@dataclass(frozen=True, slots=True)
+class KeyPart:
+    """A key, of one column or of several."""
+
+    start: int
+    types: tuple[SqlType, ...]
+
+
+Part: TypeAlias = EntityPart | ValuePart | KeyPart
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,12 +29,13 @@ class Alias(Path):
         self._source = aliased(info.table, name, info)
         self._parent = self._source
         self._optional = False
+        self._steps = ()
 
     @classmethod
     def at(cls, info: ModelInfo, source: Source) -> Alias:
         """Gives a model as it is read from a source that a query has already."""
         new = object.__new__(cls)
-        new._info, new._source, new._parent, new._optional = info, source, source, False
+        new._info, new._source, new._parent, new._optional, new._steps = info, source, source, False, ()
         return new
 
     def __repr__(self) -> str:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic
 
 from typing_extensions import TypeIs, TypeVar
 
 from cormorant._internal.narrowing import narrower
-from cormorant.errors import NotLoadedError, SessionClosedError, SessionNotEntered, WrongType
+from cormorant.errors import NotLoadedError, SessionNotEntered, WrongType
 from cormorant.models.links import RelationInfo
-from cormorant.models.state import is_persistent
+from cormorant.models.state import is_persistent, not_loaded
 
 if TYPE_CHECKING:
     from cormorant.models.model import Model
@@ -28,11 +28,13 @@ class Contents:
 
     Args:
         items: The members by id; None where they were not loaded.
+        partial: They are some of the members.
     """
 
     items: Mapping[int, Any] | None
     added: Mapping[int, Any]
     removed: Mapping[int, Any]
+    partial: bool = False
 
 
 class Collection(Generic[M]):
@@ -40,36 +42,59 @@ class Collection(Generic[M]):
 
     `await author.articles` loads and gives them; `len`, iteration and `in` need them loaded and never pretend that
     there are none. `add` and `remove` need nothing loaded and are written at the next flush.
+
+    Where a part was loaded up front, `Author.articles.filter(...)`, `len`, iteration and `in` are about that part.
     """
 
-    __slots__ = ("_items", "added", "owner", "relation", "removed")
+    __slots__ = ("_items", "_partial", "added", "owner", "relation", "removed")
 
     def __init__(self, relation: RelationInfo, owner: Model) -> None:
         self.relation: RelationInfo = relation
         self.owner: Model = owner
         # a new object has no rows that could point to it
         self._items: dict[int, M] | None = None if is_persistent(owner) else {}
+        self._partial: bool = False
         self.added: dict[int, M] = {}
         self.removed: dict[int, M] = {}
 
     @property
     def is_loaded(self) -> bool:
-        """Whether the objects are known."""
-        return self._items is not None
+        """Whether all the objects are known."""
+        return self._items is not None and not self._partial
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether a part of the objects was loaded, as was asked for."""
+        return self._partial
+
+    @property
+    def known(self) -> list[M]:
+        """The objects that are known, perhaps not all; never raises."""
+        return list((self._items or {}).values())
 
     # ---- for the session
 
-    def fill(self, items: Iterable[M]) -> None:
-        """Takes what the database holds, and keeps what is pending on top of it."""
+    def fill(self, items: Iterable[M], *, partial: bool = False) -> None:
+        """Takes what the database holds, and keeps what is pending on top of it.
+
+        Args:
+            items: The members.
+            partial: There may be more.
+        """
         loaded = {id(item): item for item in items if id(item) not in self.removed}
-        self._items = loaded | self.added
+        self._items, self._partial = loaded | self.added, partial
 
     def unload(self) -> None:
         """Forgets the members; the next `await` loads them."""
-        self._items = None
+        self._items, self._partial = None, False
 
     def include(self, item: M) -> None:
-        """Shows a member that the other side has taken in."""
+        """Shows a member that the other side has taken in; nobody knows whether it is of the part that was loaded."""
+        if not self._partial:
+            self.show(item)
+
+    def show(self, item: M) -> None:
+        """Shows a member."""
         if self._items is not None:
             self._items[id(item)] = item
 
@@ -89,7 +114,7 @@ class Collection(Generic[M]):
     def contents(self) -> Contents:
         """What it holds now."""
         items = None if self._items is None else dict(self._items)
-        return Contents(items, dict(self.added), dict(self.removed))
+        return Contents(items, dict(self.added), dict(self.removed), self._partial)
 
     @property
     def saved_contents(self) -> Contents:
@@ -97,17 +122,17 @@ class Collection(Generic[M]):
         if self._items is None:
             return Contents(None, {}, {})
         kept = {key: item for key, item in self._items.items() if key not in self.added}
-        return Contents(kept | self.removed, {}, {})
+        return Contents(kept if self._partial else kept | self.removed, {}, {}, self._partial)
 
     def restore(self, contents: Contents) -> None:
         """Holds again what it held then."""
-        self._items = None if contents.items is None else dict(contents.items)
+        self._items, self._partial = None if contents.items is None else dict(contents.items), contents.partial
         self.added, self.removed = dict(contents.added), dict(contents.removed)
 
     # ---- reading
 
     def __await__(self) -> Generator[Any, Any, list[M]]:
-        if self._items is None:
+        if not self.is_loaded:
             yield from self._origin().owner.load_relation(self.owner, self.relation).__await__()
         return list(self._members().values())
 
@@ -125,7 +150,8 @@ class Collection(Generic[M]):
         return id(item) in self._members()
 
     def __repr__(self) -> str:
-        content = "not loaded" if self._items is None else f"{len(self._items)} objects"
+        some = " of a part" if self._partial else ""
+        content = "not loaded" if self._items is None else f"{len(self._items)} objects{some}"
         return f"<{self.relation.place} of {self.owner!r}: {content}>"
 
     def _members(self) -> dict[int, M]:
@@ -134,7 +160,7 @@ class Collection(Generic[M]):
             if origin is not None:
                 origin.owner.load_now(self.owner, self.relation)
             if self._items is None:
-                raise not_loaded(self)
+                raise not_loaded(self.owner, self.relation)
         return self._items
 
     def filter(self, *conditions: Condition, **lookups: Any) -> QuerySet[M]:
@@ -154,6 +180,18 @@ class Collection(Generic[M]):
         """
         members = self._origin().owner.members(self.owner, self.relation)
         return members.filter(*conditions, **lookups)
+
+    def count(self) -> Coroutine[Any, Any, int]:
+        """Gives how many objects the database holds; nothing needs to be loaded.
+
+        Example:
+            >>> await author.articles.count()    # SELECT count(*) FROM "articles" WHERE "articles"."author_id" = $1
+        """
+        return self.filter().count()
+
+    def exists(self) -> Coroutine[Any, Any, bool]:
+        """Whether the database holds any; nothing needs to be loaded."""
+        return self.filter().exists()
 
     def _origin(self) -> Origin:
         origin = self.owner.__orm_origin__
@@ -178,13 +216,13 @@ class Collection(Generic[M]):
                 other.include(self.owner)
             if not (taken_back or (self._items is not None and id(item) in self._items)):
                 self.added[id(item)] = item
-            self.include(item)
+            self.show(item)
 
     def remove(self, *items: M) -> None:
         """Takes objects out; the objects themselves stay."""
         for item in items:
             self._check(item)
-            if self._items is not None and id(item) not in self._items:
+            if self.is_loaded and id(item) not in self._members():
                 continue
             self._touch()
             self._point(item, None)
@@ -198,14 +236,23 @@ class Collection(Generic[M]):
             self.exclude(item)
 
     def set(self, items: Iterable[M]) -> None:
-        """Makes the collection hold exactly these objects; it must be loaded."""
+        """Makes the collection hold exactly these objects; it must be loaded as a whole."""
         wanted = {id(item): item for item in items}
-        self.remove(*(item for key, item in self._members().items() if key not in wanted))
+        self.remove(*(item for key, item in self._whole().items() if key not in wanted))
         self.add(*wanted.values())
 
     def clear(self) -> None:
-        """Takes every object out; it must be loaded."""
-        self.remove(*self._members().values())
+        """Takes every object out; it must be loaded as a whole."""
+        self.remove(*self._whole().values())
+
+    def _whole(self) -> dict[int, M]:
+        if self._partial:
+            name = self.relation.name
+            raise NotLoadedError(
+                f"{self.relation.place} of {self.owner!r} was loaded in part",
+                hint=f"await it first: `await {self.owner.__class__.__name__.lower()}.{name}`",
+            )
+        return self._members()
 
     def _point(self, item: M, owner: Model | None) -> None:
         """Sets the member's reference to the owner, where the member's table holds it; this may refuse."""
@@ -243,21 +290,6 @@ class Collection(Generic[M]):
 
 
 is_collection: Callable[[object], TypeIs[Collection[Any]]] = narrower(Collection)
-
-
-def not_loaded(collection: Collection[Any]) -> Exception:
-    """Gives the error for reading a collection that was not loaded."""
-    origin = collection.owner.__orm_origin__
-    if origin is not None and origin.owner.closed:
-        return SessionClosedError(
-            f"{collection!r}, and its session is closed",
-            hint=f"load it inside the block: `await {collection.owner.__class__.__name__.lower()}"
-            f".{collection.relation.name}`",
-        )
-    return NotLoadedError(
-        f"{collection.relation.place} of {collection.owner!r} was not loaded",
-        hint=f"await it: `await {collection.owner.__class__.__name__.lower()}.{collection.relation.name}`",
-    )
 
 
 def _check_through(relation: RelationInfo, through: Any) -> None:

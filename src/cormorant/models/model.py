@@ -291,7 +291,7 @@ def _related_dicts(instance: Model) -> dict[str, Any]:
         if value is None or isinstance(value, Model):
             if value is None or not is_ghost(value):
                 result[name] = None if value is None else value.to_dict()
-        elif value.is_loaded:
+        elif value.is_loaded or value.is_partial:
             result[name] = [item.to_dict() for item in value]
     return result
 
@@ -305,7 +305,9 @@ def describe(instance: Model) -> str:
         value = value_or_missing(instance, name)
         if value is not MISSING:
             parts.append(f"{name}={_shown(value, sensitive=bool(spec.options.get('sensitive')))}")
-    state = " (reference)" if is_ghost(instance) and is_persistent(instance) else ""
+    state = ""
+    if is_ghost(instance) and is_persistent(instance):
+        state = " (reference)" if len(parts) == len(info.key_attributes) else " (in part)"
     return f"<{info.name} {' '.join(parts)}{state}>" if parts else f"<{info.name} (new)>"
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from inspect import getattr_static
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, cast
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, cast
 
 from typing_extensions import TypeIs, TypeVar
 
 from cormorant._internal.narrowing import is_classmethod, narrower
-from cormorant.errors import ExpressionUsedAsBool, UnknownName, UnsavedError, WrongType
+from cormorant.errors import ExpressionUsedAsBool, QueryError, UnknownName, UnsavedError, WrongType
 from cormorant.models.hybrid import hybrid
 from cormorant.models.links import RelationInfo
+from cormorant.models.many import WHOLE, Part, Step, as_order, read_conditions, row_count
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.state import key_is_set, value_or_missing
 from cormorant.sql import types as t
@@ -27,6 +29,8 @@ from cormorant.sql.sources import JoinSource, Source
 
 if TYPE_CHECKING:
     from cormorant.models.model import Model
+    from cormorant.query.builder import Condition
+    from cormorant.sql.expr import Order
 
 M = TypeVar("M")
 
@@ -43,16 +47,20 @@ class Path:
         relation: The last relation on the path.
         parent: Where its owner is read from.
         optional: A LEFT JOIN is on the way to the owner.
+        before: The relations on the way to the owner.
     """
 
-    __slots__ = ("_info", "_optional", "_parent", "_relation", "_source")
+    __slots__ = ("_info", "_optional", "_parent", "_relation", "_source", "_steps")
 
-    def __init__(self, relation: RelationInfo, parent: Source, *, optional: bool) -> None:
+    def __init__(
+        self, relation: RelationInfo, parent: Source, *, optional: bool, before: tuple[Step, ...] = ()
+    ) -> None:
         self._relation = relation
         self._info: ModelInfo = relation.target
         self._parent = parent
         self._source: Source = relation.source_from(parent)
         self._optional = optional
+        self._steps: tuple[Step, ...] = (*before, Step(relation))
 
     def __repr__(self) -> str:
         return self._relation.place
@@ -65,8 +73,8 @@ class Path:
             relation = info.relation(name)
             optional = self._may_be_none()
             if relation.kind in ("to_one", "reverse_one"):
-                return Path(relation, self._source, optional=optional)
-            return ManyExpr[Any](relation, self._source, nullable=optional)
+                return Path(relation, self._source, optional=optional, before=self._steps)
+            return ManyExpr[Any](relation, self._source, nullable=optional, before=self._steps)
         return self._of_class(name)
 
     def _may_be_none(self) -> bool:
@@ -106,6 +114,11 @@ class Path:
     def __target__(self) -> ModelInfo:
         """The model that the path leads to."""
         return self._info
+
+    @property
+    def __steps__(self) -> tuple[Step, ...]:
+        """The relations from the model it starts at."""
+        return self._steps
 
     @property
     def __source__(self) -> Source:
@@ -164,17 +177,28 @@ def path_of(relation: RelationInfo) -> Path:
 class ManyExpr(Expr[list[M]], Generic[M]):
     """A to-many relation in a query: quantifiers, a count, and `.each` to go on through it.
 
-    Conditions read the target as its own class: `Author.articles.any(Article.views > 3)`.
+    Conditions read the target as its own class: `Author.articles.any(Article.views > 3)`. As a value, in `annotate`,
+    it is the list of each owner's objects; `filter`, `order_by` and `limit` tell which ones.
     """
 
-    __slots__ = ("_nullable", "_parent", "_relation")
+    __slots__ = ("_nullable", "_parent", "_part", "_relation", "_steps")
 
-    def __init__(self, relation: RelationInfo, parent: Source, *, nullable: bool) -> None:
+    def __init__(
+        self,
+        relation: RelationInfo,
+        parent: Source,
+        *,
+        nullable: bool,
+        before: tuple[Step, ...] = (),
+        part: Part = WHOLE,
+    ) -> None:
         self._relation = relation
         self._parent = parent
         self._nullable = nullable
-        self.key: Key = ("many", parent.key, relation.name)
-        self.binds: Binds = ()
+        self._part = part
+        self._steps = (*before, Step(relation, part))
+        self.key: Key = ("many", parent.key, relation.name, *(() if part is WHOLE else part.key))
+        self.binds: Binds = () if part is WHOLE else part.binds
         self.type: t.SqlType = t.UNKNOWN
 
     def __repr__(self) -> str:
@@ -184,6 +208,22 @@ class ManyExpr(Expr[list[M]], Generic[M]):
     def __target__(self) -> ModelInfo:
         """The model on the far side."""
         return self._relation.target
+
+    @property
+    def __steps__(self) -> tuple[Step, ...]:
+        """The relations from the model it starts at."""
+        return self._steps
+
+    @property
+    def __source__(self) -> Source:
+        """What its owner is read from."""
+        return self._parent
+
+    @property
+    def __owner_key__(self) -> tuple[Column[Any], ...]:
+        """The columns that tell whose objects are meant."""
+        relation = self._relation
+        return tuple(relation.owner.column_from(self._parent, n, nullable=self._nullable) for n in relation.local)
 
     if not TYPE_CHECKING:
 
@@ -201,7 +241,42 @@ class ManyExpr(Expr[list[M]], Generic[M]):
     @property
     def each(self) -> type[M]:
         """The target read through a join: every pair of owner and target is a row of its own."""
-        return cast("type[M]", Path(self._relation, self._parent, optional=True))
+        if self._part is not WHOLE:
+            raise QueryError(
+                f"{self!r}.filter(...).each: a join takes all of them",
+                hint=f"load them by {self!r}.filter(...), and go on by {self!r}.each as a further argument",
+            )
+        path = Path(self._relation, self._parent, optional=True, before=self._steps[:-1])
+        return cast("type[M]", path)
+
+    # ---- which of them
+
+    def filter(self, *conditions: Condition, **lookups: Any) -> Self:
+        """Keeps the objects that meet every condition, as `QuerySet.filter` does.
+
+        Example:
+            >>> session.query(Author).prefetch_related(Author.articles.filter(Article.views > 3))
+        """
+        found = read_conditions(self._relation.target, conditions, lookups)
+        return self._with(where=self._part.where + found)
+
+    def order_by(self, *keys: Expr[Any] | Order | type[Any]) -> Self:
+        """Sorts each owner's objects; further calls add less significant keys."""
+        return self._with(order_by=self._part.order_by + tuple(map(as_order, keys)))
+
+    def limit(self, count: int) -> Self:
+        """Keeps at most so many objects of each owner.
+
+        Example:
+            >>> session.query(Author).annotate(Author.articles.order_by(Article.created.desc()).limit(3))
+        """
+        return self._with(limit=row_count("limit", count))
+
+    def _with(self, **changes: Any) -> Self:
+        part = replace(self._part, **changes)
+        return type(self)(self._relation, self._parent, nullable=self._nullable, before=self._steps[:-1], part=part)
+
+    # ---- conditions
 
     def any(self, *conditions: Expr[bool | None]) -> Expr[bool]:
         """Whether one of them, or one that meets all conditions, exists: EXISTS (SELECT ...)."""
@@ -222,11 +297,16 @@ class ManyExpr(Expr[list[M]], Generic[M]):
         return ScalarSelect(self._select((func.count(),), conditions), self._links(), type_=t.BIG_INTEGER)
 
     def _select(self, columns: tuple[Expr[Any], ...], conditions: Iterable[Any]) -> Select:
-        return Select(self._relation.target.source, columns, tuple(map(condition, conditions)))
+        if self._part.limit is not None:
+            raise QueryError(
+                f"{self!r}.limit(...) in a condition or a count", hint="say it without .limit(): the order is of no use"
+            )
+        where = (*self._part.where, *map(condition, conditions))
+        return Select(self._relation.target.source, columns, where)
 
     def _links(self) -> tuple[tuple[Column[Any], Expr[Any]], ...]:
         relation = self._relation
-        outer = [relation.owner.column_from(self._parent, name) for name in relation.local]
+        outer = self.__owner_key__
         inner = self._link_columns() if relation.link else [relation.target.column(name) for name in relation.remote]
         return tuple(zip(inner, outer, strict=True))
 

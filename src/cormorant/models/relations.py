@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, cast, get_args, overloa
 
 from typing_extensions import TypeVar
 
-from cormorant.errors import ModelError, NotLoadedError, WrongType, suggest
+from cormorant.errors import ModelError, WrongType, suggest
 from cormorant.models.collections import Collection
 from cormorant.models.links import RelationInfo
 from cormorant.models.paths import ManyExpr, path_of
@@ -16,6 +16,7 @@ from cormorant.models.state import (
     MISSING,
     is_persistent,
     is_set,
+    not_loaded,
     set_attribute,
     unset,
     value_or_missing,
@@ -103,16 +104,23 @@ class Many(Generic[M]):
 def one_of(instance: Model, relation: RelationInfo) -> Any:
     """Gives a to-one relation's object, or a reference made from the key the instance holds."""
     if relation.kind != "to_one":
-        raise NotLoadedError(
-            f"{relation.place} of {instance!r} was not loaded",
-            hint=f"the key is on the other side: query {relation.target.name} by {relation.inverse}",
-        )
+        return _other_side_of(instance, relation)
     key = tuple(getattr(instance, name) for name in relation.local)
     if None in key:
         return None
     found = reference(relation, key[0] if len(key) == 1 else key, instance)
     keep_related(instance, relation.name, found)
     return found
+
+
+def _other_side_of(instance: Model, relation: RelationInfo) -> Any:
+    """Gives the object that holds the key, where the owner may load it while it is read."""
+    origin = instance.__orm_origin__
+    if origin is not None and not origin.pending and origin.owner.load_now(instance, relation):
+        found = (instance.__orm_related__ or {}).get(relation.name, MISSING)
+        if found is not MISSING:
+            return found
+    raise not_loaded(instance, relation)
 
 
 def reference(relation: RelationInfo, key: Any, beside: Model) -> Any:

@@ -12,9 +12,12 @@ import enum
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
 from weakref import ref
 
+from cormorant._internal.frames import line_of
 from cormorant.errors import NotLoadedError, SessionClosedError, SessionNotEntered, UnsavedError
 
 if TYPE_CHECKING:
+    from types import CodeType
+
     from cormorant.models.collections import Collection
     from cormorant.models.links import RelationInfo
     from cormorant.models.metadata import ModelInfo
@@ -84,9 +87,11 @@ class Origin:
         lifted: The statement lifted default scopes, so that others may not see what it read.
         beside: For a reference, the object it was read from, and the relation: those that came with that object,
             when the reference is loaded, hold its siblings.
+        rows: How many rows the statement gave; 0 where that is not known.
+        caller: The code that ran the statement, and the place in it.
     """
 
-    __slots__ = ("beside", "lifted", "number", "owner", "pending")
+    __slots__ = ("beside", "caller", "lifted", "number", "owner", "pending", "rows")
 
     def __init__(
         self,
@@ -96,6 +101,8 @@ class Origin:
         pending: bool = False,
         beside: tuple[Model, RelationInfo] | None = None,
         lifted: bool = False,
+        rows: int = 0,
+        caller: tuple[CodeType, int] | None = None,
     ) -> None:
         self.lifted: bool = lifted
         self.owner: Owner = owner
@@ -103,6 +110,14 @@ class Origin:
         self.pending: bool = pending
         # weakly: who holds a reference alone does not hold what it was read from
         self.beside: tuple[ref[Model], RelationInfo] | None = None if beside is None else (ref(beside[0]), beside[1])
+        self.rows: int = rows
+        self.caller: tuple[CodeType, int] | None = caller
+
+    @property
+    def place(self) -> str:
+        """File and line of the code that ran the statement, as far as it is known."""
+        line = None if self.caller is None else line_of(*self.caller)
+        return "" if self.caller is None or line is None else f"{self.caller[0].co_filename}:{line}"
 
 
 class NoOwner:
@@ -191,20 +206,45 @@ def missing_attribute(instance: Model, name: str) -> Exception:
     if name not in info.fields:
         return AttributeError(f"{info.name!r} object has no attribute {name!r}", name=name, obj=instance)
     origin = instance.__orm_origin__
-    if origin is not None and not origin.pending:
-        if origin.owner.closed:
-            return SessionClosedError(
-                f"{info.name}.{name} of {instance!r} was not loaded, and its session is closed",
-                hint="load it inside the block: `author = await article.author`",
-            )
-        return NotLoadedError(
-            f"{info.name}.{name} of {instance!r} was not loaded",
-            hint="await the object first: `author = await article.author`",
+    if origin is None or origin.pending:
+        return UnsavedError(
+            f"{info.name}.{name} of {instance!r} has no value yet: the database makes it",
+            hint="add the object to a session and flush first: session.add(obj); await session.flush()",
         )
-    return UnsavedError(
-        f"{info.name}.{name} of {instance!r} has no value yet: the database makes it",
-        hint="add the object to a session and flush first: session.add(obj); await session.flush()",
-    )
+    why, fix = _why_missing(instance, origin)
+    what = f"{info.name}.{name} of {instance!r} was not loaded{why}"
+    if origin.owner.closed:
+        return SessionClosedError(f"{what}, and its session is closed", hint=f"inside the block, {fix}")
+    return NotLoadedError(what, hint=fix)
+
+
+def _why_missing(instance: Model, origin: Origin) -> tuple[str, str]:
+    """Gives why a column was not loaded, and what to do."""
+    info = type(instance).__info__
+    me = info.name.lower()
+    if any(is_set(instance, name) for name in info.fields if name not in info.key_set):
+        place = f" by the query at {origin.place}" if origin.place else ""
+        return place, f"await the object, `await {me}`, or have the query read the column: see its .only() or .defer()"
+    if origin.beside is None:
+        return "", f"await the object first: `await {me}`"
+    first, relation = origin.beside[0](), origin.beside[1]
+    source = None if first is None else first.__orm_origin__
+    place = f" of what was read at {source.place}" if source is not None and source.place else ""
+    fix = f"await it first: `{me} = await {relation.owner.name.lower()}.{relation.name}`"
+    return f": it is the {relation.place}{place}", f"{fix}, or read it up front: .select_related({relation.place})"
+
+
+def not_loaded(instance: Model, relation: RelationInfo) -> Exception:
+    """Gives the error for a relation whose other side was not loaded."""
+    origin, me = instance.__orm_origin__, type(instance).__info__.name.lower()
+    place = f" by the query at {origin.place}" if origin is not None and origin.place else ""
+    what = f"{relation.place} of {instance!r} was not loaded{place}"
+    many = relation.kind != "reverse_one"
+    up_front = f".{'prefetch' if many else 'select'}_related({relation.place})"
+    fix = f"`await {me}.{relation.name}`" if many else f"`await session.load({me}, {relation.place})`"
+    if origin is not None and origin.owner.closed:
+        return SessionClosedError(f"{what}, and its session is closed", hint=f"load it inside the block: {fix}")
+    return NotLoadedError(what, hint=f"await it: {fix}, or load it up front: {up_front}")
 
 
 def is_ghost(instance: Model) -> bool:

@@ -191,7 +191,7 @@ class Acceptance:
 
     def _exclude(self, collections: Iterable[Collection[Any]], gone: Mapping[int, Model]) -> None:
         for collection in collections:
-            members = [member for member in collection if id(member) in gone] if collection.is_loaded else ()
+            members = [member for member in collection.known if id(member) in gone]
             if members:
                 self.unit.history.keep_collection(collection)
             for member in members:

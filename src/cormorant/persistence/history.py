@@ -49,6 +49,11 @@ class History:
         if any(mark.first_write is not None for mark in self.marks):
             self.keep_collection(collection)
 
+    def keep_unattached(self, instance: Model) -> None:
+        """Remembers that an object's other side was not loaded, where it is going to show what may be rolled back."""
+        if any(mark.first_write is not None for mark in self.marks):
+            self.keep(instance)
+
     def note_write(self, number: int) -> None:
         """Remembers the first statement that wrote, for every mark."""
         for mark in self.marks:

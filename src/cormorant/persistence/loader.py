@@ -2,57 +2,144 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
-from typing import Any, Protocol
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias
 from weakref import ref
 
+from cormorant.database import Database
 from cormorant.errors import NotFoundError, StaleObjectError
-from cormorant.models.collections import Collection
+from cormorant.models.collections import Collection, is_collection
 from cormorant.models.links import RelationInfo
+from cormorant.models.many import WHOLE, Part
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
-from cormorant.models.state import MISSING, bare_key, is_ghost, is_set, key_of, value_or_missing
+from cormorant.models.relations import keep_related
+from cormorant.models.state import MISSING, Origin, bare_key, is_ghost, is_set, key_of, value_or_missing
 from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.unit_of_work import UnitOfWork
+from cormorant.query.prefetch import by_key, chunks, members_of, near_columns, objects_of
+from cormorant.query.related import Branch
 from cormorant.query.spec import QuerySpec
-from cormorant.sql.columns import Column
-from cormorant.sql.expr import Expr
-from cormorant.sql.nodes import In, Logical
-from cormorant.sql.sources import JoinSource
 
-CHUNK = 10_000
-"""The most keys one statement asks for."""
-
-COMPOSITE_CHUNK = 400
-"""The most keys of several columns."""
+Batch: TypeAlias = dict[Any, Model]
+"""Objects by the key that they, or what they lack, are loaded by."""
 
 
 class Reader(Protocol):
     """Runs queries for the loader; session states do."""
 
+    database: Database
     identity: IdentityMap
     unit: UnitOfWork
+
+    def check_usable(self) -> None:
+        """Refuses once the session has ended."""
+        ...
 
     async def fetch(self, spec: QuerySpec, *, autoflush: bool = True) -> list[Any]:
         """Runs a query."""
         ...
 
+    async def flush(self) -> None:
+        """Writes what is pending."""
+        ...
 
-async def load_references(reader: Reader, instance: Model) -> None:
-    """Fills a reference and the unloaded references its siblings hold, in one query.
 
-    Raises:
-        NotFoundError: The row does not exist.
+async def flush_before(reader: Reader, spec: QuerySpec) -> None:
+    """Writes what is pending, if the query reads tables that it is for."""
+    if not reader.unit.is_empty and reader.unit.concerns(reader.database.prepare(spec).tables):
+        await reader.flush()
+
+
+class Loads:
+    """Loads what a session's objects lack, each thing once, however many tasks ask for it at the same time.
+
+    Args:
+        reader: Runs the queries.
     """
-    if not lacks_columns(instance):
-        return
-    info = type(instance).__info__
-    keys = dict.fromkeys([key_of(instance), *_sibling_keys(reader, instance)])
-    for chunk in chunks(keys, len(info.key_attributes)):
-        await reader.fetch(by_keys(info, [info.column(name) for name in info.key_attributes], chunk), autoflush=False)
-    if lacks_columns(instance):
-        raise NotFoundError(f"{info.name} {key_of(instance)!r} does not exist", hint="it was deleted meanwhile")
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+        self._running: defaultdict[Any, dict[Any, asyncio.Future[Exception | None]]] = defaultdict(dict)
+
+    async def reference(self, instance: Model) -> None:
+        """Fills a reference, or an object with deferred columns, and its siblings with it, in one query.
+
+        Raises:
+            NotFoundError: The row does not exist.
+        """
+        info, asked = type(instance).__info__, False
+
+        async def load(batch: Batch) -> None:
+            await load_objects(self.reader, info, batch)
+
+        while lacks_columns(instance):
+            if asked:
+                raise NotFoundError(f"{info.name} {key_of(instance)!r} does not exist", hint="it was deleted meanwhile")
+            asked = await self._once(info, instance, lambda: _references(self.reader, instance), load)
+
+    async def relation(self, instance: Model, relation: RelationInfo) -> None:
+        """Loads a relation on the other side for an object and its siblings that have not loaded it, in one query."""
+
+        async def load(batch: Batch) -> None:
+            await load_members(self.reader, relation, batch)
+
+        while not is_loaded(instance, relation):
+            # before the others: a flush that waits for one of them must not be waited for
+            await flush_before(self.reader, members_of(relation, [key_of(instance)]))
+            kind = (relation.owner, relation.name)
+            await self._once(kind, instance, lambda: _owners(self.reader, instance, relation), load)
+
+    async def _once(
+        self, kind: Any, instance: Model, batch: Callable[[], Batch], load: Callable[[Batch], Awaitable[None]]
+    ) -> bool:
+        """Loads something, or waits for the task that is loading it already.
+
+        Args:
+            kind: What is loaded.
+            instance: The object it is loaded for.
+            batch: Gives everything that can be loaded at once.
+            load: Loads that.
+
+        Returns:
+            Whether it was loaded: it was not if the task that did so was cancelled.
+        """
+        self.reader.check_usable()
+        running = self._running[kind]
+        awaited = running.get(key_of(instance))
+        if awaited is not None:
+            return await _answer(awaited)
+        mine = {key: item for key, item in batch().items() if key not in running}
+        done = asyncio.get_running_loop().create_future()
+        running.update(dict.fromkeys(mine, done))
+        try:
+            await load(mine)
+            done.set_result(None)
+        except Exception as error:
+            done.set_result(error)
+            raise
+        finally:
+            # does nothing unless this task was cancelled: then one of those who wait goes on
+            done.cancel()
+            for key in mine:
+                del running[key]
+        return True
+
+
+async def _answer(awaited: asyncio.Future[Exception | None]) -> bool:
+    # not awaited itself: a caller that is cancelled would cancel it for all
+    await asyncio.wait((awaited,))
+    if awaited.cancelled():
+        return False
+    error = awaited.result()
+    if error is not None:
+        raise error
+    return True
+
+
+# ---- what is missing
 
 
 def lacks_columns(instance: Model) -> bool:
@@ -62,10 +149,29 @@ def lacks_columns(instance: Model) -> bool:
     return is_ghost(instance) and any(not is_set(instance, name) and name not in changes for name in names)
 
 
+def is_loaded(instance: Model, relation: RelationInfo) -> bool:
+    """Whether a relation on the other side is known as a whole."""
+    held = (instance.__orm_related__ or {}).get(relation.name, MISSING)
+    return held.is_loaded if is_collection(held) else held is not MISSING
+
+
+def _references(reader: Reader, instance: Model) -> Batch:
+    """Gives an object that lacks columns and its siblings that do, by key."""
+    known = reader.identity.of(type(instance).__info__)
+    keys = dict.fromkeys([key_of(instance), *_sibling_keys(reader, instance)])
+    return {key: known.get(key, instance) for key in keys}
+
+
 def _sibling_keys(reader: Reader, instance: Model) -> Iterable[Any]:
-    """Gives the keys of references that objects of the same result hold by the same relation."""
+    """Gives the keys of references that objects of the same result hold by the same relation; of an object with
+    deferred columns, those of the other ones.
+    """
     origin = instance.__orm_origin__
-    if origin is None or origin.beside is None:
+    if origin is None:
+        return
+    if origin.beside is None:
+        beside = siblings(reader, type(instance).__info__, origin)
+        yield from (key_of(sibling) for sibling in beside if lacks_columns(sibling))
         return
     known = reader.identity.of(type(instance).__info__)
     for holder, relation in _holders(reader, origin.beside):
@@ -80,14 +186,20 @@ def _holders(reader: Reader, beside: tuple[ref[Model], RelationInfo]) -> Iterato
     first, relation = beside[0](), beside[1]
     # by now it may have come again, with others
     origin = None if first is None else first.__orm_origin__
-    for holder in () if origin is None else siblings(reader, relation.owner, origin):
+    for holder in siblings(reader, relation.owner, origin):
         if all(value_or_missing(holder, name) not in (None, MISSING) for name in relation.local):
             yield holder, relation
 
 
-def siblings(reader: Reader, info: ModelInfo, origin: Any) -> list[Any]:
-    """Gives the instances of a model that came from one statement."""
-    return [instance for instance in reader.identity.of(info).values() if instance.__orm_origin__ is origin]
+def _owners(reader: Reader, instance: Model, relation: RelationInfo) -> Batch:
+    """Gives an object and its siblings that have not loaded a relation; a part of it that was asked for stays."""
+    owners = {key_of(instance): instance}
+    for sibling in _owners_beside(reader, instance):
+        related: dict[str, Any] = sibling.__orm_related__ or {}
+        held = related.get(relation.name, MISSING)
+        if held is MISSING or (is_collection(held) and not (held.is_loaded or held.is_partial)):
+            owners[key_of(sibling)] = sibling
+    return owners
 
 
 def _owners_beside(reader: Reader, instance: Model) -> list[Any]:
@@ -99,25 +211,58 @@ def _owners_beside(reader: Reader, instance: Model) -> list[Any]:
     return found
 
 
-async def load_collections(reader: Reader, instance: Model, relation: RelationInfo) -> None:
-    """Loads a to-many relation of an object and of its siblings that have not loaded it, in one query."""
-    owners = {key_of(instance): instance}
-    for sibling in _owners_beside(reader, instance):
-        collection: Collection[Any] = getattr(sibling, relation.name)
-        if not collection.is_loaded:
-            owners[key_of(sibling)] = sibling
+def siblings(reader: Reader, info: ModelInfo, origin: Origin | None) -> list[Any]:
+    """Gives the instances of a model that came from one statement."""
+    # a row alone has none, and need not be looked for among thousands
+    if origin is None or origin.rows == 1:
+        return []
+    return [instance for instance in reader.identity.of(info).values() if instance.__orm_origin__ is origin]
+
+
+# ---- loading
+
+
+async def load_objects(reader: Reader, info: ModelInfo, keys: Iterable[Any], branches: Sequence[Branch] = ()) -> None:
+    """Reads a model's rows by their keys, with what is joined to them."""
+    for chunk in chunks(keys, len(info.key_attributes)):
+        await reader.fetch(objects_of(info, chunk, branches), autoflush=False)
+
+
+async def load_members(
+    reader: Reader, relation: RelationInfo, owners: Batch, part: Part = WHOLE, branches: Sequence[Branch] = ()
+) -> None:
+    """Loads a relation on the other side for its owners."""
+    found = await members_by_owner(reader, relation, owners, part, branches)
+    history = reader.unit.history
+    for key, owner in owners.items():
+        if relation.kind == "reverse_one":
+            history.keep_unattached(owner)
+            keep_related(owner, relation.name, found[key][0] if found[key] else None)
+        else:
+            collection: Collection[Any] = getattr(owner, relation.name)
+            history.keep_unread(collection)
+            collection.fill(found[key], partial=not part.is_whole)
+
+
+async def members_by_owner(
+    reader: Reader,
+    relation: RelationInfo,
+    keys: Iterable[Any],
+    part: Part = WHOLE,
+    branches: Sequence[Branch] = (),
+) -> Mapping[Any, list[Any]]:
+    """Gives the objects of a relation on the other side by the owner's key."""
+    wanted = dict.fromkeys(keys)
+    width = len(relation.local)
     while True:
         seen = reader.unit.accepted
-        found: dict[Any, list[Any]] = {key: [] for key in owners}
-        for chunk in chunks(owners, len(relation.local)):
-            for key, item in await _pairs(reader, relation, chunk):
-                found[key].append(item)
+        found: dict[Any, list[Any]] = {key: [] for key in wanted}
+        for chunk in chunks(wanted, width):
+            for row in await reader.fetch(members_of(relation, chunk, part, branches), autoflush=False):
+                found[row[0] if width == 1 else row[:width]].append(row[width])
+        # a flush meanwhile may have moved objects from one owner to another
         if reader.unit.accepted == seen:
-            break
-    for key, owner in owners.items():
-        collection = getattr(owner, relation.name)
-        reader.unit.history.keep_unread(collection)
-        collection.fill(found[key])
+            return found
 
 
 async def refresh(reader: Reader, instances: Sequence[Model]) -> None:
@@ -126,76 +271,21 @@ async def refresh(reader: Reader, instances: Sequence[Model]) -> None:
     Raises:
         StaleObjectError: A row does not exist any more.
     """
-    by_model: dict[ModelInfo, dict[Any, Model]] = {}
+    by_model: dict[ModelInfo, Batch] = {}
     for instance in instances:
         by_model.setdefault(type(instance).__info__, {})[key_of(instance)] = instance
     for info, wanted in by_model.items():
-        columns = [info.column(name) for name in info.key_attributes]
         found: set[int] = set()
         for chunk in chunks(wanted, len(info.key_attributes)):
-            found.update(map(id, await reader.fetch(by_keys(info, columns, chunk), autoflush=False)))
+            found.update(map(id, await reader.fetch(objects_of(info, chunk), autoflush=False)))
         for key, instance in wanted.items():
             if id(instance) not in found:
                 raise StaleObjectError(f"{info.name} {key!r} does not exist any more", hint="expunge() the object")
             for held in (instance.__orm_related__ or {}).values():
-                if isinstance(held, Collection):
+                if is_collection(held):
                     held.unload()
 
 
 def members(relation: RelationInfo, owner: Model) -> QuerySpec:
     """Gives the query of the objects that a to-many relation of `owner` holds in the database."""
-    return by_key(relation.target, _near_columns(relation), key_of(owner))
-
-
-async def _pairs(reader: Reader, relation: RelationInfo, keys: Sequence[Any]) -> list[tuple[Any, Any]]:
-    """Gives (owner's key, member) for each member."""
-    near = _near_columns(relation)
-    spec = by_keys(relation.target, near, keys)
-    columns = (*near, relation.target.cls)
-    spec = spec.changed(("pairs", *(column.key for column in near)), (), columns=columns, output="tuples")
-    rows = await reader.fetch(spec)
-    width = len(near)
-    return [(row[0] if width == 1 else tuple(row[:width]), row[width]) for row in rows]
-
-
-def _near_columns(relation: RelationInfo) -> list[Column[Any]]:
-    """Gives the columns, read beside the members, that hold the owner's key."""
-    link, target = relation.link, relation.target
-    if link is None:
-        return [target.column(name) for name in relation.remote]
-    on = tuple(zip((column.name for column in target.key_columns), link.far, strict=True))
-    name = f"{relation.name}_link"
-    source = JoinSource(target.source, name, link.table, on, optional=False, entity=link.through)
-    pairs = zip(link.near, relation.owner.key_columns, strict=True)
-    return [Column(source, name, key.type, nullable=False, owner=f"{relation.place}.{name}") for name, key in pairs]
-
-
-def by_key(info: ModelInfo, columns: Sequence[Column[Any]], key: Any) -> QuerySpec:
-    """Gives the query of one row by its key."""
-    values = (key,) if len(columns) == 1 else key
-    where = tuple(column == value for column, value in zip(columns, values, strict=True))
-    binds = tuple(bind for part in where for bind in part.binds)
-    return QuerySpec(info).changed(("where", *(part.key for part in where)), binds, where=where)
-
-
-def by_keys(info: ModelInfo, columns: Sequence[Column[Any]], keys: Sequence[Any]) -> QuerySpec:
-    """Gives the query of the rows whose columns hold one of the keys, in key order."""
-    if len(columns) == 1:
-        where: Expr[Any] = In(columns[0], keys)
-    else:
-        # the number of keys is part of the text: such plans are few, and the cache forgets them
-        whole = [Logical("AND", tuple(c == v for c, v in zip(columns, key, strict=True))) for key in keys]
-        where = Logical("OR", tuple(whole)) if len(whole) > 1 else whole[0]
-    order = tuple(info.column(name).asc() for name in info.key_attributes)
-    spec = QuerySpec(info).changed(("where", where.key), where.binds, where=(where,))
-    return spec.changed(("order", *(item.key for item in order)), (), order_by=order)
-
-
-def chunks(keys: Iterable[Any], columns: int = 1) -> Iterable[list[Any]]:
-    """Gives the keys in lists that one statement can ask for.
-
-    Keys of several columns are a condition each, and databases limit how many conditions and values one holds.
-    """
-    rest = iter(keys)
-    while chunk := list(islice(rest, CHUNK if columns == 1 else COMPOSITE_CHUNK)):
-        yield chunk
+    return by_key(relation.target, near_columns(relation), key_of(owner))

@@ -36,6 +36,7 @@ from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.result import Result
 from cormorant.persistence.state import SessionState
 from cormorant.persistence.transaction import Options
+from cormorant.query.prefetch import by_key, chunks, objects_of
 from cormorant.query.queryset import Manager, QuerySet
 from cormorant.query.spec import QuerySpec
 from cormorant.sql.calls import Fragment
@@ -219,7 +220,7 @@ class AsyncSession:
         if found is not None and state.shows(found):
             return None if id(found) in state.unit.deleted else cast(M, found)
         columns = [info.column(name) for name in info.key_attributes]
-        rows = await state.fetch(loader.by_key(info, columns, key))
+        rows = await state.fetch(by_key(info, columns, key))
         return rows[0] if rows else None
 
     async def get_one(self, model: type[M], key: Any) -> M:
@@ -242,9 +243,8 @@ class AsyncSession:
         known = state.identity.of(info)
         shown = {key: known[key] for key in wanted if key in known and state.shows(known[key])}
         missing = [key for key in wanted if key not in shown]
-        columns = [info.column(name) for name in info.key_attributes]
-        for chunk in loader.chunks(dict.fromkeys(missing), len(info.key_attributes)):
-            shown |= {key_of(row): row for row in await state.fetch(loader.by_keys(info, columns, chunk))}
+        for chunk in chunks(dict.fromkeys(missing), len(info.key_attributes)):
+            shown |= {key_of(row): row for row in await state.fetch(objects_of(info, chunk))}
         found = [shown[key] for key in wanted if key in shown]
         return [instance for instance in found if id(instance) not in state.unit.deleted]
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Sequence
+from inspect import currentframe
 from itertools import count
+from pathlib import Path
 from typing import Any, TypeVar
 
 from cormorant.adapters.base import Connection, RawRows
@@ -16,16 +19,20 @@ from cormorant.models.model import Model
 from cormorant.models.scopes import Scope, Scopes
 from cormorant.models.state import Origin, is_ghost, new_ghost
 from cormorant.observability.performance import PerformanceTracker
-from cormorant.persistence import context, loader
+from cormorant.persistence import context, loader, prefetch
 from cormorant.persistence.blocks import Blocks
 from cormorant.persistence.flush import Flusher
 from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.transaction import Options, TransactionStack, settled
 from cormorant.persistence.unit_of_work import UnitOfWork
 from cormorant.query.queryset import QuerySet
+from cormorant.query.related import NOTHING
 from cormorant.query.spec import QuerySpec
 
 T = TypeVar("T")
+
+HOUSE = f"{Path(__file__).parents[1]}{os.sep}"
+"""Where the package is: code outside of it is the user's."""
 
 
 class SessionState:
@@ -61,6 +68,7 @@ class SessionState:
         self.closed_at: str = ""
         # a sync session sets it: has a coroutine run on the loop while the caller waits; False where nobody may wait
         self.wait: Callable[..., bool] | None = None
+        self.loads: loader.Loads = loader.Loads(self)
         self._numbers = count(1)
         self.flusher: Flusher = Flusher(database, self.unit, self.transactions, self._numbers, self._origin)
         self.blocks: Blocks = Blocks(self.unit, self.transactions, self.flusher, self._origin, autocommit=autocommit)
@@ -129,10 +137,21 @@ class SessionState:
         ):
             await self.flush()
         number = next(self._numbers)
+        # whose code asks: looked up here because every function in between would be one more to walk through
+        frame = currentframe()
+        while frame is not None and frame.f_code.co_filename.startswith(HOUSE):
+            frame = frame.f_back
+        caller = None if frame is None else (frame.f_code, frame.f_lasti)
+        # a frame that is held would keep alive what its function holds
+        del frame
         rows = await self.transactions.fetch(prepared.sql, prepared.arguments(spec))
         if self.closed:
             self.check_usable()
-        return prepared.loader(rows, self.identity.of, Origin(self, number, lifted=bool(spec.lifted)))
+        origin = Origin(self, number, lifted=bool(spec.lifted), rows=len(rows), caller=caller)
+        found = prepared.loader(rows, self.identity.of, origin)
+        if spec.mode == "rows" and (spec.loading is not NOTHING or spec.collections):
+            return await prefetch.complete(self, spec, found)
+        return found
 
     def shows(self, instance: Model) -> bool:
         """Whether a known instance can be given without a query: it is whole, and was not found by lifting a scope."""
@@ -205,12 +224,12 @@ class SessionState:
     async def load(self, instance: Model) -> None:
         """Fills a reference, and the siblings it was read beside."""
         self.check_usable()
-        await loader.load_references(self, instance)
+        await self.loads.reference(instance)
 
     async def load_relation(self, instance: Model, relation: RelationInfo) -> None:
-        """Loads a to-many relation of an instance and of its siblings."""
+        """Loads a relation on the other side of an instance and of its siblings."""
         self.check_usable()
-        await loader.load_collections(self, instance, relation)
+        await self.loads.relation(instance, relation)
 
     def load_now(self, instance: Model, relation: RelationInfo | None = None) -> bool:
         """Loads a reference, or a relation, while it is read: in a sync session, outside of its loop."""

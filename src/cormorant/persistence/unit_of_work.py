@@ -121,7 +121,7 @@ class UnitOfWork(Pending):
             if known is not item:
                 del collection.added[key]
                 collection.exclude(item)
-                collection.include(known)
+                collection.show(known)
                 collection.added[id(known)] = known
         if collection.added and collection.owner.__orm_origin__ is not None:
             self.collections.setdefault(id(collection), collection)

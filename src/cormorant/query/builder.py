@@ -7,7 +7,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeAlias, TypeVar
 
 from cormorant._internal.narrowing import narrower
 from cormorant.errors import WrongType
-from cormorant.models.paths import Path
+from cormorant.models.many import as_order, row_count, sort_key
 from cormorant.models.scopes import ALL
 from cormorant.query.joining import combined, join_of
 from cormorant.query.planner import select_of
@@ -15,12 +15,10 @@ from cormorant.query.predicates import Q, conditions_of
 from cormorant.query.protocols import Executor, home_of
 from cormorant.query.spec import QuerySpec
 from cormorant.query.subquery import Cte, Subquery, cte_of, cte_source, recursive_cte, scalar_of, subquery_of
-from cormorant.sql.expr import Bind, Binds, Comparison, Expr, Order, check_ordered, gather, is_expr
-from cormorant.sql.functions import as_expr
+from cormorant.sql.expr import Binds, Comparison, Expr, Order, gather
 from cormorant.sql.nodes import IsNotTrue, Logical
 from cormorant.sql.selectable import Selectable
 from cormorant.sql.selects import Join, Select, SetWord
-from cormorant.sql.types import BIG_INTEGER
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -89,7 +87,7 @@ class Builder(Selectable[R]):
 
     def group_by(self, *keys: Expr[Any] | type[Any]) -> Self:
         """Folds the rows that agree in these expressions into one."""
-        parts = tuple(_sort_key("group_by", key) for key in keys)
+        parts = tuple(sort_key("group_by", key) for key in keys)
         return self._with(("group", *(part.key for part in parts)), gather(parts), group_by=self._spec.group_by + parts)
 
     def having(self, *conditions: Condition) -> Self:
@@ -104,7 +102,7 @@ class Builder(Selectable[R]):
         """
         if not on:
             return self._with(("distinct",), distinct=True)
-        parts = tuple(_sort_key("distinct", key) for key in on)
+        parts = tuple(sort_key("distinct", key) for key in on)
         return self._with(("distinct on", *(part.key for part in parts)), gather(parts), distinct_on=parts)
 
     def join(self, target: type[Any] | Subquery, *on: Condition) -> Self:
@@ -186,12 +184,12 @@ class Builder(Selectable[R]):
 
     def limit(self, count: int) -> Self:
         """Gives at most so many rows."""
-        bind = _count_bind("limit", count)
+        bind = row_count("limit", count)
         return self._with(("limit",), (bind,), limit=bind)
 
     def offset(self, count: int) -> Self:
         """Leaves out the first rows."""
-        bind = _count_bind("offset", count)
+        bind = row_count("offset", count)
         return self._with(("offset",), (bind,), offset=bind)
 
     # ---- inside other queries
@@ -256,26 +254,3 @@ class Builder(Selectable[R]):
 
 
 is_builder: Callable[[object], bool] = narrower(Builder)
-
-
-def as_order(key: Any) -> Order:
-    """Gives what `order_by` takes with its direction."""
-    order = key if isinstance(key, Order) else Order(_sort_key("order_by", key), descending=False)
-    check_ordered(order.expr)
-    return order
-
-
-def _sort_key(what: str, key: Any) -> Expr[Any]:
-    """Refuses a plain value: sent as a parameter it would be one and the same for every row, and sort nothing."""
-    if is_expr(key) or isinstance(key, Path):
-        return as_expr(key)
-    raise WrongType(
-        f"{what}() takes columns and expressions, not {key!r} ({type(key).__name__})",
-        hint=f"read them from the model: {what}(Article.title)",
-    )
-
-
-def _count_bind(what: str, count: object) -> Bind:
-    if not isinstance(count, int) or isinstance(count, bool) or count < 0:
-        raise WrongType(f"{what}({count!r}): a number of rows is an int of 0 or more")
-    return Bind(count, BIG_INTEGER)

@@ -9,9 +9,11 @@ from cormorant.errors import QueryError, WrongType
 from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.paths import Path, is_many
+from cormorant.query.entities import EntityColumns, selected
 from cormorant.query.grouping import is_aggregate
-from cormorant.query.planner import named, select_of, selected
+from cormorant.query.planner import named, select_of
 from cormorant.query.predicates import conditions_of
+from cormorant.query.related import NOTHING
 from cormorant.query.selection import key_of_item, name_of
 from cormorant.query.spec import QuerySpec
 from cormorant.query.subquery import Subquery, check_alike
@@ -107,6 +109,11 @@ def combined(word: SetWord, queries: Sequence[tuple[QuerySpec, int | None]]) -> 
                 f"{what} of {first.info.name} {first.output} and {spec.info.name} {spec.output}",
                 hint="both sides must give the same kind of rows",
             )
+    if any(spec.loading is not NOTHING for spec, _ in queries):
+        raise QueryError(
+            f"{what} of queries that say what {first.info.name} objects come with",
+            hint=f"say it after the {what}: .{what.split()[0]}(...).prefetch_related(...)",
+        )
     parts = [named(select_of(spec, home=home)) for spec, home in queries]
     check_alike(what, parts)
     asked = select_of(first).columns
@@ -127,10 +134,10 @@ def _read_from(source: Source, spec: QuerySpec, inner: Select) -> Iterator[Any]:
     """Gives what a query selects, read from outside; objects are found by the columns they are made of."""
     _, parts = selected(spec)
     for item, part in zip(spec.columns or (), parts, strict=True):
-        if len(part) == 3:
+        if isinstance(part, EntityColumns):
             yield item
         else:
-            column: Any = inner.columns[part[0]]
+            column: Any = inner.columns[part.start]
             attribute = name_of(item) or column.name
             owner, nullable = repr(item), item.nullable
             yield Column(source, column.name, item.type, nullable=nullable, owner=owner, attribute=attribute)

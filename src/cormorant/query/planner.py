@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any
 
-from cormorant.errors import QueryError, WrongType
-from cormorant.models.metadata import ModelInfo
-from cormorant.models.paths import Path
+from cormorant.errors import QueryError
+from cormorant.query.entities import (
+    OwnerColumns,
+    Selected,
+    ValueColumn,
+    limited_per_owner,
+    selected,
+    with_related,
+)
 from cormorant.query.grouping import check_distinct, check_grouping, is_aggregate
 from cormorant.query.spec import Output, QuerySpec
 from cormorant.sql import types as t
 from cormorant.sql.columns import Column
-from cormorant.sql.expr import Expr, Label, is_expr
+from cormorant.sql.expr import Expr, Label
 from cormorant.sql.functions import func
 from cormorant.sql.joins import implied_joins, shown_by, tables_in, tables_of
 from cormorant.sql.nodes import InSelect
 from cormorant.sql.selects import Select
-from cormorant.sql.sources import Source, SubquerySource, root_of
+from cormorant.sql.sources import Source, SubquerySource
 from cormorant.sql.statements import DeleteWhere, UpdateWhere
-
-Selected: TypeAlias = "tuple[ModelInfo, int, bool] | tuple[int, t.SqlType]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,7 @@ class QueryPlan:
     """A statement with the meaning of its rows.
 
     Args:
-        parts: In order, an object as (model, first column, may be none), or a value as (column, type).
+        parts: What its columns make up, in order.
         tables: Every table read or written.
     """
 
@@ -53,17 +57,25 @@ def plan(spec: QuerySpec) -> QueryPlan:
         return _plan_count(spec)
     if spec.mode == "exists":
         select = replace(_select(spec, ()), order_by=(), lock=None)
-        return _planned(select, [(0, t.UNKNOWN)], "scalars")
-    columns, parts = selected(spec)
+        return _planned(select, [ValueColumn(0, t.UNKNOWN)], "scalars")
+    columns, parts = with_related(spec, *selected(spec))
     select = _select(spec, columns)
     check_grouping(select)
     check_distinct(select)
+    if spec.per_owner is not None:
+        select = limited_per_owner(select, spec.per_owner)
     return _planned(select, parts, spec.output, spec.names)
 
 
 def select_of(spec: QuerySpec, *, home: int | None = None) -> Select:
     """Gives a query as a statement inside another one; `home` tells the database it was made for."""
-    return replace(_select(spec, selected(spec)[0]), home=home)
+    columns, parts = selected(spec)
+    if any(isinstance(part, OwnerColumns) for part in parts):
+        raise QueryError(
+            f"a query of {spec.info.name} with the objects of a relation to many stands inside another query",
+            hint="they are no value in SQL: leave them out there",
+        )
+    return replace(_select(spec, columns), home=home)
 
 
 def named(select: Select) -> Select:
@@ -100,34 +112,6 @@ def _planned(select: Select, parts: list[Selected], output: Output, names: tuple
     return QueryPlan(select, tuple(parts), output, names, frozenset(tables_of(select)), width)
 
 
-def selected(spec: QuerySpec) -> tuple[tuple[Expr[Any], ...], list[Selected]]:
-    """Gives the SELECT list and what its columns make up."""
-    if spec.columns is None:
-        return spec.info.entity, [(spec.info, 0, False)]
-    outer = {join.source.key for join in spec.joins if join.outer}
-    columns: list[Expr[Any]] = []
-    parts: list[Selected] = []
-    for item in spec.columns:
-        if is_expr(item):
-            parts.append((len(columns), item.type))
-            columns.append(item)
-        else:
-            info, entity, optional = _entity(item)
-            optional = optional or root_of(entity[0].source).key in outer
-            parts.append((info, len(columns), optional))
-            columns += entity
-    return tuple(columns), parts
-
-
-def _entity(item: Any) -> tuple[ModelInfo, tuple[Column[Any], ...], bool]:
-    if isinstance(item, Path):
-        return item.__entity__()
-    info = getattr(item, "__info__", None)
-    if isinstance(info, ModelInfo):
-        return info, info.entity, False
-    raise WrongType(f"{item!r} cannot be selected", hint="select columns, expressions, models or relations")
-
-
 def _plan_count(spec: QuerySpec) -> QueryPlan:
     """Counts rows; a query that limits, groups, folds or multiplies its rows is counted from outside."""
     columns, _ = selected(spec)
@@ -146,7 +130,7 @@ def _plan_count(spec: QuerySpec) -> QueryPlan:
         inner = _select(spec, with_names(columns) if needed else ())
         inner = replace(inner, order_by=spec.order_by if ordered else (), lock=None, ctes=())
         select = Select(SubquerySource(inner, "counted"), (func.count(),), ctes=spec.ctes)
-    return _planned(select, [(0, t.BIG_INTEGER)], "scalars")
+    return _planned(select, [ValueColumn(0, t.BIG_INTEGER)], "scalars")
 
 
 def _multiplies(spec: QuerySpec, columns: tuple[Expr[Any], ...]) -> bool:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from cormorant._internal.narrowing import is_dict
 from cormorant.errors import QueryError, WrongType
+from cormorant.models.many import Conditions
 from cormorant.models.metadata import ModelInfo
 from cormorant.query.lookups import lookup_conditions
 from cormorant.sql.expr import Expr, Joined
@@ -72,3 +73,6 @@ def _expression(info: ModelInfo, item: Any) -> Expr[Any]:
         raise QueryError("an empty Q says nothing", hint="give it a condition")
     whole = found[0] if len(found) == 1 else Logical(item.connector, tuple(found))
     return IsNotTrue(whole) if item.negated else whole
+
+
+Conditions.reader = staticmethod(conditions_of)

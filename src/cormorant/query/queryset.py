@@ -7,12 +7,15 @@ from typing import Any, TypeAlias, overload
 from typing_extensions import TypeVar
 
 from cormorant.errors import QueryError, WrongType
+from cormorant.models.many import as_order
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
-from cormorant.query.builder import Condition, as_order
+from cormorant.query.builder import Condition
+from cormorant.query.following import Following, check_loading
 from cormorant.query.grouping import is_aggregate
+from cormorant.query.related import NOTHING
 from cormorant.query.rows import Rows, Terminals, in_mode
-from cormorant.query.selection import entity_marker, key_of_item, unique_names
+from cormorant.query.selection import collections_among, entity_marker, key_of_item, unique_names
 from cormorant.sql.columns import Assignment, Column
 from cormorant.sql.expr import Expr, Order, gather, is_expr
 
@@ -29,7 +32,7 @@ T8 = TypeVar("T8")
 Sel: TypeAlias = Expr[T] | type[T]
 
 
-class QuerySet(Terminals[M]):
+class QuerySet(Following[M], Terminals[M]):
     """A query of whole objects.
 
     Example:
@@ -42,9 +45,13 @@ class QuerySet(Terminals[M]):
         if not columns:
             raise QueryError("nothing is selected", hint="name columns: .values(Article.id, Article.title)")
         items = tuple(item if is_expr(item) else entity_marker(item) for item in columns)
+        check_loading(self._spec, items)
         key = ("select", *(key_of_item(item) for item in items), changes.get("output"), changes.get("names"))
-        binds = gather(filter(is_expr, items))
-        return Rows(self._spec.changed(key, binds, columns=items, **changes), self._executor)
+        collections = collections_among(items)
+        # their values are sent with the statements that load them
+        own = [item for place, item in enumerate(items) if is_expr(item) and place not in collections]
+        changes["collections"] = tuple(collections.items())
+        return Rows(self._spec.changed(key, gather(own), columns=items, **changes), self._executor)
 
     async def get(self, *conditions: Condition, **lookups: Any) -> M:
         """Gives the one object that meets the conditions.
@@ -221,7 +228,7 @@ class QuerySet(Terminals[M]):
             if not is_expr(column) or not is_aggregate(column):
                 raise QueryError(f"{column!r} in aggregate() is no aggregate", hint="use func.count(), func.max(...)")
         # an order means nothing to the one row there is
-        (row,) = await self._with(("unordered",), order_by=())._rows(columns, output="tuples")
+        (row,) = await self._with(("unordered",), order_by=(), loading=NOTHING)._rows(columns, output="tuples")
         return row[0] if len(columns) == 1 else row
 
     async def update(self, *assignments: Assignment) -> int:

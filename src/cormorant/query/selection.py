@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from inspect import isclass
 from typing import Any
 
+from typing_extensions import TypeIs
+
+from cormorant._internal.narrowing import narrower
 from cormorant.errors import QueryError, WrongType
-from cormorant.models.paths import Path
+from cormorant.models.paths import ManyExpr, Path, is_many
 from cormorant.query.spec import QuerySpec
 from cormorant.sql.columns import Column
 from cormorant.sql.expr import Label, is_expr
+
+is_label: Callable[[object], TypeIs[Label[Any]]] = narrower(Label)
 
 
 def entity_marker(item: Any) -> Any:
@@ -27,6 +33,17 @@ def key_of_item(item: Any) -> Any:
     return ("entity", info.source.key, optional, columns[0].source.key if columns else "")
 
 
+def collections_among(items: tuple[Any, ...]) -> dict[int, ManyExpr[Any]]:
+    """Gives the relations to many among selected items, by their place."""
+    shown = enumerate(map(unlabelled, items))
+    return {place: item for place, item in shown if is_many(item)}
+
+
+def unlabelled(item: Any) -> Any:
+    """Gives what a label is for."""
+    return item.expr if is_label(item) else item
+
+
 def column_names(spec: QuerySpec) -> tuple[str | None, ...]:
     """Gives the name of each selected item: its label, or its attribute."""
     return tuple(map(name_of, spec.columns or ()))
@@ -36,6 +53,8 @@ def name_of(item: Any) -> str | None:
     """Gives the name of a selected item: its label, or its attribute."""
     if not is_expr(item):
         return None
+    if is_many(item):
+        return item.__steps__[-1].relation.name
     return item.name if isinstance(item, Label) else item.attribute if isinstance(item, Column) else None
 
 

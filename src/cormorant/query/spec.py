@@ -7,7 +7,9 @@ from itertools import repeat
 from typing import Any, Literal
 
 from cormorant.models.metadata import ModelInfo
+from cormorant.models.paths import ManyExpr
 from cormorant.models.scopes import Scopes
+from cormorant.query.related import NOTHING, Loading, PerOwner
 from cormorant.sql.expr import Bind, Binds, Expr, Order
 from cormorant.sql.selects import Join, Lock
 from cormorant.sql.sources import CteSource, Source
@@ -48,6 +50,9 @@ class QuerySpec:
     into: Callable[[Any], Any] | None
     assignments: tuple[Any, ...]
     mode: Mode
+    loading: Loading
+    collections: tuple[tuple[int, ManyExpr[Any]], ...]
+    per_owner: PerOwner | None
 
     def __init__(self, info: ModelInfo) -> None:
         self.__dict__.update(_EMPTY, info=info, key=("rows", info.source.key))
@@ -126,4 +131,7 @@ _EMPTY: dict[str, Any] = {
     "into": None,
     "assignments": (),
     "mode": "rows",
+    "loading": NOTHING,
+    "collections": (),
+    "per_owner": None,
 }

@@ -12,6 +12,7 @@ from cormorant.models.collections import Collection, is_collection
 from cormorant.models.model import Model
 from cormorant.persistence.arguments import is_queryset, model_of
 from cormorant.query.builder import Builder, Condition
+from cormorant.query.following import Following
 from cormorant.query.queryset import T1, T2, T3, T4, T5, T6, T7, T8, QuerySet, Sel
 from cormorant.query.rows import Rows, Terminals
 from cormorant.query.spec import QuerySpec
@@ -108,7 +109,7 @@ class SyncRows(SyncTerminals[R]):
         return SyncRows(Rows[R](self._spec, self._executor).into(shape)._spec, self._executor)
 
 
-class SyncQuerySet(SyncTerminals[M]):
+class SyncQuerySet(Following[M], SyncTerminals[M]):
     """A query of whole objects.
 
     Example:

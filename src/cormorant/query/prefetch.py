@@ -1,0 +1,107 @@
+"""The queries that load rows by key, and the objects of relations for many owners at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Any
+
+from cormorant.models.links import RelationInfo
+from cormorant.models.many import WHOLE, Part
+from cormorant.models.metadata import ModelInfo
+from cormorant.query.related import Branch, Loading, PerOwner, following_key, joined_only
+from cormorant.query.spec import QuerySpec
+from cormorant.sql.columns import Column
+from cormorant.sql.expr import Expr, gather
+from cormorant.sql.nodes import In, Logical
+from cormorant.sql.sources import JoinSource
+
+CHUNK = 10_000
+"""The most keys one statement asks for."""
+
+COMPOSITE_CHUNK = 400
+"""The most keys of several columns."""
+
+
+def by_key(info: ModelInfo, columns: Sequence[Column[Any]], key: Any) -> QuerySpec:
+    """Gives the query of one row by its key."""
+    values = (key,) if len(columns) == 1 else key
+    where = tuple(column == value for column, value in zip(columns, values, strict=True))
+    return QuerySpec(info).changed(("where", *(part.key for part in where)), gather(where), where=where)
+
+
+def by_keys(info: ModelInfo, columns: Sequence[Column[Any]], keys: Sequence[Any]) -> QuerySpec:
+    """Gives the query of the rows whose columns hold one of the keys."""
+    if len(columns) == 1:
+        where: Expr[Any] = In(columns[0], keys)
+    else:
+        # the number of keys is part of the text: such plans are few, and the cache forgets them
+        whole = [Logical("AND", tuple(c == v for c, v in zip(columns, key, strict=True))) for key in keys]
+        where = Logical("OR", tuple(whole)) if len(whole) > 1 else whole[0]
+    return QuerySpec(info).changed(("where", where.key), where.binds, where=(where,))
+
+
+def chunks(keys: Iterable[Any], columns: int = 1) -> Iterable[list[Any]]:
+    """Gives the keys in lists that one statement can ask for.
+
+    Keys of several columns are a condition each, and databases limit how many conditions and values one holds.
+    """
+    rest = iter(keys)
+    while chunk := list(islice(rest, CHUNK if columns == 1 else COMPOSITE_CHUNK)):
+        yield chunk
+
+
+def objects_of(info: ModelInfo, keys: Sequence[Any], branches: Sequence[Branch] = ()) -> QuerySpec:
+    """Gives the query of a model's objects by their primary keys.
+
+    Args:
+        info: The model.
+        keys: At most a chunk of them.
+        branches: What comes along, as far as it is joined.
+    """
+    spec = by_keys(info, [info.column(name) for name in info.key_attributes], keys)
+    return _with_joined(spec, branches)
+
+
+def members_of(
+    relation: RelationInfo, keys: Sequence[Any], part: Part = WHOLE, branches: Sequence[Branch] = ()
+) -> QuerySpec:
+    """Gives the query of (owner's key, object) for the objects of a relation on the other side.
+
+    Args:
+        relation: A relation to many, or to the one that holds the key.
+        keys: The owners', at most a chunk of them.
+        part: Which objects.
+        branches: What comes along with them, as far as it is joined.
+    """
+    near, target = near_columns(relation), relation.target
+    spec = by_keys(target, near, keys)
+    if part.where:
+        added = ("where", *(condition.key for condition in part.where))
+        spec = spec.changed(added, gather(part.where), where=spec.where + part.where)
+    # the key last: what is equal in the order asked for comes in one order all the same
+    order = (*part.order_by, *(target.column(name).asc() for name in target.key_attributes))
+    added = ("order", *(item.key for item in order))
+    spec = spec.changed(added, gather(item.expr for item in order), order_by=order)
+    added = ("pairs", *(column.key for column in near))
+    spec = spec.changed(added, (), columns=(*near, target.cls), output="tuples")
+    if part.limit is not None:
+        spec = spec.changed(("per owner",), (part.limit,), per_owner=PerOwner(tuple(near), part.limit))
+    return _with_joined(spec, branches)
+
+
+def _with_joined(spec: QuerySpec, branches: Sequence[Branch]) -> QuerySpec:
+    joined = joined_only(branches)
+    return spec.changed(following_key(joined), (), loading=Loading(joined)) if joined else spec
+
+
+def near_columns(relation: RelationInfo) -> list[Column[Any]]:
+    """Gives the columns, read beside the objects of a relation, that hold the owner's key."""
+    link, target = relation.link, relation.target
+    if link is None:
+        return [target.column(name) for name in relation.remote]
+    on = tuple(zip((column.name for column in target.key_columns), link.far, strict=True))
+    name = f"{relation.name}_link"
+    source = JoinSource(target.source, name, link.table, on, optional=False, entity=link.through)
+    pairs = zip(link.near, relation.owner.key_columns, strict=True)
+    return [Column(source, name, key.type, nullable=False, owner=f"{relation.place}.{name}") for name, key in pairs]

@@ -373,7 +373,7 @@ def test_documents_are_changed_as_python_would(database_dsn: str) -> None:
                 await papers.scalars(Paper.body.without(*path)),
                 await papers.scalars(Paper.body.put(*path, value=value).without(*other).put("new", value=None)),
             ]
-            assert await papers.order_by().update(Paper.body.set(Paper.body.put(*path, value=value))) == len(documents)
+            assert await papers.update(Paper.body.set(Paper.body.put(*path, value=value))) == len(documents)
             session.clear()
             results.append(await papers.scalars(Paper.body))
             await session.rollback()

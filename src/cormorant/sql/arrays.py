@@ -78,14 +78,11 @@ def array_match(op: str, part: Expr[Any], value: Any) -> Expr[bool]:
     return ArrayMatch(op, part, _items(part, value), t.BOOLEAN)
 
 
-def array_concat(left: Any, right: Any) -> Expr[Any]:
-    """Gives one list after the other; one of them is an expression."""
-    for value in (left, right):
-        if not is_expr(value) and not is_list(value):
-            raise WrongType(f"a list + {value!r} ({type(value).__name__})", hint="add a list: column + [item]")
-    if is_expr(left):
-        return ArrayConcat("||", left, _items(left, right), left.type)
-    return ArrayConcat("||", _items(right, left), right, right.type)
+def array_concat(left: Expr[Any], right: Any) -> Expr[Any]:
+    """Gives a list with the items of another after its own."""
+    if not is_expr(right) and not is_list(right):
+        raise WrongType(f"{left!r}.concat({right!r}) ({type(right).__name__})", hint="give a list: .concat([item])")
+    return ArrayConcat("||", left, _items(left, right), left.type)
 
 
 def array_item(part: Expr[Any], place: Any) -> Expr[Any]:

@@ -118,6 +118,14 @@ class Container(Generic[T_co]):
         """Whether the list has one of these items at least."""
         return OPERATORS["overlaps"](self, items)
 
+    def concat(self: Container[list[E]], items: list[E] | Expr[list[E]]) -> Expr[list[E]]:
+        """The list column with more items after its own, for `.set(...)`.
+
+        Example:
+            >>> Article.tags.set(Article.tags.concat(["new"]))     # SET "tags" = "articles"."tags" || $1::text[]
+        """
+        return OPERATORS["concat"](self, items)
+
     @overload
     def length(self: Container[list[Any]]) -> Expr[int]: ...
     @overload

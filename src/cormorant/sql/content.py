@@ -7,10 +7,9 @@ from typing import Any
 
 from cormorant.errors import WrongType
 from cormorant.sql import types as t
-from cormorant.sql.arithmetic import compute
 from cormorant.sql.arrays import ArrayLength, array_concat, array_item, array_match
 from cormorant.sql.documents import at_path, base_of, json_contained_by, json_contains
-from cormorant.sql.expr import OPERATORS, Expr, is_expr
+from cormorant.sql.expr import OPERATORS, Expr
 from cormorant.sql.json_values import SIZE
 from cormorant.sql.nodes import TextMatch
 
@@ -54,12 +53,10 @@ def _item(part: Expr[Any], place: Any) -> Expr[Any]:
     raise _no_list(part, "read documents with .path(0), .path('key')")
 
 
-def _concat(left: Any, right: Any) -> Expr[Any]:
-    return array_concat(left, right) if _is_array(left) or _is_array(right) else compute("+", left, right)
-
-
-def _is_array(value: object) -> bool:
-    return is_expr(value) and isinstance(base_of(value.type), t.Array)
+def _concat(left: Expr[Any], right: Any) -> Expr[Any]:
+    if isinstance(base_of(left.type), t.Array):
+        return array_concat(left, right)
+    raise _no_list(left, "change documents with .put(...)")
 
 
 def _no_list(part: Expr[Any], hint: str) -> WrongType:
@@ -73,6 +70,6 @@ OPERATORS.update(
         "overlaps": _overlaps,
         "length": _length,
         "item": _item,
-        "+": _concat,
+        "concat": _concat,
     }
 )

@@ -204,7 +204,8 @@ class Acceptance:
         if is_collection(held):
             self.unit.history.keep_collection(held)
             held.include(instance) if shown else held.exclude(instance)
-        elif related and held is not MISSING and (shown or held is instance):
+        elif target is not None and related and held is not MISSING and (shown or held is instance):
+            self.unit.history.keep(target)
             related[relation.inverse or ""] = instance if shown else None
 
 

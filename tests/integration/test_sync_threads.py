@@ -19,13 +19,26 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from cormorant import AsyncSession, Database, Session
+from cormorant import (
+    AsyncSession,
+    Database,
+    Many,
+    Mapped,
+    Model,
+    One,
+    Session,
+    foreign_key,
+    generated,
+    many_to_many,
+    reverse,
+)
 from cormorant.errors import (
     SessionClosedError,
     SyncInLoopError,
     TransactionError,
     TransactionFailedError,
 )
+from cormorant.models.registry import registry
 from cormorant.persistence.session import AsyncSession as InnerSession
 from cormorant.sync.portal import portal
 from tests.support.newsroom import Story, Writer
@@ -128,6 +141,37 @@ def test_names_of_threads_and_lines_are_in_messages(database: Database) -> None:
         done = pool.submit(work)
     with pytest.raises(TransactionError, match=r"opened by worker_0 at .*test_sync_threads\.py:\d+"):
         done.result()
+
+
+def test_models_are_first_used_by_many_threads_at_once(database: Database) -> None:
+    for _ in range(5):
+        with registry.isolated():
+            first_use_by_many_threads(database)
+
+
+def first_use_by_many_threads(database: Database) -> None:
+    """Has threads find out at the same moment what the annotations of new models mean."""
+
+    class Kennel(Model, table="newsroom_kennel"):
+        id: Mapped[int] = generated(primary_key=True)
+        dogs: Many[Dog] = reverse("kennel")
+
+    class Dog(Model, table="newsroom_dog"):
+        id: Mapped[int] = generated(primary_key=True)
+        name: Mapped[str]
+        kennel: One[Kennel] = foreign_key()
+        friends: Many[Dog] = many_to_many()
+
+    begin = threading.Barrier(8)
+
+    def work(session: Session) -> tuple[str, str]:
+        begin.wait()
+        dogs = session.query(Dog).filter(Dog.kennel.id > 3, Dog.friends.any(Dog.name == "Rex")).order_by(Dog.kennel.id)
+        kennels = session.query(Kennel).filter(Kennel.dogs.any())
+        return database.prepare(dogs._spec).sql, database.prepare(kennels._spec).sql
+
+    with Session(database) as session, ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(work, [session] * 8))) == 1
 
 
 # ---- contexts

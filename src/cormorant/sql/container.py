@@ -118,8 +118,8 @@ class Container(Generic[T_co]):
         """Whether the list has one of these items at least."""
         return OPERATORS["overlaps"](self, items)
 
-    def concat(self: Container[list[E]], items: list[E] | Expr[list[E]]) -> Expr[list[E]]:
-        """The list column with more items after its own, for `.set(...)`.
+    def concat(self: Container[list[E] | None], items: list[E] | Expr[list[E]]) -> Expr[list[E]]:
+        """The list column with more items after its own, for `.set(...)`; NULL has none of its own.
 
         Example:
             >>> Article.tags.set(Article.tags.concat(["new"]))     # SET "tags" = "articles"."tags" || $1::text[]

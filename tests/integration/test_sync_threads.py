@@ -412,6 +412,27 @@ def test_ctrl_c_that_is_caught_leaves_a_failed_transaction(database: Database) -
         assert session.query(Writer).count() == 0
 
 
+def test_ctrl_c_during_commit_waits_for_its_answer(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    execute, main = Database.execute, threading.main_thread().ident
+    assert main is not None
+
+    async def interrupting(self: Database, connection: Any, tracker: Any, sql: str, args: Any = ()) -> int:
+        if sql == "COMMIT":
+            asyncio.get_running_loop().call_soon(signal.pthread_kill, main, signal.SIGINT)
+        return await execute(self, connection, tracker, sql, args)
+
+    def work() -> None:
+        with Session(database) as session, session.transaction():
+            session.create(Writer, name="Ada")
+
+    monkeypatch.setattr(Database, "execute", interrupting)
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    monkeypatch.undo()
+    with Session(database) as session:
+        assert session.query(Writer).count() == 1
+
+
 # ---- processes
 
 

@@ -36,6 +36,7 @@ from cormorant.errors import (
     PoolTimeout,
     QueryError,
     QueryTimeout,
+    QueryWarning,
     ResultError,
     SerializationError,
     SessionClosedError,
@@ -52,6 +53,7 @@ from cormorant.errors import (
     UnresolvedReference,
     UnsavedError,
     ValidationError,
+    WrongCursor,
     WrongType,
 )
 
@@ -74,6 +76,7 @@ if TYPE_CHECKING:
     from cormorant.persistence.blocks import Transaction
     from cormorant.persistence.result import Result
     from cormorant.persistence.session import AsyncSession
+    from cormorant.query.page import Page
     from cormorant.query.predicates import Q
     from cormorant.query.queryset import Manager, QuerySet
     from cormorant.query.rows import Rows
@@ -108,6 +111,7 @@ _ROOMS = {
     "cormorant.persistence.result": "Result",
     "cormorant.persistence.blocks": "Transaction",
     "cormorant.persistence.session": "AsyncSession",
+    "cormorant.query.page": "Page",
     "cormorant.query.predicates": "Q",
     "cormorant.query.queryset": "Manager QuerySet",
     "cormorant.query.rows": "Rows",
@@ -190,6 +194,7 @@ __all__ = [
     "NotLoadedError",
     "NotNullViolation",
     "One",
+    "Page",
     "PoolClosed",
     "PoolTimeout",
     "PostgresAdapter",
@@ -197,6 +202,7 @@ __all__ = [
     "QueryError",
     "QuerySet",
     "QueryTimeout",
+    "QueryWarning",
     "Result",
     "ResultError",
     "Rows",
@@ -225,6 +231,7 @@ __all__ = [
     "UnresolvedReference",
     "UnsavedError",
     "ValidationError",
+    "WrongCursor",
     "WrongType",
     "alias",
     "check",

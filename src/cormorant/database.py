@@ -7,6 +7,7 @@ import os
 from collections.abc import Awaitable, Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, Protocol, TypedDict, TypeVar
@@ -28,6 +29,8 @@ from cormorant.models.registry import registry
 from cormorant.models.scopes import Scope, Scopes, values_of
 from cormorant.models.tables import create_operations, drop_operations
 from cormorant.observability.performance import PerformanceTracker, StatementStats
+from cormorant.query.beside import Pick
+from cormorant.query.cursors import Cursors
 from cormorant.query.entities import EntityColumns, OwnerColumns, Selected
 from cormorant.query.planner import QueryPlan, plan
 from cormorant.query.spec import QuerySpec
@@ -62,6 +65,7 @@ class PreparedQuery:
     Args:
         encoders: For each parameter its encoder or None; None if no parameter has one.
         owners: Whose conditions the text holds beside the query's own.
+        beside: What is read beside the rows.
         picks: For each parameter the place of its value in the query; None if they are in the query's order.
     """
 
@@ -71,6 +75,7 @@ class PreparedQuery:
     loader: Loader
     tables: frozenset[str]
     owners: tuple[Owner, ...] = ()
+    beside: tuple[Pick, ...] = ()
 
     def arguments(self, spec: QuerySpec) -> list[Any]:
         """Gives a query's values as the driver takes them, and after them those of default scopes."""
@@ -140,6 +145,8 @@ class Database:
         isolation: The isolation level of transactions that name none; the server's own otherwise.
         scopes: Conditions that the queries of every session get by themselves: tenants, soft delete.
         pool_size: Connections at most, unless the DSN says it.
+        cursor_key: The secret that signs the cursors of pages; CORMORANT_CURSOR_KEY, or one made of the DSN, if none is
+            given. Programs that take each other's cursors need the same one.
 
     Its `number` tells it from the program's other databases.
 
@@ -158,6 +165,7 @@ class Database:
         isolation: IsolationLevel | None = None,
         scopes: Sequence[Scope[Any]] = (),
         pool_size: int | None = None,
+        cursor_key: str | bytes | None = None,
         plans: int = PLANS,
     ) -> None:
         check_isolation(isolation)
@@ -169,6 +177,8 @@ class Database:
         self.config: ConnectionConfig = self.adapter.config
         self.isolation: IsolationLevel | None = isolation or self.config.isolation
         self.tracker: PerformanceTracker = PerformanceTracker()
+        compile_text = partial(_text_of, self.dialect)
+        self.cursors: Cursors = Cursors(_cursor_key(cursor_key, self.config), compile_text)
         self._plans: LRU[Any, PreparedQuery] = LRU(plans)
         self._scoped: LRU[Any, tuple[Owner, ...]] = LRU(plans)
         self._writes: LRU[Any, PreparedWrite] = LRU(plans)
@@ -257,7 +267,8 @@ class Database:
         loader = compile_loader(_shape_of(made), self.dialect.decoder)
         used = encoders if any(encoders) else None
         picks = _picks(compiled.sent, spec.binds)
-        return PreparedQuery(compiled.sql, picks, used, loader, made.tables, compiled.owners)
+        beside = tuple((place, self.dialect.decoder(type_)) for place, type_ in made.beside)
+        return PreparedQuery(compiled.sql, picks, used, loader, made.tables, compiled.owners, beside)
 
     def _encoder(self, type_: SqlType, transform: Encode | None) -> Encode | None:
         encode = self.dialect.encoder(type_)
@@ -424,6 +435,20 @@ class Database:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+
+def _text_of(dialect: Dialect, select: Select) -> str:
+    return dialect.compile(select).sql
+
+
+def _cursor_key(given: object, config: ConnectionConfig) -> bytes:
+    """Gives the secret that signs cursors; one made of the DSN is the same for all who have the whole DSN."""
+    key = (os.environ.get("CORMORANT_CURSOR_KEY") or None) if given is None else given
+    if key is None:
+        key = repr((config.redacted, config.password))
+    if not isinstance(key, (str, bytes)) or not key:
+        raise ConfigurationError("cursor_key is no secret", hint="give a text or bytes: secrets.token_hex()")
+    return key.encode() if isinstance(key, str) else key
 
 
 def _own_options(fn: Callable[..., Any], keywords: dict[str, Any]) -> dict[str, Any]:

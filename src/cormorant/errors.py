@@ -10,6 +10,7 @@
     |   |-- UnknownName
     |   |-- WrongType
     |   |-- ExpressionUsedAsBool
+    |   |-- WrongCursor               a page's cursor that leads nowhere
     |   `-- CompileError              the dialect cannot say it
     |-- ResultError
     |   |-- NotFoundError
@@ -47,6 +48,8 @@
         |-- PoolClosed
         |-- CommitOutcomeUnknown
         `-- PoolTimeout
+
+QueryWarning is no error: a query that runs, and may give something else each time.
 
 A message says what happened, on what, and what to do; the same facts are attributes.
 """
@@ -86,6 +89,7 @@ __all__ = [
     "PoolTimeout",
     "QueryError",
     "QueryTimeout",
+    "QueryWarning",
     "ResultError",
     "SerializationError",
     "SessionClosedError",
@@ -102,6 +106,7 @@ __all__ = [
     "UnresolvedReference",
     "UnsavedError",
     "ValidationError",
+    "WrongCursor",
     "WrongType",
 ]
 
@@ -168,8 +173,16 @@ class ExpressionUsedAsBool(QueryError, TypeError):
     """An SQL expression was used where Python wants a truth value."""
 
 
+class WrongCursor(QueryError, ValueError):
+    """A page was asked for by a cursor of another query or order, or by one that was changed."""
+
+
 class CompileError(QueryError):
     """The database's dialect has no way to say what was asked."""
+
+
+class QueryWarning(UserWarning):
+    """A query can give other rows each time it runs."""
 
 
 class ResultError(CormorantError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from cormorant import Database, Model, QuerySet, SessionNotEntered
+from cormorant.query.beside import Beside
 from cormorant.query.builder import Builder
 from cormorant.query.spec import QuerySpec
 
@@ -29,6 +30,10 @@ class Recorder:
     async def fetch(self, spec: QuerySpec) -> list[Any]:
         self.specs.append(spec)
         return [(0,)]
+
+    async def fetch_beside(self, spec: QuerySpec) -> tuple[list[Any], Beside]:
+        self.specs.append(spec)
+        return [], Beside([], ())
 
     async def write(self, spec: QuerySpec) -> int:
         self.specs.append(spec)

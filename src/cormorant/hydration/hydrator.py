@@ -111,6 +111,11 @@ class _Source:
         if self.shape.output == "dicts":
             items = ", ".join(f"{name!r}: row[{i}]" for i, name in enumerate(self.shape.names))
             return f"def load(rows, identity, origin):\n    return [{{{items}}} for row in rows]"
+        if len(self.shape.parts) < self.shape.width:
+            # what was read beside the rows is no part of them
+            return (
+                f"def load(rows, identity, origin):\n    return [tuple(row[:{len(self.shape.parts)}]) for row in rows]"
+            )
         return "def load(rows, identity, origin):\n    return list(map(tuple, rows))"
 
     def _item(self, items: list[str]) -> str:

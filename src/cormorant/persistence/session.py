@@ -36,6 +36,7 @@ from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.result import Result
 from cormorant.persistence.state import SessionState
 from cormorant.persistence.transaction import Options
+from cormorant.query.beside import Beside
 from cormorant.query.prefetch import by_key, chunks, objects_of
 from cormorant.query.queryset import Manager, QuerySet
 from cormorant.query.spec import QuerySpec
@@ -201,6 +202,10 @@ class AsyncSession:
     async def fetch(self, spec: QuerySpec) -> list[Any]:
         """Runs a query; queries call it."""
         return await self.state().fetch(spec)
+
+    async def fetch_beside(self, spec: QuerySpec) -> tuple[list[Any], Beside]:
+        """Runs a query, and gives its rows with the values beside them; pages call it."""
+        return await self.state().fetch_beside(spec)
 
     async def write(self, spec: QuerySpec) -> int:
         """Runs an UPDATE or DELETE by conditions; queries call it."""
@@ -440,6 +445,9 @@ class _Current:
 
     async def fetch(self, spec: QuerySpec) -> list[Any]:
         return await AsyncSession.current().fetch(spec)
+
+    async def fetch_beside(self, spec: QuerySpec) -> tuple[list[Any], Beside]:
+        return await AsyncSession.current().fetch_beside(spec)
 
     async def write(self, spec: QuerySpec) -> int:
         return await AsyncSession.current().write(spec)

@@ -25,6 +25,7 @@ from cormorant.persistence.flush import Flusher
 from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.transaction import Options, TransactionStack, settled
 from cormorant.persistence.unit_of_work import UnitOfWork
+from cormorant.query.beside import Beside
 from cormorant.query.queryset import QuerySet
 from cormorant.query.related import NOTHING
 from cormorant.query.spec import QuerySpec
@@ -123,8 +124,8 @@ class SessionState:
 
     # ---- reading
 
-    async def fetch(self, spec: QuerySpec, *, autoflush: bool = True) -> list[Any]:
-        """Runs a query and gives its rows in the form it asks for."""
+    async def fetch(self, spec: QuerySpec, *, autoflush: bool = True, beside: list[Beside] | None = None) -> list[Any]:
+        """Runs a query and gives its rows in the form it asks for; what was read beside them goes to `beside`."""
         self.check_usable()
         if self.scopes is not None or spec.lifted:
             spec = spec.scoped(self.scopes)
@@ -147,11 +148,19 @@ class SessionState:
         rows = await self.transactions.fetch(prepared.sql, prepared.arguments(spec))
         if self.closed:
             self.check_usable()
+        if beside is not None:
+            beside.append(Beside(rows, prepared.beside))
         origin = Origin(self, number, lifted=bool(spec.lifted), rows=len(rows), caller=caller)
         found = prepared.loader(rows, self.identity.of, origin)
         if spec.mode == "rows" and (spec.loading is not NOTHING or spec.collections):
             return await prefetch.complete(self, spec, found)
         return found
+
+    async def fetch_beside(self, spec: QuerySpec) -> tuple[list[Any], Beside]:
+        """Runs a query, and gives its rows and the values that were asked for beside them."""
+        beside: list[Beside] = []
+        rows = await self.fetch(spec, beside=beside)
+        return rows, beside[0]
 
     def shows(self, instance: Model) -> bool:
         """Whether a known instance can be given without a query: it is whole, and was not found by lifting a scope."""

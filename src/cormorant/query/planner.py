@@ -15,7 +15,7 @@ from cormorant.query.entities import (
     selected,
     with_related,
 )
-from cormorant.query.grouping import check_distinct, check_grouping, is_aggregate
+from cormorant.query.grouping import alike, check_distinct, check_grouping, is_aggregate
 from cormorant.query.spec import Output, QuerySpec
 from cormorant.sql import types as t
 from cormorant.sql.columns import Column
@@ -34,6 +34,7 @@ class QueryPlan:
 
     Args:
         parts: What its columns make up, in order.
+        beside: Values that are read beside the rows, and are no part of them.
         tables: Every table read or written.
     """
 
@@ -43,6 +44,7 @@ class QueryPlan:
     names: tuple[str, ...]
     tables: frozenset[str]
     width: int
+    beside: tuple[tuple[int, t.SqlType], ...] = ()
 
 
 def plan(spec: QuerySpec) -> QueryPlan:
@@ -59,12 +61,13 @@ def plan(spec: QuerySpec) -> QueryPlan:
         select = replace(_select(spec, ()), order_by=(), lock=None)
         return _planned(select, [ValueColumn(0, t.UNKNOWN)], "scalars")
     columns, parts = with_related(spec, *selected(spec))
+    columns, beside = _with_beside(columns, spec.beside)
     select = _select(spec, columns)
     check_grouping(select)
     check_distinct(select)
     if spec.per_owner is not None:
         select = limited_per_owner(select, spec.per_owner)
-    return _planned(select, parts, spec.output, spec.names)
+    return _planned(select, parts, spec.output, spec.names, beside)
 
 
 def select_of(spec: QuerySpec, *, home: int | None = None) -> Select:
@@ -107,9 +110,28 @@ def source_of(spec: QuerySpec) -> Source:
     return spec.source or spec.info.source
 
 
-def _planned(select: Select, parts: list[Selected], output: Output, names: tuple[str, ...] = ()) -> QueryPlan:
+def _planned(
+    select: Select,
+    parts: list[Selected],
+    output: Output,
+    names: tuple[str, ...] = (),
+    beside: tuple[tuple[int, t.SqlType], ...] = (),
+) -> QueryPlan:
     width = max(len(select.columns), 1)
-    return QueryPlan(select, tuple(parts), output, names, frozenset(tables_of(select)), width)
+    return QueryPlan(select, tuple(parts), output, names, frozenset(tables_of(select)), width, beside)
+
+
+def _with_beside(
+    columns: tuple[Expr[Any], ...], beside: tuple[Expr[Any], ...]
+) -> tuple[tuple[Expr[Any], ...], tuple[tuple[int, t.SqlType], ...]]:
+    """Adds what is read beside the rows to the SELECT list, as far as it is not selected anyway."""
+    places: list[tuple[int, t.SqlType]] = []
+    for expr in beside:
+        bare = [column.expr if isinstance(column, Label) else column for column in columns]
+        place = next((place for place, column in enumerate(bare) if alike(expr, column)), len(columns))
+        columns = columns if place < len(columns) else (*columns, expr)
+        places.append((place, expr.type))
+    return columns, tuple(places)
 
 
 def _plan_count(spec: QuerySpec) -> QueryPlan:

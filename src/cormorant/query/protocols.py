@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from cormorant.errors import ConfigurationError, SessionError
+from cormorant.query.beside import Beside
+from cormorant.query.cursors import Cursors
 from cormorant.query.spec import QuerySpec
 
 
@@ -14,6 +16,11 @@ class Home(Protocol):
     @property
     def number(self) -> int:
         """Tells it from the program's other databases."""
+        ...
+
+    @property
+    def cursors(self) -> Cursors:
+        """Writes and reads the cursors of pages."""
         ...
 
 
@@ -27,6 +34,10 @@ class Executor(Protocol):
 
     async def fetch(self, spec: QuerySpec) -> list[Any]:
         """Runs a query and gives its rows in the form the query asks for."""
+        ...
+
+    async def fetch_beside(self, spec: QuerySpec) -> tuple[list[Any], Beside]:
+        """Runs a query, and gives its rows and the values that were asked for beside them."""
         ...
 
     async def write(self, spec: QuerySpec) -> int:

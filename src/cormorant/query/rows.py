@@ -10,6 +10,8 @@ from typing_extensions import TypeVar
 from cormorant.errors import MultipleResultsError, NotFoundError
 from cormorant.query.builder import Builder
 from cormorant.query.into import row_maker
+from cormorant.query.page import Page
+from cormorant.query.paging import PageRequest
 from cormorant.query.selection import column_names
 from cormorant.query.spec import Mode, QuerySpec
 
@@ -81,6 +83,28 @@ class Terminals(Builder[R]):
         """Gives the number of rows."""
         (number,) = await self._executor.fetch(in_mode(self._spec, "count"))
         return cast(int, number)
+
+    async def page(self, size: int, *, after: str | None = None, before: str | None = None) -> Page[R]:
+        """Gives some rows of the order, found by their place in it: no row is skipped or met twice, however far.
+
+        The primary key, or what else tells the rows apart, is added to the order.
+
+        Args:
+            size: The most rows.
+            after: The `next` of the page before.
+            before: The `previous` of the page behind.
+
+        Raises:
+            WrongCursor: The cursor belongs to another query or order, or was changed.
+            QueryError: The query has a limit or an offset, or its rows cannot be told apart.
+
+        Example:
+            >>> page = await session.query(Article).order_by(Article.views.desc()).page(20, after=cursor)
+            ... # SELECT ... WHERE ("articles"."views", "articles"."id") < ($1, $2)
+            ... # ORDER BY "articles"."views" DESC, "articles"."id" DESC LIMIT $3
+        """
+        request = PageRequest(self._spec, self._executor.database.cursors, size, after, before)
+        return request.page(*await self._executor.fetch_beside(request.asked))
 
     async def exists(self) -> bool:
         """Whether there is a row; reads at most one."""

@@ -43,6 +43,7 @@ class QuerySpec:
     distinct_on: tuple[Expr[Any], ...]
     lock: Lock | None
     ctes: tuple[CteSource, ...]
+    beside: tuple[Expr[Any], ...]
     lifted: frozenset[str]
     scopes: Scopes | None
     limit: Bind | None
@@ -124,6 +125,7 @@ _EMPTY: dict[str, Any] = {
     "distinct_on": (),
     "lock": None,
     "ctes": (),
+    "beside": (),
     "lifted": frozenset(),
     "scopes": None,
     "limit": None,

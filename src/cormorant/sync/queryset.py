@@ -13,6 +13,7 @@ from cormorant.models.model import Model
 from cormorant.persistence.arguments import is_queryset, model_of
 from cormorant.query.builder import Builder, Condition
 from cormorant.query.following import Following
+from cormorant.query.page import Page
 from cormorant.query.queryset import T1, T2, T3, T4, T5, T6, T7, T8, QuerySet, Sel
 from cormorant.query.rows import Rows, Terminals
 from cormorant.query.spec import QuerySpec
@@ -59,6 +60,21 @@ class SyncTerminals(Builder[R]):
             MultipleResultsError: There are more.
         """
         return self._one_made(self._wait(self._rows_of().one_or_none))
+
+    def page(self, size: int, *, after: str | None = None, before: str | None = None) -> Page[R]:
+        """Gives some rows of the order, found by their place in it: no row is skipped or met twice, however far.
+
+        Args:
+            size: The most rows.
+            after: The `next` of the page before.
+            before: The `previous` of the page behind.
+
+        Raises:
+            WrongCursor: The cursor belongs to another query or order, or was changed.
+            QueryError: The query has a limit or an offset, or its rows cannot be told apart.
+        """
+        page = self._wait(self._rows_of().page, size, after=after, before=before)
+        return Page(self._made(page.items), next=page.next, previous=page.previous)
 
     def count(self) -> int:
         """Gives the number of rows."""

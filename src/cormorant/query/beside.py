@@ -1,0 +1,29 @@
+"""The values that were read beside rows and are no part of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+Pick: TypeAlias = "tuple[int, Callable[[Any], Any] | None]"
+"""A column's place, and what decodes it."""
+
+
+class Beside:
+    """The values beside each row of a result; decoded when they are asked for, which is for few rows of many.
+
+    Args:
+        rows: The rows as the driver gave them.
+        picks: The columns.
+    """
+
+    __slots__ = ("_picks", "_rows")
+
+    def __init__(self, rows: Sequence[Sequence[Any]], picks: tuple[Pick, ...]) -> None:
+        self._rows = rows
+        self._picks = picks
+
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
+        row = self._rows[index]
+        values = ((row[place], decode) for place, decode in self._picks)
+        return tuple(value if decode is None or value is None else decode(value) for value, decode in values)

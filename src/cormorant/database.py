@@ -299,7 +299,7 @@ class Database:
         """Runs one statement and gives its rows; `written` counts them where it writes and gives none back."""
         start = perf_counter()
         rows = await connection.fetch(sql, args)
-        self._record(tracker, sql, len(rows) or written, perf_counter() - start)
+        self.record(tracker, sql, len(rows) or written, perf_counter() - start)
         return rows
 
     async def fetch_each(
@@ -308,7 +308,7 @@ class Database:
         """Runs one write for each row of arguments and gives the rows of each run."""
         start = perf_counter()
         runs = await connection.fetch_each(sql, args)
-        self._record(tracker, sql, sum(map(len, runs)) or len(args), perf_counter() - start)
+        self.record(tracker, sql, sum(map(len, runs)) or len(args), perf_counter() - start)
         return runs
 
     async def execute(
@@ -317,7 +317,7 @@ class Database:
         """Runs one statement and gives the number of rows it wrote."""
         start = perf_counter()
         count = await connection.execute(sql, args)
-        self._record(tracker, sql, max(count, 0), perf_counter() - start)
+        self.record(tracker, sql, max(count, 0), perf_counter() - start)
         return count
 
     async def query(
@@ -326,10 +326,11 @@ class Database:
         """Runs one statement of raw SQL."""
         start = perf_counter()
         result = await connection.query(sql, args)
-        self._record(tracker, sql, len(result.rows), perf_counter() - start)
+        self.record(tracker, sql, len(result.rows), perf_counter() - start)
         return result
 
-    def _record(self, tracker: PerformanceTracker, sql: str, rows: int, seconds: float) -> None:
+    def record(self, tracker: PerformanceTracker, sql: str, rows: int, seconds: float) -> None:
+        """Counts and times a statement, for a session and for the database."""
         tracker.record(sql, rows, seconds)
         self.tracker.record(sql, rows, seconds)
 

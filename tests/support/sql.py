@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from typing import Any, TypeVar
 
 from cormorant import Database, Model, QuerySet, SessionNotEntered
@@ -34,6 +35,10 @@ class Recorder:
     async def fetch_beside(self, spec: QuerySpec) -> tuple[list[Any], Beside]:
         self.specs.append(spec)
         return [], Beside([], ())
+
+    async def chunks(self, spec: QuerySpec, size: int) -> AsyncGenerator[list[Any], None]:
+        self.specs.append(spec)
+        yield [(size,)]
 
     async def write(self, spec: QuerySpec) -> int:
         self.specs.append(spec)

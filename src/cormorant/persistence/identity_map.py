@@ -6,14 +6,19 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from cormorant.errors import ForeignInstanceError
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
+from cormorant.models.state import is_persistent, key_of
 
 
 class IdentityMap:
-    """Holds instances strongly, so that an object keeps its identity while the session lives."""
+    """Holds instances strongly, so that an object keeps its identity while the session lives.
 
-    __slots__ = ("by_model", "of")
+    A stream lets its objects go: they stay the session's, and whoever changes one of them brings it back.
+    """
+
+    __slots__ = ("by_model", "has_let_go", "of")
 
     of: Callable[[ModelInfo], dict[Any, Any]]
     """Gives a model's instances by key; hydration reads and writes them directly."""
@@ -22,6 +27,7 @@ class IdentityMap:
         self.by_model: defaultdict[ModelInfo, dict[Any, Any]] = defaultdict(dict)
         # every query asks, and a bound method of C costs no Python call
         self.of = self.by_model.__getitem__
+        self.has_let_go = False
 
     def get(self, info: ModelInfo, key: Any) -> Any:
         """Gives an instance, or None."""
@@ -36,6 +42,27 @@ class IdentityMap:
         known = self.of(info)
         if known.get(key) is instance:
             del known[key]
+
+    def let_go(self, instance: Model) -> None:
+        """Forgets an instance that is still the session's."""
+        self.has_let_go = True
+        self.discard(type(instance).__info__, key_of(instance), instance)
+
+    def take_back(self, instance: Model) -> None:
+        """Holds an instance again that was let go.
+
+        Raises:
+            ForeignInstanceError: The session has another one for the same row by now.
+        """
+        if not self.has_let_go or not is_persistent(instance):
+            return
+        info = type(instance).__info__
+        known = self.of(info).setdefault(key_of(instance), instance)
+        if known is not instance:
+            raise ForeignInstanceError(
+                f"{instance!r} was streamed, and the session has read its row into another object since",
+                hint=f"use that one: await session.get({info.name}, {key_of(instance)!r})",
+            )
 
     def __iter__(self) -> Iterator[Model]:
         return (instance for known in list(self.by_model.values()) for instance in list(known.values()))

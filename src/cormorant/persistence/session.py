@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from collections.abc import Collection as AbstractCollection
 from types import TracebackType
 from typing import Any, LiteralString, ParamSpec, Self, cast, overload
@@ -207,6 +207,10 @@ class AsyncSession:
         """Runs a query, and gives its rows with the values beside them; pages call it."""
         return await self.state().fetch_beside(spec)
 
+    def chunks(self, spec: QuerySpec, size: int) -> AsyncGenerator[list[Any], None]:
+        """Gives a query's rows, at most `size` at a time; streams call it."""
+        return self.state().chunks(spec, size)
+
     async def write(self, spec: QuerySpec) -> int:
         """Runs an UPDATE or DELETE by conditions; queries call it."""
         return await self.state().write(spec)
@@ -269,6 +273,7 @@ class AsyncSession:
                 )
             if instance.__orm_origin__ is None or instance.__orm_origin__.owner is not state:
                 raise ForeignInstanceError(f"{instance!r} does not belong to this session", hint="load it with get()")
+            state.identity.take_back(instance)
         await loader.refresh(state, objects)
 
     # ---- changing
@@ -448,6 +453,9 @@ class _Current:
 
     async def fetch_beside(self, spec: QuerySpec) -> tuple[list[Any], Beside]:
         return await AsyncSession.current().fetch_beside(spec)
+
+    def chunks(self, spec: QuerySpec, size: int) -> AsyncGenerator[list[Any], None]:
+        return AsyncSession.current().chunks(spec, size)
 
     async def write(self, spec: QuerySpec) -> int:
         return await AsyncSession.current().write(spec)

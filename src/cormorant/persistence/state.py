@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from inspect import currentframe
 from itertools import count
 from pathlib import Path
@@ -12,14 +12,14 @@ from typing import Any, TypeVar
 
 from cormorant.adapters.base import Connection, RawRows
 from cormorant.database import Database
-from cormorant.errors import SessionClosedError, SessionTaskError
+from cormorant.errors import ForeignInstanceError, SessionClosedError, SessionTaskError
 from cormorant.models.collections import Collection
 from cormorant.models.links import RelationInfo
 from cormorant.models.model import Model
 from cormorant.models.scopes import Scope, Scopes
-from cormorant.models.state import Origin, is_ghost, new_ghost
+from cormorant.models.state import Origin, is_ghost, new_ghost, set_attribute
 from cormorant.observability.performance import PerformanceTracker
-from cormorant.persistence import context, loader, prefetch
+from cormorant.persistence import context, loader, prefetch, streaming
 from cormorant.persistence.blocks import Blocks
 from cormorant.persistence.flush import Flusher
 from cormorant.persistence.identity_map import IdentityMap
@@ -70,13 +70,13 @@ class SessionState:
         # a sync session sets it: has a coroutine run on the loop while the caller waits; False where nobody may wait
         self.wait: Callable[..., bool] | None = None
         self.loads: loader.Loads = loader.Loads(self)
-        self._numbers = count(1)
-        self.flusher: Flusher = Flusher(database, self.unit, self.transactions, self._numbers, self._origin)
+        self.numbers = count(1)
+        self.flusher: Flusher = Flusher(database, self.unit, self.transactions, self.numbers, self._origin)
         self.blocks: Blocks = Blocks(self.unit, self.transactions, self.flusher, self._origin, autocommit=autocommit)
         self._loop = asyncio.get_running_loop()
 
     def _origin(self) -> Origin:
-        return Origin(self, next(self._numbers))
+        return Origin(self, next(self.numbers))
 
     # ---- who may do what
 
@@ -137,7 +137,7 @@ class SessionState:
             and unit.concerns(prepared.tables)
         ):
             await self.flush()
-        number = next(self._numbers)
+        number = next(self.numbers)
         # whose code asks: looked up here because every function in between would be one more to walk through
         frame = currentframe()
         while frame is not None and frame.f_code.co_filename.startswith(HOUSE):
@@ -161,6 +161,10 @@ class SessionState:
         beside: list[Beside] = []
         rows = await self.fetch(spec, beside=beside)
         return rows, beside[0]
+
+    def chunks(self, spec: QuerySpec, size: int) -> AsyncGenerator[list[Any], None]:
+        """Gives a query's rows, at most `size` at a time, and forgets the objects of each chunk before the next."""
+        return streaming.chunks(self, spec, size)
 
     def shows(self, instance: Model) -> bool:
         """Whether a known instance can be given without a query: it is whole, and was not found by lifting a scope."""
@@ -192,7 +196,7 @@ class SessionState:
 
     async def _write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         async def send(connection: Connection) -> T:
-            self.unit.history.note_write(next(self._numbers))
+            self.unit.history.note_write(next(self.numbers))
             return await work(connection)
 
         await settled(self.transactions)
@@ -205,6 +209,12 @@ class SessionState:
     def touched(self, instance: Model) -> None:
         """Notes the first change of an instance."""
         if not self.closed:
+            try:
+                self.identity.take_back(instance)
+            except ForeignInstanceError:
+                # not changed after all
+                set_attribute(instance, "__orm_changes__", None)
+                raise
             self.unit.touched(instance)
 
     def collection_touched(self, collection: Collection[Any]) -> None:
@@ -214,6 +224,7 @@ class SessionState:
                 f"{collection!r} cannot be changed: its session is closed",
                 hint="load the object in the session that is to save the change",
             )
+        self.identity.take_back(collection.owner)
         self.unit.collection_touched(collection)
 
     def reference(self, relation: RelationInfo, key: Any, beside: Model) -> Model:
@@ -233,6 +244,7 @@ class SessionState:
     async def load(self, instance: Model) -> None:
         """Fills a reference, and the siblings it was read beside."""
         self.check_usable()
+        self.identity.take_back(instance)
         await self.loads.reference(instance)
 
     async def load_relation(self, instance: Model, relation: RelationInfo) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from cormorant.adapters.base import Connection, RawRows, Row
 from cormorant.database import Database
@@ -29,10 +29,24 @@ class Level:
     Args:
         savepoint: The savepoint's name; None for the transaction itself.
         cause: What made it fail.
+        implicit: A statement opened it, rather than the user.
+        uses: How often its connection was used; counted for the transaction itself.
     """
 
     savepoint: str | None
     cause: BaseException | None = None
+    implicit: bool = False
+    uses: int = 0
+
+
+class OpenCursor(Protocol):
+    """A statement that was not read to its end."""
+
+    level: Level | None
+
+    async def abandon(self) -> None:
+        """Ends it; for who holds the lock."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +87,14 @@ class TransactionStack:
         self.database = database
         self.tracker = tracker
         self.options = options
+        # all reads are to see one moment: the first one opens the transaction
+        self.keeps_snapshots: bool = options.isolation in _SNAPSHOTS
         self.levels: list[Level] = []
         self.connection: Connection | None = None
+        self.cursors: list[OpenCursor] = []
         self._check_usable = check_usable
         self._begin_with = options
-        self._lock = asyncio.Lock()
+        self.lock = asyncio.Lock()
         self._savepoints = 0
         self._in_flight: set[asyncio.Task[Any] | None] = set()
         self._arrivals: asyncio.Event | None = None
@@ -91,7 +108,7 @@ class TransactionStack:
     @property
     def allows_lone_writes(self) -> bool:
         """Whether one row may be written without BEGIN: no transaction is open, and none was asked to be special."""
-        return not (self.levels or self.options.read_only or self.options.isolation in _SNAPSHOTS)
+        return not (self.levels or self.options.read_only or self.keeps_snapshots)
 
     # ---- statements
 
@@ -99,7 +116,7 @@ class TransactionStack:
         """Runs a read and gives its rows."""
         if self.ending is not None:
             await settled(self)
-        if self.levels or self.options.isolation in _SNAPSHOTS:
+        if self.levels or self.keeps_snapshots:
             return await self.use(lambda connection: self.database.fetch(connection, self.tracker, sql, args))
         self._in_flight.add(task := asyncio.current_task())
         try:
@@ -114,21 +131,29 @@ class TransactionStack:
     async def query(self, sql: str, args: Sequence[Any]) -> RawRows:
         """Runs a raw read, in the open transaction if there is one."""
         await settled(self)
-        if self.levels or self.options.isolation in _SNAPSHOTS:
+        if self.levels or self.keeps_snapshots:
             return await self.use(lambda connection: self.database.query(connection, self.tracker, sql, args))
         return await self.use_alone(
             lambda connection: self.database.query(connection, self.tracker, sql, args), write=False
         )
 
-    async def use(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Runs work in the transaction, begun if none is open; an error or a cancellation fails the innermost block."""
+    async def use(self, work: Callable[[Connection], Awaitable[T]], check: Callable[[], None] | None = None) -> T:
+        """Runs work in the transaction, begun if none is open; an error or a cancellation fails the innermost block.
+
+        Args:
+            work: What is to be done.
+            check: Refuses once it is the work's turn; the block does not fail then.
+        """
         self._in_flight.add(task := asyncio.current_task())
         try:
-            async with self._lock:
+            async with self.lock:
                 self._check_usable()
                 self.check()
+                if check is not None:
+                    check()
                 if not self.levels:
-                    self.begin(self.options)
+                    self.begin(self.options).implicit = True
+                self.levels[0].uses += 1
                 try:
                     return await work(self.connection or await self._connect())
                 except BaseException as error:
@@ -166,7 +191,8 @@ class TransactionStack:
         self.connection = connection
         return connection
 
-    async def _execute(self, sql: str) -> None:
+    async def execute(self, sql: str) -> None:
+        """Runs a statement that gives nothing back on the connection, if there is one; for who holds the lock."""
         if self.connection is not None:
             await self.database.execute(self.connection, self.tracker, sql)
 
@@ -237,7 +263,7 @@ class TransactionStack:
         level = Level(f"cormorant_{self._savepoints}")
         if self.connection is not None:
             sql = self.database.dialect.savepoint(level.savepoint or "")
-            await self.use(lambda _: self._execute(sql))
+            await self.use(lambda _: self.execute(sql))
         self.levels.append(level)
         return level
 
@@ -251,21 +277,24 @@ class TransactionStack:
         self.check()
         level = self.levels[-1]
         if level.savepoint is not None:
-            await self._in_turn(self.database.dialect.release_savepoint(level.savepoint))
+            await self._in_turn(self.database.dialect.release_savepoint(level.savepoint), self.levels)
             self.levels.pop()
+            for cursor in self.cursors:
+                cursor.level = self.levels[-1] if cursor.level is level else cursor.level
             return
         self.ending = asyncio.Event()
         try:
-            await self._in_turn("COMMIT")
+            await self._in_turn("COMMIT", ())
         finally:
-            self._end()
+            self.end()
 
-    async def _in_turn(self, sql: str) -> None:
+    async def _in_turn(self, sql: str, remaining: Sequence[Level]) -> None:
         if self.connection is None:
             return
-        async with self._lock:
+        async with self.lock:
             try:
-                await self._execute(sql)
+                await _abandon(self.cursors, remaining)
+                await self.execute(sql)
             except BaseException as error:
                 self.fail(error)
                 raise
@@ -281,9 +310,10 @@ class TransactionStack:
         connection = self.connection
         if connection is None or self.levels[-1].cause is not None:
             return
-        async with self._lock:
+        async with self.lock:
             try:
-                await self._execute(self.database.dialect.rollback_to_savepoint(level.savepoint))
+                await _abandon(self.cursors, self.levels)
+                await self.execute(self.database.dialect.rollback_to_savepoint(level.savepoint))
             except DatabaseError as error:
                 # the transaction cannot go on; whoever ends it learns why
                 self.fail(error)
@@ -294,21 +324,31 @@ class TransactionStack:
         self.ending = asyncio.Event()
         try:
             if connection is not None and connection.needs_reset and not connection.is_closed:
-                async with self._lock:
+                async with self.lock:
                     # if it fails, the pool resets the connection or closes it, which undoes the transaction too
                     with suppress(DatabaseError):
-                        await self._execute("ROLLBACK")
+                        await _abandon(self.cursors, ())
+                        await self.execute("ROLLBACK")
         finally:
-            self._end()
+            self.end()
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """Lets go of the connection: the transaction is over."""
         self.levels.clear()
+        self.cursors.clear()
         if self.ending is not None:
             self.ending.set()
             self.ending = None
         connection, self.connection = self.connection, None
         if connection is not None:
             self.database.adapter.release(connection)
+
+
+async def _abandon(cursors: list[OpenCursor], remaining: Sequence[Level]) -> None:
+    """Ends the statements that are still read, but for those of blocks that go on."""
+    for cursor in [cursor for cursor in cursors if cursor.level not in remaining]:
+        cursors.remove(cursor)
+        await cursor.abandon()
 
 
 async def settled(transactions: TransactionStack) -> None:

@@ -84,6 +84,8 @@ class UnitOfWork(Pending):
         elif id(instance) in self.deleted:
             self.history.keep(instance)
             del self.deleted[id(instance)]
+        else:
+            self.identity.take_back(instance)
         return False
 
     def _adopt(self, instance: Model) -> None:
@@ -151,6 +153,7 @@ class UnitOfWork(Pending):
             raise ForeignInstanceError(f"{instance!r} is new and was never saved, so it cannot be deleted")
         elif origin.owner is not self._owner:
             raise _foreign(instance, origin)
+        self.identity.take_back(instance)
         self.history.keep(instance)
         self.deleted[id(instance)] = instance
 

@@ -21,7 +21,7 @@ from cormorant.sql.columns import Column
 from cormorant.sql.expr import Bind, Expr, Label, Order, gather, is_expr, walk
 from cormorant.sql.joins import implied_joins, shown_by
 from cormorant.sql.selects import Compound, Select
-from cormorant.sql.sources import CteSource, JoinSource, Source, SubquerySource, TableSource, root_of
+from cormorant.sql.sources import CteReference, CteSource, JoinSource, Source, SubquerySource, TableSource, root_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +91,14 @@ def paging_of(spec: QuerySpec) -> Paging:
     shown = shown_by(source_of(spec))
     folded = any(is_aggregate(order.expr, shown) for order in orders)
     return Paging(spec, tuple(orders), folded)
+
+
+def goes_on_by_key(spec: QuerySpec) -> bool:
+    """Whether a long result is best read page by page: not where each page would make all rows anew."""
+    columns, _ = selected(spec)
+    folded = any(is_aggregate(column, shown_by(source_of(spec))) for column in columns)
+    whole = spec.group_by or spec.distinct or spec.distinct_on or folded or _compound(spec) is not None
+    return not (whole or any(isinstance(join.source, (SubquerySource, CteReference)) for join in spec.joins))
 
 
 def _bare(expr: Expr[Any]) -> Expr[Any]:
@@ -243,9 +251,19 @@ class PageRequest:
         return self._cursors.write(self._order, self._paging.types, Place(values, inclusive))
 
 
+def count_of_rows(what: str, count: object) -> int:
+    """Gives a number of rows.
+
+    Raises:
+        WrongType: It is none.
+    """
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        raise WrongType(f"{what}({count!r}): a number of rows is an int of 1 or more")
+    return count
+
+
 def _check_request(spec: QuerySpec, size: object, after: object, before: object) -> None:
-    if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-        raise WrongType(f"page({size!r}): a page's size is an int of 1 or more")
+    count_of_rows("page", size)
     if after is not None and before is not None:
         raise QueryError("page() takes after= or before=, not both", hint="page.next goes on, page.previous goes back")
     if spec.limit is not None or spec.offset is not None:

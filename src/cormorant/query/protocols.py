@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from typing import Any, Protocol
 
 from cormorant.errors import ConfigurationError, SessionError
@@ -38,6 +39,10 @@ class Executor(Protocol):
 
     async def fetch_beside(self, spec: QuerySpec) -> tuple[list[Any], Beside]:
         """Runs a query, and gives its rows and the values that were asked for beside them."""
+        ...
+
+    def chunks(self, spec: QuerySpec, size: int) -> AsyncGenerator[list[Any], None]:
+        """Gives a query's rows, at most `size` at a time, and forgets the objects of each chunk before the next."""
         ...
 
     async def write(self, spec: QuerySpec) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
+from contextlib import aclosing
 from typing import Any, Self, cast
 
 from typing_extensions import TypeVar
@@ -11,7 +12,7 @@ from cormorant.errors import MultipleResultsError, NotFoundError
 from cormorant.query.builder import Builder
 from cormorant.query.into import row_maker
 from cormorant.query.page import Page
-from cormorant.query.paging import PageRequest
+from cormorant.query.paging import PageRequest, count_of_rows
 from cormorant.query.selection import column_names
 from cormorant.query.spec import Mode, QuerySpec
 
@@ -105,6 +106,36 @@ class Terminals(Builder[R]):
         """
         request = PageRequest(self._spec, self._executor.database.cursors, size, after, before)
         return request.page(*await self._executor.fetch_beside(request.asked))
+
+    def stream(self, chunk: int = 1000) -> AsyncGenerator[R, None]:
+        """Gives the rows one after another, reading a chunk at a time, with memory that does not grow.
+
+        Before the next chunk is read, the session forgets the objects of the last one and what was loaded along with
+        them; what it knew before stays, and so does what was changed. Outside of a transaction each chunk goes on
+        behind the last row, without a connection in between. Inside of one, or where rows are grouped, distinct or put
+        together, one statement is read bit by bit, and opens the transaction.
+
+        Args:
+            chunk: Rows read at a time.
+
+        Raises:
+            WrongType: `chunk` is no number of rows.
+
+        Example:
+            >>> async for article in session.query(Article).stream():
+            ...     archive(article)
+            ... # SELECT ... FROM "articles" ORDER BY "articles"."id" LIMIT $1
+            ... # SELECT ... FROM "articles" WHERE "articles"."id" > $1 ORDER BY "articles"."id" LIMIT $2
+        """
+        return self._stream(count_of_rows("stream", chunk))
+
+    async def _stream(self, chunk: int) -> AsyncGenerator[R, None]:
+        make = self._spec.into
+        # closed here, where the loop is left: nobody else knows of it
+        async with aclosing(self._executor.chunks(self._spec, chunk)) as chunks:
+            async for rows in chunks:
+                for row in rows:
+                    yield row if make is None else make(row)
 
     async def exists(self) -> bool:
         """Whether there is a row; reads at most one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from typing import Any, ParamSpec, Self, cast, overload
 
 from typing_extensions import TypeIs, TypeVar
@@ -14,6 +14,7 @@ from cormorant.persistence.arguments import is_queryset, model_of
 from cormorant.query.builder import Builder, Condition
 from cormorant.query.following import Following
 from cormorant.query.page import Page
+from cormorant.query.paging import count_of_rows
 from cormorant.query.queryset import T1, T2, T3, T4, T5, T6, T7, T8, QuerySet, Sel
 from cormorant.query.rows import Rows, Terminals
 from cormorant.query.spec import QuerySpec
@@ -75,6 +76,33 @@ class SyncTerminals(Builder[R]):
         """
         page = self._wait(self._rows_of().page, size, after=after, before=before)
         return Page(self._made(page.items), next=page.next, previous=page.previous)
+
+    def stream(self, chunk: int = 1000) -> Generator[R, None, None]:
+        """Gives the rows one after another, reading a chunk at a time, with memory that does not grow.
+
+        Args:
+            chunk: Rows read at a time.
+
+        Raises:
+            WrongType: `chunk` is no number of rows.
+        """
+        return self._stream(count_of_rows("stream", chunk))
+
+    def _stream(self, chunk: int) -> Generator[R, None, None]:
+        chunks = self._executor.chunks(self._spec, chunk)
+
+        async def read() -> list[Any]:
+            return await anext(chunks, [])
+
+        async def close() -> None:
+            await chunks.aclose()
+
+        try:
+            while rows := self._wait(read):
+                for row in rows:
+                    yield row if self._spec.into is None else self._spec.into(row)
+        finally:
+            self._wait(close)
 
     def count(self) -> int:
         """Gives the number of rows."""

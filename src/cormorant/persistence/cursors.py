@@ -1,0 +1,99 @@
+"""A statement that is read in chunks, inside of the session's transaction."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+from time import perf_counter
+from typing import Any
+
+from cormorant.adapters.base import Connection, Cursor, Row
+from cormorant.errors import DatabaseError, TransactionError
+from cormorant.persistence.transaction import Level, TransactionStack, settled, shielded
+
+
+class StreamCursor:
+    """The rows of one statement, as long as the block lasts in which the first chunk was read.
+
+    The transaction is begun if none is open; that one ends with the cursor, unless it was used for something else.
+
+    Args:
+        transactions: The session's transactions.
+        sql: The statement.
+        args: Its values.
+    """
+
+    def __init__(self, transactions: TransactionStack, sql: str, args: Sequence[Any]) -> None:
+        self.level: Level | None = None
+        self._transactions = transactions
+        self._sql = sql
+        self._args = args
+        self._cursor: Cursor | None = None
+        self._uses = 0
+        self._began = False
+
+    async def fetch(self, count: int) -> Sequence[Row]:
+        """Gives the next rows; fewer than `count` are the last ones.
+
+        Raises:
+            TransactionError: The block in which the first chunk was read has ended.
+        """
+        await settled(self._transactions)
+        self._check_open()
+        return await self._transactions.use(partial(self._read, count), self._check_open)
+
+    def _check_open(self) -> None:
+        if self._cursor is not None and self not in self._transactions.cursors:
+            raise TransactionError(
+                "the transaction in which the stream is read has ended",
+                hint="end it after the loop; outside of transactions a stream in the order of its key needs none",
+            )
+
+    async def _read(self, count: int, connection: Connection) -> Sequence[Row]:
+        transactions = self._transactions
+        if self._cursor is None:
+            self._cursor = connection.cursor(self._sql, self._args)
+            self.level = transactions.levels[-1]
+            self._began = self.level.implicit and self.level.uses == 1 and not transactions.keeps_snapshots
+            transactions.cursors.append(self)
+        self._uses += 1
+        start = perf_counter()
+        rows = await self._cursor.fetch(count)
+        transactions.database.record(transactions.tracker, self._sql, len(rows), perf_counter() - start)
+        return rows
+
+    async def abandon(self) -> None:
+        """Ends the statement; for who holds the connection's lock."""
+        if self._cursor is not None:
+            # what the database holds of it ends with the transaction in any case
+            with suppress(DatabaseError):
+                await self._cursor.close()
+
+    async def close(self) -> None:
+        """Ends the statement, and the transaction that only it was for."""
+        if self in self._transactions.cursors:
+            await shielded(self._close())
+
+    async def _close(self) -> None:
+        transactions = self._transactions
+        async with transactions.lock:
+            if self not in transactions.cursors:
+                return
+            transactions.cursors.remove(self)
+            await self.abandon()
+            if self._is_alone:
+                # others may be waiting for the one there is
+                transactions.ending = transactions.ending or asyncio.Event()
+                try:
+                    failed = transactions.levels[0].cause is not None
+                    await transactions.execute("ROLLBACK" if failed else "COMMIT")
+                finally:
+                    transactions.end()
+
+    @property
+    def _is_alone(self) -> bool:
+        """Whether the transaction was begun for it, and was used for nothing else."""
+        levels = self._transactions.levels
+        return self._began and levels == [self.level] and levels[0].uses == self._uses

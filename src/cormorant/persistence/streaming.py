@@ -1,0 +1,74 @@
+"""Reads a query's rows in chunks, and forgets the objects of each chunk before the next one comes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING, Any
+
+from cormorant.models.state import Origin
+from cormorant.persistence import prefetch
+from cormorant.persistence.cursors import StreamCursor
+from cormorant.persistence.passing import Passing
+from cormorant.query.cursors import Place
+from cormorant.query.paging import Paging, goes_on_by_key, paging_of
+from cormorant.query.spec import QuerySpec
+
+if TYPE_CHECKING:
+    from cormorant.persistence.state import SessionState
+
+
+async def chunks(state: SessionState, spec: QuerySpec, size: int) -> AsyncGenerator[list[Any], None]:
+    """Gives a query's rows, at most `size` at a time, in the form it asks for.
+
+    Outside of a transaction each chunk is a statement that goes on behind the last row, and no connection is held in
+    between. Inside of one, or where rows have no place to go on behind, one statement is read in chunks.
+    """
+    state.check_usable()
+    transactions = state.transactions
+    held = transactions.is_open or transactions.keeps_snapshots or spec.lock is not None
+    found = _by_key(state, paging_of(spec), size) if not held and goes_on_by_key(spec) else _at_once(state, spec, size)
+    passing, rows = Passing(state.unit, state.database.dialect.decoder), list[Any]()
+    try:
+        async for rows in found:
+            yield rows
+            passing.release(rows)
+            rows = []
+    finally:
+        if not state.closed:
+            passing.release(rows)
+        await found.aclose()
+
+
+async def _by_key(state: SessionState, paging: Paging, size: int) -> AsyncGenerator[list[Any], None]:
+    left = size if paging.spec.limit is None else paging.spec.limit.value
+    place: Place | None = None
+    while left > 0:
+        wanted = min(size, left)
+        rows, beside = await state.fetch_beside(paging.ask(wanted, place))
+        if rows:
+            place = Place(beside[len(rows) - 1])
+            yield rows
+        if len(rows) < wanted:
+            return
+        left -= 0 if paging.spec.limit is None else wanted
+
+
+async def _at_once(state: SessionState, spec: QuerySpec, size: int) -> AsyncGenerator[list[Any], None]:
+    if state.scopes is not None or spec.lifted:
+        spec = spec.scoped(state.scopes)
+    prepared = state.database.prepare(spec)
+    if not state.unit.is_empty and state.unit.concerns(prepared.tables):
+        await state.flush()
+    # a row is as old as the statement, however late it is read
+    number = next(state.numbers)
+    cursor = StreamCursor(state.transactions, prepared.sql, prepared.arguments(spec))
+    try:
+        count = size
+        while count == size:
+            rows = await cursor.fetch(size)
+            state.check_usable()
+            if count := len(rows):
+                found = prepared.loader(rows, state.identity.of, Origin(state, number, lifted=bool(spec.lifted)))
+                yield await prefetch.complete(state, spec, found)
+    finally:
+        await cursor.close()

@@ -36,7 +36,7 @@ from cormorant.query.planner import QueryPlan, plan
 from cormorant.query.spec import QuerySpec
 from cormorant.sql.ddl import Operation
 from cormorant.sql.expr import Binds
-from cormorant.sql.joins import homes_in, homes_of
+from cormorant.sql.inner import homes_in, selects_in, selects_of
 from cormorant.sql.restrictions import Owner
 from cormorant.sql.selects import Select
 from cormorant.sql.statements import Delete, Write
@@ -471,8 +471,8 @@ def _picks(sent: Binds, given: Binds) -> tuple[int, ...] | None:
 
 def _refuse_parts_of_others(made: QueryPlan, number: int, name: str) -> None:
     statement = made.statement
-    homes = homes_of(statement) if isinstance(statement, Select) else homes_in(statement.expressions)
-    if any(home != number for home in homes):
+    selects = selects_of(statement) if isinstance(statement, Select) else selects_in(statement.expressions)
+    if any(home != number for home in homes_in(selects)):
         raise QueryError(
             f"the query of {name} holds a query that was made for another database",
             hint="run that one first, and pass its values: .in_([...])",

@@ -127,8 +127,14 @@ class Dialect(ABC):
     def compile(self, statement: Statement, restrictions: Restrictions | None = None) -> Compiled:
         """Gives a statement as text; `restrictions` are conditions that every use of a table gets."""
         binds = statement.binds if isinstance(statement, (Select, UpdateWhere, DeleteWhere)) else ()
-        compiler = self.compiler(self, binds, shared_binds(statement), restrictions=restrictions)
-        return compiler.compiled(compiler.statement(statement))
+        shared, reserved = shared_binds(statement), frozenset[str]()
+        while True:
+            compiler = self.compiler(self, binds, shared, restrictions=restrictions)
+            compiler.ctes.reserved = reserved
+            sql = compiler.statement(statement)
+            reserved = compiler.ctes.hidden_tables
+            if not reserved:
+                return compiler.compiled(sql)
 
     def expression(self, expr: Expr[Any]) -> str:
         """Gives an expression as a declaration has it: literals inline, columns without their table."""

@@ -36,6 +36,9 @@ _MOMENTS: dict[str, Template] = {
 _ISO_MOMENT = 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'
 
 _CASTS: dict[str, Template] = {
+    "whole integer": "CAST({0} AS bigint)",
+    "whole numeric": "CAST({0} AS numeric)",
+    "whole text": "CAST({0} AS text)",
     "cast to text": "CAST({0} AS text)",
     # without the zeros that only tell a column's scale
     "cast to text of numeric": r"regexp_replace(CAST({0} AS text), '(\.[0-9]*[1-9])0+$|\.0+$', '\1')",

@@ -35,6 +35,9 @@ _MOMENTS: dict[str, Template] = {
 }
 
 _CASTS: dict[str, Template] = {
+    "whole integer": "{0}",
+    "whole numeric": "{0}",
+    "whole text": "{0}",
     "cast to text": "CAST({0} AS TEXT)",
     "cast to text of float": "cormorant_float_text({0})",
     "cast to text of boolean": "CASE {0:p} WHEN 1 THEN 'true' WHEN 0 THEN 'false' END",

@@ -69,6 +69,6 @@ def alias(model: type[M], name: str | None = None) -> type[M]:
     info = getattr(model, "__info__", None)
     if not isinstance(info, ModelInfo):
         raise WrongType(f"{model!r} is no concrete model", hint="name the model's class: alias(Author)")
-    if name is not None and not isinstance(cast(object, name), str):
-        raise WrongType(f"alias({info.name}, {name!r}): a name is a str")
+    if name is not None and (not isinstance(cast(object, name), str) or not name):
+        raise WrongType(f"alias({info.name}, {name!r}): a name is a str, and not empty")
     return cast("type[M]", Alias(info, name))

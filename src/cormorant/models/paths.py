@@ -22,7 +22,7 @@ from cormorant.sql.calls import Exists, ScalarSelect
 from cormorant.sql.columns import Column
 from cormorant.sql.expr import Binds, Expr, Key
 from cormorant.sql.functions import func
-from cormorant.sql.nodes import In, IsNull, Logical, Not, condition
+from cormorant.sql.nodes import In, IsNotTrue, IsNull, Logical, Not, condition
 from cormorant.sql.selectable import Selectable
 from cormorant.sql.selects import Select
 from cormorant.sql.sources import JoinSource, Source
@@ -289,8 +289,10 @@ class ManyExpr(Expr[list[M]], Generic[M]):
     def every(self, *conditions: Expr[bool | None]) -> Expr[bool]:
         """Whether all of them meet all conditions; true where there are none."""
         parts = tuple(map(condition, conditions))
-        whole = parts[0] if len(parts) == 1 else Logical("AND", parts)
-        return self.none(whole.is_null() | Not(whole) if whole.nullable else Not(whole))
+        if not parts:
+            raise QueryError(f"{self!r}.every() has no condition", hint="say what all of them meet: .every(...)")
+        # what is NULL is not met
+        return self.none(IsNotTrue(parts[0] if len(parts) == 1 else Logical("AND", parts)))
 
     def count(self, *conditions: Expr[bool | None]) -> Expr[int]:
         """How many there are, or meet all conditions: a SELECT inside the query."""
@@ -352,7 +354,7 @@ def key_is_null(columns: tuple[Column[Any], ...], *, negated: bool = False) -> E
 
 def key_values(info: ModelInfo, value: object, place: str) -> tuple[Any, ...]:
     """Gives the key of an object that stands for itself in a condition."""
-    if isinstance(value, Path):
+    if isinstance(value, Path) and issubclass(value.__target__.cls, info.cls):
         return value.__key_columns__()
     if isinstance(value, info.cls):
         instance = cast("Model", value)

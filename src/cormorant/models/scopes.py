@@ -67,7 +67,7 @@ class Scope(Generic[M]):
             WrongType: It is no condition.
         """
         found = condition(self.condition(cast("type[M]", Alias.at(info, source))))
-        for node in visible(found, {}):
+        for node in visible(found):
             if isinstance(node, Column) and node.source.key != source.key:
                 raise QueryError(
                     f"the scope {self.name!r} of {self.model.__name__} reads {node!r}, which is in another table",

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, Concatenate, ParamSpec, Self, TypeAlias, TypeVar
 
 from cormorant._internal.narrowing import narrower
-from cormorant.errors import WrongType
+from cormorant.errors import QueryError, WrongType
 from cormorant.models.many import as_order, row_count, sort_key
 from cormorant.models.scopes import ALL
-from cormorant.query.joining import combined, join_of
+from cormorant.query.combining import combined
+from cormorant.query.joining import join_of
 from cormorant.query.planner import select_of
 from cormorant.query.predicates import Q, conditions_of
 from cormorant.query.protocols import Executor, home_of
@@ -245,8 +246,10 @@ class Builder(Selectable[R]):
             ... # WITH RECURSIVE "tree"("id") AS (SELECT ... UNION ALL SELECT ...) SELECT ... JOIN "tree" ON ...
         """
         if recursive is None:
+            if distinct:
+                raise QueryError(f"cte({name!r}, distinct=True) is not recursive", hint="write .distinct().cte(...)")
             return cte_of(self.as_select(), name, materialized=materialized)
-        return recursive_cte(self.as_select(), name, recursive, distinct=distinct)
+        return recursive_cte(self.as_select(), name, recursive, distinct=distinct, materialized=materialized)
 
     def pipe(self, function: Callable[Concatenate[Self, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Gives `function(query, ...)`, so that functions over queries can be chained like methods."""

@@ -16,6 +16,7 @@ from cormorant.query.spec import QuerySpec
 from cormorant.sql import types as t
 from cormorant.sql.columns import Column
 from cormorant.sql.expr import Expr, Label, Order, is_expr
+from cormorant.sql.joins import shown_by
 from cormorant.sql.numbering import RowNumber
 from cormorant.sql.selects import Select
 from cormorant.sql.sources import Source, SubquerySource, root_of
@@ -81,9 +82,17 @@ def _entity(spec: QuerySpec, item: Any, parts: list[Selected], start: int) -> tu
     if item is spec.info.cls:
         names = attributes_of(info, info.source, spec.loading, spec.loading.branches)
         columns = columns if names is None else tuple(map(info.column, names))
-    outer = {join.source.key for join in spec.joins if join.outer}
-    parts.append(EntityColumns(info, start, optional or root_of(columns[0].source).key in outer, names))
+    parts.append(EntityColumns(info, start, optional or _may_be_missing(spec, info, columns), names))
     return columns
+
+
+def _may_be_missing(spec: QuerySpec, info: ModelInfo, columns: Sequence[Column[Any]]) -> bool:
+    """Whether an object may be missing by how it is joined, or in a part of what is put together."""
+    if any(join.outer and join.source.key == root_of(columns[0].source).key for join in spec.joins):
+        return True
+    shows = shown_by(spec.source or info.source)
+    key = (shows.find(column) for column in columns if column.attribute in info.key_attributes)
+    return any(shown is not None and shown.nullable for shown in key)
 
 
 def entity_of(item: Any) -> tuple[ModelInfo, tuple[Column[Any], ...], bool]:

@@ -6,16 +6,19 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from cormorant.errors import QueryError
+from cormorant.sql.calls import Exists
 from cormorant.sql.columns import Column
 from cormorant.sql.expr import Expr, Label
-from cormorant.sql.joins import shown_by, visible
+from cormorant.sql.joins import free_columns, shown_by, visible
+from cormorant.sql.nodes import InSelect
 from cormorant.sql.selects import Select
+from cormorant.sql.shown import NOTHING, Shows
 from cormorant.sql.sources import JoinSource, Source, SubquerySource, TableSource
 
 
-def is_aggregate(expr: Expr[Any], shown: dict[Any, str] | None = None) -> bool:
+def is_aggregate(expr: Expr[Any], shown: Shows = NOTHING) -> bool:
     """Whether an expression folds rows; what the source `shows` as a column of its own does not."""
-    return any(getattr(node, "aggregate", False) for node in visible(expr, shown or {}))
+    return any(getattr(node, "aggregate", False) for node in visible(expr, shown))
 
 
 def alike(one: Expr[Any], other: Expr[Any], source: Source | None = None) -> bool:
@@ -28,7 +31,8 @@ def alike(one: Expr[Any], other: Expr[Any], source: Source | None = None) -> boo
 def _shown_name(expr: Expr[Any], source: SubquerySource) -> str | None:
     if isinstance(expr, Column) and expr.source is source:
         return expr.name
-    return source.shows.get(expr.key)
+    shown = source.shows.find(expr)
+    return None if shown is None else shown.name
 
 
 def check_grouping(select: Select) -> None:
@@ -38,10 +42,11 @@ def check_grouping(select: Select) -> None:
         QueryError: Naming the column.
     """
     shown = shown_by(select.source)
-    if not select.group_by and not any(is_aggregate(column, shown) for column in select.columns):
+    read = (*select.columns, *select.having, *select.distinct_on, *(order.expr for order in select.order_by))
+    if not (select.group_by or select.having) and not any(is_aggregate(expr, shown) for expr in read):
         return
     groups = _Groups([_bare(expr) for expr in select.group_by], select.source)
-    for expr in (*select.columns, *select.having, *(order.expr for order in select.order_by)):
+    for expr in read:
         if not groups.decide(expr):
             raise QueryError(
                 f"{expr!r} is read from groups without being grouped by",
@@ -53,8 +58,15 @@ def check_distinct(select: Select) -> None:
     """Refuses an order of distinct rows by what they do not show, which SQLite would take.
 
     Raises:
-        QueryError: Naming the expression.
+        QueryError: Naming the expression; or DISTINCT ON has another order than what it keeps the first of.
     """
+    first = [_bare(order.expr) for order in select.order_by[: len(select.distinct_on)]]
+    on = [_bare(expr) for expr in select.distinct_on]
+    if first and not all(any(alike(expr, other, select.source) for other in on) for expr in first):
+        raise QueryError(
+            "distinct(...) keeps the first row of an order that begins with other expressions",
+            hint="begin .order_by(...) with what distinct(...) names",
+        )
     shown = [_bare(expr) for expr in select.columns]
     for order in select.order_by:
         expr = _bare(order.expr)
@@ -77,13 +89,14 @@ class _Groups:
         """Whether the groups decide an expression's value."""
         if any(alike(expr, key, self._source) for key in self._keys):
             return True
-        if expr.key in shown_by(self._source):
+        if shown_by(self._source).find(expr) is not None:
             return False
         if getattr(expr, "aggregate", False):
             return True
         if isinstance(expr, Column):
             return expr.source.key in self._whole
-        return all(map(self.decide, expr.children))
+        inner = free_columns(expr.select) if isinstance(expr, (Exists, InSelect)) else ()
+        return all(map(self.decide, (*expr.children, *inner)))
 
 
 def _decided_sources(keys: Sequence[Expr[Any]]) -> Iterator[str]:

@@ -1,26 +1,20 @@
-"""What `.join(...)` and `.union(...)` add to a query."""
+"""What `.join(...)` adds to a query."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from cormorant.errors import QueryError, WrongType
 from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.paths import Path, is_many
-from cormorant.query.entities import EntityColumns, selected
-from cormorant.query.grouping import is_aggregate
-from cormorant.query.planner import named, select_of
 from cormorant.query.predicates import conditions_of
-from cormorant.query.related import NOTHING
-from cormorant.query.selection import key_of_item, name_of
 from cormorant.query.spec import QuerySpec
-from cormorant.query.subquery import Subquery, check_alike
-from cormorant.sql.columns import Column
-from cormorant.sql.expr import Expr, Label
-from cormorant.sql.selects import Compound, Join, Select, SetWord
-from cormorant.sql.sources import JoinSource, Source, SubquerySource
+from cormorant.query.subquery import Subquery
+from cormorant.sql.expr import Expr
+from cormorant.sql.selects import Join
+from cormorant.sql.sources import JoinSource, Source, SubquerySource, root_of
 
 
 def join_of(spec: QuerySpec, target: Any, on: Iterable[Any], *, outer: bool) -> Join:
@@ -37,15 +31,29 @@ def join_of(spec: QuerySpec, target: Any, on: Iterable[Any], *, outer: bool) -> 
             raise QueryError(
                 f"join({target!r}) follows a relation, which has its condition", hint="use .filter(...) for others"
             )
+        _check_start(spec, target, source)
         return Join(source, outer=outer)
-    known = (spec.source or spec.info.source, *(join.source for join in spec.joins))
-    if any(source.key == other.key for other in known):
+    if any(source.key == other.key for other in _read(spec)):
+        name = "other = subquery.alias()" if isinstance(target, Subquery) else "other = alias(Model)"
         raise QueryError(
-            f"the query of {spec.info.name} reads {target!r} already", hint="other = alias(Model) gives it another name"
+            f"the query of {spec.info.name} reads {target!r} already", hint=f"{name} gives it another name"
         )
     if not conditions:
         conditions = _guessed(spec.info, target, source)
     return Join(source, conditions, outer)
+
+
+def _read(spec: QuerySpec) -> tuple[Source, ...]:
+    """Gives what a query reads; a union is read as its model's table is."""
+    return (spec.info.source, *(join.source for join in spec.joins))
+
+
+def _check_start(spec: QuerySpec, target: Any, source: JoinSource) -> None:
+    if root_of(source).key not in {read.key for read in _read(spec)}:
+        raise QueryError(
+            f"join({target!r}) follows a relation of something that the query of {spec.info.name} does not read",
+            hint="join what it starts from first",
+        )
 
 
 def _source_of(target: Any) -> Source:
@@ -90,70 +98,3 @@ def _pairs(
 ) -> tuple[Expr[Any], ...]:
     pairs = zip(relation.local, relation.remote, strict=True)
     return tuple(target.column_from(far, theirs) == owner.column_from(near, mine) for mine, theirs in pairs)
-
-
-def combined(word: SetWord, queries: Sequence[tuple[QuerySpec, int | None]]) -> QuerySpec:
-    """Gives the query of the rows of several, which goes on as if it selected what the first one does.
-
-    Args:
-        word: How they are put together.
-        queries: Each with the number of its database, as far as that is known.
-
-    Raises:
-        QueryError: Their rows cannot be put together.
-    """
-    first, what = queries[0][0], word.lower()
-    for spec, _ in queries[1:]:
-        if spec.output != first.output or (first.output == "entities" and spec.info is not first.info):
-            raise QueryError(
-                f"{what} of {first.info.name} {first.output} and {spec.info.name} {spec.output}",
-                hint="both sides must give the same kind of rows",
-            )
-    if any(spec.loading is not NOTHING for spec, _ in queries):
-        raise QueryError(
-            f"{what} of queries that say what {first.info.name} objects come with",
-            hint=f"say it after the {what}: .{what.split()[0]}(...).prefetch_related(...)",
-        )
-    parts = [named(select_of(spec, home=home)) for spec, home in queries]
-    check_alike(what, parts)
-    asked = select_of(first).columns
-    source = SubquerySource(Compound(word, tuple(parts)), first.info.table, shows=_shows(what, asked, parts[0].columns))
-    items = tuple(map(key_of_item, first.columns or ()))
-    return QuerySpec(first.info).changed(
-        (word, source.shape, items, first.output, first.names),
-        source.binds,
-        source=source,
-        columns=None if first.columns is None else tuple(_read_from(source, first, parts[0])),
-        names=first.names,
-        output=first.output,
-        into=first.into,
-    )
-
-
-def _read_from(source: Source, spec: QuerySpec, inner: Select) -> Iterator[Any]:
-    """Gives what a query selects, read from outside; objects are found by the columns they are made of."""
-    _, parts = selected(spec)
-    for item, part in zip(spec.columns or (), parts, strict=True):
-        if isinstance(part, EntityColumns):
-            yield item
-        else:
-            column: Any = inner.columns[part.start]
-            attribute = name_of(item) or column.name
-            owner, nullable = repr(item), item.nullable
-            yield Column(source, column.name, item.type, nullable=nullable, owner=owner, attribute=attribute)
-
-
-def _shows(what: str, asked: Sequence[Expr[Any]], named: Sequence[Any]) -> dict[Any, str]:
-    """Gives the names of what is selected by what it is, with and without its label."""
-    found: dict[Any, tuple[str, Expr[Any]]] = {}
-    for expr, column in zip(asked, named, strict=True):
-        for shown in (expr, expr.expr) if isinstance(expr, Label) else (expr,):
-            if is_aggregate(shown) and not isinstance(shown, Label):
-                # func.count() over what is put together counts that
-                continue
-            _, before = found.setdefault(shown.key, (column.name, shown))
-            if [bind.value for bind in before.binds] != [bind.value for bind in shown.binds]:
-                raise QueryError(
-                    f"{what}: {expr!r} is selected twice with different values", hint='label both: .label("name")'
-                )
-    return {key: name for key, (name, _) in found.items()}

@@ -21,8 +21,10 @@ from cormorant.sql import types as t
 from cormorant.sql.columns import Column
 from cormorant.sql.expr import Expr, Label
 from cormorant.sql.functions import func
-from cormorant.sql.joins import implied_joins, shown_by, tables_in, tables_of
+from cormorant.sql.inner import selects_in, selects_of, tables_in, tables_of
+from cormorant.sql.joins import implied_joins, shown_by
 from cormorant.sql.nodes import InSelect
+from cormorant.sql.scope import free_name
 from cormorant.sql.selects import Select
 from cormorant.sql.sources import Source, SubquerySource
 from cormorant.sql.statements import DeleteWhere, UpdateWhere
@@ -54,20 +56,29 @@ def plan(spec: QuerySpec) -> QueryPlan:
         QueryError: The query cannot be said in SQL as it is.
     """
     if spec.mode in ("update", "delete"):
-        return _plan_write(spec)
-    if spec.mode == "count":
-        return _plan_count(spec)
-    if spec.mode == "exists":
-        select = replace(_select(spec, ()), order_by=(), lock=None)
-        return _planned(select, [ValueColumn(0, t.UNKNOWN)], "scalars")
-    columns, parts = with_related(spec, *selected(spec))
-    columns, beside = _with_beside(columns, spec.beside)
+        made = _plan_write(spec)
+        _check_all(selects_in(made.statement.expressions))
+        return made
+    columns, parts = selected(spec)
+    beside: tuple[tuple[int, t.SqlType], ...] = ()
+    if spec.mode == "rows":
+        columns, parts = with_related(spec, columns, parts)
+        columns, beside = _with_beside(columns, spec.beside)
     select = _select(spec, columns)
-    check_grouping(select)
-    check_distinct(select)
+    _check_all(selects_of(select))
+    if spec.mode == "count":
+        return _planned(_counted(select), [ValueColumn(0, t.BIG_INTEGER)], "scalars")
+    if spec.mode == "exists":
+        return _planned(for_existence(select), [ValueColumn(0, t.UNKNOWN)], "scalars")
     if spec.per_owner is not None:
         select = limited_per_owner(select, spec.per_owner)
     return _planned(select, parts, spec.output, spec.names, beside)
+
+
+def _check_all(selects: Iterable[Select]) -> None:
+    for select in selects:
+        check_grouping(select)
+        check_distinct(select)
 
 
 def select_of(spec: QuerySpec, *, home: int | None = None) -> Select:
@@ -84,6 +95,12 @@ def select_of(spec: QuerySpec, *, home: int | None = None) -> Select:
 def named(select: Select) -> Select:
     """Gives a statement whose columns all have names of their own, to be read from outside."""
     return replace(select, columns=with_names(select.columns))
+
+
+def for_existence(select: Select) -> Select:
+    """Gives a statement that has rows where another one has, without what only tells what they show."""
+    bare = replace(select, lock=None)
+    return bare if _columns_matter(select) else replace(bare, columns=(), order_by=())
 
 
 def _select(spec: QuerySpec, columns: tuple[Expr[Any], ...]) -> Select:
@@ -134,50 +151,54 @@ def _with_beside(
     return columns, tuple(places)
 
 
-def _plan_count(spec: QuerySpec) -> QueryPlan:
+def _counted(select: Select) -> Select:
     """Counts rows; a query that limits, groups, folds or multiplies its rows is counted from outside."""
-    columns, _ = selected(spec)
-    # what is selected matters only where it makes more rows or fewer
-    needed = (
-        spec.distinct
-        or bool(spec.distinct_on)
-        or _multiplies(spec, columns)
-        or (any(is_aggregate(column, shown_by(source_of(spec))) for column in columns) and not spec.group_by)
-    )
-    limited = spec.limit is not None or spec.offset is not None
-    if not (needed or limited or spec.group_by or spec.having):
-        select = replace(_select(spec, (func.count(),)), order_by=(), lock=None)
-    else:
-        ordered = limited or spec.distinct_on or _multiplies(spec, ())
-        inner = _select(spec, with_names(columns) if needed else ())
-        inner = replace(inner, order_by=spec.order_by if ordered else (), lock=None, ctes=())
-        select = Select(SubquerySource(inner, "counted"), (func.count(),), ctes=spec.ctes)
-    return _planned(select, [ValueColumn(0, t.BIG_INTEGER)], "scalars")
+    matter = _columns_matter(select)
+    limited = select.limit is not None or select.offset is not None
+    if not (matter or limited or select.group_by or select.having):
+        return replace(select, columns=(func.count(),), order_by=(), lock=None)
+    ordered = limited or select.distinct_on or _multiplies(replace(select, columns=()))
+    columns, order = with_names(select.columns) if matter else (), select.order_by if ordered else ()
+    inner = replace(select, columns=columns, order_by=order, lock=None, ctes=())
+    return Select(SubquerySource(inner, "counted"), (func.count(),), ctes=select.ctes)
 
 
-def _multiplies(spec: QuerySpec, columns: tuple[Expr[Any], ...]) -> bool:
+def _columns_matter(select: Select) -> bool:
+    """Whether what is selected makes more rows or fewer."""
+    if select.distinct or select.distinct_on or _multiplies(select):
+        return True
+    shown = shown_by(select.source)
+    return not select.group_by and any(is_aggregate(column, shown) for column in select.columns)
+
+
+def _multiplies(select: Select) -> bool:
     """Whether reading the columns, or the order, joins a relation to many."""
-    joins = implied_joins(Select(source_of(spec), columns, order_by=spec.order_by, joins=spec.joins))
-    return any(join.many for found in joins.values() for join in found)
+    read = Select(select.source, select.columns, order_by=select.order_by, joins=select.joins)
+    return any(join.many for found in implied_joins(read).values() for join in found)
 
 
 def with_names(columns: Iterable[Expr[Any]]) -> tuple[Expr[Any], ...]:
     """Gives columns under the names that a subquery shows them by, no two alike: label, attribute, or a number."""
-    found: dict[str, Expr[Any]] = {}
+    found: list[Expr[Any]] = []
+    taken: set[str] = set()
     for number, column in enumerate(columns):
         inner = column.expr if isinstance(column, Label) else column
         name = column.name if isinstance(column, (Label, Column)) else f"c{number}"
-        name = f"c{number}" if name in found else name
-        found[name] = inner if isinstance(inner, Column) and inner.name == name else Label(inner, name)
-    return tuple(found.values())
+        if name.lower() in taken:
+            name = free_name(f"c{number}", taken)
+        taken.add(name.lower())
+        found.append(inner if isinstance(inner, Column) and inner.name == name else Label(inner, name))
+    return tuple(found)
 
 
 def _plan_write(spec: QuerySpec) -> QueryPlan:
     if spec.source is not None:
         raise QueryError(f"{spec.mode}() of a query of several", hint="filter by key: .filter(Model.id.in_(...))")
-    if spec.limit is not None or spec.offset is not None or spec.distinct or spec.group_by:
+    folds = spec.distinct or spec.distinct_on or spec.group_by or spec.having
+    if spec.limit is not None or spec.offset is not None or folds:
+        what = "having" if spec.having and not spec.group_by else "limit, offset, distinct or group_by"
         raise QueryError(
-            f"{spec.mode}() of {spec.info.name} cannot have limit, offset, distinct or group_by",
+            f"{spec.mode}() of {spec.info.name} cannot have {what}",
             hint="filter by key: .filter(Model.id.in_(...))",
         )
     where = _without_joins(spec)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import repeat
 from typing import Any, Literal
 
 from cormorant.models.metadata import ModelInfo
@@ -11,7 +10,7 @@ from cormorant.models.paths import ManyExpr
 from cormorant.models.scopes import Scopes
 from cormorant.query.related import NOTHING, Loading, PerOwner
 from cormorant.sql.expr import Bind, Binds, Expr, Order
-from cormorant.sql.selects import Join, Lock
+from cormorant.sql.selects import Join, Lock, equal_values
 from cormorant.sql.sources import CteSource, Source
 
 Mode = Literal["rows", "count", "exists", "update", "delete"]
@@ -91,9 +90,9 @@ class QuerySpec:
     def cache_key(self) -> tuple[Any, ...]:
         """The shape, including which values stand in several places: those are sent once."""
         binds, key = self.binds, self.key
-        if binds and (self.group_by or self.distinct):
+        if binds and (self.group_by or self.distinct or self.distinct_on or self.source):
             # whether an expression stands in the SELECT list too depends on the values in it
-            key = (*key, "equal", *map(_first_equal, binds, repeat(binds)))
+            key = (*key, "equal", *equal_values(binds))
         if len(set(binds)) == len(binds):
             return key
         first: dict[Bind, int] = {}
@@ -103,11 +102,6 @@ class QuerySpec:
     def values(self) -> list[Any]:
         """The values to send, each once."""
         return [bind.value for bind in dict.fromkeys(self.binds)]
-
-
-def _first_equal(bind: Bind, binds: Binds) -> int:
-    kind, value = bind.type.key, bind.value
-    return next(i for i, other in enumerate(binds) if other.type.key == kind and other.value == value)
 
 
 _EMPTY: dict[str, Any] = {

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, Self, TypeAlias, TypeVar
 
 from typing_extensions import TypeIs
 
 from cormorant.errors import QueryError, UnknownName, WrongType
-from cormorant.query.planner import named
+from cormorant.models.paths import Path
+from cormorant.query.grouping import alike, is_aggregate
+from cormorant.query.matching import in_common, same_types
+from cormorant.query.planner import for_existence, named
 from cormorant.sql.calls import Exists, ScalarSelect
 from cormorant.sql.columns import Column
-from cormorant.sql.expr import Expr, Label
-from cormorant.sql.operators import check_comparable
+from cormorant.sql.expr import Expr, Label, is_expr
+from cormorant.sql.from_clause import output_names
+from cormorant.sql.joins import shown_by
+from cormorant.sql.nullability import nullable_columns
 from cormorant.sql.selectable import Selectable
 from cormorant.sql.selects import Compound, Select
-from cormorant.sql.sources import CteReference, CteSource, Source, SubquerySource
+from cormorant.sql.sources import CteReference, CteSource, CteUse, Source, SubquerySource
+from cormorant.sql.types import SqlType
 
 T = TypeVar("T")
+Output: TypeAlias = "tuple[str, SqlType, bool]"
+"""A column as it is seen from outside: its name, its type, and whether it can be NULL."""
 
 
 def is_selectable(value: object) -> TypeIs[Selectable[Any]]:
@@ -32,7 +39,7 @@ class Subquery:
     Args:
         source: What stands in FROM.
         asked: What the query selects, as it was written.
-        names: The name of each column.
+        output: What it gives, column by column.
 
     Example:
         >>> total = func.sum(Article.views).label("total")
@@ -40,32 +47,44 @@ class Subquery:
         >>> session.query(Author).join(per, per[Article.author.id] == Author.id).values(Author.name, per[total])
     """
 
-    __slots__ = ("_asked", "_columns", "name", "source")
+    __slots__ = ("_asked", "_output", "columns", "name", "source")
 
-    def __init__(self, source: Source, name: str, asked: Sequence[Expr[Any]], names: Sequence[str]) -> None:
+    def __init__(self, source: Source, name: str, asked: Sequence[Expr[Any]], output: Sequence[Output]) -> None:
         self.source: Source = source
         self.name: str = name
         self._asked = tuple(asked)
-        self._columns = tuple(
-            Column[Any](source, inner, expr.type, nullable=expr.nullable, owner=f"{name}.{inner}")
-            for expr, inner in zip(asked, names, strict=True)
+        self._output = tuple(output)
+        self.columns: tuple[Column[Any], ...] = tuple(
+            Column(source, inner, type_, nullable=nullable, owner=f"{name}.{inner}")
+            for inner, type_, nullable in output
         )
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.name}: {', '.join(column.name for column in self._columns)}>"
+        return f"<{type(self).__name__} {self.name}: {', '.join(column.name for column in self.columns)}>"
 
     def __getitem__(self, expr: Expr[T]) -> Expr[T]:
-        """Gives the column that shows an expression the query selects.
+        """Gives the column that shows an expression the query selects, or the key of a relation it selects.
 
         Raises:
             UnknownName: It does not select it.
         """
-        for asked, column in zip(self._asked, self._columns, strict=True):
-            if asked is expr or _same(asked, expr) or (isinstance(asked, Label) and _same(asked.expr, expr)):
-                return column
+        wanted = expr.__key_column__() if isinstance(expr, Path) else expr
+        if is_expr(wanted):
+            for asked, column in zip(self._asked, self.columns, strict=True):
+                if _shows(asked, wanted):
+                    return column
         raise UnknownName(
-            f"{self.name!r} does not select {expr!r}", hint=f"it has {', '.join(c.name for c in self._columns)}"
+            f"{self.name!r} does not select {expr!r}", hint=f"it has {', '.join(c.name for c in self.columns)}"
         )
+
+    def alias(self, name: str | None = None) -> Self:
+        """Gives the same rows under another name, to be joined a second time.
+
+        Args:
+            name: The name in SQL; its own with a number if none is given.
+        """
+        alias = self.name if name is None else checked_name(name)
+        return type(self)(_again(self.source, alias), alias, self._asked, self._output)
 
 
 class Cte(Subquery):
@@ -74,41 +93,67 @@ class Cte(Subquery):
     __slots__ = ()
 
 
-def _same(one: Expr[Any], other: object) -> bool:
-    if not isinstance(other, Expr) or one.key != other.key:
-        return False
-    return [bind.value for bind in one.binds] == [bind.value for bind in other.binds]
+def _shows(asked: Expr[Any], wanted: Expr[Any]) -> bool:
+    bare = asked.expr if isinstance(asked, Label) else asked
+    if any(expr is wanted or alike(expr, wanted) for expr in (asked, bare)):
+        return True
+    # a union is asked for what its first query selects
+    shown = shown_by(bare.source).find(wanted) if isinstance(bare, Column) else None
+    return shown is not None and isinstance(bare, Column) and shown.name == bare.name
+
+
+def _again(source: Source, name: str) -> Source:
+    if isinstance(source, SubquerySource):
+        return SubquerySource(source.select, name, lateral=source.lateral)
+    if isinstance(source, CteUse):
+        return CteUse(source.cte, name)
+    assert isinstance(source, CteReference)
+    return CteUse(source, name)
 
 
 def subquery_of(select: Select, name: str | None, *, lateral: bool) -> Subquery:
     """Gives a query as a table of its own."""
-    inner, alias = named(select), _checked("subquery" if name is None else name)
-    return Subquery(SubquerySource(inner, alias, lateral=lateral), alias, select.columns, _names(inner))
+    inner, alias = named(select), checked_name("subquery" if name is None else name)
+    return Subquery(SubquerySource(inner, alias, lateral=lateral), alias, select.columns, _output(inner))
 
 
 def cte_of(select: Select, name: str, *, materialized: bool | None) -> Cte:
     """Gives a query as a common table expression."""
     inner = named(select)
-    source = CteSource(CteReference(_checked(name)), inner, materialized=materialized)
-    return Cte(source, name, select.columns, _names(inner))
+    source = CteSource(CteReference(checked_name(name)), inner, materialized=materialized)
+    return Cte(source, name, select.columns, _output(inner))
 
 
-def recursive_cte(select: Select, name: str, step: Callable[[Cte], Any], *, distinct: bool) -> Cte:
+def recursive_cte(
+    select: Select, name: str, step: Callable[[Cte], Any], *, distinct: bool, materialized: bool | None
+) -> Cte:
     """Gives a common table expression of a query and of what `step` finds from the rows found before.
 
     Raises:
         QueryError: What `step` gives does not fit the query.
     """
-    first = named(select)
-    names, reference = _names(first), CteReference(_checked(name))
-    found = step(Cte(reference, name, select.columns, names))
+    reference = CteReference(checked_name(name))
+    # what the step finds may be NULL where the first rows are not
+    found = step(Cte(reference, name, select.columns, [(n, type_, True) for n, type_, _ in _output(named(select))]))
+    then = _checked_step(name, found)
+    parts, types = same_types(*in_common(name, [select, then]))
+    compound = Compound("UNION" if distinct else "UNION ALL", tuple(map(named, parts)))
+    nullable = nullable_columns(compound)
+    output = list(zip(output_names(compound), types, nullable, strict=True))
+    source = CteSource(reference, compound, recursive=True, materialized=materialized)
+    return Cte(source, name, select.columns, output)
+
+
+def _checked_step(name: str, found: object) -> Select:
     if not is_selectable(found):
         raise QueryError(f"the step of {name!r} gave {found!r}", hint="it gives a query of the same columns")
     then = found.as_select()
     assert isinstance(then, Select)
-    check_alike(name, [first, then])
-    compound = Compound("UNION" if distinct else "UNION ALL", (first, named(then)))
-    return Cte(CteSource(reference, compound, recursive=True), name, select.columns, names)
+    if then.order_by or then.limit is not None or then.offset is not None or then.distinct_on:
+        raise QueryError(f"the step of {name!r} has an order or a limit", hint="order what reads its rows")
+    if then.group_by or any(map(is_aggregate, then.columns)):
+        raise QueryError(f"the step of {name!r} folds rows", hint="fold the rows of what .cte(...) gives")
+    return then
 
 
 def cte_source(cte: object) -> CteSource:
@@ -117,26 +162,11 @@ def cte_source(cte: object) -> CteSource:
     Raises:
         WrongType: It is none.
     """
-    if isinstance(cte, Cte) and isinstance(cte.source, CteSource):
-        return cte.source
+    source = cte.source if isinstance(cte, Cte) else None
+    source = source.cte if isinstance(source, CteUse) else source
+    if isinstance(source, CteSource):
+        return source
     raise WrongType(f"{cte!r} ({type(cte).__name__}) is no common table expression", hint='query.cte("name")')
-
-
-def check_alike(what: str, parts: Sequence[Select]) -> None:
-    """Refuses statements whose rows cannot be put together.
-
-    Raises:
-        QueryError: They differ in the number of columns, or in the type of one.
-    """
-    first = parts[0].columns
-    for part in parts[1:]:
-        if len(part.columns) != len(first):
-            raise QueryError(
-                f"{what}: {len(first)} columns and {len(part.columns)} do not go together",
-                hint="select the same columns in each",
-            )
-        for one, other in zip(first, part.columns, strict=True):
-            check_comparable((one, other), one.type, other.type)
 
 
 def exists(query: Selectable[Any]) -> Expr[bool]:
@@ -150,9 +180,7 @@ def exists(query: Selectable[Any]) -> Expr[bool]:
         raise WrongType(f"exists() takes a query, not {query!r}", hint="exists(session.query(Article).filter(...))")
     select = query.as_select()
     assert isinstance(select, Select)
-    kept = select.columns if select.distinct or select.distinct_on else ()
-    order = () if select.limit is None else select.order_by
-    return Exists(replace(select, columns=kept, order_by=order))
+    return Exists(for_existence(select))
 
 
 def scalar_of(select: Select) -> Expr[Any]:
@@ -165,11 +193,13 @@ def scalar_of(select: Select) -> Expr[Any]:
     return ScalarSelect(select, type_=column.type, nullable=True)
 
 
-def _names(select: Select) -> list[str]:
-    return [column.name for column in select.columns if isinstance(column, (Label, Column))]
+def _output(select: Select) -> list[Output]:
+    types = (column.type for column in select.columns)
+    return list(zip(output_names(select), types, nullable_columns(select), strict=True))
 
 
-def _checked(name: object) -> str:
+def checked_name(name: object) -> str:
+    """Refuses what is no name; the database's dialect has more to say about those that are."""
     if not isinstance(name, str):
         raise WrongType(f"{name!r} ({type(name).__name__}) is no name", hint='give a str: .subquery("per")')
     return name

@@ -12,7 +12,7 @@ from cormorant.sql import types as t
 from cormorant.sql.expr import Bind, Binds, Expr, Key, is_expr
 from cormorant.sql.nodes import Null
 from cormorant.sql.operators import check_comparable
-from cormorant.sql.sources import Source
+from cormorant.sql.sources import Source, column_key
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -39,7 +39,7 @@ class Column(Expr[T_co]):
         self._nullable = nullable
         self.owner: str = owner
         self.attribute: str = attribute or name
-        self.key: Key = f"{source.key}:{name}"
+        self.key: Key = column_key(source, name)
         self.binds: Binds = ()
 
     @property

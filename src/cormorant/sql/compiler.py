@@ -72,7 +72,7 @@ class Compiler(QueryCompiler):
 
     def update_where(self, statement: UpdateWhere) -> str:
         """Gives an UPDATE by conditions."""
-        self.scope.reserve(statement.source.key, statement.table)
+        self._reserve(statement)
         self.restrainer.lifted = statement.lifted
         sets = ", ".join(f"{self.quote(item.column.name)} = {self.assigned(item)}" for item in statement.assignments)
         return f"UPDATE {self.quote(statement.table)} SET {sets}{self._where(statement)}"
@@ -83,9 +83,13 @@ class Compiler(QueryCompiler):
 
     def delete_where(self, statement: DeleteWhere) -> str:
         """Gives a DELETE by conditions."""
-        self.scope.reserve(statement.source.key, statement.table)
+        self._reserve(statement)
         self.restrainer.lifted = statement.lifted
         return f"DELETE FROM {self.quote(statement.table)}{self._where(statement)}"
+
+    def _reserve(self, statement: UpdateWhere | DeleteWhere) -> None:
+        self.scope.reserve(statement.source.key, statement.table)
+        self.ctes.tables.add(statement.table.lower())
 
     def _where(self, statement: UpdateWhere | DeleteWhere) -> str:
         where = [*map(self.condition, statement.where), *self.restricted(statement.source)]

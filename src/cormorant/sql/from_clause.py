@@ -2,39 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from cormorant.errors import QueryError
 from cormorant.sql import sources as s
 from cormorant.sql.columns import Column
-from cormorant.sql.joins import implied_joins, is_optional, required_sources
-from cormorant.sql.scope import Scope
+from cormorant.sql.joins import implied_by, implied_joins, is_optional, required_sources
+from cormorant.sql.scope import ALIAS_BYTES, Scope, free_name
 from cormorant.sql.selectable import SelectLike
 from cormorant.sql.selects import Join, Select
 
 if TYPE_CHECKING:
     from cormorant.sql.query_compiler import QueryCompiler
 
-ALIAS_LENGTH = 50
-
 
 class Ctes:
-    """The common table expressions of one statement, in the order in which they are defined."""
+    """The common table expressions of one statement, in the order in which they are defined.
 
-    def __init__(self) -> None:
+    Args:
+        reserved: Names they must not have, in lower case.
+    """
+
+    def __init__(self, reserved: frozenset[str] = frozenset()) -> None:
+        self.reserved = reserved
         self.names: dict[str, str] = {}
         self.definitions: list[str] = []
         self.recursive = False
+        # of the tables that the statement reads, in lower case
+        self.tables: set[str] = set()
 
     def name_of(self, source: s.CteReference) -> str:
         """Gives the name of one; two of the same name are told apart by a number."""
         name = self.names.get(source.key)
         if name is None:
-            name, number = source.name, 2
-            while name in self.names.values():
-                name, number = f"{source.name}_{number}", number + 1
-            self.names[source.key] = name
+            taken = self.reserved.union(map(str.lower, self.names.values()))
+            name = self.names[source.key] = free_name(source.name, taken)
         return name
+
+    @property
+    def hidden_tables(self) -> frozenset[str]:
+        """The tables the statement reads if one of them has the name of a common table expression, else nothing."""
+        hidden = not self.tables.isdisjoint(map(str.lower, self.names.values()))
+        return frozenset(self.tables) if hidden else frozenset()
 
     def with_clause(self) -> str:
         """Gives WITH, or nothing."""
@@ -47,14 +57,15 @@ def from_clause(compiler: QueryCompiler, select: Select, more: tuple[Column[Any]
     """Gives FROM's content: the source, the joins that its columns and `more` imply, and those that were asked for."""
     for cte in select.ctes:
         define(compiler, cte)
-    compiler.outer |= {join.source.key for join in select.joins if join.outer}
-    implied, required = implied_joins(select, more), required_sources(select)
-    parts = [_named_source(compiler, select.source)]
-    parts += [_implied(compiler, source, required) for source in implied[s.root_of(select.source).key]]
+    required = required_sources(select)
+    outer = {join.source.key for join in select.joins if join.outer and join.source.key not in required}
+    compiler.scope.outer = outer
+    implied = implied_joins(select, more)
+    parts = [_named_source(compiler, select.source), *_implied(compiler, implied[select.source.key], required)]
     for join in select.joins:
         if not isinstance(join.source, s.JoinSource):
-            parts.append(_asked(compiler, join))
-            parts += [_implied(compiler, source, required) for source in implied[join.source.key]]
+            parts.append(_asked(compiler, join, required))
+            parts += _implied(compiler, implied[join.source.key], required)
     return " ".join(parts)
 
 
@@ -63,15 +74,15 @@ def _named_source(compiler: QueryCompiler, source: s.Source) -> str:
     if isinstance(source, s.SubquerySource):
         inner = _derived(compiler, source)
         alias = compiler.scope.reserve(source.key, source.alias)
-        compiler.scope.shows |= {key: (alias, name) for key, name in source.shows.items()}
+        if source.shows:
+            compiler.scope.shows.append((alias, source.shows))
         return f"{'LATERAL ' if source.lateral else ''}({inner}) AS {compiler.quote(alias)}"
-    if isinstance(source, s.CteReference):
-        if isinstance(source, s.CteSource):
-            define(compiler, source)
-        name = compiler.ctes.name_of(source)
-        return _with_alias(compiler, name, compiler.scope.reserve(source.key, name))
+    if isinstance(source, (s.CteReference, s.CteUse)):
+        name = _defined(compiler, source.cte if isinstance(source, s.CteUse) else source)
+        alias = source.alias if isinstance(source, s.CteUse) else name
+        return _with_alias(compiler, name, compiler.scope.reserve(source.key, alias))
     assert isinstance(source, s.TableSource)
-    return _with_alias(compiler, source.table, compiler.scope.reserve(source.key, source.alias))
+    return _table(compiler, source.table, compiler.scope.reserve(source.key, source.alias))
 
 
 def _derived(compiler: QueryCompiler, source: s.SubquerySource) -> str:
@@ -85,6 +96,18 @@ def _derived(compiler: QueryCompiler, source: s.SubquerySource) -> str:
         return compiler.statement_inside(source.select)
     finally:
         compiler.scope = inside
+
+
+def _defined(compiler: QueryCompiler, cte: s.CteReference) -> str:
+    """Gives the name of a common table expression, which is defined by now."""
+    if isinstance(cte, s.CteSource):
+        define(compiler, cte)
+    elif cte.key not in compiler.ctes.names:
+        raise QueryError(
+            f"the rows that {cte.name!r} found so far are read outside of its own step",
+            hint="read what .cte(...) gives",
+        )
+    return compiler.ctes.name_of(cte)
 
 
 def define(compiler: QueryCompiler, cte: s.CteSource) -> None:
@@ -108,7 +131,12 @@ def output_names(select: SelectLike) -> list[str]:
     return [getattr(column, "name", "") for column in select.columns]
 
 
-def _implied(compiler: QueryCompiler, source: s.JoinSource, required: set[str]) -> str:
+def _implied(compiler: QueryCompiler, sources: list[s.JoinSource], required: Collection[str]) -> list[str]:
+    """Gives implied JOINs, but for those that stand already."""
+    return [_step(compiler, source, required) for source in sources if source.key not in compiler.scope.aliases]
+
+
+def _step(compiler: QueryCompiler, source: s.JoinSource, required: Collection[str]) -> str:
     """Gives one implied JOIN."""
     alias = compiler.scope.reserve(source.key, _alias_of(source))
     on = [
@@ -116,20 +144,21 @@ def _implied(compiler: QueryCompiler, source: s.JoinSource, required: set[str]) 
         for theirs, mine in source.on
     ]
     on += compiler.restricted(source)
-    optional = source.key not in required and is_optional(source, compiler.outer)
-    return f"{'LEFT JOIN' if optional else 'JOIN'} {_with_alias(compiler, source.table, alias)} ON {' AND '.join(on)}"
+    optional = source.key not in required and is_optional(source, compiler.scope.is_outer)
+    return f"{'LEFT JOIN' if optional else 'JOIN'} {_table(compiler, source.table, alias)} ON {' AND '.join(on)}"
 
 
-def _asked(compiler: QueryCompiler, join: Join) -> str:
-    """Gives one JOIN that was asked for."""
-    if join.source.key in compiler.scope.aliases:
-        raise QueryError(
-            f"{join.source.key!r} is joined twice", hint="join it under another name: other = alias(Model)"
-        )
+def _asked(compiler: QueryCompiler, join: Join, required: Collection[str]) -> str:
+    """Gives one JOIN that was asked for; what its own conditions reach from there is joined to it first."""
     source = _named_source(compiler, join.source)
+    if beside := implied_by(join):
+        # beside it, it is there: only to the whole is it joined from outside
+        compiler.scope.outer, outer = compiler.scope.outer - {join.source.key}, compiler.scope.outer
+        source = f"({' '.join([source, *_implied(compiler, beside, required)])})"
+        compiler.scope.outer = outer
     conditions = [*map(compiler.condition, join.on), *compiler.restricted(join.source)]
     on = " AND ".join(conditions) or "TRUE"
-    return f"{'LEFT JOIN' if join.outer else 'JOIN'} {source} ON {on}"
+    return f"{'LEFT JOIN' if join.source.key in compiler.scope.outer else 'JOIN'} {source} ON {on}"
 
 
 def _alias_of(source: s.JoinSource) -> str:
@@ -138,7 +167,12 @@ def _alias_of(source: s.JoinSource) -> str:
         source = source.parent
         names.append(source.name)
     alias = "__".join(reversed(names))
-    return alias if len(alias) <= ALIAS_LENGTH else names[0]
+    return alias if len(alias.encode()) <= ALIAS_BYTES else names[0]
+
+
+def _table(compiler: QueryCompiler, table: str, alias: str) -> str:
+    compiler.ctes.tables.add(table.lower())
+    return _with_alias(compiler, table, alias)
 
 
 def _with_alias(compiler: QueryCompiler, table: str, alias: str) -> str:

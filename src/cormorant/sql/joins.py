@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 from cormorant.sql.calls import Exists
 from cormorant.sql.columns import Column
 from cormorant.sql.expr import Binary, Expr, Label
+from cormorant.sql.inner import parts_of
 from cormorant.sql.nodes import Arithmetic, Between, In, InSelect, IsNull, Logical, TextMatch
 from cormorant.sql.selectable import SelectLike
-from cormorant.sql.selects import Compound, Select
-from cormorant.sql.sources import CteSource, JoinSource, Source, SubquerySource, root_of
+from cormorant.sql.selects import Join, Select
+from cormorant.sql.shown import NOTHING, Shows
+from cormorant.sql.sources import JoinSource, Source, SubquerySource, column_key, root_of
 
 
 def implied_joins(select: Select, more: tuple[Column[Any], ...] = ()) -> dict[str, list[JoinSource]]:
@@ -21,11 +23,33 @@ def implied_joins(select: Select, more: tuple[Column[Any], ...] = ()) -> dict[st
     """
     found: dict[str, dict[str, JoinSource]] = {root_of(source).key: {} for source in select.sources}
     asked = (join.source for join in select.joins)
-    for source in (*asked, *_sources(select), *(column.source for column in more)):
-        root = root_of(source).key
-        if root in found:
+    for source in (*asked, *(column.source for column in (*_columns(select), *more))):
+        root = _root_in(select, found, source)
+        if root is not None:
             _add_with_parents(source, found[root])
     return {root: list(joins.values()) for root, joins in found.items()}
+
+
+def _root_in(select: Select, roots: Collection[str], source: Source) -> str | None:
+    """Gives the key of what a source is read from in a SELECT's FROM, or None if that is further out.
+
+    A table that a subquery shows, as a union does, is read from that.
+    """
+    root = root_of(source)
+    if root.key in roots:
+        return root.key
+    shows = shown_by(select.source)
+    if shows and source is not root and all(shows.column(column_key(root, name)) for name in _links(source)):
+        return select.source.key
+    return None
+
+
+def _links(source: Source) -> list[str]:
+    """Gives the columns of a chain's root by which the first step is joined."""
+    names: list[str] = []
+    while isinstance(source, JoinSource):
+        names, source = [theirs for theirs, _ in source.on], source.parent
+    return names
 
 
 def _add_with_parents(source: Source, found: dict[str, JoinSource]) -> None:
@@ -34,60 +58,69 @@ def _add_with_parents(source: Source, found: dict[str, JoinSource]) -> None:
         found[source.key] = source
 
 
-def _sources(select: Select) -> Iterator[Source]:
+def implied_by(join: Join) -> list[JoinSource]:
+    """Gives the joins that a join's own conditions need and that start from what it joins: they stand beside it."""
+    found: dict[str, JoinSource] = {}
+    for column in _columns_in(join.on, NOTHING):
+        if root_of(column.source).key == join.source.key:
+            _add_with_parents(column.source, found)
+    return list(found.values())
+
+
+def _columns(select: Select) -> Iterator[Column[Any]]:
+    """Gives the columns a SELECT reads itself, those that lateral subqueries take from it among them."""
     for source in select.sources:
         if isinstance(source, SubquerySource) and source.lateral:
-            yield from _free_sources(source.select)
-    shown = shown_by(select.source)
-    for part in select.expressions:
-        for node in visible(part, shown):
+            yield from free_columns(source.select)
+    yield from _columns_in(select.expressions, shown_by(select.source))
+
+
+def _columns_in(expressions: Iterable[Expr[Any]], shows: Shows) -> Iterator[Column[Any]]:
+    for part in expressions:
+        for node in visible(part, shows):
             if isinstance(node, Column):
-                yield node.source
+                yield node
             elif isinstance(node, (Exists, InSelect)):
-                yield from _free_sources(node.select)
+                yield from free_columns(node.select)
 
 
-def _free_sources(select: SelectLike) -> Iterator[Source]:
-    """Gives the sources an inner SELECT takes from the statement around it."""
+def free_columns(select: SelectLike) -> Iterator[Column[Any]]:
+    """Gives the columns an inner SELECT takes from the statement around it."""
     for part in parts_of(select):
         own = {root_of(source).key for source in part.sources}
-        yield from (source for source in _sources(part) if root_of(source).key not in own)
+        yield from (column for column in _columns(part) if _root_in(part, own, column.source) is None)
+        for source in part.sources:
+            # a subquery in FROM that is not lateral sees what is around the whole
+            if isinstance(source, SubquerySource) and not source.lateral:
+                yield from free_columns(source.select)
 
 
-def parts_of(select: SelectLike) -> tuple[Select, ...]:
-    """Gives the SELECTs a statement is made of: itself, or those of a UNION."""
-    if isinstance(select, Compound):
-        return select.parts
-    assert isinstance(select, Select)
-    return (select,)
+def shown_by(source: Source) -> Shows:
+    """Gives what a subquery shows, where a query reads it as if it were what it selects."""
+    return source.shows if isinstance(source, SubquerySource) else NOTHING
 
 
-def shown_by(source: Source) -> dict[Any, str]:
-    """Gives the names of what a subquery shows, where a query reads it as if it were what it selects."""
-    return source.shows if isinstance(source, SubquerySource) else {}
-
-
-def visible(expr: Expr[Any], shown: dict[Any, str]) -> Iterator[Expr[Any]]:
+def visible(expr: Expr[Any], shows: Shows = NOTHING) -> Iterator[Expr[Any]]:
     """Gives an expression and all it is made of, but for what the source shows as a whole."""
-    if expr.key in shown:
+    if shows and shows.find(expr) is not None:
         return
     yield expr
     for child in expr.children:
-        yield from visible(child, shown)
+        yield from visible(child, shows)
 
 
-def is_optional(source: Source, outer: set[str]) -> bool:
+def is_optional(source: Source, is_outer: Callable[[str], bool]) -> bool:
     """Whether a source can have no row: once a LEFT JOIN is on the way, all after it must be one.
 
     Args:
         source: The source.
-        outer: The keys of the sources that were joined so.
+        is_outer: Tells, by its key, whether a source was joined so.
     """
     while isinstance(source, JoinSource):
         if source.optional:
             return True
         source = source.parent
-    return source.key in outer
+    return is_outer(source.key)
 
 
 def required_sources(select: Select) -> set[str]:
@@ -97,8 +130,9 @@ def required_sources(select: Select) -> set[str]:
         for column in _columns_that_must_be(condition):
             _require(column.source, found)
     for join in select.joins:
-        if not join.outer:
+        if not join.outer and isinstance(join.source, JoinSource):
             _require(join.source, found)
+            found.add(root_of(join.source).key)
     return found
 
 
@@ -130,52 +164,3 @@ def _strict_columns(expr: Expr[Any]) -> Iterator[Column[Any]]:
     elif isinstance(expr, (Arithmetic, Label)):
         for child in expr.children:
             yield from _strict_columns(child)
-
-
-def tables_of(select: SelectLike) -> Iterator[str]:
-    """Gives the tables a statement reads, inner statements included."""
-    for part in parts_of(select):
-        for source in (*part.sources, *part.ctes):
-            yield from _tables_of_source(source)
-        yield from tables_in(part.expressions)
-
-
-def homes_of(select: SelectLike) -> Iterator[int]:
-    """Gives the numbers of the databases that the parts of a statement were made for."""
-    for part in parts_of(select):
-        if part.home is not None:
-            yield part.home
-        for source in (*part.sources, *part.ctes):
-            if isinstance(source, (SubquerySource, CteSource)):
-                yield from homes_of(source.select)
-        yield from homes_in(part.expressions)
-
-
-def homes_in(expressions: Iterable[Expr[Any]]) -> Iterator[int]:
-    """Gives the numbers of the databases that queries inside expressions were made for."""
-    for part in expressions:
-        for node in visible(part, {}):
-            if isinstance(node, (Exists, InSelect)):
-                yield from homes_of(node.select)
-
-
-def tables_in(expressions: Iterable[Expr[Any]]) -> Iterator[str]:
-    """Gives the tables that expressions read."""
-    for part in expressions:
-        for node in visible(part, {}):
-            if isinstance(node, Column):
-                yield from _tables_of_source(node.source)
-            elif isinstance(node, (Exists, InSelect)):
-                yield from tables_of(node.select)
-                if isinstance(node, Exists):
-                    yield from (table for inner, _ in node.links for table in _tables_of_source(inner.source))
-
-
-def _tables_of_source(source: Any) -> Iterator[str]:
-    while isinstance(source, JoinSource):
-        yield source.table
-        source = source.parent
-    if isinstance(source, (SubquerySource, CteSource)):
-        yield from tables_of(source.select)
-    elif (table := getattr(source, "table", None)) is not None:
-        yield table

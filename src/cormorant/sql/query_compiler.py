@@ -20,6 +20,7 @@ from cormorant.sql.restrictions import Restrainer, Restrictions
 from cormorant.sql.scope import Scope
 from cormorant.sql.selectable import SelectLike
 from cormorant.sql.selects import Compound, Select
+from cormorant.sql.shown import Shown
 from cormorant.sql.sources import root_of
 from cormorant.sql.statements import Compiled
 
@@ -58,7 +59,6 @@ class QueryCompiler:
         self.quote: Callable[[str], str] = words.quote
         self.scope: Scope = Scope(None)
         self.ctes: Ctes = Ctes()
-        self.outer: set[str] = set()
         self.positions: dict[int, int] = {}
         self.types: list[t.SqlType] = []
         self.transforms: dict[int, Callable[[Any], Any]] = {}
@@ -175,17 +175,25 @@ class QueryCompiler:
             return self.quote(name)
         alias = self.scope.find(source.key)
         if alias is None:
-            raise QueryError(
-                f"the column {name!r} belongs to a table that the query does not read",
-                hint="start from its model, reach it along a relation (Article.author.name), or .join(...) it",
-            )
+            # what a relation is followed from may be a column that a union shows
+            found = self.scope.shown_column(s.column_key(source, name))
+            if found is None:
+                raise QueryError(
+                    f"the column {name!r} belongs to a table that the query does not read",
+                    hint="start from its model, reach it along a relation (Article.author.name), or .join(...) it"
+                    " before what reads it",
+                )
+            alias, name = found[0], found[1].name
         return f"{self.quote(alias)}.{self.quote(name)}"
 
     def nullable(self, expr: e.Expr[Any]) -> bool:
         """Whether a value can be NULL in this statement: what is joined from outside always can."""
-        if expr.nullable or not self.outer:
-            return expr.nullable
-        return any(isinstance(n, c.Column) and root_of(n.source).key in self.outer for n in e.walk(expr))
+        return expr.nullable or any(map(self._missing, e.walk(expr)))
+
+    def _missing(self, node: e.Expr[Any]) -> bool:
+        if (found := self._shown(node)) is not None:
+            return found[1].nullable
+        return isinstance(node, c.Column) and self.scope.is_outer(root_of(node.source).key)
 
     def selected(self, expr: e.Expr[Any]) -> str:
         """Gives an item of the SELECT list."""
@@ -206,8 +214,8 @@ class QueryCompiler:
 
     def expr(self, expr: e.Expr[Any]) -> str:
         """Gives any expression."""
-        if self.scope.shows and (shown := self.scope.shows.get(expr.key)) is not None:
-            return ".".join(map(self.quote, shown))
+        if (found := self._shown(expr)) is not None:
+            return f"{self.quote(found[0])}.{self.quote(found[1].name)}"
         visit = self.visitors.get(type(expr))
         if visit is None:
             raise CompileError(
@@ -215,6 +223,9 @@ class QueryCompiler:
                 hint="use .any(...), .none(...), .every(...), .count() or .each",
             )
         return visit(self, expr)
+
+    def _shown(self, expr: e.Expr[Any]) -> tuple[str, Shown] | None:
+        return self.scope.shown(expr) if self.scope.has_shows else None
 
     def condition(self, expr: e.Expr[Any]) -> str:
         """Gives a condition that stands in an AND list."""

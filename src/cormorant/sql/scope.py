@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from typing import Any
+
+from cormorant.sql.columns import Column
+from cormorant.sql.expr import Expr, walk
+from cormorant.sql.shown import Shown, Shows
+from cormorant.sql.sources import root_of
+
+ALIAS_BYTES = 50
+"""So long is a name at most before a number is added to it: the longest names leave no room for one."""
 
 
 class Scope:
@@ -11,27 +20,66 @@ class Scope:
     def __init__(self, parent: Scope | None) -> None:
         self.parent = parent
         self.aliases: dict[str, str] = {}
-        # by what a subquery shows: its alias, and the name of the column
-        self.shows: dict[Any, tuple[str, str]] = {}
+        # what was joined so that there may be no row
+        self.outer: set[str] = set()
+        # subqueries that are read as what they show, by their aliases
+        self.shows: list[tuple[str, Shows]] = []
+
+    def _outwards(self) -> Iterator[Scope]:
+        scope: Scope | None = self
+        while scope is not None:
+            yield scope
+            scope = scope.parent
 
     def find(self, key: str) -> str | None:
         """Gives the alias of a source, from the innermost SELECT outwards."""
-        scope: Scope | None = self
-        while scope is not None:
-            if (alias := scope.aliases.get(key)) is not None:
-                return alias
-            scope = scope.parent
+        return next((scope.aliases[key] for scope in self._outwards() if key in scope.aliases), None)
+
+    def is_outer(self, key: str) -> bool:
+        """Whether there may be no row of a source."""
+        return next((key in scope.outer for scope in self._outwards() if key in scope.aliases), False)
+
+    def shown(self, expr: Expr[Any]) -> tuple[str, Shown] | None:
+        """Gives the column that shows an expression: its subquery's alias, and the column."""
+        for scope in self._outwards():
+            for alias, shows in scope.shows:
+                if (shown := shows.find(expr)) is not None:
+                    return alias, shown
+            if scope.parent is not None and scope.parent.has_shows and scope.reads(expr):
+                return None
         return None
+
+    def shown_column(self, key: str) -> tuple[str, Shown] | None:
+        """Gives the column that shows a column of a table, by that one's key."""
+        found = ((alias, shows.column(key)) for scope in self._outwards() for alias, shows in scope.shows)
+        return next(((alias, shown) for alias, shown in found if shown is not None), None)
+
+    @property
+    def has_shows(self) -> bool:
+        """Whether a subquery is read as what it shows, here or further out."""
+        return any(scope.shows for scope in self._outwards())
+
+    def reads(self, expr: Expr[Any]) -> bool:
+        """Whether an expression reads a source of this SELECT's own."""
+        return any(isinstance(node, Column) and root_of(node.source).key in self.aliases for node in walk(expr))
 
     def reserve(self, key: str, wanted: str) -> str:
         """Gives a source an alias that no visible source has."""
-        taken = self._taken()
-        alias, number = wanted, 2
-        while alias in taken:
-            alias, number = f"{wanted}_{number}", number + 1
+        alias = free_name(wanted, {name.lower() for scope in self._outwards() for name in scope.aliases.values()})
         self.aliases[key] = alias
         return alias
 
-    def _taken(self) -> set[str]:
-        inherited = set[str]() if self.parent is None else self.parent._taken()
-        return inherited | set(self.aliases.values())
+
+def free_name(wanted: str, taken: Collection[str]) -> str:
+    """Gives a name as it is wanted, or with a number if it is taken.
+
+    Args:
+        wanted: The name.
+        taken: Names in lower case: to SQLite, letters of both cases are the same.
+    """
+    if wanted.lower() not in taken:
+        return wanted
+    short, number = wanted.encode()[:ALIAS_BYTES].decode(errors="ignore"), 2
+    while f"{short}_{number}".lower() in taken:
+        number += 1
+    return f"{short}_{number}"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from cormorant.sql.expr import Binds, Expr, Key, Order, gather
-from cormorant.sql.sources import CteSource, Source
+from cormorant.sql.expr import Bind, Binds, Expr, Key, Order, gather
+from cormorant.sql.sources import CteSource, Source, SubquerySource
 
 SetWord: TypeAlias = Literal["UNION", "UNION ALL", "INTERSECT", "INTERSECT ALL", "EXCEPT", "EXCEPT ALL"]
 
@@ -86,8 +86,14 @@ class Select:
     lifted: frozenset[str] | None = None
 
     @property
+    def folds(self) -> bool:
+        """Whether equal values in it must be one parameter: rows that are equal in some way become one."""
+        return bool(self.group_by or self.distinct or self.distinct_on)
+
+    @property
     def key(self) -> Key:
-        """The statement's shape."""
+        """The statement's shape, and which values are equal where rows are folded or a union is read."""
+        depends = self.folds or (isinstance(self.source, SubquerySource) and bool(self.source.shows))
         return (
             "select",
             self.source.shape,
@@ -105,6 +111,7 @@ class Select:
             tuple(cte.shape for cte in self.ctes),
             self.home,
             self.lifted and tuple(sorted(self.lifted)),
+            equal_values(self.binds) if depends else (),
         )
 
     @property
@@ -155,3 +162,14 @@ class Compound:
     def columns(self) -> tuple[Expr[Any], ...]:
         """What it selects."""
         return self.parts[0].columns
+
+
+def equal_values(binds: Binds) -> tuple[int, ...]:
+    """Gives for each value the place of the first one that is equal to it."""
+    return tuple(_first_equal(bind, binds) for bind in binds)
+
+
+def _first_equal(bind: Bind, binds: Binds) -> int:
+    kind, value = bind.type.key, bind.value
+    pairs = enumerate(binds)
+    return next(i for i, other in pairs if other is bind or (other.type.key == kind and other.value == value))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cormorant._internal.numbers import Numbers
 from cormorant.sql.selectable import SelectLike
+from cormorant.sql.shown import NOTHING, Shows
 
 if TYPE_CHECKING:
     from cormorant.sql.expr import Binds, Key
@@ -99,18 +100,16 @@ class SubquerySource(Source):
         select: The statement, each of whose columns has a name.
         alias: The name it gets, if it is free.
         lateral: It may read the tables before it in FROM.
-        shows: The names of its columns by what they show, for queries that read it as if it were what it selects.
+        shows: What it shows, where queries read it as if it were what it selects.
     """
 
     __slots__ = ("alias", "lateral", "select", "shows")
 
-    def __init__(
-        self, select: SelectLike, alias: str, *, lateral: bool = False, shows: dict[Any, str] | None = None
-    ) -> None:
+    def __init__(self, select: SelectLike, alias: str, *, lateral: bool = False, shows: Shows = NOTHING) -> None:
         self.select: SelectLike = select
         self.alias: str = alias
         self.lateral: bool = lateral
-        self.shows: dict[Any, str] = shows or {}
+        self.shows: Shows = shows
         self.key: str = f"({alias} {_numbers.take(self)})"
 
     @property
@@ -167,11 +166,47 @@ class CteSource(CteReference):
         return self.select.binds
 
 
+class CteUse(Source):
+    """A further use of a common table expression, under another name.
+
+    Args:
+        cte: The expression.
+        alias: The name it gets, if it is free.
+    """
+
+    __slots__ = ("alias", "cte")
+
+    def __init__(self, cte: CteReference, alias: str) -> None:
+        self.cte: CteReference = cte
+        self.alias: str = alias
+        self.key: str = f"(use {alias} {_numbers.take(self)})"
+
+    @property
+    def shape(self) -> Key:
+        return (self.key, self.cte.shape)
+
+    @property
+    def binds(self) -> Binds:
+        return self.cte.binds
+
+
+def statement_of(source: Source) -> SelectLike | None:
+    """Gives the statement that a source stands for, or None if it is a table."""
+    if isinstance(source, CteUse):
+        source = source.cte
+    return source.select if isinstance(source, (SubquerySource, CteSource)) else None
+
+
 def aliased(table: str, name: str | None, entity: Any) -> TableSource:
     """Gives a further use of a table, told from every other that lives."""
     source = TableSource(table, "", name, entity=entity)
-    source.key = f"{table} {_numbers.take(source)}"
+    source.key = f"{table} {source.alias} {_numbers.take(source)}"
     return source
+
+
+def column_key(source: Source, name: str) -> str:
+    """Gives the key of a column: its part of a statement's shape."""
+    return f"{source.key}:{name}"
 
 
 def root_of(source: Source) -> Source:

@@ -198,7 +198,10 @@ def test_a_value_of_the_wrong_type(build: Any, message: str) -> None:
         (lambda: Sample.text + 3, r"Sample\.text: 3 \(int\) is not a str"),
         (lambda: Sample.flag + True, r"there is no \+ for them"),
         (lambda: Sample.color + Color.RED, r"there is no \+ for them"),
-        (lambda: Sample.day + timedelta(hours=1), r"Sample\.day is a date and moves by whole days, not by 1:00:00\nHint"),
+        (
+            lambda: Sample.day + timedelta(hours=1),
+            r"Sample\.day is a date and moves by whole days, not by 1:00:00\nHint",
+        ),
         (lambda: Sample.day + Sample.day, r"there is no \+ for them"),
         (lambda: Sample.moment + Sample.moment, r"there is no \+ for them"),
         (lambda: Sample.span * Sample.span, r"there is no \* for them"),

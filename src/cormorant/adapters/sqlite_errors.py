@@ -26,6 +26,7 @@ from cormorant.errors import (
 _Rule: TypeAlias = tuple[type[DatabaseError], str | None]
 
 _NO_SUCH_NAME = "create it with `await db.create_all()` or a migration, or correct the name"
+_WRONG_VALUE = "check the values: a divisor of zero, a pattern, a text that is cast"
 _ONE_VALUE_EACH = "give one value for each placeholder"
 
 # by extended result code, then by its first two words
@@ -58,7 +59,7 @@ _BY_MESSAGE: tuple[tuple[re.Pattern[str], _Rule], ...] = (
     (re.compile("no such (table|column)|has no column named"), (StatementError, _NO_SUCH_NAME)),
     (re.compile("cannot store .* value in"), (DataError, None)),
     (re.compile("integer overflow|malformed JSON|bad JSON path"), (DataError, None)),
-    (re.compile("user-defined function raised exception"), (DataError, "check the values, a divisor of zero included")),
+    (re.compile("user-defined .* raised (exception|error)"), (DataError, _WRONG_VALUE)),
     (re.compile("Could not decode to UTF-8"), (DataError, "the file holds text that is no UTF-8; CAST it to BLOB")),
     (re.compile("Error binding parameter"), (DataError, "convert the value to a number, a text or bytes first")),
     (re.compile("Incorrect number of bindings"), (StatementError, _ONE_VALUE_EACH)),

@@ -10,7 +10,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from cormorant.adapters.sqlite_numbers import EXACT, quotient
+from cormorant.adapters.sqlite_numbers import EXACT, Registered, quotient
 from cormorant.dialects.sqlite import canonical_decimal, decode_decimal
 
 _ZERO = Decimal(0)
@@ -103,7 +103,7 @@ class ListOf:
 
     def __init__(self) -> None:
         self.rows: deque[tuple[Any, ...]] = deque()
-        self.spec: str = ""
+        self.spec: str = "all"
 
     def step(self, spec: str, *row: Any) -> None:
         """Takes a row in."""
@@ -128,7 +128,7 @@ class ListOf:
 
     def value(self) -> str | None:
         """Gives the result for the window as it stands."""
-        return f"[{', '.join(_as_json(row[0]) for row in self.ordered())}]"
+        return _as_array(row[0] for row in self.ordered())
 
     def finalize(self) -> str | None:
         """Gives the result."""
@@ -156,7 +156,7 @@ class JoinedText(ListOf):
 
 
 def _sort_key(place: int, word: str) -> Callable[[tuple[Any, ...]], Any]:
-    """Gives the key for a word of three letters: (a)scending or (d)escending, NULL (f)irst or (l)ast, (n)umeric text."""
+    """Gives the key for a word of three letters: (a)scending or (d)escending, NULL (f)irst or (l)ast, and what."""
     direction, nulls, kind = word
     last = (nulls == "l") is (direction == "a")
 
@@ -169,11 +169,23 @@ def _sort_key(place: int, word: str) -> Callable[[tuple[Any, ...]], Any]:
     return key
 
 
+def _as_array(values: Iterable[Any]) -> str:
+    return f"[{', '.join(map(_as_json, values))}]"
+
+
 def _as_json(value: Any) -> str:
     # JSON has no word for infinity: a number beyond every other is read as it
     text = json.dumps(value)
     return text.replace("Infinity", "9e999") if isinstance(value, float) else text
 
+
+def _rows(*columns: str) -> str:
+    """Puts JSON arrays together to an array of rows."""
+    rows = zip(*map(json.loads, columns), strict=True)
+    return f"[{', '.join(map(_as_array, rows))}]"
+
+
+FUNCTIONS: tuple[Registered, ...] = (("cormorant_rows", -1, _rows),)
 
 AGGREGATES: tuple[tuple[str, int, Any], ...] = (
     ("cormorant_decimal_sum", 1, DecimalSum),

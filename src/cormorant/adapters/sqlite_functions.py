@@ -36,7 +36,7 @@ def _key(text: str) -> _Key:
 def register(connection: sqlite3.Connection) -> None:
     """Teaches a connection; called in the thread that owns it."""
     connection.create_collation(DECIMAL_COLLATION, compare_decimals)
-    for room in (numbers, texts, moments, content):
+    for room in (numbers, texts, moments, content, folds):
         for name, arity, function in room.FUNCTIONS:
             connection.create_function(name, arity, function, deterministic=True)
     # PostgreSQL's name for it, so that one server_default serves both databases

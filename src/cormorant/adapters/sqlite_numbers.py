@@ -16,6 +16,7 @@ Registered: TypeAlias = tuple[str, int, Callable[..., Any]]
 # sums and products of decimals are finite: this context never rounds them
 EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 
+_LEAST, _MOST = -(1 << 63), (1 << 63) - 1
 _INTEGER = re.compile(r"\s*[-+]?[0-9]+\s*", re.ASCII)
 _FLOAT = re.compile(r"\s*[-+]?(?:[0-9]+\.?[0-9]*(?:e[-+]?[0-9]+)?|\.[0-9]+(?:e[-+]?[0-9]+)?|inf(?:inity)?)\s*", re.I)
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
@@ -44,9 +45,22 @@ def _leading_group(number: Decimal) -> tuple[int, int]:
     return weight, int(number.copy_abs().scaleb(-4 * weight, EXACT))
 
 
-def strict(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Gives a function that is NULL where one of its arguments is."""
-    return lambda *values: None if None in values else function(*values)
+def strict(compute: Callable[..., Any]) -> Callable[..., Any]:
+    """Gives a function that is NULL where one of its arguments is, and an error where its number has over 64 bits."""
+
+    def function(*values: Any) -> Any:
+        if None in values:
+            return None
+        try:
+            found = compute(*values)
+        except OverflowError:
+            # SQLite would speak of a blob that is too big
+            raise ValueError from None
+        if type(found) is int and not _LEAST <= found <= _MOST:
+            raise ValueError
+        return found
+
+    return function
 
 
 def _of_decimals(compute: Callable[[Decimal, Decimal], Decimal]) -> Callable[[Any, Any], str | None]:
@@ -59,7 +73,7 @@ def _finite(compute: Callable[[float, float], float]) -> Callable[[Any, Any], An
     def function(left: float, right: float) -> float:
         found = compute(float(left), float(right))
         if math.isfinite(left) and math.isfinite(right) and not math.isfinite(found):
-            raise OverflowError
+            raise ValueError
         return found
 
     return strict(function)
@@ -109,7 +123,7 @@ def _parse_float(text: str) -> float:
         raise ValueError
     found = float(text)
     if math.isinf(found) and "i" not in text.lower():
-        raise OverflowError
+        raise ValueError
     return found
 
 
@@ -137,13 +151,26 @@ def _float_text(value: float) -> str:
     """Writes a float as PostgreSQL does: its shortest digits, with an exponent from 1e15 on."""
     if math.isinf(value):
         return "Infinity" if value > 0 else "-Infinity"
-    number = Decimal(repr(value)).normalize(EXACT)
+    number = _shortest(value)
     if not number:
         return "-0" if math.copysign(1, value) < 0 else "0"
     if -5 < number.adjusted() < 15:
         return format(number, "f")
     mantissa = number.scaleb(-number.adjusted(), EXACT).normalize(EXACT)
     return f"{mantissa:f}e{number.adjusted():+03d}"
+
+
+def _shortest(value: float) -> Decimal:
+    """Gives the shortest digits that mean this float and no other; Python's would also do half-way between two."""
+    exact = Decimal(value)
+    found = exact
+    for digits in range(len(Decimal(repr(value)).normalize().as_tuple().digits), 18):
+        found = Decimal(format(value, f".{digits}g"))
+        neighbour = math.nextafter(value, math.inf if found > exact else -math.inf)
+        # the largest float has none beyond it
+        if not math.isfinite(neighbour) or 2 * abs(found - exact) < abs(Decimal(neighbour) - exact):
+            break
+    return found.normalize(EXACT)
 
 
 FUNCTIONS: tuple[Registered, ...] = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cormorant.sql.formulas import Infix, Template
+from cormorant.sql.formulas import Fold, Infix, Template, joined
 
 _UTC = "{0:p} AT TIME ZONE 'UTC'"
 
@@ -70,4 +70,95 @@ _CASTS: dict[str, Template] = {
     "cast to uuid": "CAST({0} AS uuid)",
 }
 
-FORMULAS: Mapping[str, Template] = {**_ARITHMETIC, **_MOMENTS, **_CASTS}
+_NUMBERS: dict[str, Template] = {
+    "sign": "CAST(sign({0}) AS integer)",
+    "round": "round({0}, {1})",
+    "round of integer": "CAST(round(CAST({0} AS numeric), {1}) AS bigint)",
+    "round of float": "CAST(round(CAST({0} AS numeric), {1}) AS double precision)",
+    "floor": "CAST(floor({0}) AS bigint)",
+    "ceil": "CAST(ceil({0}) AS bigint)",
+    "sqrt": "sqrt({0})",
+    "random": "random()",
+    "greatest": lambda pieces: f"greatest({joined(pieces)})",
+    "least": lambda pieces: f"least({joined(pieces)})",
+    "coalesce": lambda pieces: f"coalesce({joined(pieces)})",
+    "nullif": "nullif({0}, {1})",
+}
+
+_TEXTS: dict[str, Template] = {
+    "lower": "lower({0})",
+    "upper": "upper({0})",
+    "length": "length({0})",
+    "reverse": "reverse({0})",
+    "concat": lambda pieces: f"concat({joined(pieces)})",
+    "trim": "btrim({0}, {1})",
+    "ltrim": "ltrim({0}, {1})",
+    "rtrim": "rtrim({0}, {1})",
+    "substr": lambda pieces: f"substr({joined(pieces)})",
+    "replace": "replace({0}, {1}, {2})",
+    "left": "left({0}, {1})",
+    "right": "right({0}, {1})",
+    "lpad": "lpad({0}, {1}, {2})",
+    "rpad": "rpad({0}, {1}, {2})",
+    "strpos": "strpos({0}, {1})",
+    "like": Infix("{0:p} LIKE {1:p}"),
+    "ilike": Infix("{0:p} ILIKE {1:p}"),
+    "matches": Infix("{0:p} ~ {1:p}"),
+    "imatches": Infix("{0:p} ~* {1:p}"),
+    "cast to small integer": "CAST({0} AS integer)",
+}
+
+# the name here, and the field's name there
+_FIELDS = {
+    "year": "year",
+    "quarter": "quarter",
+    "month": "month",
+    "week": "week",
+    "day": "day",
+    "weekday": "isodow",
+    "day_of_year": "doy",
+    "hour": "hour",
+    "minute": "minute",
+}
+
+_PARTS: dict[str, Template] = {
+    "now": "now()",
+    "today": "CAST(now() AT TIME ZONE 'UTC' AS date)",
+    **{name: f"CAST(EXTRACT({field} FROM {{0}}) AS integer)" for name, field in _FIELDS.items()},
+    **{f"{name} of datetime": f"CAST(EXTRACT({field} FROM {_UTC}) AS integer)" for name, field in _FIELDS.items()},
+    "second": "CAST(floor(EXTRACT(second FROM {0})) AS integer)",
+    "second of datetime": f"CAST(floor(EXTRACT(second FROM {_UTC})) AS integer)",
+    "epoch": "CAST(EXTRACT(epoch FROM {0}) AS double precision)",
+    **{
+        f"trunc {unit}": f"date_trunc('{unit}', {{0}}, 'UTC')"
+        for unit in ("year", "quarter", "month", "week", "day", "hour", "minute", "second")
+    },
+    **{
+        f"trunc {unit} of date": f"CAST(date_trunc('{unit}', CAST({{0}} AS timestamp)) AS date)"
+        for unit in ("year", "quarter", "month", "week", "day")
+    },
+    # what an interval can be added to without a time zone
+    "measured": "CAST({0} AS timestamp)",
+    "measured of datetime": Infix(_UTC),
+}
+
+FORMULAS: Mapping[str, Template] = {**_ARITHMETIC, **_NUMBERS, **_TEXTS, **_MOMENTS, **_PARTS, **_CASTS}
+
+FOLDS: Mapping[str, Fold] = {
+    # sum(bigint) is numeric and avg(integer) too: cast back to what Python expects
+    "sum of integer": Fold("sum({distinct}{0})", "{0}::bigint"),
+    "avg of integer": Fold("avg({distinct}{0})", "{0}::double precision"),
+    "avg of float": Fold("avg({distinct}{0})", "{0}::double precision"),
+    "stddev": Fold("stddev_samp(CAST({0} AS double precision))"),
+    "variance": Fold("var_samp(CAST({0} AS double precision))"),
+    # booleans, UUIDs and bytes can be compared, and yet have no min and max; "C" sorts byte by byte
+    "max of boolean": Fold("bool_or({0})"),
+    "min of boolean": Fold("bool_and({0})"),
+    **{f"{name} of uuid": Fold(f'{name}(CAST({{0}} AS text) COLLATE "C")', "{0}::uuid") for name in ("min", "max")},
+    **{
+        f"{name} of binary": Fold(f"{name}(encode({{0}}, 'hex') COLLATE \"C\")", "decode({0}, 'hex')")
+        for name in ("min", "max")
+    },
+    "array_agg": Fold("array_agg({distinct}{0}{order})", "coalesce({0}, '{{}}')"),
+    "string_agg": Fold("string_agg({distinct}{0}, {1}{order})"),
+}

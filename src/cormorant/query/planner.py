@@ -16,6 +16,7 @@ from cormorant.query.entities import (
     with_related,
 )
 from cormorant.query.grouping import alike, check_distinct, check_grouping, is_aggregate
+from cormorant.query.placement import check_places
 from cormorant.query.spec import Output, QuerySpec
 from cormorant.sql import types as t
 from cormorant.sql.columns import Column
@@ -55,6 +56,12 @@ def plan(spec: QuerySpec) -> QueryPlan:
     Raises:
         QueryError: The query cannot be said in SQL as it is.
     """
+    made = _plan(spec)
+    check_places(made.statement)
+    return made
+
+
+def _plan(spec: QuerySpec) -> QueryPlan:
     if spec.mode in ("update", "delete"):
         made = _plan_write(spec)
         _check_all(selects_in(made.statement.expressions))

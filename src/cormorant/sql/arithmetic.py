@@ -38,8 +38,8 @@ def compute(op: str, left: Any, right: Any) -> Expr[Any]:
     Raises:
         WrongType: There is no such operator for these types.
     """
-    one = left if is_expr(left) else _beside(right, left)
-    other = right if is_expr(right) else _beside(left, right)
+    one = left if is_expr(left) else _beside(op, right, left)
+    other = right if is_expr(right) else _beside(op, left, right)
     kinds = (kind_of(one.type), kind_of(other.type))
     if any(isinstance(side.type, t.Enumeration) for side in (one, other)):
         raise _nothing_for(op, one, other)
@@ -68,13 +68,15 @@ def _nothing_for(op: str, one: Expr[Any], other: Expr[Any], hint: str | None = N
 # ------------------------------------------------------------------ a plain value beside an expression
 
 
-def _beside(side: Expr[Any], value: Any) -> Bind:
+def _beside(op: str, side: Expr[Any], value: Any) -> Bind:
     """Gives a plain value as it stands beside an expression; moments take intervals, and numbers other numbers."""
     if value is None:
         raise WrongType(f"{side!r} meets None, and nothing can be computed with it")
     kind = kind_of(side.type)
     if kind in _MOMENTS and (type_ := _moment_type(kind, value)) is not None:
         return Bind(*typed_operand(side, type_, value))
+    if kind == "integer" and op == "*" and isinstance(value, timedelta):
+        return Bind(*typed_operand(side, t.INTERVAL, value))
     if type(side.type) is t.Integer:
         return Bind(*typed_operand(side, _number_type(value), value))
     return Bind(*typed_operand(side, side.type, value))
@@ -132,7 +134,12 @@ def converted_whole(expr: Expr[Any]) -> Expr[Any]:
     return Formula("cast to integer", (expr,), t.BIG_INTEGER)
 
 
-def _of_one(name: str, expr: Expr[Any]) -> Expr[Any]:
+def of_one(name: str, expr: Expr[Any]) -> Expr[Any]:
+    """Gives the negative or the absolute value of a number.
+
+    Raises:
+        WrongType: It is none.
+    """
     kind = kind_of(expr.type)
     allowed = {*NUMBERS, "interval"} if name == "negative" else NUMBERS
     if kind not in allowed or isinstance(expr.type, t.Enumeration):
@@ -168,4 +175,4 @@ def _days(op: str, side: Expr[Any], value: timedelta) -> Bind:
 
 
 OPERATORS.update({op: partial(compute, op) for op in ("+", "-", "*", "/", "//", "%", "**")})
-OPERATORS.update({name: partial(_of_one, name) for name in ("negative", "abs")})
+OPERATORS.update({name: partial(of_one, name) for name in ("negative", "abs")})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from cormorant.errors import QueryError
@@ -9,6 +10,9 @@ from cormorant.sql import types as t
 from cormorant.sql.columns import Column
 from cormorant.sql.expr import Binds, Expr, Key, gather
 from cormorant.sql.selectable import SelectLike
+
+# longer names are cut by PostgreSQL, which could make another function's name of them
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}(?:\.[A-Za-z_][A-Za-z0-9_]{0,62})?")
 
 
 class Function(Expr[Any]):
@@ -35,8 +39,9 @@ class Function(Expr[Any]):
         nullable: bool | None = None,
         distinct: bool = False,
     ) -> None:
-        if not name.replace(".", "_").isidentifier() or not name.isascii():
-            raise QueryError(f"{name!r} is no function name", hint="use letters, digits, _ and one dot for a schema")
+        if not isinstance(name, str) or _NAME.fullmatch(name) is None:  # pyright: ignore[reportUnnecessaryIsInstance]
+            shown = repr(name) if len(repr(name)) <= 100 else f"{repr(name)[:100]}..."
+            raise QueryError(f"{shown} is no function name", hint="use letters, digits, _ and one dot for a schema")
         self.name: str = name
         self.args: tuple[Expr[Any], ...] = args
         self.type = type_
@@ -53,6 +58,9 @@ class Function(Expr[Any]):
     @property
     def nullable(self) -> bool:
         return super().nullable if self._nullable is None else self._nullable
+
+    def __repr__(self) -> str:
+        return f"{self.name}({', '.join(map(repr, self.args))})"
 
 
 class Fragment(Expr[Any]):

@@ -83,9 +83,9 @@ def cast(expr: Expr[Any], type_: type[Any]) -> Expr[Any]:
     if target is None:
         raise WrongType(f"cast({type_!r}): no type of the database", hint="use str, int, float, Decimal, bool, date...")
     source, kind = kind_of(expr.type), kind_of(target)
-    if source == kind and source != "integer":
+    if type(expr.type) is type(target) and source != "integer":
         return expr
-    if source != "unknown" and kind not in CASTS.get(source, ()):
+    if source not in ("unknown", kind) and kind not in CASTS.get(source, ()):
         raise WrongType(
             f"{expr!r} is {expr.type.name} and cannot be cast to {type_.__name__}", hint="load it and convert it there"
         )
@@ -93,7 +93,7 @@ def cast(expr: Expr[Any], type_: type[Any]) -> Expr[Any]:
 
 
 def unlimited(type_: t.SqlType) -> t.SqlType:
-    """Gives a type without its column's limits: the sum of numeric(10, 2) has no limit, nor has a varchar(5) in upper case."""
+    """Gives a type without its column's limits: a sum of numeric(10, 2) may have more digits."""
     if isinstance(type_, t.Numeric):
         return t.NUMERIC
     return t.TEXT if isinstance(type_, t.Text) else type_

@@ -239,7 +239,7 @@ class Expr(Operand[T_co], Searched[T_co], Container[T_co]):
         return Order(self, descending=True)
 
     def label(self, name: str) -> Expr[T_co]:
-        """The same value under a name of your own, which `order_by` understands too when it is given the same object."""
+        """The same value under a name of your own; the label can be given to `order_by` too."""
         return Label(self, name)
 
     def optional(self) -> Expr[T_co | None]:
@@ -383,6 +383,8 @@ def compare(op: str, left: Expr[Any], right: Any) -> Expr[bool]:
         except WrongType:
             comparable(left, right)  # it raises, and names the expression
         return Comparison(op, left, Bind(right, type_), t.BOOLEAN)
+    if isinstance(type_, t.RowType):
+        return OPERATORS["row compare"](op, left, right)
     if op not in ("=", "<>"):
         check_ordered(left)
     return Comparison(op, left, comparable(left, right), t.BOOLEAN)

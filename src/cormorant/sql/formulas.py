@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 from cormorant.errors import CompileError
@@ -56,11 +57,12 @@ class Infix(str):
 class Piece:
     """An argument as SQL: `{0}` in a template gives it as it is, `{0:p}` in parentheses where it needs them."""
 
-    __slots__ = ("compound", "sql")
+    __slots__ = ("compound", "nullable", "sql")
 
-    def __init__(self, sql: str, *, compound: bool) -> None:
+    def __init__(self, sql: str, *, compound: bool, nullable: bool) -> None:
         self.sql: str = sql
         self.compound: bool = compound
+        self.nullable: bool = nullable
 
     def __str__(self) -> str:
         return self.sql
@@ -71,6 +73,25 @@ class Piece:
 
 Template: TypeAlias = str | Callable[[Sequence[Piece]], str]
 """How a dialect says a formula: a text with the arguments' places, or a function of them."""
+
+
+def joined(pieces: Sequence[Piece]) -> str:
+    """Gives arguments with commas between them."""
+    return ", ".join(map(str, pieces))
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """How a dialect says an aggregate.
+
+    Args:
+        call: A template with the arguments' places, `{args}`, `{distinct}` and `{order}`; or a function of the
+            compiler and the node.
+        finish: What is done with the result, after FILTER and OVER.
+    """
+
+    call: str | Callable[[Any, Any], str]
+    finish: str = "{0}"
 
 
 def find(table: Mapping[str, T], name: str, kind: str) -> T | None:

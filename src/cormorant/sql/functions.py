@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from cormorant.errors import QueryError, UnknownName, suggest
-from cormorant.sql import arithmetic as arithmetic
-from cormorant.sql import types as t
-from cormorant.sql.calls import Fragment, Function
-from cormorant.sql.expr import Expr, is_expr, operand
+from cormorant.errors import UnknownName, suggest
+from cormorant.sql.arguments import as_expr as as_expr
+from cormorant.sql.calls import Function
+from cormorant.sql.expr import Expr
+from cormorant.sql.folds import Aggregate, Aggregates
+from cormorant.sql.moments import Moments
+from cormorant.sql.own_operators import returned
+from cormorant.sql.texts import Texts
+from cormorant.sql.values import Values
+from cormorant.sql.windows import Windows
 
 T = TypeVar("T")
-N = TypeVar("N", int, float, Decimal)
 
 
-class Functions:
+class Functions(Aggregates, Values, Texts, Moments, Windows):
     """The functions both databases have, by name, and any other one through `call`.
 
-    Result types follow SQL: an aggregate over no rows is NULL, so `func.sum(x)` is typed as possibly None.
+    They mean the same on every database and give the same Python values.
     """
 
     if not TYPE_CHECKING:
@@ -33,90 +35,35 @@ class Functions:
                 hint=f"use func.call({name!r}, ..., returns=int) for others; {suggest(name, known)}",
             )
 
-    def count(self, what: object = None, *, distinct: bool = False) -> Expr[int]:
-        """The number of rows, or of rows where `what` is not NULL.
-
-        Args:
-            what: An expression; a relation counts its key; nothing counts rows.
-            distinct: Count different values only.
-        """
-        if what is None and distinct:
-            raise QueryError("count(distinct=True) of nothing", hint="func.count(Author.name, distinct=True)")
-        args = () if what is None else (as_expr(what),)
-        return Function("count", args, t.BIG_INTEGER, aggregate=True, nullable=False, distinct=distinct)
-
-    def sum(self, expr: Expr[N | None]) -> Expr[N | None]:
-        """The sum, NULL over no rows; of whole numbers a whole number."""
-        type_ = t.BIG_INTEGER if isinstance(expr.type, t.Integer) else _plain(expr.type)
-        return Function("sum", (expr,), type_, aggregate=True, nullable=True)
-
-    def avg(self, expr: Expr[float | None]) -> Expr[float | None]:
-        """The mean, NULL over no rows; of whole numbers a float, of Decimals a Decimal."""
-        type_ = t.NUMERIC if isinstance(expr.type, t.Numeric) else t.FLOAT
-        return Function("avg", (expr,), type_, aggregate=True, nullable=True)
-
-    def max(self, expr: Expr[T]) -> Expr[T | None]:
-        """The largest value, NULL over no rows."""
-        return Function("max", (expr,), _plain(expr.type), aggregate=True, nullable=True)
-
-    def min(self, expr: Expr[T]) -> Expr[T | None]:
-        """The smallest value, NULL over no rows."""
-        return Function("min", (expr,), _plain(expr.type), aggregate=True, nullable=True)
-
-    def lower(self, expr: Expr[T]) -> Expr[T]:
-        """The text in lower case."""
-        return Function("lower", (expr,), t.TEXT)
-
-    def upper(self, expr: Expr[T]) -> Expr[T]:
-        """The text in upper case."""
-        return Function("upper", (expr,), t.TEXT)
-
-    def length(self, expr: Expr[str | None]) -> Expr[int]:
-        """The number of characters."""
-        return Function("length", (expr,), t.INTEGER)
-
-    def coalesce(self, expr: Expr[T | None], default: T | Expr[T]) -> Expr[T]:
-        """The value, or `default` where it is NULL."""
-        other = operand(expr, default)
-        return Function("coalesce", (expr, other), _plain(expr.type), nullable=other.nullable)
-
-    def abs(self, expr: Expr[N]) -> Expr[N]:
-        """The absolute value."""
-        return Function("abs", (expr,), _plain(expr.type))
-
-    def now(self) -> Expr[datetime]:
-        """The present moment: on PostgreSQL the start of the transaction."""
-        return Function("now", (), t.DATETIME, nullable=False)
-
-    def call(self, name: str, *args: object, returns: type[T]) -> Expr[T]:
-        """Any other SQL function.
+    def call(
+        self,
+        name: str,
+        *args: object,
+        returns: type[T],
+        aggregate: bool = False,
+        distinct: bool = False,
+        filter: Expr[bool | None] | None = None,
+    ) -> Expr[T]:
+        """Any other SQL function of the database.
 
         Args:
             name: The function's name, with its schema if need be.
             args: Expressions or plain values.
             returns: The Python class of its value.
+            aggregate: It folds many rows into one value; `.over(...)` gives it a window.
+            distinct: As an aggregate: over distinct values.
+            filter: As an aggregate: over the rows that meet this condition.
+
+        Raises:
+            QueryError: That is no function's name.
 
         Example:
             >>> func.call("char_length", Author.name, returns=int)   # char_length("author"."name")
         """
-        type_ = t.type_of_class(returns) or t.UNKNOWN
-        return Function(name, tuple(map(as_expr, args)), type_, nullable=True)
-
-
-def as_expr(value: object) -> Expr[Any]:
-    """Gives a value, a relation path or an expression as an expression."""
-    if is_expr(value):
-        return value
-    key_column = getattr(value, "__key_column__", None)
-    if key_column is not None:
-        column: Expr[Any] = key_column()
-        return column
-    return operand(Fragment("?"), value)
-
-
-def _plain(type_: t.SqlType) -> t.SqlType:
-    # an aggregate of numeric(10, 2) is not limited to numeric(10, 2)
-    return t.NUMERIC if isinstance(type_, t.Numeric) else type_
+        parts, type_ = tuple(map(as_expr, args)), returned(returns)
+        if not aggregate and not distinct and filter is None:
+            return Function(name, parts, type_, nullable=True)
+        return Aggregate(name, parts, type_, distinct=distinct, where=filter, known=False)
 
 
 func: Functions = Functions()

@@ -156,10 +156,14 @@ class InSelect(Expr[bool]):
     type: t.SqlType = t.BOOLEAN
 
     def __init__(self, part: Expr[Any], select: SelectLike) -> None:
-        if len(select.columns) != 1:
-            wanted = f"in_() takes a query of one column, not of {len(select.columns)}"
-            raise WrongType(wanted, hint="name it: query.scalars(Model.id)")
-        check_comparable((part, select.columns[0]), part.type, select.columns[0].type)
+        parts = part.children if isinstance(part.type, t.RowType) else (part,)
+        if len(select.columns) != len(parts):
+            one = len(parts) == 1
+            wanted = "one column" if one else f"{len(parts)} columns"
+            hint = "name it: query.scalars(Model.id)" if one else "name them: query.values(Model.x, Model.y)"
+            raise WrongType(f"in_() takes a query of {wanted}, not of {len(select.columns)}", hint=hint)
+        for mine, other in zip(parts, select.columns, strict=True):
+            check_comparable((mine, other), mine.type, other.type)
         self.part: Expr[Any] = part
         self.select: SelectLike = select
         self.key: Key = ("in select", part.key, select.key)
@@ -180,6 +184,8 @@ class TextMatch(Expr[bool]):
         self.kind = kind
         self.part: Expr[Any] = part
         self.ignore_case: bool = ignore_case
+        # a value is sent as a pattern, so it is never the parameter that stands in another place
+        text = text.value if isinstance(text, Bind) else text
         self.text: Expr[Any] = text if is_expr(text) else Bind(searched_text(part, part.type, text), t.TEXT)
         self.key: Key = (kind, ignore_case, part.key, self.text.key)
         self.binds: Binds = part.binds + self.text.binds
@@ -226,7 +232,9 @@ def logical(op: Literal["AND", "OR"], left: Expr[Any], right: Expr[Any]) -> Logi
 def _among(part: Expr[Any], values: Any) -> Expr[bool]:
     if is_expr(values):
         raise WrongType(f"{values!r} is no collection of values", hint="use == to compare two expressions")
-    return InSelect(part, values.as_select()) if isinstance(values, Selectable) else In(part, values)
+    if isinstance(values, Selectable):
+        return InSelect(part, values.as_select())
+    return OPERATORS["row in"](part, values) if isinstance(part.type, t.RowType) else In(part, values)
 
 
 def _between(part: Expr[Any], low: Any, high: Any) -> Expr[bool]:

@@ -11,10 +11,13 @@ from cormorant.sql import calls as k
 from cormorant.sql import columns as c
 from cormorant.sql import expr as e
 from cormorant.sql import nodes as n
+from cormorant.sql import own_operators as o
 from cormorant.sql import sources as s
+from cormorant.sql import tuples as r
 from cormorant.sql import types as t
-from cormorant.sql.formulas import Template, is_infix
+from cormorant.sql.formulas import Fold, Template, is_infix
 from cormorant.sql.from_clause import Ctes, from_clause
+from cormorant.sql.full_text import SearchMatch
 from cormorant.sql.numbering import RowNumber
 from cormorant.sql.restrictions import Restrainer, Restrictions
 from cormorant.sql.scope import Scope
@@ -203,7 +206,8 @@ class QueryCompiler:
 
     def order(self, order: e.Order) -> str:
         """Gives an item of ORDER BY."""
-        return self.expr(order.expr) + (" DESC" if order.descending else "")
+        nulls = f" NULLS {order.nulls.upper()}" if order.nulls else ""
+        return self.expr(order.expr) + (" DESC" if order.descending else "") + nulls
 
     def limit_clause(self, select: Select) -> str:
         """Gives LIMIT and OFFSET."""
@@ -264,7 +268,10 @@ class QueryCompiler:
 
     def comparison(self, node: e.Comparison) -> str:
         """Gives `left op right`."""
-        return f"{self.bare(node.left)} {node.op} {self.bare(node.right)}"
+        # of two values nothing tells the server the type
+        bare = isinstance(node.right, e.Bind) and isinstance(node.left, e.Bind)
+        left = self.expr(node.left) if bare else self.bare(node.left)
+        return f"{left} {node.op} {self.bare(node.right)}"
 
     def arithmetic(self, node: n.Arithmetic) -> str:
         """Gives `left op right`."""
@@ -300,7 +307,9 @@ class QueryCompiler:
 
     def in_select(self, node: n.InSelect) -> str:
         """Gives IN with a query."""
-        return f"{self.operand(node.part)} IN ({self.statement_inside(node.select)})"
+        parts = node.part.parts if isinstance(node.part, r.Row) else ()
+        part = f"({', '.join(map(self.expr, parts))})" if parts else self.operand(node.part)
+        return f"{part} IN ({self.statement_inside(node.select)})"
 
     def text_match(self, node: n.TextMatch) -> str:
         """Gives a literal text search."""
@@ -342,7 +351,8 @@ class QueryCompiler:
         )
 
     formulas: ClassVar[Mapping[str, Template]] = MappingProxyType({})
-    """How the dialect says what has a name of ours."""
+    folds: ClassVar[Mapping[str, Fold]] = MappingProxyType({})
+    """How the dialect says functions and operators, and aggregates, that have a name of ours."""
 
     def row_number(self, node: RowNumber) -> str:
         """Gives a row's place in its group."""
@@ -372,4 +382,17 @@ class QueryCompiler:
     }
 
 
-_COMPOUND = (e.Binary, n.Logical, n.Not, n.IsNull, n.Between, n.In, n.InSelect, n.TextMatch)
+_COMPOUND = (
+    e.Binary,
+    n.Logical,
+    n.Not,
+    n.IsNull,
+    n.Between,
+    n.In,
+    n.InSelect,
+    n.TextMatch,
+    SearchMatch,
+    o.Distinctness,
+    o.Op,
+    r.RowIn,
+)

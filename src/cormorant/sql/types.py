@@ -411,6 +411,19 @@ class Custom(SqlType):
             raise WrongType(f"{_describe(value)} is not a {self.python.__name__}")
 
 
+@dataclass(frozen=True, slots=True)
+class RowType(SqlType):
+    """Several values as one, which can be compared and never kept."""
+
+    name = "tuple"
+    accepts: ClassVar[tuple[type[Any], ...]] = (tuple,)
+    items: tuple[SqlType, ...]
+
+    @property
+    def key(self) -> str:
+        return f"tuple:{','.join(item.key for item in self.items)}"
+
+
 UNKNOWN = Unknown()
 INTEGER = Integer()
 BIG_INTEGER = Integer("big")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import pytest
 
 from cormorant import AsyncSession, Database, Q, QuerySet, Session, SyncQuerySet, SyncRows, func
-from cormorant.errors import MultipleResultsError, NotFoundError, QueryError, WrongType
+from cormorant.errors import MultipleResultsError, NotFoundError, QueryError, SessionClosedError, WrongType
 from tests.support.newsroom import Story, Writer, sent
 
 
@@ -198,6 +199,99 @@ def test_a_generator_that_fails_harms_nothing(session: Session) -> None:
         session.get_many(Writer, keys())
     assert sent(session) == 0
     assert session.query(Writer).count() == 2
+
+
+# ---- streams
+
+
+@pytest.fixture
+def many(database: Database) -> Database:
+    with Session(database) as session:
+        session.add(*(Writer(name=f"w{n:02}", age=n) for n in range(25)))
+    return database
+
+
+@pytest.mark.parametrize("chunk", [1, 10, 25, 1000])
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_stream_gives_every_row_and_keeps_none(many: Database, chunk: int, inside: bool) -> None:
+    with Session(many) as session:
+        if inside:
+            session.begin()
+        names = [writer.name for writer in session.query(Writer).order_by(Writer.name).stream(chunk)]
+        assert names == [f"w{n:02}" for n in range(25)]
+        assert not list(session.identity_map)
+        assert session.query(Writer).count() == 25
+
+
+def test_a_stream_may_be_left_and_used_beside_others(many: Database) -> None:
+    with Session(many) as session:
+        for writer in session.query(Writer).order_by(Writer.name).stream(5):
+            # the session answers meanwhile
+            assert session.query(Writer).filter(name=writer.name).count() == 1
+            if writer.name == "w07":
+                break
+        one, other = session.query(Writer).stream(3), session.query(Writer).stream(4)
+        assert len([pair for pair in zip(one, other, strict=True) if pair[0] is pair[1]]) == 25
+        with session.transaction():
+            stream = session.query(Writer).stream(3)
+            next(stream)
+            stream.close()
+            session.create(Writer, name="new")
+    with Session(many) as session:
+        assert session.query(Writer).count() == 26
+
+
+def test_changes_made_along_a_stream_are_written(many: Database) -> None:
+    with Session(many) as session:
+        for writer in session.query(Writer).stream(4):
+            writer.age += 100
+    with Session(many) as session:
+        assert session.query(Writer).aggregate(func.min(Writer.age)) == 100
+
+
+def test_a_stream_makes_its_rows_in_the_callers_thread(many: Database) -> None:
+    threads: set[threading.Thread] = set()
+
+    def note(name: str) -> str:
+        threads.add(threading.current_thread())
+        return name.upper()
+
+    with Session(many) as session:
+        rows = session.query(Writer).order_by(Writer.name).values(Writer.name).into(note)
+        assert next(rows.stream(7)) == "W00"
+        assert len(list(rows.stream(7))) == 25
+    assert threads == {threading.current_thread()}
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_stream_that_is_forgotten_is_ended(many: Database, inside: bool) -> None:
+    with Session(many) as session:
+        if inside:
+            session.begin()
+        stream = session.query(Writer).stream(3)
+        next(stream)
+        del stream
+        gc.collect()
+        session.query(Writer).update(Writer.age.set(1))
+    with Session(many) as session:
+        assert session.query(Writer).aggregate(func.max(Writer.age)) == 1
+
+
+def test_a_stream_outlives_no_session(many: Database) -> None:
+    with Session(many) as session:
+        stream = session.query(Writer).stream(3)
+        next(stream)
+    with pytest.raises(SessionClosedError):
+        list(stream)
+
+
+@pytest.mark.parametrize("bad", [0, -1, None, "3", 1.5, True])
+def test_a_chunk_is_a_number_of_rows(many: Database, bad: Any) -> None:
+    with Session(many) as session, pytest.raises(WrongType):
+        session.query(Writer).stream(bad)
+
+
+# ---- and asynchronous ones
 
 
 async def test_sync_and_async_queries_share_their_plans(database: Database) -> None:

@@ -498,6 +498,8 @@ session = Session(database).__enter__()
 session.create(Writer, name="Ada")
 other = Session(database).__enter__()
 story = other.query(Writer).first()
+stream = session.query(Writer).stream(1)
+next(stream)
 """
 
 IN_A_DAEMON = f"""

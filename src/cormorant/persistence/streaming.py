@@ -31,6 +31,7 @@ async def chunks(state: SessionState, spec: QuerySpec, size: int) -> AsyncGenera
     try:
         async for rows in found:
             yield rows
+            state.check_usable()
             passing.release(rows)
             rows = []
     finally:

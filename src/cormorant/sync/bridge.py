@@ -73,7 +73,7 @@ class LoopSession(AsyncSession):
 
     async def _enter(self) -> None:
         await self.__aenter__()
-        self.state().wait = self._wait_if_possible
+        self.state().wait = self.wait_if_possible
         if self._portal is not None:
             self._portal.sessions.add(self)
 
@@ -127,8 +127,9 @@ class LoopSession(AsyncSession):
             if cell is not None:
                 cell.frame = None
 
-    def _wait_if_possible(self, function: Callable[..., Coroutine[Any, Any, Any]], *args: Any) -> bool:
-        if self._portal is None or self._portal.is_here:
+    def wait_if_possible(self, function: Callable[..., Coroutine[Any, Any, Any]], *args: Any) -> bool:
+        """Waits like `wait`, and tells whether it did: not on the loop itself, nor after its end."""
+        if self._portal is None or self._portal.is_here or self._portal.is_ending:
             return False
         self.wait(function, *args)
         return True

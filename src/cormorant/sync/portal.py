@@ -185,6 +185,7 @@ class Portal:
     async def _end(self) -> None:
         # nobody is left who could be told of an error
         await asyncio.wait([asyncio.create_task(self._close_all())], timeout=EXIT_TIMEOUT)
+        await asyncio.get_running_loop().shutdown_asyncgens()
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()

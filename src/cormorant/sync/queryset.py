@@ -102,7 +102,7 @@ class SyncTerminals(Builder[R]):
                 for row in rows:
                     yield row if self._spec.into is None else self._spec.into(row)
         finally:
-            self._wait(close)
+            cast(LoopSession, self._executor).wait_if_possible(close)
 
     def count(self) -> int:
         """Gives the number of rows."""

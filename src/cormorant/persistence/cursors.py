@@ -42,23 +42,31 @@ class StreamCursor:
         """
         await settled(self._transactions)
         self._check_open()
-        return await self._transactions.use(partial(self._read, count), self._check_open)
+        return await self._transactions.use(partial(self._read, count), self._enter)
 
     def _check_open(self) -> None:
-        if self._cursor is not None and self not in self._transactions.cursors:
+        if self.level is not None and self not in self._transactions.cursors:
             raise TransactionError(
                 "the transaction in which the stream is read has ended",
                 hint="end it after the loop; outside of transactions a stream in the order of its key needs none",
             )
 
+    def _enter(self) -> None:
+        """Notes, when it is its turn, which block it is read in."""
+        self._check_open()
+        transactions = self._transactions
+        if self.level is None:
+            if not transactions.levels:
+                transactions.begin(transactions.options).implicit = True
+                self._began = not transactions.keeps_snapshots
+            self.level = transactions.levels[-1]
+            transactions.cursors.append(self)
+        self._uses += 1
+
     async def _read(self, count: int, connection: Connection) -> Sequence[Row]:
         transactions = self._transactions
         if self._cursor is None:
             self._cursor = connection.cursor(self._sql, self._args)
-            self.level = transactions.levels[-1]
-            self._began = self.level.implicit and self.level.uses == 1 and not transactions.keeps_snapshots
-            transactions.cursors.append(self)
-        self._uses += 1
         start = perf_counter()
         rows = await self._cursor.fetch(count)
         transactions.database.record(transactions.tracker, self._sql, len(rows), perf_counter() - start)
@@ -91,6 +99,11 @@ class StreamCursor:
                     await transactions.execute("ROLLBACK" if failed else "COMMIT")
                 finally:
                     transactions.end()
+
+    @property
+    def has_left_open(self) -> bool:
+        """Whether the transaction that was begun for it goes on."""
+        return self._began and self.level in self._transactions.levels
 
     @property
     def _is_alone(self) -> bool:

@@ -73,3 +73,6 @@ async def _at_once(state: SessionState, spec: QuerySpec, size: int) -> AsyncGene
                 yield await prefetch.complete(state, spec, found)
     finally:
         await cursor.close()
+        if state.autocommit and cursor.has_left_open:
+            # what was written meanwhile had joined it
+            await (state.blocks.commit() if state.transactions.levels[0].cause is None else state.blocks.rollback())

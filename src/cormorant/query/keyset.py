@@ -9,6 +9,7 @@ from cormorant.errors import WrongCursor, WrongType
 from cormorant.sql import types as t
 from cormorant.sql.expr import Comparison, Expr, Order, comparable
 from cormorant.sql.nodes import In, IsNull, Logical
+from cormorant.sql.tuples import Row, RowComparison
 
 Op: TypeAlias = Literal["<", ">"]
 
@@ -72,11 +73,21 @@ def behind(steps: Sequence[Step], *, inclusive: bool = False) -> Expr[Any]:
         steps: The order, the most significant expression first.
         inclusive: That row itself is meant too.
     """
-    found = _expanded(steps)
+    whole = _row_comparison(steps)
+    found = _expanded(steps) if whole is None else whole
     if inclusive:
         same = tuple(step.equal() for step in steps)
         found = Logical("OR", (found, Logical("AND", same) if len(same) > 1 else same[0]))
     return found
+
+
+def _row_comparison(steps: Sequence[Step]) -> Expr[Any] | None:
+    """Gives the comparison of all values at once, where one direction holds for all and none is NULL."""
+    values = [step.bind for step in steps if step.bind is not None and not step.nullable]
+    if len(values) < 2 or len(values) < len(steps) or len({step.op for step in steps}) > 1:
+        return None
+    left = Row(tuple(step.expr for step in steps))
+    return RowComparison(steps[0].op, left, Row(tuple(values)))
 
 
 def _expanded(steps: Sequence[Step]) -> Expr[Any]:

@@ -22,6 +22,7 @@ from cormorant.sql.expr import Bind, Expr, Label, Order, gather, is_expr, walk
 from cormorant.sql.joins import implied_joins, shown_by
 from cormorant.sql.selects import Compound, Select
 from cormorant.sql.sources import CteReference, CteSource, JoinSource, Source, SubquerySource, TableSource, root_of
+from cormorant.sql.windows import Over
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,11 @@ def paging_of(spec: QuerySpec) -> Paging:
             orders.append(Order(expr, descending=descending))
     for order in orders:
         _check_comparable(order.expr, spec.info)
+        if _has_window(order.expr):
+            raise QueryError(
+                f"{order.expr!r} looks at other rows, and a page leaves rows out",
+                hint="read it as a column: .join(query.subquery(), ...)",
+            )
     shown = shown_by(source_of(spec))
     folded = any(is_aggregate(order.expr, shown) for order in orders)
     return Paging(spec, tuple(orders), folded)
@@ -96,13 +102,20 @@ def paging_of(spec: QuerySpec) -> Paging:
 def goes_on_by_key(spec: QuerySpec) -> bool:
     """Whether a long result is best read page by page: not where each page would make all rows anew."""
     columns, _ = selected(spec)
-    folded = any(is_aggregate(column, shown_by(source_of(spec))) for column in columns)
+    shown = shown_by(source_of(spec))
+    folded = any(
+        is_aggregate(expr, shown) or _has_window(expr) for expr in (*columns, *(o.expr for o in spec.order_by))
+    )
     whole = spec.group_by or spec.distinct or spec.distinct_on or folded or _compound(spec) is not None
     return not (whole or any(isinstance(join.source, (SubquerySource, CteReference)) for join in spec.joins))
 
 
 def _bare(expr: Expr[Any]) -> Expr[Any]:
     return expr.expr if isinstance(expr, Label) else expr
+
+
+def _has_window(expr: Expr[Any]) -> bool:
+    return any(isinstance(node, Over) for node in walk(expr))
 
 
 def _turned(order: Order) -> Order:

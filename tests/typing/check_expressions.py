@@ -134,7 +134,7 @@ def functions() -> None:
     assert_type(func.min(Customer.mail), Expr[str | None])
     assert_type(func.lower(Customer.name), Expr[str])
     assert_type(func.upper(Customer.mail), Expr[str | None])
-    assert_type(func.length(Customer.mail), Expr[int])
+    assert_type(func.length(Customer.mail), Expr[int | None])
     assert_type(func.coalesce(Customer.mail, Customer.name), Expr[str])
     assert_type(func.coalesce(func.sum(Line.amount), 0), Expr[int])
     assert_type(func.abs(Product.price), Expr[Decimal])
@@ -144,7 +144,7 @@ def functions() -> None:
 
 def functions_refused() -> None:
     func.sum(Customer.name)  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
-    func.length(Customer.id)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    func.length(Customer.id)  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportArgumentType]
     func.call("f", Customer.name)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 

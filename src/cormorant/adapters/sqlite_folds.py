@@ -157,14 +157,13 @@ class JoinedText(ListOf):
 
 def _sort_key(place: int, word: str) -> Callable[[tuple[Any, ...]], Any]:
     """Gives the key for a word of three letters: (a)scending or (d)escending, NULL (f)irst or (l)ast, and what."""
-    direction, nulls, kind = word
-    last = (nulls == "l") is (direction == "a")
+    last = (word[1] == "l") is (word[0] == "a")
 
     def key(row: tuple[Any, ...]) -> Any:
         value = row[place]
         if value is None:
             return (last, 0)
-        return (not last, decode_decimal(value) if kind == "n" else value)
+        return (not last, decode_decimal(value) if word[2] == "n" else value)
 
     return key
 

@@ -46,6 +46,10 @@ def _parse_time(text: str) -> str:
     return time.replace(tzinfo=None).isoformat(timespec="microseconds")
 
 
+def _parse_uuid(text: str) -> str:
+    return str(uuid.UUID(text.strip()))
+
+
 FUNCTIONS: tuple[Registered, ...] = (
     ("cormorant_moment_add", 2, strict(_moment_add)),
     ("cormorant_moment_diff", 2, strict(_moment_diff)),
@@ -54,5 +58,5 @@ FUNCTIONS: tuple[Registered, ...] = (
     ("cormorant_parse_moment", 1, strict(_parse_moment)),
     ("cormorant_parse_date", 1, strict(_parse_date)),
     ("cormorant_parse_time", 1, strict(_parse_time)),
-    ("cormorant_parse_uuid", 1, strict(lambda text: str(uuid.UUID(text.strip())))),
+    ("cormorant_parse_uuid", 1, strict(_parse_uuid)),
 )

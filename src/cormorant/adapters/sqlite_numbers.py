@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 import re
 from collections.abc import Callable
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, ROUND_DOWN, ROUND_HALF_UP, Context, Decimal
@@ -64,7 +63,10 @@ def strict(compute: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _of_decimals(compute: Callable[[Decimal, Decimal], Decimal]) -> Callable[[Any, Any], str | None]:
-    return strict(lambda left, right: canonical_decimal(compute(decode_decimal(left), decode_decimal(right))))
+    def function(left: Any, right: Any) -> str:
+        return canonical_decimal(compute(decode_decimal(left), decode_decimal(right)))
+
+    return strict(function)
 
 
 def _finite(compute: Callable[[float, float], float]) -> Callable[[Any, Any], Any]:
@@ -79,6 +81,18 @@ def _finite(compute: Callable[[float, float], float]) -> Callable[[Any, Any], An
     return strict(function)
 
 
+def _quotient(left: float, right: float) -> float:
+    return left / right
+
+
+def _floor_divide(left: int, right: int) -> int:
+    return left // right
+
+
+def _modulo(left: int, right: int) -> int:
+    return left % right
+
+
 def _round_decimal(value: Any, places: int) -> str:
     return canonical_decimal(_rounded(decode_decimal(value), places))
 
@@ -90,6 +104,10 @@ def _rounded(value: Decimal, places: int) -> Decimal:
 def _round_float(value: float, places: int) -> float:
     # PostgreSQL rounds the 15 digits that a float is sure of
     return float(_rounded(Decimal(format(value, ".15g")), places)) if math.isfinite(value) else value
+
+
+def _round_whole(value: int, places: int) -> int:
+    return int(_rounded(Decimal(value), places))
 
 
 def _floor(value: Any) -> int:
@@ -181,13 +199,13 @@ FUNCTIONS: tuple[Registered, ...] = (
     ("cormorant_decimal_floor_div", 2, _of_decimals(EXACT.divide_int)),
     ("cormorant_decimal_mod", 2, _of_decimals(EXACT.remainder)),
     ("cormorant_decimal_round", 2, strict(_round_decimal)),
-    ("cormorant_divide", 2, _finite(operator.truediv)),
-    ("cormorant_floor_divide", 2, strict(operator.floordiv)),
-    ("cormorant_modulo", 2, strict(operator.mod)),
+    ("cormorant_divide", 2, _finite(_quotient)),
+    ("cormorant_floor_divide", 2, strict(_floor_divide)),
+    ("cormorant_modulo", 2, strict(_modulo)),
     ("cormorant_power", 2, _finite(math.pow)),
     ("cormorant_sqrt", 1, strict(math.sqrt)),
     ("cormorant_round", 2, strict(_round_float)),
-    ("cormorant_round_whole", 2, strict(lambda value, places: int(_rounded(Decimal(value), places)))),
+    ("cormorant_round_whole", 2, strict(_round_whole)),
     ("cormorant_floor", 1, strict(_floor)),
     ("cormorant_ceil", 1, strict(_ceil)),
     ("cormorant_sign", 1, strict(_sign)),

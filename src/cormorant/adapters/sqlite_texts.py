@@ -13,7 +13,14 @@ _WILDCARDS = {"%": ".*", "_": "."}
 
 
 def _of_text(compute: Callable[[str], Any]) -> Callable[[Any], Any]:
-    return strict(lambda value: compute(str(value)))
+    def function(value: Any) -> Any:
+        return compute(str(value))
+
+    return strict(function)
+
+
+def _reverse(text: str) -> str:
+    return text[::-1]
 
 
 def _regexp(pattern: Any, value: Any) -> bool:
@@ -94,7 +101,7 @@ def _rpad(value: Any, length: int, fill: str) -> str:
 FUNCTIONS: tuple[Registered, ...] = (
     ("cormorant_lower", 1, _of_text(str.lower)),
     ("cormorant_upper", 1, _of_text(str.upper)),
-    ("cormorant_reverse", 1, _of_text(lambda text: text[::-1])),
+    ("cormorant_reverse", 1, _of_text(_reverse)),
     ("cormorant_like", 2, strict(_like)),
     ("cormorant_ilike", 2, strict(_ilike)),
     ("cormorant_matches", 2, strict(_matches)),

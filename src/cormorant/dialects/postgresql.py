@@ -11,32 +11,33 @@ from typing import Any, ClassVar
 
 from cormorant._internal.narrowing import is_list
 from cormorant.dialects import postgresql_content as content
-from cormorant.dialects import postgresql_formulas
+from cormorant.dialects import postgresql_formulas, search
+from cormorant.dialects import postgresql_nodes as nodes
 from cormorant.dialects.base import Codec, Dialect, IsolationLevel, Members
-from cormorant.sql import calls as k
 from cormorant.sql import expr as e
 from cormorant.sql import nodes as n
 from cormorant.sql import types as t
 from cormorant.sql.compiler import Compiler
 from cormorant.sql.ddl import ColumnDef, Table
+from cormorant.sql.full_text import SearchType
 from cormorant.sql.json_values import PathType
 from cormorant.sql.statements import Delete, Insert, InsertMode, TypedColumn, Update
 
 _WILDCARD = re.compile(r"([\\%_])")
-
-_CASTS_OF_AGGREGATES: dict[str, dict[type[t.SqlType], str]] = {
-    # sum(bigint) is numeric and avg(integer) too: cast back to what Python expects
-    "sum": {t.Integer: "bigint"},
-    "avg": {t.Float: "double precision"},
-}
 
 
 class PostgreSQLCompiler(Compiler):
     """PostgreSQL's differences: numbered dollars, casts for bare values, arrays for lists and batches."""
 
     formulas = postgresql_formulas.FORMULAS
+    folds = postgresql_formulas.FOLDS
 
-    visitors: ClassVar[dict[type[e.Expr[Any]], Callable[[Any, Any], str]]] = {**Compiler.visitors, **content.VISITORS}
+    visitors: ClassVar[dict[type[e.Expr[Any]], Callable[[Any, Any], str]]] = {
+        **Compiler.visitors,
+        **content.VISITORS,
+        **search.POSTGRESQL,
+        **nodes.VISITORS,
+    }
 
     def bind(self, bind: e.Bind) -> str:
         if self.inline or isinstance(bind.type, t.Unknown):
@@ -68,11 +69,6 @@ class PostgreSQLCompiler(Compiler):
             "endswith": f"right({part}, length({text})) = {text}",
             "exact": f"{part} = {text}",
         }[node.kind]
-
-    def function(self, node: k.Function) -> str:
-        sql = self.call(node.name, node)
-        cast = _CASTS_OF_AGGREGATES.get(node.name, {}).get(type(node.type))
-        return sql if cast is None else f"{sql}::{cast}"
 
     # ---- batches: one array for each column, so that the text does not depend on the number of rows
 
@@ -151,6 +147,7 @@ class PostgreSQLDialect(Dialect):
     supports_array_binds = True
     supports_drop_cascade = True
     compiler: ClassVar[type[Compiler]] = PostgreSQLCompiler
+    search_indexes = search.PostgreSQLSearch()
 
     def placeholder(self, index: int) -> str:
         return f"${index + 1}"
@@ -193,6 +190,8 @@ class PostgreSQLDialect(Dialect):
             return type_.dump
         if isinstance(type_, PathType):
             return content.jsonpath_encoder(type_.reading)
+        if isinstance(type_, SearchType):
+            return search.websearch
         if isinstance(type_, t.Enumeration):
             return _value_of if type_.integers else _text_of
         if isinstance(type_, t.Array):
@@ -269,6 +268,7 @@ _TYPE_NAMES: dict[type[t.SqlType], str] = {
     t.Uuid: "uuid",
     t.Json: "jsonb",
     PathType: "jsonpath",
+    SearchType: "text",
     t.Unknown: "text",
 }
 

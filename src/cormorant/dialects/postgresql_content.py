@@ -71,12 +71,13 @@ def json_path(compiler: QueryCompiler, node: d.JsonPath) -> str:
 
 
 def json_put(compiler: QueryCompiler, node: d.JsonPut) -> str:
-    """Gives a changed document; named once, so that changes of changes do not grow without bounds."""
+    """Gives a changed document."""
+    # OFFSET keeps the planner from writing the document out three times, and changes of changes 3^n times
     holder = f"jsonb_path_exists(v.d, {compiler.bind(node.holder.parts)}, '{{}}', true)"
     keys = compiler.bind(node.parts)
     changed = f"v.d #- {keys}" if node.value is None else f"jsonb_set(v.d, {keys}, {compiler.expr(node.value)})"
-    values = f"(VALUES ({compiler.expr(node.root)})) AS v(d)"
-    return f"(SELECT CASE WHEN {holder} THEN {changed} ELSE v.d END FROM {values})"
+    once = f"(SELECT {compiler.expr(node.root)} AS d OFFSET 0) AS v"
+    return f"(SELECT CASE WHEN {holder} THEN {changed} ELSE v.d END FROM {once})"
 
 
 def to_json(compiler: QueryCompiler, node: d.ToJson) -> str:
@@ -88,7 +89,7 @@ def to_json(compiler: QueryCompiler, node: d.ToJson) -> str:
 
 def infix(compiler: QueryCompiler, node: Any) -> str:
     """Gives `left op right`."""
-    return f"{compiler.operand(node.left)} {node.op} {compiler.bare(node.right)}"
+    return f"{compiler.operand(node.left)} {node.sign} {compiler.bare(node.right)}"
 
 
 def concat(compiler: QueryCompiler, node: a.ArrayConcat) -> str:

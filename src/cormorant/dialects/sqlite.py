@@ -9,46 +9,48 @@ import uuid
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from cormorant.dialects import search, sqlite_formulas
 from cormorant.dialects import sqlite_content as content
-from cormorant.dialects import sqlite_formulas
+from cormorant.dialects import sqlite_nodes as nodes
 from cormorant.dialects.base import Codec, Dialect, IsolationLevel, Members
-from cormorant.errors import CompileError
-from cormorant.sql import calls as k
+from cormorant.errors import CompileError, DataError
 from cormorant.sql import expr as e
 from cormorant.sql import nodes as n
 from cormorant.sql import types as t
 from cormorant.sql.columns import Assignment
 from cormorant.sql.compiler import Compiler
 from cormorant.sql.ddl import ColumnDef, Table
+from cormorant.sql.full_text import SearchType
 from cormorant.sql.json_values import PathType
 from cormorant.sql.selects import Select
 from cormorant.sql.statements import InsertMode
 
-NOW = "strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000+00:00'"
 DECIMAL_COLLATION = "cormorant_decimal"
 
 _ORDERED = frozenset({"<", "<=", ">", ">="})
 _DECIMAL_OPERATORS = {"+": "cormorant_decimal_add", "-": "cormorant_decimal_sub", "*": "cormorant_decimal_mul"}
-_DECIMAL_AGGREGATES = {"sum": "cormorant_decimal_sum", "avg": "cormorant_decimal_avg"}
-# built in, lower() and upper() only know ASCII; these are registered when a connection opens
-_FUNCTIONS = {"lower": "cormorant_lower", "upper": "cormorant_upper"}
 
 
 class SQLiteCompiler(Compiler):
     """SQLite's differences: decimals are texts with a collation of their own, lists are JSON arrays."""
 
     formulas = sqlite_formulas.FORMULAS
-
-    visitors: ClassVar[dict[type[e.Expr[Any]], Callable[[Any, Any], str]]] = {**Compiler.visitors, **content.VISITORS}
+    folds = sqlite_formulas.FOLDS
+    visitors: ClassVar[dict[type[e.Expr[Any]], Callable[[Any, Any], str]]] = {
+        **Compiler.visitors,
+        **content.VISITORS,
+        **search.SQLITE,
+        **nodes.VISITORS,
+    }
 
     def order(self, order: e.Order) -> str:
         sql = self.expr(order.expr)
         if is_decimal(order.expr.type):
             sql += f" COLLATE {DECIMAL_COLLATION}"
         # PostgreSQL sorts NULL as larger than everything, SQLite as smaller: one order on both
-        last = " NULLS LAST" if self.nullable(order.expr) else ""
-        first = " NULLS FIRST" if self.nullable(order.expr) else ""
-        return f"{sql} DESC{first}" if order.descending else f"{sql}{last}"
+        nulls = order.nulls or ("first" if order.descending else "last")
+        sql += " DESC" if order.descending else ""
+        return f"{sql} NULLS {nulls.upper()}" if self.nullable(order.expr) else sql
 
     def need_lateral(self) -> None:
         raise CompileError(
@@ -74,8 +76,8 @@ class SQLiteCompiler(Compiler):
             return of_documents
         if not (is_decimal(node.left.type) or is_decimal(node.right.type)):
             return super().comparison(node)
-        collate = f" COLLATE {DECIMAL_COLLATION}" if node.op in _ORDERED else ""
-        return f"{self._decimal(node.left)}{collate} {node.op} {self._decimal(node.right)}"
+        collate = f" COLLATE {DECIMAL_COLLATION}" if node.sign in _ORDERED else ""
+        return f"{self._decimal(node.left)}{collate} {node.sign} {self._decimal(node.right)}"
 
     def between(self, node: n.Between) -> str:
         if not any(is_decimal(expr.type) for expr in node.children):
@@ -85,15 +87,12 @@ class SQLiteCompiler(Compiler):
 
     def arithmetic(self, node: n.Arithmetic) -> str:
         if is_decimal(node.type):
-            function = _DECIMAL_OPERATORS[node.op]
+            function = _DECIMAL_OPERATORS[node.sign]
             return f"{function}({self._decimal(node.left)}, {self._decimal(node.right)})"
         return super().arithmetic(node)
 
     def _decimal(self, expr: e.Expr[Any]) -> str:
-        """Gives an operand as canonical decimal text; whole numbers are turned into it."""
-        if isinstance(expr, e.Bind) or is_decimal(expr.type):
-            return self.operand(expr)
-        return f"CAST({self.expr(expr)} AS TEXT)"
+        return nodes.decimal(self, expr)
 
     def in_(self, node: n.In) -> str:
         part, values = self.operand(node.part), node.values
@@ -123,18 +122,6 @@ class SQLiteCompiler(Compiler):
         value = self._decimal(item.value)
         return value if type_.scale is None else f"cormorant_decimal_round({value}, {type_.scale})"
 
-    def function(self, node: k.Function) -> str:
-        if node.name == "now":
-            return NOW
-        if node.args and is_decimal(node.args[0].type):
-            if node.name in _DECIMAL_AGGREGATES:
-                return self.call(_DECIMAL_AGGREGATES[node.name], node)
-            if node.name == "abs":
-                return f"ltrim({self.expr(node.args[0])}, '-')"
-            if node.name in ("min", "max"):
-                return f"{node.name}({self.expr(node.args[0])} COLLATE {DECIMAL_COLLATION})"
-        return self.call(_FUNCTIONS.get(node.name, node.name), node)
-
 
 def is_decimal(type_: t.SqlType) -> bool:
     """Whether values are kept as decimal text, perhaps under a type of the user's own."""
@@ -147,6 +134,7 @@ class SQLiteDialect(Dialect):
     name = "sqlite"
     max_identifier_bytes = 1000
     compiler: ClassVar[type[Compiler]] = SQLiteCompiler
+    search_indexes = search.SQLiteSearch()
     supports_add_constraint = False
     # tables that point to each other could not be dropped one after another, and a transaction ignores the pragma
     around_drops: ClassVar[tuple[tuple[str, ...], tuple[str, ...]]] = (
@@ -212,6 +200,8 @@ class SQLiteDialect(Dialect):
             return Members(type_.python, _value_of if type_.integers else _text_of).__getitem__
         if isinstance(type_, t.Numeric):
             return _decimal_decoder(type_.scale)
+        if isinstance(type_, t.Integer) and type_.computed:
+            return decode_whole
         return _DECODERS.get(type(type_))
 
     def returned_decoder(self, type_: t.SqlType) -> Codec | None:
@@ -318,6 +308,13 @@ def _decimal_decoder(scale: int | None) -> Callable[[Any], decimal.Decimal]:
     return lambda value: decode_decimal(value).quantize(step, context=context)
 
 
+def decode_whole(value: int | float) -> int:
+    """Gives a computed whole number; SQLite goes on with a float where 64 bits are too few."""
+    if isinstance(value, float):
+        raise DataError("a whole number does not fit 64 bits", hint="compute it with Decimals: .cast(Decimal)")
+    return value
+
+
 def decode_decimal(value: Any) -> decimal.Decimal:
     """Gives the number of a text, or of a number another program wrote."""
     return decimal.Decimal(value if isinstance(value, (str, int)) else repr(value))
@@ -368,6 +365,7 @@ _ENCODERS: dict[type[t.SqlType], Codec] = {
     t.Interval: encode_interval,
     t.Uuid: str,
     PathType: json.dumps,
+    SearchType: search.match_text,
 }
 
 _DECODERS: dict[type[t.SqlType], Codec] = {

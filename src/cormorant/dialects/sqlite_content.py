@@ -42,19 +42,19 @@ def to_json(compiler: QueryCompiler, node: d.ToJson) -> str:
 
 def has_keys(compiler: QueryCompiler, node: d.HasKeys) -> str:
     """Gives whether a document has keys."""
-    return f"{_HAS[node.op]}({compiler.expr(node.left)}, {compiler.expr(node.right)})"
+    return f"{_HAS[node.sign]}({compiler.expr(node.left)}, {compiler.expr(node.right)})"
 
 
 def json_contains(compiler: QueryCompiler, node: d.JsonContains) -> str:
     """Gives whether one document contains another."""
-    whole, part = (node.left, node.right) if node.op == "@>" else (node.right, node.left)
+    whole, part = (node.left, node.right) if node.sign == "@>" else (node.right, node.left)
     return f"cormorant_json_contains({compiler.expr(whole)}, {compiler.expr(part)})"
 
 
 def array_match(compiler: QueryCompiler, node: a.ArrayMatch) -> str:
     """Gives how two lists compare."""
-    left, right = (node.right, node.left) if node.op == "<@" else (node.left, node.right)
-    name = "overlaps" if node.op == "&&" else "contains"
+    left, right = (node.right, node.left) if node.sign == "<@" else (node.left, node.right)
+    name = "overlaps" if node.sign == "&&" else "contains"
     return f"cormorant_array_{name}({compiler.expr(left)}, {compiler.expr(right)})"
 
 
@@ -79,7 +79,7 @@ def comparison(compiler: QueryCompiler, node: Comparison) -> str | None:
     if not any(isinstance(side, d.JsonPath) and isinstance(side.type, t.Json) for side in node.children):
         return None
     left, right = (_canonical(compiler, side) for side in node.children)
-    return f"{left} {node.op} {right}"
+    return f"{left} {node.sign} {right}"
 
 
 def _canonical(compiler: QueryCompiler, side: Expr[Any]) -> str:

@@ -45,8 +45,8 @@ _OPERATORS = frozenset({*_SYMBOLS, *_WORDS})
 
 def operator(compiler: QueryCompiler, node: Op) -> str:
     """Gives an operator of the database."""
-    if node.op not in _OPERATORS:
-        raise CompileError(f"SQLite has no operator {node.op}", hint=f"it has {' '.join(sorted(_OPERATORS))}")
+    if node.sign not in _OPERATORS:
+        raise CompileError(f"SQLite has no operator {node.sign}", hint=f"it has {' '.join(sorted(_OPERATORS))}")
     return own_operator(compiler, node)
 
 
@@ -78,7 +78,7 @@ def row_comparison(compiler: QueryCompiler, node: RowComparison) -> str:
         else:
             lefts.append(compiler.expr(left))
             rights.append(compiler.expr(right))
-    return f"({', '.join(lefts)}) {node.op} ({', '.join(rights)})"
+    return f"({', '.join(lefts)}) {node.sign} ({', '.join(rights)})"
 
 
 def row_in(compiler: QueryCompiler, node: RowIn) -> str:

@@ -17,7 +17,6 @@ from cormorant.sql.operators import kind_of
 TEXTS = frozenset({"text", "enum"})
 DATES = frozenset({"date", "datetime"})
 TIMES = frozenset({"time", "datetime"})
-NUMBERS = NUMBERS
 
 _WORDS = {
     TEXTS: "a text",

@@ -7,12 +7,9 @@ query finds its plan without walking the tree.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import date, time, timedelta
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
-from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias, overload
-from uuid import UUID
 
 from typing_extensions import TypeIs, TypeVar
 
@@ -20,6 +17,7 @@ from cormorant._internal.narrowing import narrower
 from cormorant.errors import ExpressionUsedAsBool, WrongType
 from cormorant.sql import types as t
 from cormorant.sql.container import Container
+from cormorant.sql.derived import Derived
 from cormorant.sql.operand import OPERATORS as OPERATORS
 from cormorant.sql.operand import Operand
 from cormorant.sql.operators import PLAIN, check_comparable, typed_operand
@@ -32,11 +30,9 @@ T_co = TypeVar("T_co", covariant=True)
 Key: TypeAlias = "str | tuple[Any, ...]"
 Binds: TypeAlias = "tuple[Bind, ...]"
 Nulls: TypeAlias = Literal["first", "last"]
-Scalar: TypeAlias = "str | int | float | Decimal | bool | bytes | date | time | timedelta | UUID | Enum"
-Offset: TypeAlias = "int | float | timedelta | None"
 
 
-class Expr(Operand[T_co], Searched[T_co], Container[T_co]):
+class Expr(Operand[T_co], Searched[T_co], Container[T_co], Derived[T_co]):
     """Anything that can stand in SELECT, WHERE or ORDER BY and gives a value of the Python type `T_co`.
 
     Example:
@@ -164,70 +160,6 @@ class Expr(Operand[T_co], Searched[T_co], Container[T_co]):
     def __invert__(self: Expr[bool | None]) -> Expr[bool]:
         return OPERATORS["NOT"](self)
 
-    # ---- other types, other operators, windows
-
-    @overload
-    def cast(self: Expr[Scalar], type_: type[T]) -> Expr[T]: ...
-    @overload
-    def cast(self: Expr[Scalar | None], type_: type[T]) -> Expr[T | None]: ...
-    def cast(self: Expr[Any], type_: type[T]) -> Expr[T | None]:
-        """The value as one of another class: str, int, float, Decimal, bool, date, time, datetime or UUID.
-
-        Numbers are cut towards zero by `int`, as in Python; texts must hold a value of the class.
-
-        Raises:
-            WrongType: There is no way from the one to the other.
-            DataError: When the query runs: a text holds no such value, or a number does not fit.
-
-        Example:
-            >>> Article.title.cast(int)                    # CAST("articles"."title" AS bigint)
-        """
-        return OPERATORS["cast"](self, type_)
-
-    def op(self, operator: str, other: Any, *, returns: type[T]) -> Expr[T]:
-        """Any other operator of the database.
-
-        Args:
-            operator: Its characters, or a word like IS, SIMILAR TO, MATCH or AT TIME ZONE.
-            other: A value or an expression.
-            returns: The class of what it gives.
-
-        Raises:
-            QueryError: That is no operator.
-
-        Example:
-            >>> Article.title.op("@@", "note", returns=bool)   # "articles"."title" @@ $1::text
-        """
-        return OPERATORS["op"](self, operator, other, returns)
-
-    def over(
-        self,
-        *,
-        partition_by: Sequence[Expr[Any] | type[Any]] = (),
-        order_by: Sequence[Expr[Any] | Order | type[Any]] = (),
-        rows: tuple[int | None, int | None] | None = None,
-        range: tuple[Offset, Offset] | None = None,
-        groups: tuple[int | None, int | None] | None = None,
-    ) -> Expr[T_co]:
-        """The aggregate or window function computed for each row, over the rows around it.
-
-        Args:
-            partition_by: Only rows that agree in these count; relations stand for their keys.
-            order_by: The order inside a partition.
-            rows: The frame, from and to: so many rows after the present one, before it if negative; None has no end.
-            range: The frame by value: of one number or moment in `order_by`, so much more or less.
-            groups: The frame in groups of rows that are equal in `order_by`.
-
-        Raises:
-            QueryError: It is no function that can have a window, or the frame is none.
-
-        Example:
-            >>> func.sum(Article.views).over(partition_by=[Article.author], order_by=[Article.id], rows=(-2, 0))
-            ... # sum("articles"."views") OVER (PARTITION BY "articles"."author_id" ORDER BY "articles"."id"
-            ... #   ROWS BETWEEN $1 PRECEDING AND CURRENT ROW)::bigint
-        """
-        return OPERATORS["over"](self, partition_by, order_by, {"ROWS": rows, "RANGE": range, "GROUPS": groups})
-
     # ---- naming, ordering, typing
 
     def asc(self) -> Order:
@@ -278,10 +210,10 @@ class Bind(Expr[Any]):
 class Binary(Expr[Any]):
     """`left op right`: a comparison or arithmetic."""
 
-    __slots__ = ("left", "op", "right")
+    __slots__ = ("left", "right", "sign")
 
     def __init__(self, op: str, left: Expr[Any], right: Expr[Any], type_: t.SqlType) -> None:
-        self.op: str = op
+        self.sign: str = op
         self.left: Expr[Any] = left
         self.right: Expr[Any] = right
         self.type = type_

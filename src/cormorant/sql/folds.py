@@ -9,9 +9,9 @@ from typing import Any, TypeVar, overload
 
 from cormorant.errors import QueryError, WrongType
 from cormorant.sql import types as t
-from cormorant.sql.arguments import NUMBERS, TEXTS, as_expr, expression, orders_of, several, text_argument
+from cormorant.sql.arguments import TEXTS, as_expr, expression, orders_of, several, text_argument
 from cormorant.sql.calls import Function
-from cormorant.sql.conversions import unlimited
+from cormorant.sql.conversions import NUMBERS, unlimited
 from cormorant.sql.expr import Binds, Expr, Key, Order, gather
 from cormorant.sql.nodes import condition
 from cormorant.sql.operators import kind_of
@@ -102,7 +102,7 @@ class Aggregates:
         return Aggregate("sum", (part,), type_, distinct=distinct, where=filter)
 
     @overload
-    def avg(
+    def avg(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]
         self, expr: Expr[float | None], *, distinct: bool = False, filter: Expr[bool | None] | None = None
     ) -> Expr[float | None]: ...
     @overload

@@ -145,7 +145,7 @@ def _require(source: Source, found: set[str]) -> None:
 def _columns_that_must_be(condition: Expr[Any]) -> Iterator[Column[Any]]:
     """Gives columns that, being NULL, keep a condition from being true."""
     if isinstance(condition, Logical):
-        if condition.op == "AND":
+        if condition.sign == "AND":
             for part in condition.parts:
                 yield from _columns_that_must_be(part)
     elif isinstance(condition, (Between, In, InSelect, TextMatch)) or (

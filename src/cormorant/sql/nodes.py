@@ -43,11 +43,11 @@ class Arithmetic(Binary):
 class Logical(Expr[bool]):
     """Conditions joined by AND or OR."""
 
-    __slots__ = ("op", "parts")
+    __slots__ = ("parts", "sign")
     type: t.SqlType = t.BOOLEAN
 
     def __init__(self, op: Literal["AND", "OR"], parts: tuple[Expr[Any], ...]) -> None:
-        self.op = op
+        self.sign = op
         self.parts: tuple[Expr[Any], ...] = parts
         self.key: Key = (op, *(part.key for part in parts))
         self.binds: Binds = gather(parts)
@@ -221,8 +221,8 @@ def condition(value: object) -> Expr[Any]:
 
 def logical(op: Literal["AND", "OR"], left: Expr[Any], right: Expr[Any]) -> Logical:
     """Gives `left op right`; a chain of one operator is one node, however long it is."""
-    first = left.parts if isinstance(left, Logical) and left.op == op else (left,)
-    last = right.parts if isinstance(right, Logical) and right.op == op else (right,)
+    first = left.parts if isinstance(left, Logical) and left.sign == op else (left,)
+    last = right.parts if isinstance(right, Logical) and right.sign == op else (right,)
     return Logical(op, first + last)
 
 

@@ -42,10 +42,10 @@ class Op(Expr[Any]):
         op: The operator, checked.
     """
 
-    __slots__ = ("left", "op", "right")
+    __slots__ = ("left", "right", "sign")
 
     def __init__(self, op: str, left: Expr[Any], right: Expr[Any], type_: t.SqlType) -> None:
-        self.op: str = op
+        self.sign: str = op
         self.left: Expr[Any] = left
         self.right: Expr[Any] = right
         self.type = type_
@@ -61,7 +61,7 @@ class Op(Expr[Any]):
         return True
 
     def __repr__(self) -> str:
-        return f"{self.left!r}.op({self.op!r}, {self.right!r})"
+        return f"{self.left!r}.op({self.sign!r}, {self.right!r})"
 
 
 class Distinctness(Expr[bool]):

@@ -233,7 +233,7 @@ class QueryCompiler:
 
     def condition(self, expr: e.Expr[Any]) -> str:
         """Gives a condition that stands in an AND list."""
-        return f"({self.expr(expr)})" if isinstance(expr, n.Logical) and expr.op == "OR" else self.expr(expr)
+        return f"({self.expr(expr)})" if isinstance(expr, n.Logical) and expr.sign == "OR" else self.expr(expr)
 
     def bare(self, expr: e.Expr[Any]) -> str:
         """Gives an operand whose type the other side tells: a value stays without a cast."""
@@ -271,19 +271,19 @@ class QueryCompiler:
         # of two values nothing tells the server the type
         bare = isinstance(node.right, e.Bind) and isinstance(node.left, e.Bind)
         left = self.expr(node.left) if bare else self.bare(node.left)
-        return f"{left} {node.op} {self.bare(node.right)}"
+        return f"{left} {node.sign} {self.bare(node.right)}"
 
     def arithmetic(self, node: n.Arithmetic) -> str:
         """Gives `left op right`."""
-        return f"{self.operand(node.left)} {node.op} {self.operand(node.right)}"
+        return f"{self.operand(node.left)} {node.sign} {self.operand(node.right)}"
 
     def logical(self, node: n.Logical) -> str:
         """Gives conditions joined by AND or OR."""
-        return f" {node.op} ".join(self._logical_part(node, part) for part in node.parts)
+        return f" {node.sign} ".join(self._logical_part(node, part) for part in node.parts)
 
     def _logical_part(self, node: n.Logical, part: e.Expr[Any]) -> str:
         sql = self.expr(part)
-        return f"({sql})" if isinstance(part, n.Logical) and part.op != node.op else sql
+        return f"({sql})" if isinstance(part, n.Logical) and part.sign != node.sign else sql
 
     def not_(self, node: n.Not) -> str:
         """Gives NOT."""
@@ -394,5 +394,6 @@ _COMPOUND = (
     SearchMatch,
     o.Distinctness,
     o.Op,
+    r.RowComparison,
     r.RowIn,
 )

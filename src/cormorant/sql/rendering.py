@@ -107,7 +107,7 @@ def _bound(compiler: QueryCompiler, side: Bind | None, direction: int, unbounded
 
 def own_operator(compiler: QueryCompiler, node: Op) -> str:
     """Gives an operator of the database."""
-    return f"{compiler.operand(node.left)} {node.op} {compiler.operand(node.right)}"
+    return f"{compiler.operand(node.left)} {node.sign} {compiler.operand(node.right)}"
 
 
 def distinctness(compiler: QueryCompiler, node: Distinctness) -> str:
@@ -126,7 +126,7 @@ def row_comparison(compiler: QueryCompiler, node: RowComparison) -> str:
     """Gives a comparison of tuples."""
     left = ", ".join(map(compiler.expr, node.left.parts))
     right = ", ".join(map(compiler.bare, node.right.parts))
-    return f"({left}) {node.op} ({right})"
+    return f"({left}) {node.sign} ({right})"
 
 
 VISITORS: dict[type[Expr[Any]], Callable[[Any, Any], str]] = {

@@ -75,15 +75,16 @@ class Texts:
             >>> func.substr(Author.name, 1, 3)       # substr("author"."name", $1::integer, $2::integer)
         """
         text = expression("func.substr()", expr, TEXTS)
-        places = [_count("func.substr(start)", start, least=1)]
+        places: list[Expr[Any]] = [_count("func.substr(start)", start, least=1)]
         if count is not None:
             places.append(_count("func.substr(count)", count, least=0))
         return Formula("substr", (text, *places), t.TEXT)
 
     def replace(self, expr: Expr[S], old: str | Expr[str], new: str | Expr[str]) -> Expr[S]:
         """The text with every `old` in it made `new`; an empty `old` is found nowhere."""
-        texts = (expression("func.replace()", expr, TEXTS), text_argument("func.replace()", old))
-        return Formula("replace", (*texts, text_argument("func.replace()", new)), t.TEXT)
+        place = "func.replace()"
+        texts = (expression(place, expr, TEXTS), text_argument(place, old), text_argument(place, new))
+        return Formula("replace", texts, t.TEXT)
 
     def left(self, expr: Expr[S], count: int) -> Expr[S]:
         """The first characters, at most `count`."""

@@ -11,7 +11,7 @@ from cormorant._internal.narrowing import is_tuple, narrower
 from cormorant.errors import QueryError, WrongType
 from cormorant.sql import types as t
 from cormorant.sql.arguments import expression
-from cormorant.sql.expr import OPERATORS, Bind, Binds, Comparison, Expr, Key, check_ordered, comparable, gather
+from cormorant.sql.expr import OPERATORS, Bind, Binds, Expr, Key, check_ordered, comparable, gather
 from cormorant.sql.operators import members
 
 T1 = TypeVar("T1")
@@ -42,12 +42,22 @@ class Row(Expr[Any]):
 is_row: Callable[[object], TypeIs[Row]] = narrower(Row)
 
 
-class RowComparison(Comparison):
+class RowComparison(Expr[bool]):
     """A comparison of two tuples."""
 
-    __slots__ = ()
-    left: Row
-    right: Row
+    __slots__ = ("left", "right", "sign")
+    type: t.SqlType = t.BOOLEAN
+
+    def __init__(self, sign: str, left: Row, right: Row) -> None:
+        self.sign: str = sign
+        self.left: Row = left
+        self.right: Row = right
+        self.key: Key = ("row", sign, left.key, right.key)
+        self.binds: Binds = left.binds + right.binds
+
+    @property
+    def children(self) -> tuple[Expr[Any], ...]:
+        return (self.left, self.right)
 
 
 class RowIn(Expr[bool]):
@@ -113,7 +123,7 @@ def _compared(op: str, row: Row, value: Any) -> Expr[bool]:
     if op not in ("=", "<>"):
         for part in row.parts:
             check_ordered(part)
-    return RowComparison(op, row, _row_operand(row, value), t.BOOLEAN)
+    return RowComparison(op, row, _row_operand(row, value))
 
 
 def _among(row: Row, values: Any) -> Expr[bool]:

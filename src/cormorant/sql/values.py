@@ -7,10 +7,11 @@ from typing import Any, TypeVar, overload
 
 from cormorant.errors import WrongType
 from cormorant.sql import types as t
-from cormorant.sql.arguments import NUMBERS, expression, whole
+from cormorant.sql.arguments import expression, whole
 from cormorant.sql.arithmetic import compute, of_one
-from cormorant.sql.conversions import cast, common, converted, unlimited
-from cormorant.sql.expr import Expr, Scalar
+from cormorant.sql.conversions import NUMBERS, cast, common, converted, unlimited
+from cormorant.sql.derived import Scalar
+from cormorant.sql.expr import Expr
 from cormorant.sql.formulas import Formula
 from cormorant.sql.operators import kind_of
 

@@ -190,7 +190,7 @@ def over(function: Expr[Any], partition_by: object, order_by: object, frames: Ma
     """
     if not isinstance(function, Function):
         raise QueryError(f"{function!r} has no window", hint="aggregates and window functions have: func.sum(...)")
-    if function.distinct or getattr(function, "order_by", ()):
+    if function.distinct or (isinstance(function, Aggregate) and function.order_by):
         raise QueryError(
             f"{function!r} with distinct or an order of its own has no window", hint="compute it in a subquery"
         )
@@ -233,7 +233,7 @@ def _offset(what: str, value: Any, type_: t.SqlType) -> tuple[Any, Bind] | None:
     allowed = timedelta if isinstance(type_, t.Interval) else (int, float) if isinstance(type_, t.Float) else int
     if not isinstance(value, allowed) or isinstance(value, bool):
         raise WrongType(f"{what}: {value!r} ({type(value).__name__}) is no offset")
-    size = abs(value)
+    size: Any = abs(value)
     type_.check(size)
     return value, Bind(float(size) if isinstance(type_, t.Float) else size, type_)
 

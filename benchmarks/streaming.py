@@ -1,4 +1,4 @@
-"""A million rows through a stream: `python -m benchmarks.streaming [DSN]`; memory above the start, and rows a second."""
+"""A million rows through a stream: `python -m benchmarks.streaming [DSN]`; memory and rows a second."""
 
 from __future__ import annotations
 
@@ -77,7 +77,8 @@ def main() -> int:
     chosen = parser.parse_args().dsn
     with tempfile.TemporaryDirectory() as folder:
         dsns = chosen or [f"sqlite:///{Path(folder) / 'bench.db'}"]
-        return 0 if all([asyncio.run(run(dsn)) for dsn in dsns]) else 1
+        flat = [asyncio.run(run(dsn)) for dsn in dsns]
+        return 0 if all(flat) else 1
 
 
 if __name__ == "__main__":

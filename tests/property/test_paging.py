@@ -35,7 +35,9 @@ VALUES: dict[str, list[Any]] = {
 
 rows = st.lists(st.tuples(*map(st.sampled_from, VALUES.values())), max_size=12)
 orders = st.lists(
-    st.tuples(st.sampled_from(["shore", "place", *VALUES]), st.booleans()), max_size=4, unique_by=lambda item: item[0]
+    st.tuples(st.sampled_from(["shore", "place", *VALUES]), st.booleans(), st.sampled_from([None, "first", "last"])),
+    max_size=4,
+    unique_by=lambda item: item[0],
 )
 
 
@@ -46,24 +48,33 @@ async def database(database_dsn: str) -> AsyncIterator[Database]:
         yield database
 
 
-def compared(order: list[tuple[str, bool]]) -> Any:
-    """Gives the sort key of an order: NULL is larger than everything, the key decides at last."""
+def compared(order: list[tuple[str, bool, str | None]]) -> Any:
+    """Gives the sort key of an order: NULL is larger than everything, unless it is told where to stand."""
 
     def compare(one: Pebble, other: Pebble) -> int:
-        for name, down in order:
+        for name, down, nulls in order:
             mine, theirs = getattr(one, name), getattr(other, name)
-            if mine != theirs:
-                larger = mine is None or (theirs is not None and mine > theirs)
-                return 1 if larger != down else -1
+            if mine == theirs:
+                continue
+            if mine is None or theirs is None:
+                last = nulls == "last" or (nulls is None and not down)
+                return 1 if (mine is None) == last else -1
+            return 1 if (mine > theirs) != down else -1
         return 0
 
     return cmp_to_key(compare)
 
 
+def order_of(name: str, down: bool, nulls: str | None) -> Any:
+    column = getattr(Pebble, name)
+    order = column.desc() if down else column.asc()
+    return order if nulls is None else order.nulls_last() if nulls == "last" else order.nulls_first()
+
+
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=rows, order=orders, size=st.integers(1, 5), filtered=st.booleans())
 async def test_pages_are_the_sorted_rows(
-    database: Database, rows: list[Any], order: list[tuple[str, bool]], size: int, filtered: bool
+    database: Database, rows: list[Any], order: list[tuple[str, bool, str | None]], size: int, filtered: bool
 ) -> None:
     async with rolled_back(AsyncSession(database)) as session:
         pebbles = [
@@ -71,12 +82,11 @@ async def test_pages_are_the_sorted_rows(
             for place, row in enumerate(rows)
         ]
         session.add(*pebbles)
-        columns = [(getattr(Pebble, name), down) for name, down in order]
-        query = session.query(Pebble).order_by(*(column.desc() if down else column for column, down in columns))
+        query = session.query(Pebble).order_by(*(order_of(*item) for item in order))
         if filtered:
             query = query.filter(Pebble.shore > 0)
-        down = bool(order) and all(down for _, down in order)
-        total = [*order, *((name, down) for name in ("shore", "place") if name not in dict(order))]
+        down = bool(order) and all(down for _, down, _ in order)
+        total = [*order, *((name, down, None) for name in ("shore", "place"))]
         expected = sorted((p for p in pebbles if p.shore > 0 or not filtered), key=compared(total))
 
         page = await query.page(size)

@@ -17,7 +17,7 @@ Op: TypeAlias = Literal["<", ">"]
 class Step:
     """One expression of an order, with the value it has in the row that others come behind.
 
-    NULL is larger than everything.
+    NULL is larger than everything, unless the order says where it stands.
 
     Args:
         order: The expression and its direction.
@@ -28,21 +28,22 @@ class Step:
         WrongCursor: The value is of another type.
     """
 
-    __slots__ = ("bind", "expr", "nullable", "op")
+    __slots__ = ("bind", "expr", "nullable", "nulls_behind", "op")
 
     def __init__(self, order: Order, value: Any, *, nullable: bool) -> None:
         self.expr: Expr[Any] = order.expr
         self.op: Op = "<" if order.descending else ">"
         self.nullable = nullable or value is None
+        self.nulls_behind: bool = (order.nulls or ("first" if order.descending else "last")) == "last"
         # the one node of the value is sent once, however often it stands in the condition
         self.bind: Expr[Any] | None = None if value is None else _operand(order.expr, value)
 
     def beyond(self) -> Expr[Any] | None:
         """Gives the condition that a row comes behind by this expression alone; None if none can."""
         if self.bind is None:
-            return None if self.op == ">" else IsNull(self.expr, negated=True)
+            return None if self.nulls_behind else IsNull(self.expr, negated=True)
         compared = Comparison(self.op, self.expr, self.bind, t.BOOLEAN)
-        if self.nullable and self.op == ">":
+        if self.nullable and self.nulls_behind:
             return Logical("OR", (compared, IsNull(self.expr, negated=False)))
         return compared
 
@@ -54,7 +55,7 @@ class Step:
 
     def not_before(self) -> Expr[Any] | None:
         """Gives what every row behind has in common, where an index can use it; None where there is nothing."""
-        if self.bind is None or (self.nullable and self.op == ">"):
+        if self.bind is None or (self.nullable and self.nulls_behind):
             return None
         return Comparison(f"{self.op}=", self.expr, self.bind, t.BOOLEAN)
 

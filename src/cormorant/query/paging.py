@@ -58,7 +58,7 @@ class Paging:
             place: The place; None begins with the first row.
             backwards: Give the rows before the place, the nearest first.
         """
-        orders = tuple(map(_turned, self.orders)) if backwards else self.orders
+        orders = tuple(order.turned() for order in self.orders) if backwards else self.orders
         spec = self.spec if place is None else self._behind(orders, place)
         exprs, limit = tuple(order.expr for order in orders), Bind(size, t.BIG_INTEGER)
         key = ("paged", place is None, *(order.key for order in orders))
@@ -81,7 +81,7 @@ def paging_of(spec: QuerySpec) -> Paging:
     Raises:
         QueryError: Its rows cannot be told apart, or not be compared.
     """
-    orders = [Order(_bare(order.expr), descending=order.descending) for order in spec.order_by]
+    orders = [Order(_bare(order.expr), descending=order.descending, nulls=order.nulls) for order in spec.order_by]
     descending = bool(orders) and all(order.descending for order in orders)
     for tie in _ties(spec):
         expr = _bare(tie)
@@ -116,10 +116,6 @@ def _bare(expr: Expr[Any]) -> Expr[Any]:
 
 def _has_window(expr: Expr[Any]) -> bool:
     return any(isinstance(node, Over) for node in walk(expr))
-
-
-def _turned(order: Order) -> Order:
-    return Order(order.expr, descending=not order.descending)
 
 
 def _check_comparable(expr: Expr[Any], info: ModelInfo) -> None:

@@ -83,6 +83,7 @@ if TYPE_CHECKING:
     from cormorant.query.subquery import Cte, Subquery, exists
     from cormorant.sql import types
     from cormorant.sql.columns import Column
+    from cormorant.sql.excluded import excluded
     from cormorant.sql.expr import Expr
     from cormorant.sql.functions import func
     from cormorant.sql.raw import text
@@ -117,6 +118,7 @@ _ROOMS = {
     "cormorant.query.rows": "Rows",
     "cormorant.query.subquery": "Cte Subquery exists",
     "cormorant.sql.columns": "Column",
+    "cormorant.sql.excluded": "excluded",
     "cormorant.sql.functions": "func",
     "cormorant.sql.expr": "Expr",
     "cormorant.sql.raw": "text",
@@ -237,6 +239,7 @@ __all__ = [
     "check",
     "configure",
     "errors",
+    "excluded",
     "exists",
     "field",
     "foreign_key",

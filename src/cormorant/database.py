@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, Protoco
 from typing_extensions import Unpack
 
 from cormorant._internal.lru import LRU
-from cormorant.adapters.base import Adapter, Connection, RawRows, Reopenable, Row
+from cormorant.adapters.base import Adapter, Connection, CopyConnection, RawRows, Reopenable, Row
 from cormorant.adapters.config import ConnectionConfig
 from cormorant.adapters.registry import create_adapter
-from cormorant.dialects.base import Codec, Dialect, IsolationLevel, check_isolation
+from cormorant.dialects.base import Dialect, IsolationLevel, check_isolation
 from cormorant.dialects.ddl import compile_operation
 from cormorant.errors import ConfigurationError, ModelError, PoolClosed, QueryError, SessionNotEntered
 from cormorant.hydration.hydrator import Loader, compile_loader
@@ -33,13 +33,15 @@ from cormorant.query.beside import Pick
 from cormorant.query.cursors import Cursors
 from cormorant.query.entities import EntityColumns, OwnerColumns, Selected
 from cormorant.query.planner import QueryPlan, plan
-from cormorant.query.spec import QuerySpec
+from cormorant.query.prepared import PreparedWrite, encoded
+from cormorant.query.spec import WRITES, QuerySpec
+from cormorant.query.write_planner import plan_write
 from cormorant.sql.ddl import Operation
 from cormorant.sql.expr import Binds
 from cormorant.sql.inner import homes_in, selects_in, selects_of
 from cormorant.sql.restrictions import Owner
 from cormorant.sql.selects import Select
-from cormorant.sql.statements import Delete, Write
+from cormorant.sql.statements import Delete, InsertSelect, Write
 from cormorant.sql.types import SqlType
 
 if TYPE_CHECKING:
@@ -89,19 +91,7 @@ class PreparedQuery:
         """Gives the values as the driver takes them."""
         if self.picks is not None:
             values = [values[place] for place in self.picks]
-        if self.encoders is None:
-            return values
-        pairs = zip(self.encoders, values, strict=True)
-        return [value if encode is None or value is None else encode(value) for encode, value in pairs]
-
-
-@dataclass(frozen=True, slots=True)
-class PreparedWrite:
-    """A write's text with its encoders, and the decoders of what it returns."""
-
-    sql: str
-    encoders: tuple[Encode | None, ...]
-    decoders: tuple[Codec | None, ...]
+        return values if self.encoders is None else encoded(self.encoders, values)
 
 
 class SessionOptions(TypedDict, total=False):
@@ -253,10 +243,9 @@ class Database:
 
     def _prepare(self, spec: QuerySpec) -> PreparedQuery:
         try:
-            made = plan(spec)
-            statement = made.statement
+            made = plan_write(spec) if spec.mode in WRITES else plan(spec)
             _refuse_parts_of_others(made, self.number, spec.info.name)
-            compiled = self.dialect.compile(statement, spec.scopes)
+            compiled = self.dialect.compile(made.statement, spec.scopes)
         except RecursionError:
             raise QueryError(
                 f"the query of {spec.info.name} is nested too deeply",
@@ -264,7 +253,8 @@ class Database:
             ) from None
         transforms = dict(compiled.transforms)
         encoders = tuple(self._encoder(type_, transforms.get(i)) for i, type_ in enumerate(compiled.types))
-        loader = compile_loader(_shape_of(made), self.dialect.decoder)
+        decoder = self.dialect.returned_decoder if spec.mode in WRITES else self.dialect.decoder
+        loader = compile_loader(_shape_of(made), decoder)
         used = encoders if any(encoders) else None
         picks = _picks(compiled.sent, spec.binds)
         beside = tuple((place, self.dialect.decoder(type_)) for place, type_ in made.beside)
@@ -276,19 +266,30 @@ class Database:
             return transform or encode
         return lambda value: encode(transform(value))
 
-    def prepare_write(self, statement: Write) -> PreparedWrite:
+    def prepare_write(self, statement: Write, scopes: Scopes | None = None) -> PreparedWrite:
         """Gives a write's text and codecs, made at the first write of its shape."""
         key = statement.key
+        if scopes is not None:
+            return self._prepare_scoped_write((key, scopes.key), statement, scopes)
         found = self._writes.recent.get(key) or self._writes.get(key)
         return found if found is not None else self._writes.put(key, self._prepare_write(statement))
 
-    def _prepare_write(self, statement: Write) -> PreparedWrite:
-        compiled = self.dialect.compile(statement)
-        returned = () if isinstance(statement, Delete) else statement.returning
+    def _prepare_scoped_write(self, key: Any, statement: Write, scopes: Scopes) -> PreparedWrite:
+        owners = self._scoped.get(key)
+        if owners is None:
+            owners = self._scoped.put(key, self._prepare_write(statement, scopes).owners)
+        whole = (key, tuple(condition.key for condition in scopes.conditions_of(owners)))
+        return self._writes.get(whole) or self._writes.put(whole, self._prepare_write(statement, scopes))
+
+    def _prepare_write(self, statement: Write, scopes: Scopes | None = None) -> PreparedWrite:
+        compiled = self.dialect.compile(statement, scopes)
+        transforms = dict(compiled.transforms)
+        returned = () if isinstance(statement, (Delete, InsertSelect)) else statement.returning
         return PreparedWrite(
             compiled.sql,
-            tuple(map(self.dialect.encoder, compiled.types)),
+            tuple(self._encoder(type_, transforms.get(i)) for i, type_ in enumerate(compiled.types)),
             tuple(self.dialect.returned_decoder(column.type) for column in returned),
+            compiled.owners,
         )
 
     # ---- statements, timed and counted
@@ -318,6 +319,21 @@ class Database:
         start = perf_counter()
         count = await connection.execute(sql, args)
         self.record(tracker, sql, max(count, 0), perf_counter() - start)
+        return count
+
+    async def copy_rows(
+        self,
+        connection: CopyConnection,
+        tracker: PerformanceTracker,
+        table: str,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[Any]],
+    ) -> int:
+        """Appends many rows to a table and gives their number."""
+        sql = f"COPY {self.dialect.quote(table)} ({', '.join(map(self.dialect.quote, columns))}) FROM STDIN"
+        start = perf_counter()
+        count = await connection.copy_rows(table, columns, rows)
+        self.record(tracker, sql, count, perf_counter() - start)
         return count
 
     async def query(

@@ -202,14 +202,17 @@ class ValidationError(CormorantError, ValueError):
 
     Args:
         problems: One (place, what is wrong) pair for each bad field, place as "Author.name".
+        hint: What to do about it.
     """
 
-    def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
+    def __init__(
+        self,
+        problems: Sequence[tuple[str, str]],
+        *,
+        hint: str = "correct the values and flush again; nothing was sent",
+    ) -> None:
         lines = "".join(f"\n  {place}: {text}" for place, text in problems)
-        super().__init__(
-            f"{len(problems)} value{'s'[: len(problems) != 1]} cannot be saved:{lines}",
-            hint="correct the values and flush again; nothing was sent",
-        )
+        super().__init__(f"{len(problems)} value{'s'[: len(problems) != 1]} cannot be saved:{lines}", hint=hint)
         self.problems: tuple[tuple[str, str], ...] = tuple(problems)
 
 

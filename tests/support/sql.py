@@ -9,6 +9,7 @@ from cormorant import Database, Model, QuerySet, SessionNotEntered
 from cormorant.query.beside import Beside
 from cormorant.query.builder import Builder
 from cormorant.query.spec import QuerySpec
+from cormorant.sql.statements import InsertSelect
 
 M = TypeVar("M", bound=Model)
 
@@ -22,6 +23,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.specs: list[QuerySpec] = []
+        self.statements: list[InsertSelect] = []
 
     @property
     def database(self) -> Database:
@@ -42,6 +44,18 @@ class Recorder:
 
     async def write(self, spec: QuerySpec) -> int:
         self.specs.append(spec)
+        return 0
+
+    @property
+    def writer(self) -> Any:
+        return self
+
+    async def write_rows(self, spec: QuerySpec) -> list[Any]:
+        self.specs.append(spec)
+        return []
+
+    async def insert_select(self, statement: InsertSelect, tables: frozenset[str]) -> int:
+        self.statements.append(statement)
         return 0
 
 

@@ -114,8 +114,8 @@ async def verbs_refuse(s: AsyncSession) -> None:
     for _ in q:  # type: ignore[attr-defined]  # pyright: ignore[reportGeneralTypeIssues, reportUnknownVariableType]
         pass
     len(q)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    await q.update(Customer.name == "x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    await q.update(name="x")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    await q.update(Customer.name == "x")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    await q.update(name="x")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     (await q.first()).name  # type: ignore[union-attr]  # pyright: ignore[reportOptionalMemberAccess]
 
 

@@ -100,7 +100,7 @@ def queries(s: Session, customer: Customer) -> None:
     assert_type(s.query(customer.orders), SyncQuerySet[Order])
     assert_type(s.query(customer.orders).one(), Order)
     q.filter(Customer.name == 3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    q.update(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    q.update(3)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     len(q)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from typing import Any, TypeVar, cast
 
 from typing_extensions import TypeIs
@@ -22,6 +22,16 @@ def narrower(cls: type[T]) -> Callable[[object], TypeIs[T]]:
 def is_iterable(value: object) -> TypeIs[Iterable[Any]]:
     """Whether a value can be iterated over."""
     return isinstance(value, Iterable)
+
+
+def is_async_iterable(value: object) -> TypeIs[AsyncIterable[Any]]:
+    """Whether a value can be iterated over by `async for`."""
+    return isinstance(value, AsyncIterable)
+
+
+def is_mapping(value: object) -> TypeIs[Mapping[Any, Any]]:
+    """Whether a value has values by key."""
+    return isinstance(value, Mapping)
 
 
 is_list: Callable[[object], TypeIs[list[Any]]] = narrower(list)

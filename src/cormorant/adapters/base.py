@@ -91,6 +91,21 @@ class Connection(Protocol):
 
 
 @runtime_checkable
+class CopyConnection(Protocol):
+    """What a connection may offer besides: a way for many rows that is faster than INSERT."""
+
+    async def copy_rows(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> int:
+        """Appends rows to a table, inside of the open transaction, and gives their number.
+
+        Args:
+            table: The table's name, not quoted.
+            columns: The columns' names; the others get their defaults.
+            rows: The values as the driver takes them.
+        """
+        ...
+
+
+@runtime_checkable
 class Adapter(Protocol):
     """A pool of connections to one database.
 

@@ -74,6 +74,15 @@ class PostgresConnection:
         columns, rows, tag = await self._send(self._describe, sql, args)
         return RawRows(columns, rows, _count(tag, _WRITES | _READS))
 
+    async def copy_rows(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> int:
+        """Appends rows by COPY in binary form, which the server reads faster than any INSERT."""
+
+        async def copy(_: str) -> str:
+            tag: str = await self._driver.copy_records_to_table(table, records=rows, columns=columns)
+            return tag
+
+        return _count(await self._send(copy, f"COPY {table}", ()), _WRITES)
+
     def cursor(self, sql: str, args: Sequence[Any] = ()) -> PostgresCursor:
         return PostgresCursor(self._driver, self._send, sql, args)
 

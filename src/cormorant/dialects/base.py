@@ -15,9 +15,8 @@ from cormorant.sql.compiler import Compiler
 from cormorant.sql.ddl import ColumnDef, Table
 from cormorant.sql.expr import Expr, Order
 from cormorant.sql.restrictions import Restrictions
-from cormorant.sql.selects import Select
 from cormorant.sql.sharing import shared_binds
-from cormorant.sql.statements import Compiled, DeleteWhere, InsertMode, Statement, UpdateWhere
+from cormorant.sql.statements import Compiled, Delete, Insert, InsertMode, Statement, Update
 
 IsolationLevel: TypeAlias = Literal["read uncommitted", "read committed", "repeatable read", "serializable"]
 Codec: TypeAlias = Callable[[Any], Any]
@@ -126,7 +125,7 @@ class Dialect(ABC):
 
     def compile(self, statement: Statement, restrictions: Restrictions | None = None) -> Compiled:
         """Gives a statement as text; `restrictions` are conditions that every use of a table gets."""
-        binds = statement.binds if isinstance(statement, (Select, UpdateWhere, DeleteWhere)) else ()
+        binds = () if isinstance(statement, (Insert, Update, Delete)) else statement.binds
         shared, reserved = shared_binds(statement), frozenset[str]()
         while True:
             compiler = self.compiler(self, binds, shared, restrictions=restrictions)

@@ -114,13 +114,18 @@ class PostgreSQLCompiler(Compiler):
         )
         return f"DELETE FROM {self.quote(statement.table)} AS t USING {rows} WHERE {where} RETURNING d.ord"
 
+    def rows(self, columns: tuple[TypedColumn, ...]) -> str:
+        rows = self.batch(columns)
+        return f"SELECT {', '.join(map(self.batch_value, columns))} FROM {rows} ORDER BY d.ord"
+
     def batch(self, columns: tuple[TypedColumn, ...], prefix: int = 0) -> str:
         """Gives the rows of a batch as a table `d` with an ordinal; the first `prefix` columns are keys."""
         arrays: list[str] = []
         names: list[str] = []
         for index, column in enumerate(columns):
+            place = len(self.types)
             self.types.append(t.Array(column.type))
-            arrays.append(f"{self.words.placeholder(index)}::{carrier(self.words.cast_name, column.type)}[]")
+            arrays.append(f"{self.words.placeholder(place)}::{carrier(self.words.cast_name, column.type)}[]")
             names.append(self.quote(("key_" if index < prefix else "") + column.name))
         return f"unnest({', '.join(arrays)}) WITH ORDINALITY AS d({', '.join(names)}, ord)"
 

@@ -115,6 +115,12 @@ class SQLiteCompiler(Compiler):
             return f"substr({part}, length({part}) - length({text}) + 1) = {text}"
         return f"{part} = {text}"
 
+    def kept(self, sql: str, given: t.SqlType, wanted: t.SqlType) -> str:
+        wanted = wanted.base if isinstance(wanted, t.Custom) else wanted
+        if not isinstance(wanted, t.Numeric) or wanted.scale is None or not is_decimal(given) or given == wanted:
+            return sql
+        return f"cormorant_decimal_round({sql}, {wanted.scale})"
+
     def assigned(self, item: Assignment) -> str:
         type_ = item.column.type.base if isinstance(item.column.type, t.Custom) else item.column.type
         if not isinstance(type_, t.Numeric) or isinstance(item.value, (e.Bind, n.Null)):

@@ -37,7 +37,7 @@ def _column(column: ColumnInfo, number: int) -> list[str]:
     name = column.attribute
     value = "own_copy(v)" if column.type.mutable else "v"
     lines = ["try:", f"    v = o.{name}", "except AttributeError:", "    pass", "else:"]
-    fast = _plainly_right(column)
+    fast = plainly_right(column)
     check = [
         f"problem = problem_of(c{number}, v)",
         "if problem is not None:",
@@ -48,7 +48,7 @@ def _column(column: ColumnInfo, number: int) -> list[str]:
     return [*lines, *(f"    {line}" for line in check), f"    values[{name!r}] = {value}"]
 
 
-def _plainly_right(column: ColumnInfo) -> str | None:
+def plainly_right(column: ColumnInfo) -> str | None:
     """Gives the source of a test that most values pass and only right ones can; None where each must be looked at."""
     type_ = column.type
     options = {name for name in column.spec.options if name in ("ge", "le", "pattern", "choices")}

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
+from cormorant.hydration.known import prune_related
 from cormorant.models.collections import Collection, is_collection
 from cormorant.models.inside import remember_raw, same
 from cormorant.models.links import RelationInfo
@@ -90,6 +91,25 @@ class Acceptance:
         self._rename(change)
         before = {name: value for name, value in change.originals.items() if name in change.values}
         self._mirror(instance, info, before, change.values.keys())
+
+    def refreshed(self, instance: Model, values: Mapping[str, Any]) -> None:
+        """Shows in a clean object what a statement by query has changed in its row."""
+        info = type(instance).__info__
+        self.unit.history.keep(instance)
+        before = {name: value_or_missing(instance, name) for name in values}
+        for name, value in values.items():
+            set_attribute(instance, name, value)
+        if info.mutable_columns:
+            remember_raw(instance, info, {}, values)
+        set_attribute(instance, "__orm_origin__", self.origin)
+        self._mirror(instance, info, before, values)
+        if instance.__orm_related__ is not None:
+            prune_related(instance)
+
+    def shown(self, instance: Model) -> None:
+        """Shows an object that has come by in the loaded collections it belongs to."""
+        info = type(instance).__info__
+        self._mirror(instance, info, {}, info.fields)
 
     def _take_values(self, instance: Model, values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         """Fills in the keys that were waited for.

@@ -196,6 +196,28 @@ class Blocks:
         await self.transactions.rollback_to(block.level)
         self._undo(block.mark)
 
+    async def settle(self, block: Block, *, failed: bool, nested: bool) -> None:
+        """Ends the block of a single write; outside of a transaction, what it began goes on unless it failed.
+
+        Args:
+            block: The block.
+            failed: Undo it.
+            nested: A transaction was open before.
+        """
+        try:
+            if not failed:
+                self._check_open(block)
+                if nested or self.autocommit:
+                    await shielded(self._release(block))
+                else:
+                    self.transactions.check()
+                    self.history.release_mark(block.mark)
+                return
+        except BaseException:
+            await shielded(self._roll_back_to(block))
+            raise
+        await shielded(self._roll_back_to(block))
+
     # ---- the session's own block
 
     async def end(self, *, failed: bool) -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from operator import itemgetter
 from typing import Any
 
 from cormorant.adapters.base import Connection, Row
-from cormorant.database import Database, PreparedWrite
+from cormorant.database import Database
 from cormorant.errors import FlushError, StaleObjectError
 from cormorant.models.metadata import ColumnInfo
 from cormorant.models.state import Origin
@@ -25,8 +24,10 @@ from cormorant.persistence.changes import (
     collect,
 )
 from cormorant.persistence.flush_plan import DeleteStep, FlushPlan, InsertStep, LinkStep, Step, UpdateStep, plan_flush
+from cormorant.persistence.pairing import in_order
 from cormorant.persistence.transaction import TransactionStack
 from cormorant.persistence.unit_of_work import UnitOfWork
+from cormorant.query.prepared import PreparedWrite
 from cormorant.sql.statements import Delete
 
 
@@ -89,19 +90,10 @@ class FlushRun:
                 self._keep(change, step.returned, prepared, _only_row(change, found, step))
             return
         found = await self._batch(prepared, rows)
-        if not step.returned:
-            return
-        if len(found) != len(rows):
-            raise FlushError(
-                f"{len(rows)} rows were inserted into {step.statement.table!r} and {len(found)} came back",
-                hint="a trigger or a rule drops rows; insert them one by one, or remove it",
-            )
-        by_mode: dict[str, Callable[..., None]] = {
-            "ordinal": self._match_by_ordinal,
-            "ascending": self._match_ascending,
-            "by_key": self._match_by_key,
-        }
-        by_mode[mode](step, prepared, rows, found)
+        if step.returned:
+            ordered = in_order(step.statement, prepared, step.changes[0].info, rows, found)
+            for change, row in zip(step.changes, ordered, strict=True):
+                self._keep(change, step.returned, prepared, row)
 
     def _keep(
         self, change: InsertChange | UpdateChange, columns: Sequence[ColumnInfo], prepared: PreparedWrite, row: Row
@@ -112,40 +104,6 @@ class FlushRun:
             column.attribute: value if decode is None or value is None else decode(value)
             for column, decode, value in triples
         }
-
-    def _match_by_ordinal(
-        self, step: InsertStep, prepared: PreparedWrite, rows: list[tuple[Any, ...]], found: Sequence[Row]
-    ) -> None:
-        for row in found:
-            ordinal: int = row[0]
-            self._keep(step.changes[ordinal - 1], step.returned, prepared, row[1:])
-
-    def _match_ascending(
-        self, step: InsertStep, prepared: PreparedWrite, rows: list[tuple[Any, ...]], found: Sequence[Row]
-    ) -> None:
-        # RETURNING promises no order, but an identity counts up in the order of the SELECT's ORDER BY
-        # (PostgreSQL's documentation of INSERT; T. Lane on pgsql-hackers): the smallest key is the first row's.
-        key = step.returned.index(step.changes[0].info.key_columns[0])
-        ordered: list[Row] = sorted(found, key=itemgetter(key))
-        for change, row in zip(step.changes, ordered, strict=True):
-            self._keep(change, step.returned, prepared, row)
-
-    def _match_by_key(
-        self, step: InsertStep, prepared: PreparedWrite, rows: list[tuple[Any, ...]], found: Sequence[Row]
-    ) -> None:
-        info = step.changes[0].info
-        names = [column.name for column in step.statement.columns]
-        places = [names.index(column.name) for column in info.key_columns]
-        by_key = {tuple(row[place] for place in places): change for row, change in zip(rows, step.changes, strict=True)}
-        width = len(places)
-        for row in found:
-            key = tuple(_decoded(d, v) for d, v in zip(prepared.decoders[:width], tuple(row)[:width], strict=True))
-            if key not in by_key:
-                raise FlushError(
-                    f"a row inserted into {step.statement.table!r} came back with the key {key!r}, which was not sent",
-                    hint="a trigger changes the key, or its type does not keep what it is given",
-                )
-            self._keep(by_key[key], step.returned, prepared, tuple(row)[width:])
 
     # ---- updates, deletes, links
 
@@ -249,10 +207,6 @@ def encode_row(encoders: Sequence[Callable[[Any], Any] | None], row: Sequence[An
     """Gives a row's values as the driver takes them."""
     pairs = zip(encoders, row, strict=True)
     return [value if encode is None or value is None else encode(value) for encode, value in pairs]
-
-
-def _decoded(decode: Callable[[Any], Any] | None, value: Any) -> Any:
-    return value if decode is None or value is None else decode(value)
 
 
 def _only_row(change: InsertChange, found: Sequence[Row], step: InsertStep) -> Row:

@@ -36,6 +36,7 @@ from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.result import Result
 from cormorant.persistence.state import SessionState
 from cormorant.persistence.transaction import Options
+from cormorant.persistence.writer import StateWriter
 from cormorant.query.beside import Beside
 from cormorant.query.prefetch import by_key, chunks, objects_of
 from cormorant.query.queryset import Manager, QuerySet
@@ -214,6 +215,11 @@ class AsyncSession:
     async def write(self, spec: QuerySpec) -> int:
         """Runs an UPDATE or DELETE by conditions; queries call it."""
         return await self.state().write(spec)
+
+    @property
+    def writer(self) -> StateWriter:
+        """What writes in bulk; queries ask for it."""
+        return self.state().writer
 
     async def get(self, model: type[M], key: Any) -> M | None:
         """Gives the object of a primary key, or None; one that is known is given without a query.
@@ -459,6 +465,10 @@ class _Current:
 
     async def write(self, spec: QuerySpec) -> int:
         return await AsyncSession.current().write(spec)
+
+    @property
+    def writer(self) -> StateWriter:
+        return AsyncSession.current().writer
 
 
 def _manager(model: Any) -> Manager[Any]:

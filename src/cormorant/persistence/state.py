@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from inspect import currentframe
 from itertools import count
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from cormorant.adapters.base import Connection, RawRows
+from cormorant.adapters.base import RawRows
 from cormorant.database import Database
 from cormorant.errors import ForeignInstanceError, SessionClosedError, SessionTaskError
 from cormorant.models.collections import Collection
@@ -23,14 +23,13 @@ from cormorant.persistence import context, loader, prefetch, streaming
 from cormorant.persistence.blocks import Blocks
 from cormorant.persistence.flush import Flusher
 from cormorant.persistence.identity_map import IdentityMap
-from cormorant.persistence.transaction import Options, TransactionStack, settled
+from cormorant.persistence.transaction import Options, TransactionStack
 from cormorant.persistence.unit_of_work import UnitOfWork
+from cormorant.persistence.writer import StateWriter
 from cormorant.query.beside import Beside
 from cormorant.query.queryset import QuerySet
 from cormorant.query.related import NOTHING
 from cormorant.query.spec import QuerySpec
-
-T = TypeVar("T")
 
 HOUSE = f"{Path(__file__).parents[1]}{os.sep}"
 """Where the package is: code outside of it is the user's."""
@@ -73,6 +72,7 @@ class SessionState:
         self.numbers = count(1)
         self.flusher: Flusher = Flusher(database, self.unit, self.transactions, self.numbers, self._origin)
         self.blocks: Blocks = Blocks(self.unit, self.transactions, self.flusher, self._origin, autocommit=autocommit)
+        self.writer: StateWriter = StateWriter(self)
         self._loop = asyncio.get_running_loop()
 
     def _origin(self) -> Origin:
@@ -97,8 +97,12 @@ class SessionState:
                 f"{self.frame} belongs to another event loop", hint="open a session on the loop that uses it"
             )
 
-    def check_owner(self, verb: str) -> None:
+    def check_owner(self, verb: str, *, alone: bool = True) -> None:
         """Refuses a transaction verb from outside of the innermost block, or while another task waits for a statement.
+
+        Args:
+            verb: What is refused, for messages.
+            alone: No other task may be waiting for a statement.
 
         Raises:
             SessionTaskError: Naming both.
@@ -106,7 +110,7 @@ class SessionState:
         cell = context.current.get()
         nearest = cell is not None and cell.frame is self.frame
         mine = self.frame if nearest else context.innermost_frame(self) or self.frame.root
-        busy = self.transactions.others_in_flight
+        busy = self.transactions.others_in_flight if alone else []
         if mine is self.frame and not busy:
             return
         other = (
@@ -175,14 +179,7 @@ class SessionState:
 
     async def write(self, spec: QuerySpec) -> int:
         """Runs an UPDATE or DELETE by conditions and gives the number of rows."""
-        self.check_usable()
-        if self.scopes is not None or spec.lifted:
-            spec = spec.scoped(self.scopes)
-        prepared = self.database.prepare(spec)
-        if self.unit.concerns(prepared.tables):
-            await self.flush()
-        args = prepared.arguments(spec)
-        return await self._write(lambda connection: self.database.execute(connection, self.tracker, prepared.sql, args))
+        return await self.writer.write(spec)
 
     async def raw(self, sql: str, args: Sequence[Any], *, write: bool) -> RawRows:
         """Runs raw SQL; what may write opens a transaction."""
@@ -192,17 +189,7 @@ class SessionState:
             await self.flush()
         if not write:
             return await self.transactions.query(sql, args)
-        return await self._write(lambda connection: self.database.query(connection, self.tracker, sql, args))
-
-    async def _write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        async def send(connection: Connection) -> T:
-            self.unit.history.note_write(next(self.numbers))
-            return await work(connection)
-
-        await settled(self.transactions)
-        if self.autocommit and not self.transactions.is_open:
-            return await self.transactions.use_alone(send)
-        return await self.transactions.use(send)
+        return await self.writer.send(lambda connection: self.database.query(connection, self.tracker, sql, args))
 
     # ---- what instances ask of their owner
 

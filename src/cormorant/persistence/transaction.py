@@ -95,7 +95,6 @@ class TransactionStack:
         self._check_usable = check_usable
         self._begin_with = options
         self.lock = asyncio.Lock()
-        self._savepoints = 0
         self._in_flight: set[asyncio.Task[Any] | None] = set()
         self._arrivals: asyncio.Event | None = None
         self.ending: asyncio.Event | None = None
@@ -259,8 +258,8 @@ class TransactionStack:
     async def savepoint(self) -> Level:
         """Opens a block inside the open transaction."""
         self.check()
-        self._savepoints += 1
-        level = Level(f"cormorant_{self._savepoints}")
+        # by its depth: a new name each time would be a new statement each time
+        level = Level(f"cormorant_{len(self.levels)}")
         if self.connection is not None:
             sql = self.database.dialect.savepoint(level.savepoint or "")
             await self.use(lambda _: self.execute(sql))

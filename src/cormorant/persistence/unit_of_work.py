@@ -65,6 +65,16 @@ class UnitOfWork(Pending):
                 self._take_back(current)
             raise
 
+    def admit(self, instance: Model) -> None:
+        """Takes a new object in without those it is related to, for a write of its own."""
+        self._take(instance)
+        relations = type(instance).__info__.relations
+        related = instance.__orm_related__ or {}
+        for name, held in related.items():
+            if isinstance(held, Model) and relations[name].kind == "to_one":
+                related[name] = known = self._known(held)
+                self._take(known)
+
     def _take(self, instance: object) -> bool:
         """Takes one object in; tells whether it is new and its relations are still to be followed."""
         if not isinstance(instance, Model):

@@ -22,9 +22,8 @@ from cormorant.sql import types as t
 from cormorant.sql.columns import Column
 from cormorant.sql.expr import Expr, Label
 from cormorant.sql.functions import func
-from cormorant.sql.inner import selects_in, selects_of, tables_in, tables_of
+from cormorant.sql.inner import selects_of, tables_of
 from cormorant.sql.joins import implied_joins, shown_by
-from cormorant.sql.nodes import InSelect
 from cormorant.sql.scope import free_name
 from cormorant.sql.selects import Select
 from cormorant.sql.sources import Source, SubquerySource
@@ -62,17 +61,13 @@ def plan(spec: QuerySpec) -> QueryPlan:
 
 
 def _plan(spec: QuerySpec) -> QueryPlan:
-    if spec.mode in ("update", "delete"):
-        made = _plan_write(spec)
-        _check_all(selects_in(made.statement.expressions))
-        return made
     columns, parts = selected(spec)
     beside: tuple[tuple[int, t.SqlType], ...] = ()
     if spec.mode == "rows":
         columns, parts = with_related(spec, columns, parts)
         columns, beside = _with_beside(columns, spec.beside)
     select = _select(spec, columns)
-    _check_all(selects_of(select))
+    check_all(selects_of(select))
     if spec.mode == "count":
         return _planned(_counted(select), [ValueColumn(0, t.BIG_INTEGER)], "scalars")
     if spec.mode == "exists":
@@ -82,7 +77,8 @@ def _plan(spec: QuerySpec) -> QueryPlan:
     return _planned(select, parts, spec.output, spec.names, beside)
 
 
-def _check_all(selects: Iterable[Select]) -> None:
+def check_all(selects: Iterable[Select]) -> None:
+    """Refuses what may not be read from groups, and from distinct rows."""
     for select in selects:
         check_grouping(select)
         check_distinct(select)
@@ -196,44 +192,3 @@ def with_names(columns: Iterable[Expr[Any]]) -> tuple[Expr[Any], ...]:
         taken.add(name.lower())
         found.append(inner if isinstance(inner, Column) and inner.name == name else Label(inner, name))
     return tuple(found)
-
-
-def _plan_write(spec: QuerySpec) -> QueryPlan:
-    if spec.source is not None:
-        raise QueryError(f"{spec.mode}() of a query of several", hint="filter by key: .filter(Model.id.in_(...))")
-    folds = spec.distinct or spec.distinct_on or spec.group_by or spec.having
-    if spec.limit is not None or spec.offset is not None or folds:
-        what = "having" if spec.having and not spec.group_by else "limit, offset, distinct or group_by"
-        raise QueryError(
-            f"{spec.mode}() of {spec.info.name} cannot have {what}",
-            hint="filter by key: .filter(Model.id.in_(...))",
-        )
-    where = _without_joins(spec)
-    if spec.mode == "update":
-        statement: UpdateWhere | DeleteWhere = UpdateWhere(
-            spec.info.source, spec.info.table, spec.assignments, where, lifted=spec.lifted
-        )
-    else:
-        statement = DeleteWhere(spec.info.source, spec.info.table, where, lifted=spec.lifted)
-    return QueryPlan(
-        statement,
-        (),
-        "tuples",
-        (),
-        frozenset({spec.info.table, *tables_in(where), *tables_in(item.value for item in spec.assignments)}),
-        1,
-    )
-
-
-def _without_joins(spec: QuerySpec) -> tuple[Expr[Any], ...]:
-    """Gives the conditions of a write; those along relations find the rows by key in a SELECT of their own."""
-    select = Select(spec.info.source, where=spec.where, joins=spec.joins)
-    if not spec.joins and not any(implied_joins(select).values()):
-        return spec.where
-    if len(spec.info.key_attributes) != 1:
-        raise QueryError(
-            f"{spec.mode}() of {spec.info.name} has conditions along a relation, and its key has several columns",
-            hint="use .any() conditions, or load the objects and change them",
-        )
-    key = spec.info.column(spec.info.key_attributes[0])
-    return (InSelect(key, replace(select, columns=(key,))),)

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cormorant.errors import ConfigurationError, SessionError
 from cormorant.query.beside import Beside
 from cormorant.query.cursors import Cursors
 from cormorant.query.spec import QuerySpec
+
+if TYPE_CHECKING:
+    from cormorant.errors import UniqueViolation
+    from cormorant.models.model import Model
+    from cormorant.query.bulk import BulkWrite
+    from cormorant.sql.statements import InsertSelect
 
 
 class Home(Protocol):
@@ -22,6 +28,30 @@ class Home(Protocol):
     @property
     def cursors(self) -> Cursors:
         """Writes and reads the cursors of pages."""
+        ...
+
+
+class Writer(Protocol):
+    """Writes what is no flush."""
+
+    async def write_rows(self, spec: QuerySpec) -> list[Any]:
+        """Runs an UPDATE or DELETE by conditions and gives what its rows return."""
+        ...
+
+    async def write_many(self, write: BulkWrite, rows: object) -> Any:
+        """Inserts or upserts many rows: objects come back, of mappings what was asked for, or their number."""
+        ...
+
+    async def insert_select(self, statement: InsertSelect, tables: frozenset[str]) -> int:
+        """Inserts what a SELECT over these tables gives, and gives the number of rows."""
+        ...
+
+    async def try_insert(self, instance: Model) -> UniqueViolation | None:
+        """Adds an object and writes it; gives the error, and nothing has changed, where its row is there already."""
+        ...
+
+    async def flush(self) -> None:
+        """Writes what is pending."""
         ...
 
 
@@ -47,6 +77,11 @@ class Executor(Protocol):
 
     async def write(self, spec: QuerySpec) -> int:
         """Runs an UPDATE or DELETE by conditions and gives the number of rows."""
+        ...
+
+    @property
+    def writer(self) -> Writer:
+        """Writes what is no flush."""
         ...
 
 

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias, overload
 
 from typing_extensions import TypeVar
 
-from cormorant.errors import QueryError, WrongType
+from cormorant.errors import QueryError
 from cormorant.models.many import as_order
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
@@ -14,9 +14,10 @@ from cormorant.query.builder import Condition
 from cormorant.query.following import Following, check_loading
 from cormorant.query.grouping import is_aggregate
 from cormorant.query.related import NOTHING
-from cormorant.query.rows import Rows, Terminals, in_mode
+from cormorant.query.rows import Rows
 from cormorant.query.selection import collections_among, entity_marker, key_of_item, unique_names
-from cormorant.sql.columns import Assignment, Column
+from cormorant.query.writing import Writing
+from cormorant.sql.columns import Column
 from cormorant.sql.expr import Expr, Order, gather, is_expr
 
 M = TypeVar("M", bound=Model)
@@ -32,7 +33,7 @@ T8 = TypeVar("T8")
 Sel: TypeAlias = Expr[T] | type[T]
 
 
-class QuerySet(Following[M], Terminals[M]):
+class QuerySet(Following[M], Writing[M]):
     """A query of whole objects.
 
     Example:
@@ -231,27 +232,6 @@ class QuerySet(Following[M], Terminals[M]):
         (row,) = await self._with(("unordered",), order_by=(), loading=NOTHING)._rows(columns, output="tuples")
         return row[0] if len(columns) == 1 else row
 
-    async def update(self, *assignments: Assignment) -> int:
-        """Changes every matching row in one statement, and gives their number.
-
-        Objects that are loaded already keep their values until they are read again; hooks do not run.
-
-        Example:
-            >>> await session.query(Article).filter(Article.views == 0).update(Article.views.set(Article.views + 1))
-            ... # UPDATE "articles" SET "views" = "articles"."views" + $1 WHERE "articles"."views" = $2
-        """
-        if not assignments:
-            raise QueryError("update() has nothing to set", hint="pass Model.column.set(value)")
-        for item in assignments:
-            _check_assignment(self._spec.info, item)
-        key = ("update", *((item.column.name, item.value.key) for item in assignments))
-        binds = gather(item.value for item in assignments)
-        return await self._executor.write(self._spec.changed(key, binds, assignments=assignments, mode="update"))
-
-    async def delete(self) -> int:
-        """Deletes every matching row in one statement, and gives their number; hooks do not run."""
-        return await self._executor.write(in_mode(self._spec, "delete"))
-
 
 class Manager(QuerySet[M]):
     """`Author.objects`: a query of all Authors on the current session."""
@@ -261,10 +241,3 @@ class Manager(QuerySet[M]):
 
 def _key_columns(info: ModelInfo) -> tuple[Column[Any], ...]:
     return tuple(info.column(name) for name in info.key_attributes)
-
-
-def _check_assignment(info: ModelInfo, item: Any) -> None:
-    if not isinstance(item, Assignment):
-        raise WrongType(f"update() takes assignments, not {item!r}", hint="use Model.column.set(value)")
-    if item.column.source is not info.source:
-        raise QueryError(f"{item.column!r} is not a column of {info.name}")

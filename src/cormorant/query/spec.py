@@ -14,6 +14,7 @@ from cormorant.sql.selects import Join, Lock, equal_values
 from cormorant.sql.sources import CteSource, Source
 
 Mode = Literal["rows", "count", "exists", "update", "delete"]
+WRITES: tuple[Mode, ...] = ("update", "delete")
 Output = Literal["entities", "tuples", "scalars", "dicts"]
 
 

@@ -6,17 +6,23 @@ from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 from cormorant.sql import columns as c
+from cormorant.sql import expr as e
 from cormorant.sql import rendering
+from cormorant.sql import types as t
+from cormorant.sql.excluded import excluded_key
 from cormorant.sql.query_compiler import QueryCompiler
 from cormorant.sql.selects import Select
+from cormorant.sql.sources import CteReference
 from cormorant.sql.statements import (
     Delete,
     DeleteWhere,
     Insert,
+    InsertSelect,
     Statement,
     TypedColumn,
     Update,
     UpdateWhere,
+    Upsert,
 )
 
 
@@ -75,7 +81,8 @@ class Compiler(QueryCompiler):
         self._reserve(statement)
         self.restrainer.lifted = statement.lifted
         sets = ", ".join(f"{self.quote(item.column.name)} = {self.assigned(item)}" for item in statement.assignments)
-        return f"UPDATE {self.quote(statement.table)} SET {sets}{self._where(statement)}"
+        sql = f"UPDATE {self.quote(statement.table)} SET {sets}{self._where(statement)}"
+        return sql + self._returned(statement.returning)
 
     def assigned(self, item: c.Assignment) -> str:
         """Gives the value of an assignment as the column keeps it."""
@@ -85,15 +92,65 @@ class Compiler(QueryCompiler):
         """Gives a DELETE by conditions."""
         self._reserve(statement)
         self.restrainer.lifted = statement.lifted
-        return f"DELETE FROM {self.quote(statement.table)}{self._where(statement)}"
+        return f"DELETE FROM {self.quote(statement.table)}{self._where(statement)}{self._returned(statement.returning)}"
 
     def _reserve(self, statement: UpdateWhere | DeleteWhere) -> None:
         self.scope.reserve(statement.source.key, statement.table)
         self.ctes.tables.add(statement.table.lower())
 
-    def _where(self, statement: UpdateWhere | DeleteWhere) -> str:
+    def _where(self, statement: UpdateWhere | DeleteWhere | Upsert) -> str:
         where = [*map(self.condition, statement.where), *self.restricted(statement.source)]
         return " WHERE " + " AND ".join(where) if where else ""
+
+    def _returned(self, returning: tuple[e.Expr[Any], ...]) -> str:
+        return f" RETURNING {', '.join(map(self.selected, returning))}" if returning else ""
+
+    # ---- many rows at once
+
+    def upsert(self, statement: Upsert) -> str:
+        """Gives INSERT ... ON CONFLICT."""
+        # the database has a name of its own for the row that was to be inserted
+        self.scope.reserve(excluded_key(statement.source), "excluded")
+        alias = self.scope.reserve(statement.source.key, statement.table)
+        self.ctes.tables.add(statement.table.lower())
+        self.restrainer.lifted = statement.lifted
+        name = self.quote(statement.table)
+        into = name if alias == statement.table else f"{name} AS {self.quote(alias)}"
+        sql = f"INSERT INTO {into} ({self.names(statement.columns)}) {self.rows(statement.columns)}"
+        return sql + self._conflict(statement) + self.returning(statement.returning)
+
+    def rows(self, columns: tuple[TypedColumn, ...]) -> str:
+        """Gives the rows of an upsert: here one, elsewhere a batch."""
+        return f"VALUES ({', '.join(self.parameter(len(self.types), column) for column in columns)})"
+
+    def _conflict(self, statement: Upsert) -> str:
+        sql = f" ON CONFLICT ({', '.join(map(self.quote, statement.on))})"
+        if statement.on_where is not None:
+            sql += f" WHERE {type(self)(self.words, inline=True).expr(statement.on_where)}"
+        if not statement.assignments:
+            return f"{sql} DO NOTHING"
+        sets = ", ".join(f"{self.quote(item.column.name)} = {self.assigned(item)}" for item in statement.assignments)
+        return f"{sql} DO UPDATE SET {sets}{self._where(statement)}"
+
+    def insert_select(self, statement: InsertSelect) -> str:
+        """Gives INSERT ... SELECT, with a step between where values have to be added or made to fit."""
+        self.ctes.tables.add(statement.table.lower())
+        into = f"INSERT INTO {self.quote(statement.table)}"
+        names = [column.name for column in statement.columns] + [item.column.name for item in statement.added]
+        inner = self.statement_inside(statement.select)
+        places = [self.quote(f"c{number}") for number in range(len(statement.columns))]
+        triples = zip(places, statement.select.columns, statement.columns, strict=True)
+        kept = [self.kept(place, given.type, column.type) for place, given, column in triples]
+        if kept != places or statement.added:
+            name = self.quote(self.ctes.name_of(CteReference("selected")))
+            self.ctes.definitions.append(f"{name}({', '.join(places)}) AS ({inner})")
+            kept += [self.assigned(item) for item in statement.added]
+            inner = f"SELECT {', '.join(kept)} FROM {name}"
+        return f"{into} ({', '.join(map(self.quote, names))}) {inner}"
+
+    def kept(self, sql: str, given: t.SqlType, wanted: t.SqlType) -> str:
+        """Gives a value of one type as a column of another type keeps it."""
+        return sql
 
     def parameter(self, index: int, column: TypedColumn) -> str:
         """Gives the placeholder of a column's value and notes its type."""
@@ -115,4 +172,6 @@ class Compiler(QueryCompiler):
         Delete: lambda self, statement: self.delete(statement),
         UpdateWhere: lambda self, statement: self.update_where(statement),
         DeleteWhere: lambda self, statement: self.delete_where(statement),
+        Upsert: lambda self, statement: self.upsert(statement),
+        InsertSelect: lambda self, statement: self.insert_select(statement),
     }

@@ -8,8 +8,9 @@ from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 from cormorant.sql.columns import Assignment
-from cormorant.sql.expr import Binds, Expr, Key, gather
+from cormorant.sql.expr import Bind, Binds, Expr, Key, gather
 from cormorant.sql.restrictions import Owner
+from cormorant.sql.selectable import SelectLike
 from cormorant.sql.selects import Select
 from cormorant.sql.sources import Source
 from cormorant.sql.types import SqlType
@@ -100,24 +101,29 @@ class Delete:
 
 @dataclass(frozen=True)
 class UpdateWhere:
-    """UPDATE by conditions, with expressions as values."""
+    """UPDATE by conditions, with expressions as values.
+
+    Args:
+        returning: What the changed rows give back.
+    """
 
     source: Source
     table: str
     assignments: tuple[Assignment, ...]
     where: tuple[Expr[Any], ...]
+    returning: tuple[Expr[Any], ...] = ()
     lifted: frozenset[str] = frozenset()
 
     @property
     def key(self) -> Key:
         """The statement's shape."""
         sets = tuple((item.column.name, item.value.key) for item in self.assignments)
-        return ("update where", self.source.key, sets, tuple(expr.key for expr in self.where))
+        return ("update where", self.source.key, sets, _keys_of(self.where), _keys_of(self.returning))
 
     @property
     def expressions(self) -> tuple[Expr[Any], ...]:
         """Every expression the statement is made of."""
-        return (*(item.value for item in self.assignments), *self.where)
+        return (*(item.value for item in self.assignments), *self.where, *self.returning)
 
     @property
     def binds(self) -> Binds:
@@ -127,30 +133,103 @@ class UpdateWhere:
 
 @dataclass(frozen=True)
 class DeleteWhere:
-    """DELETE by conditions."""
+    """DELETE by conditions.
+
+    Args:
+        returning: What the deleted rows give back.
+    """
 
     source: Source
     table: str
     where: tuple[Expr[Any], ...]
+    returning: tuple[Expr[Any], ...] = ()
     lifted: frozenset[str] = frozenset()
 
     @property
     def key(self) -> Key:
         """The statement's shape."""
-        return ("delete where", self.source.key, tuple(expr.key for expr in self.where))
+        return ("delete where", self.source.key, _keys_of(self.where), _keys_of(self.returning))
 
     @property
     def expressions(self) -> tuple[Expr[Any], ...]:
         """Every expression the statement is made of."""
-        return self.where
+        return (*self.where, *self.returning)
 
     @property
     def binds(self) -> Binds:
         """The values, in the order of the parts."""
-        return gather(self.where)
+        return gather(self.expressions)
 
 
-Write: TypeAlias = Insert | Update | Delete
+@dataclass(frozen=True)
+class Upsert:
+    """INSERT of a batch whose rows change the row that has their key already, where there is one.
+
+    The values of the expressions come first among the parameters, then those of the rows.
+
+    Args:
+        source: The table, as the expressions name it.
+        columns: The columns given.
+        on: The names of the columns whose values tell that a row is there.
+        on_where: The condition of the unique index over them, if it has one.
+        assignments: What a row that is there gets; nothing leaves it as it is.
+        where: Which rows that are there are changed.
+        returning: The columns of the rows that were inserted or changed.
+        lifted: The default scopes that do not apply to rows that are there.
+    """
+
+    source: Source
+    table: str
+    columns: tuple[TypedColumn, ...]
+    on: tuple[str, ...]
+    on_where: Expr[Any] | None = None
+    assignments: tuple[Assignment, ...] = ()
+    where: tuple[Expr[Any], ...] = ()
+    returning: tuple[TypedColumn, ...] = ()
+    lifted: frozenset[str] = frozenset()
+
+    @cached_property
+    def key(self) -> Key:
+        """The statement's shape, with which of its values are one and the same."""
+        sets = tuple((item.column.name, item.value.key) for item in self.assignments)
+        parts = (*_keys(self.columns), "give", *_keys(self.returning))
+        index = None if self.on_where is None else self.on_where.key
+        where = (_keys_of(self.where), self.lifted)
+        return ("upsert", self.source.key, self.on, index, sets, where, _shared(self.binds), *parts)
+
+    @cached_property
+    def binds(self) -> Binds:
+        """The values of the expressions, in the order of the parts."""
+        return gather((*(item.value for item in self.assignments), *self.where))
+
+
+@dataclass(frozen=True)
+class InsertSelect:
+    """INSERT of what a SELECT gives.
+
+    Args:
+        columns: The columns that the SELECT's columns go to, in its order.
+        added: Columns that get the same value in every row.
+    """
+
+    table: str
+    columns: tuple[TypedColumn, ...]
+    select: SelectLike
+    added: tuple[Assignment, ...] = ()
+
+    @cached_property
+    def key(self) -> Key:
+        """The statement's shape, with which of its values are one and the same."""
+        added = tuple((item.column.name, item.value.key) for item in self.added)
+        return ("insert select", self.table, self.select.key, added, _shared(self.binds), *_keys(self.columns))
+
+    @cached_property
+    def binds(self) -> Binds:
+        """The values, in the order of the parts."""
+        return self.select.binds + gather(item.value for item in self.added)
+
+
+Write: TypeAlias = Insert | Update | Delete | Upsert | InsertSelect
 Statement: TypeAlias = Select | UpdateWhere | DeleteWhere | Write
 
 
@@ -175,3 +254,13 @@ class Compiled:
 
 def _keys(columns: tuple[TypedColumn, ...]) -> tuple[tuple[str, str], ...]:
     return tuple(column.key for column in columns)
+
+
+def _shared(binds: Binds) -> tuple[int, ...]:
+    """Tells which values are one and the same, and are sent once."""
+    first: dict[Bind, int] = {}
+    return tuple(first.setdefault(bind, len(first)) for bind in binds)
+
+
+def _keys_of(expressions: tuple[Expr[Any], ...]) -> tuple[Key, ...]:
+    return tuple(expr.key for expr in expressions)

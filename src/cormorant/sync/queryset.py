@@ -18,9 +18,9 @@ from cormorant.query.paging import count_of_rows
 from cormorant.query.queryset import T1, T2, T3, T4, T5, T6, T7, T8, QuerySet, Sel
 from cormorant.query.rows import Rows, Terminals
 from cormorant.query.spec import QuerySpec
-from cormorant.sql.columns import Assignment
 from cormorant.sql.expr import Expr
 from cormorant.sync.bridge import LoopSession
+from cormorant.sync.writing import SyncWriting
 
 M = TypeVar("M", bound=Model)
 R = TypeVar("R")
@@ -153,7 +153,7 @@ class SyncRows(SyncTerminals[R]):
         return SyncRows(Rows[R](self._spec, self._executor).into(shape)._spec, self._executor)
 
 
-class SyncQuerySet(Following[M], SyncTerminals[M]):
+class SyncQuerySet(Following[M], SyncWriting[M], SyncTerminals[M]):
     """A query of whole objects.
 
     Example:
@@ -332,21 +332,6 @@ class SyncQuerySet(Following[M], SyncTerminals[M]):
             >>> session.query(Article).aggregate(func.sum(Article.views))
         """
         return self._wait(self._queryset.aggregate, *columns)
-
-    def update(self, *assignments: Assignment) -> int:
-        """Changes every matching row in one statement, and gives their number.
-
-        Objects that are loaded already keep their values until they are read again; hooks do not run.
-
-        Example:
-            >>> session.query(Article).filter(Article.views == 0).update(Article.views.set(Article.views + 1))
-            ... # UPDATE "articles" SET "views" = "articles"."views" + $1 WHERE "articles"."views" = $2
-        """
-        return self._wait(self._queryset.update, *assignments)
-
-    def delete(self) -> int:
-        """Deletes every matching row in one statement, and gives their number; hooks do not run."""
-        return self._wait(self._queryset.delete)
 
 
 def sync_query(source: Any, session: LoopSession) -> SyncQuerySet[Any]:

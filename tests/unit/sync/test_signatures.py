@@ -20,6 +20,7 @@ MISSING = {
     "AsyncSession.fetch_beside": "called by queries, on the loop",
     "AsyncSession.chunks": "called by queries, on the loop",
     "AsyncSession.write": "called by queries, on the loop",
+    "AsyncSession.writer": "called by queries, on the loop",
     "AsyncSession.state": "internal: the state lives on the loop",
     "Terminals.__await__": "sync",
     "Terminals.__aiter__": "__iter__",

@@ -1,0 +1,136 @@
+"""Writes what a bulk write gave back into the objects, and gives results their places."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from cormorant.adapters.base import Row
+from cormorant.dialects.base import Dialect
+from cormorant.errors import StaleObjectError
+from cormorant.hydration.hydrator import Loader, compile_loader
+from cormorant.hydration.shapes import EntityPart, Part, RowShape, ValuePart
+from cormorant.models.collections import is_collection
+from cormorant.models.metadata import ColumnInfo, ModelInfo
+from cormorant.models.model import Model
+from cormorant.models.state import Origin, bare_key, set_attribute
+from cormorant.persistence.accept import Acceptance
+from cormorant.persistence.bulk_rows import Group
+from cormorant.persistence.changes import ChangeSet, FlushResult, InsertChange
+from cormorant.query.bulk import Returned
+from cormorant.query.spec import Output
+
+if TYPE_CHECKING:
+    from cormorant.persistence.state import SessionState
+
+
+class BulkAcceptance:
+    """One statement's results on their way to the caller.
+
+    Args:
+        state: The session state.
+        info: The rows' model.
+        origin: What the written objects come from now.
+        results: By the row's number, what the caller gets.
+    """
+
+    def __init__(self, state: SessionState, info: ModelInfo, origin: Origin, results: dict[int, Any]) -> None:
+        self.state = state
+        self.info = info
+        self.origin = origin
+        self.results = results
+        self.dialect: Dialect = state.database.dialect
+
+    # ---- new objects
+
+    def made_columns(self, group: Group) -> list[ColumnInfo]:
+        """Gives the columns whose values the database makes."""
+        given = {column.attribute for column in group.shape.columns}
+        return [column for column in self.info.columns if column.server_made and column.attribute not in given]
+
+    def created(self, group: Group, wanted: Sequence[ColumnInfo], rows: Sequence[Row]) -> None:
+        """Makes new objects the session's, with what the database made."""
+        batch, unit = group.batch, self.state.unit
+        decoders = [self.dialect.returned_decoder(column.type) for column in wanted]
+        names = [column.attribute for column in wanted]
+        result = FlushResult()
+        for instance, row in zip(batch.instances, rows, strict=True):
+            unit.admit(instance)
+            result.made[id(instance)] = dict(zip(names, _decoded(decoders, row), strict=True))
+        given = self.info.key_set <= set(group.shape.given)
+        pairs = zip(batch.instances, batch.rows, strict=True)
+        inserts = tuple([InsertChange(instance, self.info, values, given) for instance, values in pairs])
+        Acceptance(unit, self.origin, result).accept(ChangeSet(inserts=inserts))
+        self.results.update(zip(batch.numbers, batch.instances, strict=True))
+
+    # ---- objects whose row may have been there
+
+    def upserted(self, group: Group, rows: Sequence[Row | None]) -> None:
+        """Gives for each object the session's object of its row, as the row is now: itself unless there was one.
+
+        Raises:
+            StaleObjectError: A row was neither written nor found.
+        """
+        found: list[Row] = []
+        for instance, row in zip(group.batch.instances, rows, strict=True):
+            if row is None:
+                raise StaleObjectError(
+                    f"the row of {instance!r} was not written, and cannot be read either",
+                    hint="a trigger drops it, or another transaction changes it at the same moment: do it again",
+                )
+            found.append(row)
+        taken_in = self._take_in(group.batch.instances, found)
+        loaded = self._load(self.info.columns, "entities", found)
+        acceptance = Acceptance(self.state.unit, self.origin, FlushResult())
+        for instance in taken_in:
+            acceptance.shown(instance)
+        self.results.update(zip(group.batch.numbers, loaded, strict=True))
+
+    def _take_in(self, instances: Sequence[Model], rows: Sequence[Row]) -> list[Model]:
+        """Makes new objects stand for rows of which the session has no object yet; they are filled next."""
+        unit, known = self.state.unit, self.state.identity.of(self.info)
+        names = list(self.info.fields)
+        places = [names.index(name) for name in self.info.key_attributes]
+        decoders = [self.dialect.returned_decoder(column.type) for column in self.info.key_columns]
+        found: list[Model] = []
+        for instance, row in zip(instances, rows, strict=True):
+            key = bare_key(tuple(_decoded(decoders, [row[place] for place in places])))
+            if key in known or instance.__orm_origin__ is not None:
+                continue
+            unit.history.keep(instance)
+            for held in (instance.__orm_related__ or {}).values():
+                if is_collection(held):
+                    unit.history.keep_collection(held)
+                    held.unload()
+            unit.admit(instance)
+            unit.new.pop(id(instance))
+            set_attribute(instance, "__orm_origin__", Origin(self.state, 0))
+            known[key] = instance
+            found.append(instance)
+        return found
+
+    # ---- rows without objects
+
+    def returned(self, group: Group, returning: Returned, rows: Sequence[Row | None]) -> None:
+        """Keeps what was asked of each row that was written."""
+        pairs = [(n, row) for n, row in zip(group.batch.numbers, rows, strict=True) if row is not None]
+        loaded = self._load(returning.columns, returning.output, [row for _, row in pairs])
+        self.results.update(zip([number for number, _ in pairs], loaded, strict=True))
+
+    def _load(self, columns: Sequence[ColumnInfo], output: Output, rows: Sequence[Row]) -> list[Any]:
+        load = _loader(self.info, tuple(column.attribute for column in columns), output, self.dialect)
+        return load(rows, self.state.identity.of, self.origin)
+
+
+@lru_cache(maxsize=500)
+def _loader(info: ModelInfo, names: tuple[str, ...], output: Output, dialect: Dialect) -> Loader:
+    entity: tuple[Part, ...] = (EntityPart(info, 0),)
+    values = (ValuePart(place, info.by_attribute[name].type) for place, name in enumerate(names))
+    parts = entity if output == "entities" else tuple(values)
+    return compile_loader(RowShape(parts, output, len(names)), dialect.returned_decoder)
+
+
+def _decoded(decoders: Sequence[Any], row: Sequence[Any]) -> list[Any]:
+    pairs = zip(decoders, row, strict=True)
+    return [value if decode is None or value is None else decode(value) for decode, value in pairs]

@@ -1,0 +1,353 @@
+"""Reads the rows of a bulk write: objects and mappings become columns of checked values, grouped by what they give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any, TypeAlias
+
+from cormorant._internal.narrowing import is_list, is_mapping
+from cormorant.errors import ForeignInstanceError, UnknownName, ValidationError, WrongType
+from cormorant.models.bulk_checks import default_of, problems_in
+from cormorant.models.collections import is_collection
+from cormorant.models.metadata import ColumnInfo, ModelInfo
+from cormorant.models.model import Model
+from cormorant.models.reading import reader_of
+from cormorant.models.state import DETACHED, MISSING, Origin, is_ghost, is_persistent, is_set, value_or_missing
+from cormorant.models.validation import Problem
+from cormorant.persistence.changes import PendingKey, pending_keys
+from cormorant.query.bulk import BulkWrite
+from cormorant.sql import types as t
+
+Values: TypeAlias = Mapping[str, Any]
+
+RowProblem: TypeAlias = "tuple[int, str, str]"
+"""A row's number, the place, and what is wrong."""
+
+PROBLEMS = 20
+"""So many values that cannot be saved are listed."""
+
+HINT = "correct the rows and call again; nothing of the call was kept"
+
+
+@dataclass(slots=True)
+class Batch:
+    """Rows that are written together.
+
+    Args:
+        numbers: Each row's number in the call, counted from 1.
+        rows: Its values by attribute; PendingKey where an object's relation has the key.
+        instances: The objects; none for mappings.
+    """
+
+    numbers: list[int]
+    rows: list[Values]
+    instances: list[Model]
+
+    def chosen(self, places: Iterable[int]) -> Batch:
+        """Gives some of the rows, in the order of `places`."""
+        wanted = list(places)
+        instances = [self.instances[place] for place in wanted] if self.instances else []
+        return Batch([self.numbers[p] for p in wanted], [self.rows[p] for p in wanted], instances)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shape:
+    """What the rows of one group have in common.
+
+    Args:
+        given: The attributes that have values, in the model's order.
+        columns: Those, and the columns that get a default.
+        problems: What rows like these lack.
+    """
+
+    given: tuple[str, ...]
+    columns: tuple[ColumnInfo, ...]
+    problems: tuple[Problem, ...]
+
+
+@dataclass(slots=True)
+class Group:
+    """Rows with values for the same columns.
+
+    Args:
+        columns: The values, by column.
+    """
+
+    shape: Shape
+    batch: Batch
+    columns: list[list[Any]]
+
+
+class RowReader:
+    """Reads the rows of one call.
+
+    Args:
+        write: What was asked.
+        owner: The session state that objects must belong to, or come to belong to.
+    """
+
+    def __init__(self, write: BulkWrite, owner: object) -> None:
+        self.write = write
+        self.info: ModelInfo = write.info
+        self.owner = owner
+        self.objects: bool | None = None
+        self._shapes: dict[tuple[Any, ...], Shape] = {}
+
+    # ---- rows
+
+    def batch(self, rows: Sequence[object], first: int) -> Batch:
+        """Gives rows as values by attribute.
+
+        Args:
+            rows: Objects or mappings.
+            first: The number of the first one in the call.
+
+        Raises:
+            ValidationError: Listing the values of objects that cannot be saved.
+            WrongType: A row is neither an object of the model nor a mapping.
+        """
+        numbers = list(range(first, first + len(rows)))
+        if self.objects is None:
+            self.objects = isinstance(rows[0], Model)
+        if not self.objects:
+            return Batch(numbers, [self._mapping(row, number) for number, row in enumerate(rows, first)], [])
+        instances = [self._instance(row, number) for number, row in enumerate(rows, first)]
+        self._refuse_twice(instances, first)
+        problems: list[RowProblem] = []
+        read = [self._values(instance, n, problems) for n, instance in enumerate(instances, first)]
+        refuse(problems)
+        return Batch(numbers, read, instances)
+
+    def _mapping(self, row: object, number: int) -> Values:
+        if is_mapping(row):
+            return row
+        raise self._wrong(row, number)
+
+    def _wrong(self, row: object, number: int) -> WrongType:
+        text = f"{row!r:.60}"
+        name = self.info.name
+        hint = "put a single row in a list" if isinstance(row, str) else f"rows are all {name} objects or all mappings"
+        return WrongType(f"{self.write.verb}: row {number} is {text} ({type(row).__name__})", hint=hint)
+
+    def _instance(self, row: object, number: int) -> Model:
+        if not isinstance(row, Model) or not isinstance(row, self.info.cls):
+            raise self._wrong(row, number)
+        instance: Model = row
+        origin = instance.__orm_origin__
+        if origin is not None:
+            self._check_saved(instance, origin, number)
+        return instance
+
+    def _check_saved(self, instance: Model, origin: Origin, number: int) -> None:
+        place = f"{self.write.verb}: row {number}, {instance!r},"
+        if self.write.conflict is None:
+            raise ForeignInstanceError(f"{place} was saved before", hint="it has a row already; see upsert()")
+        if origin.owner is not self.owner:
+            hint = "make a new object of its values, or load it here"
+            raise ForeignInstanceError(f"{place} belongs to another session, or to none", hint=hint)
+        if is_ghost(instance):
+            raise ForeignInstanceError(f"{place} is not loaded", hint="await it first, or pass a mapping")
+
+    def _refuse_twice(self, instances: list[Model], first: int) -> None:
+        if len({id(instance) for instance in instances}) == len(instances) or self.write.dedupe is not None:
+            return
+        seen: dict[int, int] = {}
+        for number, instance in enumerate(instances, first):
+            if id(instance) in seen:
+                where = f"row {number} is the object of row {seen[id(instance)]}"
+                raise WrongType(f"{self.write.verb}: {where}, {instance!r}", hint="pass each object once")
+            seen[id(instance)] = number
+
+    def _values(self, instance: Model, number: int, problems: list[RowProblem]) -> Values:
+        found: list[Problem] = []
+        values: dict[str, Any] = reader_of(self.info)(instance, found)
+        if instance.__orm_related__:
+            waiting = self._related_keys(instance, found)
+            if waiting:
+                values = {n: {**values, **waiting}[n] for n in self.info.fields if n in values or n in waiting}
+        problems += [(number, place, text) for place, text in found]
+        return values
+
+    def _related_keys(self, instance: Model, problems: list[Problem]) -> dict[str, PendingKey]:
+        """Gives the keys that related objects got after they were set; refuses what only a flush writes."""
+        for name, held in (instance.__orm_related__ or {}).items():
+            place = f"{self.info.name}.{name}"
+            if is_collection(held):
+                if held.added:
+                    problems.append((place, "has new members, which are not written here: add() the object instead"))
+            elif isinstance(held, Model) and not self._is_ours(held):
+                problems.append((place, f"is {held!r}, which belongs to another session"))
+        waiting = pending_keys(instance, self.info)
+        for local, pending in waiting.items():
+            if not is_set(pending.instance, pending.attribute):
+                problems.append((f"{self.info.name}.{local}", f"waits for {pending.instance!r}: save that first"))
+        return waiting
+
+    def _is_ours(self, held: Model) -> bool:
+        origin = held.__orm_origin__
+        if origin is None or origin.owner is self.owner:
+            return True
+        return origin is DETACHED and is_ghost(held) and is_persistent(held)
+
+    # ---- keys
+
+    def keys(self, batch: Batch) -> list[Hashable | None]:
+        """Gives what tells each row from others, None where it is NULL and nothing else is equal to it.
+
+        Raises:
+            ValidationError: A row has no such value, or a wrong one.
+        """
+        conflict = self.write.conflict
+        assert conflict is not None
+        problems: list[RowProblem] = []
+        columns: list[list[Any]] = []
+        for column in conflict.on:
+            values = [sent_value(row.get(column.attribute, MISSING)) for row in batch.rows]
+            missing = [place for place, value in enumerate(values) if value is MISSING]
+            text = "has no value, and on= tells rows apart by it"
+            problems += self._problems(batch, column, [(place, text) for place in missing])
+            if not missing:
+                problems += self._problems(batch, column, problems_in(self.info, column, values))
+            columns.append(values)
+        refuse(problems)
+        return key_values([column.type for column in conflict.on], columns)
+
+    def _problems(self, batch: Batch, column: ColumnInfo, found: Iterable[tuple[int, str]]) -> list[RowProblem]:
+        name = f"{self.info.name}.{column.attribute}"
+        return [(batch.numbers[place], name, text) for place, text in found]
+
+    # ---- groups
+
+    def groups(self, batch: Batch) -> list[Group]:
+        """Gives the rows by the columns they have values for, in columns, defaults filled in.
+
+        Raises:
+            ValidationError: Listing the values that cannot be saved.
+            UnknownName: A mapping has a key that is no column.
+        """
+        places: dict[Shape, list[int]] = {}
+        for place, row in enumerate(batch.rows):
+            names = tuple(row)
+            shape = self._shapes.get(names)
+            if shape is None:
+                shape = self._shapes[names] = self._shape(names, batch.numbers[place])
+            places.setdefault(shape, []).append(place)
+        problems: list[RowProblem] = []
+        whole = len(places) == 1
+        groups = [
+            self._group(shape, batch if whole else batch.chosen(found), problems) for shape, found in places.items()
+        ]
+        refuse(problems)
+        return groups
+
+    def _shape(self, names: tuple[Any, ...], number: int) -> Shape:
+        for name in names:
+            self._check_name(name, number)
+        given = tuple(name for name in self.info.fields if name in names)
+        known = next((shape for shape in self._shapes.values() if shape.given == given), None)
+        if known is not None:
+            return known
+        columns = [
+            c for c in self.info.columns if c.attribute in names or not (self.objects or self._default(c) is None)
+        ]
+        have = {column.attribute for column in columns}
+        lacking = [name for name in self.info.needed_attributes if name not in have]
+        problems = [(f"{self.info.name}.{name}", "has no value") for name in lacking]
+        taken = self.write.conflict.taken if self.write.conflict else frozenset[str]()
+        needed = taken.difference(given, lacking)
+        problems += [(f"{self.info.name}.{name}", "has no value, and set= takes it") for name in needed]
+        return Shape(given, tuple(columns), tuple(problems))
+
+    def _check_name(self, name: object, number: int) -> None:
+        spec = self.info.fields.get(name) if isinstance(name, str) else None
+        if spec is not None and spec.computed is None:
+            return
+        place = f"{self.write.verb}: row {number}"
+        if spec is not None:
+            raise UnknownName(
+                f"{place} has {self.info.name}.{name}, which the database computes", hint=f"leave {name!r} out"
+            )
+        relation = self.info.relation_specs.get(str(name))
+        if relation is not None and relation.keys:
+            hint = f"give the key: {', '.join(map(repr, relation.keys))}"
+            raise UnknownName(f"{place} has the relation {name!r}", hint=hint)
+        error = self.info.unknown(str(name))
+        raise UnknownName(f"{place}: {error.message}", hint=error.hint)
+
+    def _default(self, column: ColumnInfo) -> Callable[[], Any] | None:
+        return default_of(self.info, column.attribute)
+
+    def _group(self, shape: Shape, batch: Batch, problems: list[RowProblem]) -> Group:
+        problems += [(number, *problem) for number in batch.numbers for problem in shape.problems]
+        columns: list[list[Any]] = []
+        for column in shape.columns:
+            name = column.attribute
+            if name in shape.given:
+                values = [row[name] for row in batch.rows]
+                if batch.instances:
+                    values = list(map(sent_value, values))
+            else:
+                make = self._default(column)
+                values = [] if make is None else [make() for _ in batch.rows]
+            if not batch.instances or type(column.type) in _TEXTS:
+                problems += self._problems(batch, column, problems_in(self.info, column, values))
+            columns.append(values)
+        return Group(shape, batch, columns)
+
+
+def refuse(problems: Sequence[RowProblem], hint: str = HINT) -> None:
+    """Raises what was found wrong.
+
+    Raises:
+        ValidationError: Listing the first problems.
+    """
+    if problems:
+        listed = sorted(problems, key=itemgetter(0))[:PROBLEMS]
+        more = f"{len(problems) - PROBLEMS} more are not listed; " if len(problems) > PROBLEMS else ""
+        raise ValidationError([(f"row {number}: {place}", text) for number, place, text in listed], hint=more + hint)
+
+
+def sent_value(value: Any) -> Any:
+    """Gives a value as it is sent: a related object's key instead of the wait for it."""
+    return value_or_missing(value.instance, value.attribute) if isinstance(value, PendingKey) else value
+
+
+def key_values(types: Sequence[t.SqlType], columns: Sequence[Sequence[Any]]) -> list[Hashable | None]:
+    """Gives each row's key in a form that is equal where the database finds it equal; None where a part is NULL."""
+    told = [_told(type_, values) for type_, values in zip(types, columns, strict=True)]
+    if len(told) == 1:
+        return list(told[0])
+    return [None if None in key else key for key in zip(*told, strict=True)]
+
+
+def _told(type_: t.SqlType, values: Sequence[Any]) -> Sequence[Any]:
+    tell = _TELLING.get(type(type_))
+    if tell is None:
+        return values
+    return [None if value is None else tell(type_, value) for value in values]
+
+
+def _told_custom(type_: Any, value: Any) -> Any:
+    # the user's class need not know when two values are equal
+    return _told(type_.base, [type_.encode(value)])[0]
+
+
+def _told_list(_: Any, value: Any) -> Any:
+    return tuple(map(_frozen, value))
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(map(_frozen, value)) if is_list(value) else value
+
+
+# reading an object checks all but the characters of texts
+_TEXTS = (t.Text, t.Array, t.Custom)
+
+_TELLING: dict[type[t.SqlType], Callable[[Any, Any], Any]] = {
+    t.Custom: _told_custom,
+    t.Array: _told_list,
+    t.Binary: lambda _, value: bytes(value),
+    t.Enumeration: lambda _, value: value.value,
+}

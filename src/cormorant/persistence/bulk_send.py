@@ -1,0 +1,272 @@
+"""Sends groups of rows on one connection: COPY, arrays in one statement, or one statement for each row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from cormorant.adapters.base import Connection, CopyConnection, Row
+from cormorant.database import Database
+from cormorant.errors import FlushError
+from cormorant.models.metadata import ColumnInfo, ModelInfo
+from cormorant.models.scopes import Scopes
+from cormorant.observability.performance import PerformanceTracker
+from cormorant.persistence.bulk_rows import Group, key_values
+from cormorant.persistence.pairing import in_order
+from cormorant.query import prefetch
+from cormorant.query.bulk import Conflict, with_version
+from cormorant.query.prepared import PreparedWrite
+from cormorant.sql import types as t
+from cormorant.sql.columns import Assignment
+from cormorant.sql.excluded import excluded
+from cormorant.sql.statements import Insert, InsertMode, Upsert
+
+COPY_FROM = 1_000
+"""From so many rows of which nothing comes back, PostgreSQL takes them by COPY."""
+
+
+class BulkSender:
+    """Sends rows of one model; touches no object.
+
+    Args:
+        connection: Where they go, in a transaction.
+        scopes: The default scopes: rows that they hide are not changed.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        connection: Connection,
+        tracker: PerformanceTracker,
+        info: ModelInfo,
+        scopes: Scopes | None,
+    ) -> None:
+        self.database = database
+        self.connection = connection
+        self.tracker = tracker
+        self.info = info
+        self.scopes = scopes
+
+    # ---- inserts
+
+    async def insert(self, group: Group) -> int:
+        """Inserts rows and gives their number."""
+        connection = self.connection
+        if isinstance(connection, CopyConnection) and len(group.batch.rows) >= COPY_FROM and _can_be_copied(group):
+            return await self._copy(connection, group)
+        batches = self.database.dialect.supports_array_binds and bool(group.columns)
+        statement = _insert(self.info, group.shape.columns, (), "by_key" if batches else "row")
+        prepared = self.database.prepare_write(statement)
+        if batches:
+            return await self._execute(prepared, self._arrays(prepared, group))
+        return len(await self._each(prepared, group))
+
+    async def insert_returning(self, group: Group, wanted: Sequence[ColumnInfo]) -> list[Row]:
+        """Inserts rows and gives columns of each, in order, as the driver has them.
+
+        Raises:
+            FlushError: A row did not come back.
+        """
+        if not wanted:
+            await self.insert(group)
+            return [()] * len(group.batch.rows)
+        mode = self._mode(group)
+        # what sorts the rows comes back too
+        sorting = [key for key in self.info.key_columns if mode == "ascending" and key not in wanted]
+        statement = _insert(self.info, group.shape.columns, (*wanted, *sorting), mode)
+        prepared = self.database.prepare_write(statement)
+        if mode == "row":
+            return [self._only(run) for run in await self._each(prepared, group)]
+        found = await self._fetch(prepared, self._arrays(prepared, group), len(group.batch.rows))
+        rows = in_order(statement, prepared, self.info, _rows(group.columns), found)
+        return [tuple(row)[: len(wanted)] for row in rows]
+
+    def _mode(self, group: Group) -> InsertMode:
+        if not group.columns:
+            return "row"
+        given = {column.attribute for column in group.shape.columns}
+        keys = self.info.key_columns
+        dialect, version = self.database.dialect, self.database.adapter.server_version
+        ascending = len(keys) == 1 and keys[0].identity
+        return dialect.insert_mode(version, key_given=self.info.key_set <= given, ascending=ascending)
+
+    def _only(self, run: Sequence[Row]) -> Row:
+        if not run:
+            raise FlushError(
+                f"a row was inserted into {self.info.table!r} and did not come back", hint="a trigger drops it"
+            )
+        return run[0]
+
+    async def _copy(self, connection: CopyConnection, group: Group) -> int:
+        encoders = [self.database.dialect.encoder(column.type) for column in group.shape.columns]
+        columns = [_encoded(encode, values) for encode, values in zip(encoders, group.columns, strict=True)]
+        names = [column.name for column in group.shape.columns]
+        return await self.database.copy_rows(connection, self.tracker, self.info.table, names, _rows(columns))
+
+    async def write_returning(
+        self, group: Group, conflict: Conflict | None, wanted: Sequence[ColumnInfo]
+    ) -> list[Row | None]:
+        """Inserts rows, or upserts them, and gives columns of each, in order; None where it was left alone."""
+        if conflict is None:
+            return [*await self.insert_returning(group, wanted)]
+        return await self.upsert_returning(group, conflict, wanted)
+
+    # ---- upserts
+
+    async def upsert(self, group: Group, conflict: Conflict) -> int:
+        """Inserts rows or changes those that are there, and gives the number of both."""
+        batches = self.database.dialect.supports_array_binds
+        returning = () if batches else conflict.on[:1]
+        statement = upsert_statement(self.info, group, conflict, returning)
+        prepared = self.database.prepare_write(statement, self.scopes)
+        if batches:
+            return await self._execute(prepared, self._arrays(prepared, group, statement))
+        return sum(map(len, await self._each(prepared, group, statement)))
+
+    async def upsert_returning(
+        self, group: Group, conflict: Conflict, wanted: Sequence[ColumnInfo]
+    ) -> list[Row | None]:
+        """Inserts rows or changes those that are there, and gives columns of each; None where it was left alone.
+
+        Raises:
+            FlushError: A row came back that was not sent.
+        """
+        batches = self.database.dialect.supports_array_binds
+        matching = conflict.on if batches else ()
+        # a row that gives nothing back tells nothing about whether it was written
+        statement = upsert_statement(self.info, group, conflict, (*matching, *(wanted or conflict.on[:1])))
+        prepared = self.database.prepare_write(statement, self.scopes)
+        if not batches:
+            return [run[0] if run else None for run in await self._each(prepared, group, statement)]
+        arrays = self._arrays(prepared, group, statement)
+        found = await self._fetch(prepared, arrays, len(group.batch.rows))
+        return self._matched(group, conflict, found)
+
+    async def existing(self, group: Group, conflict: Conflict, places: Sequence[int]) -> dict[int, Row]:
+        """Gives the rows that an upsert left alone, by their place in the group, as a query of objects selects them."""
+        info = self.info
+        names = [column.attribute for column in group.shape.columns]
+        on = [names.index(column.attribute) for column in conflict.on]
+        sent = [[group.columns[at][place] for place in places] for at in on]
+        keys = _rows(sent) if len(on) > 1 else sent[0]
+        columns = [info.column(column.attribute) for column in conflict.on]
+        found: list[Row] = []
+        for chunk in prefetch.chunks(keys, len(on)):
+            spec = prefetch.by_keys(info, columns, chunk).changed((), (), scopes=self.scopes, lifted=conflict.lifted)
+            prepared = self.database.prepare(spec)
+            args = prepared.arguments(spec)
+            found += await self.database.fetch(self.connection, self.tracker, prepared.sql, args)
+        fields = list(info.fields)
+        found_on = [[row[fields.index(column.attribute)] for column in conflict.on] for row in found]
+        by_key = dict(zip(self._keys(conflict, found_on), found, strict=True))
+        told = key_values([column.type for column in conflict.on], sent)
+        return {place: by_key[key] for place, key in zip(places, told, strict=True) if key in by_key}
+
+    def _matched(self, group: Group, conflict: Conflict, found: Sequence[Row]) -> list[Row | None]:
+        width, on = len(conflict.on), [column.attribute for column in conflict.on]
+        names = [column.attribute for column in group.shape.columns]
+        sent = key_values([column.type for column in conflict.on], [group.columns[names.index(name)] for name in on])
+        by_key = dict(zip(self._keys(conflict, found), found, strict=True))
+        strangers = by_key.keys() - sent
+        if strangers:
+            raise FlushError(
+                f"upsert() into {self.info.table!r} gave back a row that was not sent: {next(iter(strangers))!r}",
+                hint="the database finds values equal that Python does not, or a trigger changes them",
+            )
+        rows = [by_key.get(key) if key is not None else None for key in sent]
+        return [None if row is None else tuple(row)[width:] for row in rows]
+
+    def _keys(self, conflict: Conflict, found: Sequence[Sequence[Any]]) -> list[Any]:
+        types = [column.type.base if isinstance(column.type, t.Custom) else column.type for column in conflict.on]
+        decoders = map(self.database.dialect.returned_decoder, types)
+        columns = [_decoded(decode, [row[place] for row in found]) for place, decode in enumerate(decoders)]
+        return key_values(types, columns)
+
+    # ---- the wire
+
+    async def _each(
+        self, prepared: PreparedWrite, group: Group, statement: Upsert | None = None
+    ) -> list[Sequence[Row]]:
+        first = [] if statement is None else prepared.first(statement)
+        last = prepared.last(self.scopes)
+        pairs = zip(prepared.encoders[len(first) :], group.columns, strict=False)
+        columns = [_encoded(encode, values) for encode, values in pairs]
+        rows = [[*first, *row, *last] for row in _rows(columns)] if columns else [[]] * len(group.batch.rows)
+        return await self.database.fetch_each(self.connection, self.tracker, prepared.sql, rows)
+
+    def _arrays(self, prepared: PreparedWrite, group: Group, statement: Upsert | None = None) -> list[Any]:
+        """Gives the parameters: the statement's own values, an array for each column, the values of scopes."""
+        first = [] if statement is None else prepared.first(statement)
+        pairs = zip(prepared.encoders[len(first) :], group.columns, strict=False)
+        arrays = [values if encode is None else encode(values) for encode, values in pairs]
+        return [*first, *arrays, *prepared.last(self.scopes)]
+
+    async def _execute(self, prepared: PreparedWrite, arguments: Sequence[Any]) -> int:
+        return await self.database.execute(self.connection, self.tracker, prepared.sql, arguments)
+
+    async def _fetch(self, prepared: PreparedWrite, arguments: Sequence[Any], written: int) -> Sequence[Row]:
+        return await self.database.fetch(self.connection, self.tracker, prepared.sql, arguments, written=written)
+
+
+# ------------------------------------------------------------------ statements
+
+
+def _insert(info: ModelInfo, columns: Sequence[ColumnInfo], wanted: Sequence[ColumnInfo], mode: InsertMode) -> Insert:
+    keys = info.key_columns if mode == "by_key" and wanted else ()
+    return Insert(
+        table=info.table,
+        columns=tuple(column.typed for column in columns),
+        returning=tuple(column.typed for column in (*keys, *wanted)),
+        mode=mode,
+    )
+
+
+def upsert_statement(info: ModelInfo, group: Group, conflict: Conflict, returning: Sequence[ColumnInfo]) -> Upsert:
+    """Gives the statement of one group."""
+    assignments = conflict.assignments
+    if assignments is None:
+        assignments = _new_values(info, group.shape.given, conflict)
+    return Upsert(
+        source=info.source,
+        table=info.table,
+        columns=tuple(column.typed for column in group.shape.columns),
+        on=tuple(column.name for column in conflict.on),
+        on_where=conflict.index_where,
+        assignments=with_version(info, assignments),
+        where=conflict.where,
+        returning=tuple(column.typed for column in returning),
+        lifted=conflict.lifted,
+    )
+
+
+def _new_values(info: ModelInfo, given: Sequence[str], conflict: Conflict) -> tuple[Assignment, ...]:
+    """Gives what makes every given column the new row's, but for what tells the row from others."""
+    kept = {*info.key_attributes, *(column.attribute for column in conflict.on)}
+    if info.version_column is not None:
+        kept.add(info.version_column.attribute)
+    nodes = (info.column(name) for name in given if name not in kept)
+    return tuple(Assignment(node, excluded(node)) for node in nodes)
+
+
+# ------------------------------------------------------------------ values
+
+
+def _encoded(encode: Any, values: Sequence[Any]) -> Sequence[Any]:
+    return values if encode is None else [None if value is None else encode(value) for value in values]
+
+
+_decoded = _encoded
+
+
+def _rows(columns: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
+    return list(zip(*columns, strict=True))
+
+
+def _can_be_copied(group: Group) -> bool:
+    # a list of lists travels as text where it is a parameter, and could not do so by COPY
+    return bool(group.columns) and not any(_is_list_of_lists(column.type) for column in group.shape.columns)
+
+
+def _is_list_of_lists(type_: t.SqlType) -> bool:
+    item = type_.item if isinstance(type_, t.Array) else None
+    return isinstance(item.base if isinstance(item, t.Custom) else item, t.Array)

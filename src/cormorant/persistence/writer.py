@@ -1,0 +1,222 @@
+"""What a session writes by statements of its own rather than by a flush: by query, in bulk, from a SELECT."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from cormorant.adapters.base import Connection
+from cormorant.database import PreparedQuery
+from cormorant.errors import QueryError, UniqueViolation
+from cormorant.models.inside import find_changes_inside, readers
+from cormorant.models.metadata import ModelInfo
+from cormorant.models.model import Model
+from cormorant.models.state import Origin, is_ghost, is_set
+from cormorant.persistence.accept import Acceptance
+from cormorant.persistence.atomic import Atomic, Turn
+from cormorant.persistence.bulk import BulkRun
+from cormorant.persistence.changes import ChangeSet, DeleteChange, FlushResult
+from cormorant.persistence.transaction import settled
+from cormorant.query.bulk import BulkWrite
+from cormorant.query.spec import QuerySpec
+from cormorant.sql.statements import InsertSelect
+
+if TYPE_CHECKING:
+    from cormorant.persistence.state import SessionState
+
+T = TypeVar("T")
+
+
+class StateWriter:
+    """Writes for one session state.
+
+    Args:
+        state: The state.
+    """
+
+    def __init__(self, state: SessionState) -> None:
+        self.state = state
+        self.turn: Turn = Turn()
+
+    async def send(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Runs one statement that writes, in a transaction; in autocommit mode on its own."""
+        state = self.state
+
+        async def noted(connection: Connection) -> T:
+            state.unit.history.note_write(next(self.state.numbers))
+            return await work(connection)
+
+        async def alone(connection: Connection) -> T:
+            result = await noted(connection)
+            # it is committed, whether or not the caller still waits
+            state.unit.history.committed()
+            return result
+
+        await settled(state.transactions)
+        if state.autocommit and not state.transactions.is_open:
+            return await state.transactions.use_alone(alone)
+        return await state.transactions.use(noted)
+
+    def atomic(self, verb: str) -> Atomic:
+        """Gives the block around one write of several statements."""
+        return Atomic(self.state, self.turn, verb)
+
+    def origin(self) -> Origin:
+        """Gives what the objects of the next statement come from."""
+        return Origin(self.state, next(self.state.numbers))
+
+    async def flush(self) -> None:
+        """Writes what is pending."""
+        self.state.check_usable()
+        self.state.unit.find_changes_inside()
+        if not self.state.unit.is_empty:
+            await self.state.flush()
+
+    # ---- by query
+
+    async def write(self, spec: QuerySpec) -> int:
+        """Runs an UPDATE or DELETE by conditions and gives the number of rows; loaded objects follow it."""
+        count, _ = await self._by_query(spec)
+        return count
+
+    async def write_rows(self, spec: QuerySpec) -> list[Any]:
+        """Runs an UPDATE or DELETE by conditions and gives what its rows return; loaded objects follow it."""
+        _, rows = await self._by_query(spec)
+        return rows
+
+    async def _by_query(self, spec: QuerySpec) -> tuple[int, list[Any]]:
+        state = self.state
+        state.check_usable()
+        if state.scopes is not None or spec.lifted:
+            spec = spec.scoped(state.scopes)
+        followed, tail = self._followed(spec)
+        prepared = state.database.prepare(followed)
+        if state.unit.concerns(prepared.tables):
+            await state.flush()
+            followed, tail = self._followed(spec)
+            prepared = state.database.prepare(followed)
+        if followed.columns == ():
+            args = prepared.arguments(followed)
+            return await self.send(lambda c: state.database.execute(c, state.tracker, prepared.sql, args)), []
+        return await self.send(lambda c: self._returned(c, spec, followed, prepared, tail))
+
+    def _followed(self, spec: QuerySpec) -> tuple[QuerySpec, tuple[str, ...]]:
+        """Gives the query with what loaded objects have to learn of its rows, and the names of those columns."""
+        info = spec.info
+        if spec.columns is None or not self.state.identity.of(info):
+            return spec, ()
+        names = info.key_attributes
+        if spec.mode == "update":
+            names = (*names, *_written(spec))
+        columns = tuple(info.column(name) for name in names)
+        return spec.changed(("follow", *names), (), columns=(*spec.columns, *columns), output="tuples"), names
+
+    async def _returned(
+        self,
+        connection: Connection,
+        spec: QuerySpec,
+        followed: QuerySpec,
+        prepared: PreparedQuery,
+        tail: tuple[str, ...],
+    ) -> tuple[int, list[Any]]:
+        state = self.state
+        origin = Origin(state, next(self.state.numbers), lifted=bool(spec.lifted))
+        args = prepared.arguments(followed)
+        rows = await state.database.fetch(connection, state.tracker, prepared.sql, args)
+        found = prepared.loader(rows, state.identity.of, origin)
+        if spec.columns is None:
+            if spec.mode == "delete":
+                self._forget(spec.info, found)
+            return len(found), found
+        if tail:
+            width = len(spec.columns)
+            self._follow(spec, tail, [row[width:] for row in found], origin)
+            found = [row[0] if spec.output == "scalars" else row[:width] for row in found]
+        return len(found), found
+
+    def _follow(self, spec: QuerySpec, names: tuple[str, ...], rows: list[Any], origin: Origin) -> None:
+        """Makes loaded objects show what has become of their rows."""
+        info = spec.info
+        known = self.state.identity.of(info)
+        key_of = itemgetter(*range(len(info.key_attributes)))
+        loaded = [(known[key], row) for row in rows if (key := key_of(row)) in known]
+        if spec.mode == "delete":
+            self._forget(info, [instance for instance, _ in loaded])
+            return
+        mutable = readers(info, self.state.database.dialect.decoder)
+        acceptance = Acceptance(self.state.unit, origin, FlushResult())
+        for instance, row in loaded:
+            if _is_older(instance, origin) and not (mutable and find_changes_inside(instance, mutable)):
+                values = {n: v for n, v in zip(names, row, strict=True) if is_set(instance, n)}
+                if len(values) > len(info.key_attributes):
+                    acceptance.refreshed(instance, values)
+
+    def _forget(self, info: ModelInfo, instances: Iterable[Model]) -> None:
+        """Takes objects whose rows are deleted out of the session, as a flush does."""
+        unit = self.state.unit
+        # a reference has nothing that could be wrong: who awaits it is told that its row is gone
+        gone = [instance for instance in instances if not _is_bare(instance)]
+        for instance in gone:
+            unit.delete(instance)
+        deletes = [
+            DeleteChange(instance, info, tuple(getattr(instance, n) for n in info.key_attributes), None)
+            for instance in gone
+        ]
+        Acceptance(unit, self.origin(), FlushResult()).accept(ChangeSet(deletes=tuple(deletes)))
+
+    # ---- many rows, and one
+
+    async def write_many(self, write: BulkWrite, rows: object) -> Any:
+        """Inserts or upserts many rows: objects come back, of mappings what was asked for, or their number."""
+        self.state.check_usable()
+        return await self.bulk_run(write).run(rows)
+
+    def bulk_run(self, write: BulkWrite) -> BulkRun:
+        """Gives what writes many rows, for those who bring them in portions."""
+        return BulkRun(self, write)
+
+    async def insert_select(self, statement: InsertSelect, tables: frozenset[str]) -> int:
+        """Inserts what a SELECT gives, and gives the number of rows."""
+        state = self.state
+        state.check_usable()
+        if state.unit.concerns(tables):
+            await state.flush()
+        prepared = state.database.prepare_write(statement, state.scopes)
+        args = [*prepared.first(statement), *prepared.last(state.scopes)]
+        return await self.send(lambda c: state.database.execute(c, state.tracker, prepared.sql, args))
+
+    async def try_insert(self, instance: Model) -> UniqueViolation | None:
+        """Adds an object and writes it; gives the error, and nothing has changed, where its row is there already."""
+        await self.flush()
+        try:
+            async with self.atomic("get_or_create()"):
+                self.state.unit.add(instance)
+                await self.state.flusher.flush()
+        except UniqueViolation as error:
+            return error
+        return None
+
+
+def _written(spec: QuerySpec) -> tuple[str, ...]:
+    """Gives the attributes that an update writes, the database's own among them."""
+    info = spec.info
+    names = [item.column.attribute for item in spec.assignments]
+    keys = [name for name in names if name in info.key_attributes]
+    if keys:
+        raise QueryError(
+            f"update() sets {info.name}.{keys[0]}, a key, while the session holds {info.name} objects",
+            hint="they would lose their rows: session.clear(), or use a session of its own",
+        )
+    return (*names, *(column.attribute for column in info.columns if column.spec.computed is not None))
+
+
+def _is_bare(instance: Model) -> bool:
+    """Whether an object is a reference that holds nothing but its key."""
+    info = type(instance).__info__
+    return is_ghost(instance) and not any(is_set(instance, n) for n in info.fields if n not in info.key_set)
+
+
+def _is_older(instance: Model, origin: Origin) -> bool:
+    known = instance.__orm_origin__
+    return not instance.__orm_changes__ and known is not None and known.number < origin.number

@@ -1,0 +1,41 @@
+"""A write as it is sent: its text, and what its values have to become."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cormorant.dialects.base import Codec
+from cormorant.models.scopes import Scopes, values_of
+from cormorant.sql.restrictions import Owner
+from cormorant.sql.statements import InsertSelect, Upsert
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedWrite:
+    """A write's text with its encoders, and the decoders of what it returns."""
+
+    sql: str
+    encoders: tuple[Codec | None, ...]
+    decoders: tuple[Codec | None, ...]
+    owners: tuple[Owner, ...] = ()
+
+    def first(self, statement: Upsert | InsertSelect) -> list[Any]:
+        """Gives the values of a statement's own expressions, its first parameters, as the driver takes them."""
+        values = [bind.value for bind in dict.fromkeys(statement.binds)]
+        return encoded(self.encoders[: len(values)], values)
+
+    def last(self, scopes: Scopes | None) -> list[Any]:
+        """Gives the values of default scopes, its last parameters, as the driver takes them."""
+        if not self.owners or scopes is None:
+            return []
+        conditions = scopes.conditions_of(self.owners)
+        values = [value for condition in conditions for value in values_of(condition.binds)]
+        return encoded(self.encoders[len(self.encoders) - len(values) :], values)
+
+
+def encoded(encoders: Sequence[Codec | None], values: Sequence[Any]) -> list[Any]:
+    """Gives values as the driver takes them."""
+    pairs = zip(encoders, values, strict=True)
+    return [value if encode is None or value is None else encode(value) for encode, value in pairs]

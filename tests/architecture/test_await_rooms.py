@@ -25,6 +25,7 @@ FILES = {
     "persistence/cursors.py",
     "persistence/flush.py",
     "persistence/loader.py",
+    "persistence/locking.py",
     "persistence/m2m.py",
     "persistence/prefetch.py",
     "persistence/retry.py",

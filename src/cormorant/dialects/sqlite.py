@@ -31,6 +31,12 @@ _ORDERED = frozenset({"<", "<=", ">", ">="})
 _DECIMAL_OPERATORS = {"+": "cormorant_decimal_add", "-": "cormorant_decimal_sub", "*": "cormorant_decimal_mul"}
 
 
+_WITHOUT_WAITING = {
+    "NOWAIT": ("nowait", "give the DSN a short lock_timeout: sqlite:///app.db?lock_timeout=0.1"),
+    "SKIP LOCKED": ("skip_locked", "leave it out: those who lock take turns, and none meets a row of another"),
+}
+
+
 class SQLiteCompiler(Compiler):
     """SQLite's differences: decimals are texts with a collation of their own, lists are JSON arrays."""
 
@@ -51,6 +57,15 @@ class SQLiteCompiler(Compiler):
         nulls = order.nulls or ("first" if order.descending else "last")
         sql += " DESC" if order.descending else ""
         return f"{sql} NULLS {nulls.upper()}" if self.nullable(order.expr) else sql
+
+    def lock_clause(self, select: Select) -> str:
+        # the transaction of a query that locks begins as a write, which holds off every other
+        if select.lock is not None and select.lock.wait:
+            word, hint = _WITHOUT_WAITING[select.lock.wait]
+            raise CompileError(f"SQLite locks the whole database, no rows: it has no {word}", hint=hint)
+        if select.lock is not None and select.lock.of:
+            raise CompileError("SQLite locks the whole database, no rows: it has no of=", hint="leave it out")
+        return ""
 
     def need_lateral(self) -> None:
         raise CompileError(

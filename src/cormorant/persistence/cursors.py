@@ -23,9 +23,12 @@ class StreamCursor:
         transactions: The session's transactions.
         sql: The statement.
         args: Its values.
+        keeps_locks: What it locks stays locked: the transaction goes on.
     """
 
-    def __init__(self, transactions: TransactionStack, sql: str, args: Sequence[Any]) -> None:
+    def __init__(
+        self, transactions: TransactionStack, sql: str, args: Sequence[Any], *, keeps_locks: bool = False
+    ) -> None:
         self.level: Level | None = None
         self._transactions = transactions
         self._sql = sql
@@ -33,6 +36,7 @@ class StreamCursor:
         self._cursor: Cursor | None = None
         self._uses = 0
         self._began = False
+        self._stays = keeps_locks or transactions.keeps_snapshots
 
     async def fetch(self, count: int) -> Sequence[Row]:
         """Gives the next rows; fewer than `count` are the last ones.
@@ -58,7 +62,7 @@ class StreamCursor:
         if self.level is None:
             if not transactions.levels:
                 transactions.begin(transactions.options).implicit = True
-                self._began = not transactions.keeps_snapshots
+                self._began = not self._stays
             self.level = transactions.levels[-1]
             transactions.cursors.append(self)
         self._uses += 1

@@ -38,6 +38,7 @@ from cormorant.persistence.state import SessionState
 from cormorant.persistence.transaction import Options
 from cormorant.persistence.writer import StateWriter
 from cormorant.query.beside import Beside
+from cormorant.query.locking import LOCK, locked
 from cormorant.query.prefetch import by_key, chunks, objects_of
 from cormorant.query.queryset import Manager, QuerySet
 from cormorant.query.spec import QuerySpec
@@ -221,30 +222,33 @@ class AsyncSession:
         """What writes in bulk; queries ask for it."""
         return self.state().writer
 
-    async def get(self, model: type[M], key: Any) -> M | None:
+    async def get(self, model: type[M], key: Any, *, for_update: bool = False) -> M | None:
         """Gives the object of a primary key, or None; one that is known is given without a query.
 
         Args:
             model: The model.
             key: The key; for a composite one a tuple in declaration order.
+            for_update: Read the row, known or not, and lock it until the transaction ends.
         """
         state = self.state()
         state.check_usable()
         info = info_of(model)
         found = state.identity.get(info, checked_key(info, key))
-        if found is not None and state.shows(found):
-            return None if id(found) in state.unit.deleted else cast(M, found)
-        columns = [info.column(name) for name in info.key_attributes]
-        rows = await state.fetch(by_key(info, columns, key))
+        if found is not None and (state.shows(found) or for_update) and id(found) in state.unit.deleted:
+            return None
+        if found is not None and state.shows(found) and not for_update:
+            return cast(M, found)
+        spec = by_key(info, [info.column(name) for name in info.key_attributes], key)
+        rows = await state.fetch(locked(spec, LOCK) if for_update else spec)
         return rows[0] if rows else None
 
-    async def get_one(self, model: type[M], key: Any) -> M:
-        """Gives the object of a primary key.
+    async def get_one(self, model: type[M], key: Any, *, for_update: bool = False) -> M:
+        """Gives the object of a primary key; `for_update` locks its row until the transaction ends.
 
         Raises:
             NotFoundError: There is none.
         """
-        found = await self.get(model, key)
+        found = await self.get(model, key, for_update=for_update)
         if found is None:
             raise NotFoundError(f"{model.__name__} {key!r} does not exist", hint="use get() where that can be")
         return found

@@ -19,7 +19,7 @@ from cormorant.models.model import Model
 from cormorant.models.scopes import Scope, Scopes
 from cormorant.models.state import Origin, is_ghost, new_ghost, set_attribute
 from cormorant.observability.performance import PerformanceTracker
-from cormorant.persistence import context, loader, prefetch, streaming
+from cormorant.persistence import context, loader, locking, prefetch, streaming
 from cormorant.persistence.blocks import Blocks
 from cormorant.persistence.flush import Flusher
 from cormorant.persistence.identity_map import IdentityMap
@@ -131,6 +131,8 @@ class SessionState:
     async def fetch(self, spec: QuerySpec, *, autoflush: bool = True, beside: list[Beside] | None = None) -> list[Any]:
         """Runs a query and gives its rows in the form it asks for; what was read beside them goes to `beside`."""
         self.check_usable()
+        if spec.lock is not None and spec.mode == "rows":
+            return await locking.fetch_locked(self, spec, beside)
         if self.scopes is not None or spec.lifted:
             spec = spec.scoped(self.scopes)
         prepared = self.database.prepare(spec)

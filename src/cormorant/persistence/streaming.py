@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
 
 from cormorant.models.state import Origin
-from cormorant.persistence import prefetch
+from cormorant.persistence import locking, prefetch
 from cormorant.persistence.cursors import StreamCursor
 from cormorant.persistence.passing import Passing
 from cormorant.query.cursors import Place
@@ -57,19 +57,25 @@ async def _by_key(state: SessionState, paging: Paging, size: int) -> AsyncGenera
 async def _at_once(state: SessionState, spec: QuerySpec, size: int) -> AsyncGenerator[list[Any], None]:
     if state.scopes is not None or spec.lifted:
         spec = spec.scoped(state.scopes)
-    prepared = state.database.prepare(spec)
-    if not state.unit.is_empty and state.unit.concerns(prepared.tables):
+    prepared, locks = state.database.prepare(spec), spec.lock is not None
+    if locks:
+        locking.check_can_lock(state)
+        await locking.flush_before(state, prepared.tables)
+    elif not state.unit.is_empty and state.unit.concerns(prepared.tables):
         await state.flush()
-    # a row is as old as the statement, however late it is read
+    # a row is as old as the statement, however late it is read; one that is locked is as it is now
     number = next(state.numbers)
-    cursor = StreamCursor(state.transactions, prepared.sql, prepared.arguments(spec))
+    cursor = StreamCursor(state.transactions, prepared.sql, prepared.arguments(spec), keeps_locks=locks)
     try:
         count = size
         while count == size:
             rows = await cursor.fetch(size)
             state.check_usable()
             if count := len(rows):
+                number = next(state.numbers) if locks else number
                 found = prepared.loader(rows, state.identity.of, Origin(state, number, lifted=bool(spec.lifted)))
+                if locks:
+                    locking.refuse_changed(found)
                 yield await prefetch.complete(state, spec, found)
     finally:
         await cursor.close()

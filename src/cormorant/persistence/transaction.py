@@ -93,7 +93,7 @@ class TransactionStack:
         self.connection: Connection | None = None
         self.cursors: list[OpenCursor] = []
         self._check_usable = check_usable
-        self._begin_with = options
+        self.begin_with = options
         self.lock = asyncio.Lock()
         self._in_flight: set[asyncio.Task[Any] | None] = set()
         self._arrivals: asyncio.Event | None = None
@@ -175,7 +175,7 @@ class TransactionStack:
 
     async def _connect(self) -> Connection:
         """Takes a connection, and sends BEGIN and the savepoints that were asked for meanwhile."""
-        database, options = self.database, self._begin_with
+        database, options = self.database, self.begin_with
         connection = await database.adapter.acquire(write=not options.read_only)
         begin = database.dialect.begin(
             isolation=options.isolation, read_only=options.read_only, deferrable=options.deferrable, write=True
@@ -250,7 +250,7 @@ class TransactionStack:
 
     def begin(self, options: Options) -> Level:
         """Opens a transaction; BEGIN is sent with the first statement."""
-        self._begin_with = options.under(self.options)
+        self.begin_with = options.under(self.options)
         level = Level(None)
         self.levels.append(level)
         return level

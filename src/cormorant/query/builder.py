@@ -11,6 +11,7 @@ from cormorant.models.many import as_order, row_count, sort_key
 from cormorant.models.scopes import ALL
 from cormorant.query.combining import combined
 from cormorant.query.joining import join_of
+from cormorant.query.locking import Lockable, lock_of
 from cormorant.query.planner import select_of
 from cormorant.query.predicates import Q, conditions_of
 from cormorant.query.protocols import Executor, home_of
@@ -192,6 +193,32 @@ class Builder(Selectable[R]):
         """Leaves out the first rows."""
         bind = row_count("offset", count)
         return self._with(("offset",), (bind,), offset=bind)
+
+    def for_update(self, *, nowait: bool = False, skip_locked: bool = False, of: Lockable = ()) -> Self:
+        """Locks the rows that are read until the transaction ends, which is begun for it.
+
+        Objects that are known already take what the rows hold. SQLite locks the whole database for the transaction.
+
+        Args:
+            nowait: Raise LockTimeout at a row that another transaction holds, instead of waiting.
+            skip_locked: Leave such rows out.
+            of: Models or relations the query reads, whose rows are locked instead of its own.
+
+        Raises:
+            StaleObjectError: An object has changes that were made before it was locked; raised when it runs.
+            CompileError: The database has no such option; raised when it runs.
+
+        Example:
+            >>> job = await session.query(Job).filter(Job.done == False).for_update(skip_locked=True).first()
+            ... # BEGIN; SELECT ... FROM "job" WHERE NOT "job"."done" LIMIT $1 FOR UPDATE SKIP LOCKED
+        """
+        lock = lock_of("UPDATE", of, nowait=nowait, skip_locked=skip_locked)
+        return self._with(("lock", *lock.key), lock=lock)
+
+    def for_share(self, *, nowait: bool = False, skip_locked: bool = False, of: Lockable = ()) -> Self:
+        """Locks the rows that are read against changes; others may read and share them. Else like `for_update`."""
+        lock = lock_of("SHARE", of, nowait=nowait, skip_locked=skip_locked)
+        return self._with(("lock", *lock.key), lock=lock)
 
     # ---- inside other queries
 

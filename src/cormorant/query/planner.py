@@ -16,6 +16,7 @@ from cormorant.query.entities import (
     with_related,
 )
 from cormorant.query.grouping import alike, check_distinct, check_grouping, is_aggregate
+from cormorant.query.locking import check_lock
 from cormorant.query.placement import check_places
 from cormorant.query.spec import Output, QuerySpec
 from cormorant.sql import types as t
@@ -82,6 +83,7 @@ def check_all(selects: Iterable[Select]) -> None:
     for select in selects:
         check_grouping(select)
         check_distinct(select)
+        check_lock(select)
 
 
 def select_of(spec: QuerySpec, *, home: int | None = None) -> Select:

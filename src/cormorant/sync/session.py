@@ -137,17 +137,23 @@ class Session:
         """
         return sync_query(source, self._session)
 
-    def get(self, model: type[M], key: Any) -> M | None:
-        """Gives the object of a primary key, or None; one that is known is given without a query."""
-        return self._session.wait(self._session.get, model, key)
+    def get(self, model: type[M], key: Any, *, for_update: bool = False) -> M | None:
+        """Gives the object of a primary key, or None; one that is known is given without a query.
 
-    def get_one(self, model: type[M], key: Any) -> M:
-        """Gives the object of a primary key.
+        Args:
+            model: The model.
+            key: The key; for a composite one a tuple in declaration order.
+            for_update: Read the row, known or not, and lock it until the transaction ends.
+        """
+        return self._session.wait(self._session.get, model, key, for_update=for_update)
+
+    def get_one(self, model: type[M], key: Any, *, for_update: bool = False) -> M:
+        """Gives the object of a primary key; `for_update` locks its row until the transaction ends.
 
         Raises:
             NotFoundError: There is none.
         """
-        return self._session.wait(self._session.get_one, model, key)
+        return self._session.wait(self._session.get_one, model, key, for_update=for_update)
 
     def get_many(self, model: type[M], keys: Iterable[Any]) -> list[M]:
         """Gives the objects of several keys, in the keys' order, in one query; missing ones are left out."""

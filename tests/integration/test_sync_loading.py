@@ -121,6 +121,15 @@ def test_a_reference_that_was_expunged_stays_one(filled: Database) -> None:
         assert sent(session) == 1
 
 
+def test_what_cannot_load_names_the_line_of_the_query(filled: Database) -> None:
+    with Session(filled) as session:
+        story = session.query(Story).order_by(Story.id).limit(1).one()
+    with pytest.raises(SessionClosedError, match=r"test_sync_loading\.py:\d+"):
+        _ = story.writer.name
+    with pytest.raises(SessionClosedError, match=r"test_sync_loading\.py:\d+"):
+        len(story.labels)
+
+
 def test_what_has_no_value_yet_is_not_looked_for(database: Database) -> None:
     with Session(database) as session:
         ada = Writer(name="Ada")

@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from cormorant._internal.frames import frame_outside
 from cormorant.adapters.base import RawRows
 from cormorant.database import Database
 from cormorant.errors import ForeignInstanceError, SessionClosedError, SessionTaskError
@@ -148,6 +149,9 @@ class SessionState:
         frame = currentframe()
         while frame is not None and frame.f_code.co_filename.startswith(HOUSE):
             frame = frame.f_back
+        if self.wait is not None:
+            # the loop is outside; who waits is in another thread
+            frame = frame_outside("cormorant.", "contextlib")
         caller = None if frame is None else (frame.f_code, frame.f_lasti)
         # a frame that is held would keep alive what its function holds
         del frame

@@ -12,6 +12,7 @@ from cormorant._internal.narrowing import narrower
 from cormorant.errors import NotLoadedError, SessionNotEntered, WrongType
 from cormorant.models.links import RelationInfo
 from cormorant.models.state import is_persistent, not_loaded
+from cormorant.models.through import check_fillable
 
 if TYPE_CHECKING:
     from cormorant.models.model import Model
@@ -205,16 +206,18 @@ class Collection(Generic[M]):
 
     def add(self, *items: M) -> None:
         """Adds objects; written at the next flush. An object that is there already stays once."""
+        check_fillable(self.relation)
         for item in items:
             self._check(item)
             self._touch()
             self._point(item, self.owner)
             other = self._other_side(item)
-            taken_back = self.removed.pop(id(item), None) is not None
+            there = self._items is not None and id(item) in self._items
+            there |= self.removed.pop(id(item), None) is not None
             if other is not None:
-                taken_back |= other.removed.pop(id(self.owner), None) is not None
+                there |= other.removed.pop(id(self.owner), None) is not None
                 other.include(self.owner)
-            if not (taken_back or (self._items is not None and id(item) in self._items)):
+            if not there:
                 self.added[id(item)] = item
             self.show(item)
 
@@ -279,9 +282,6 @@ class Collection(Generic[M]):
         target = self.relation.target
         if not isinstance(item, target.cls):
             raise WrongType(f"{self.relation.place} holds {target.name} objects, not {item!r} ({type(item).__name__})")
-        link = self.relation.link
-        if link is not None and link.through is not None:
-            _check_through(self.relation, link.through)
 
     def _touch(self) -> None:
         origin = self.owner.__orm_origin__
@@ -290,13 +290,3 @@ class Collection(Generic[M]):
 
 
 is_collection: Callable[[object], TypeIs[Collection[Any]]] = narrower(Collection)
-
-
-def _check_through(relation: RelationInfo, through: Any) -> None:
-    """Refuses `.add()` where the model of the links needs values that only the program knows."""
-    needed = [name for name, spec in through.fields.items() if spec.required and spec.relation is None]
-    if needed:
-        raise WrongType(
-            f"{relation.place} goes through {through.name}, which needs {', '.join(needed)}",
-            hint=f"add a {through.name} object to the session instead",
-        )

@@ -56,6 +56,11 @@ class RelationInfo:
     inverse: str | None = None
 
     @property
+    def is_symmetrical(self) -> bool:
+        """Whether a link goes both ways."""
+        return self.link is not None and self.inverse == self.name
+
+    @property
     def place(self) -> str:
         """What messages call it: "Article.author"."""
         return f"{self.owner.name}.{self.name}"
@@ -163,6 +168,11 @@ def _reverse(owner: ModelInfo, spec: RelationSpec, target: ModelInfo, nullable: 
             f"{owner.name}.{spec.name} is the reverse of {forward.place}, which points to {forward.target.name}",
             hint=f"declare it on {forward.target.name}",
         )
+    if other.symmetrical:
+        raise ModelError(
+            f"{owner.name}.{spec.name} is the reverse of {forward.place}, which is symmetrical",
+            hint=f"leave it out: {forward.place} is both sides",
+        )
     if not spec.many:
         _check_reverse_one(owner, spec, forward, nullable=nullable)
     if forward.link is not None:
@@ -176,6 +186,8 @@ def _reverse(owner: ModelInfo, spec: RelationSpec, target: ModelInfo, nullable: 
 
 
 def _many_to_many(owner: ModelInfo, spec: RelationSpec, target: ModelInfo) -> RelationInfo:
+    if spec.symmetrical:
+        _check_symmetrical(owner, spec, target)
     link = _through_table(owner, spec, target) if spec.through else _own_link_table(owner, spec, target)
     return RelationInfo(
         name=spec.name,
@@ -186,8 +198,22 @@ def _many_to_many(owner: ModelInfo, spec: RelationSpec, target: ModelInfo) -> Re
         remote=target.key_attributes,
         nullable=True,
         link=link,
-        inverse=_inverse_of(target, spec.name, owner),
+        inverse=spec.name if spec.symmetrical else _inverse_of(target, spec.name, owner),
     )
+
+
+def _check_symmetrical(owner: ModelInfo, spec: RelationSpec, target: ModelInfo) -> None:
+    place = f"{owner.name}.{spec.name}"
+    if target is not owner:
+        raise ModelError(
+            f"{place} is symmetrical, and leads from {owner.name} to {target.name}",
+            hint="only a relation between objects of one model can go both ways; use reverse() on the other side",
+        )
+    if spec.through:
+        raise ModelError(
+            f"{place} is symmetrical and goes through a model, whose object would stand for two links",
+            hint="leave one of the two out",
+        )
 
 
 def _own_link_table(owner: ModelInfo, spec: RelationSpec, target: ModelInfo) -> LinkTable:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Coroutine, Generator, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from typing_extensions import TypeVar, dataclass_transform
@@ -22,10 +22,12 @@ from cormorant.models.state import (
     DETACHED,
     MISSING,
     Ghost,
+    LinkVerb,
     Origin,
     Twin,
     is_ghost,
     is_persistent,
+    is_reference,
     is_set,
     new_ghost,
     record_change,
@@ -270,10 +272,45 @@ class Model(metaclass=ModelMeta, **({} if TYPE_CHECKING else {"root": True})):
             result.update(_related_dicts(self))
         return result
 
+    def m2m_add(self, name: str, *items: Model) -> Coroutine[Any, Any, None]:
+        """Links objects at once; `await session.add_m2m(article, Article.tags, tag)` is the same with types.
+
+        Args:
+            name: A many-to-many relation of this object.
+            items: Objects of its other side; new ones are saved.
+        """
+        return _link("add", self, name, items)
+
+    def m2m_remove(self, name: str, *items: Model) -> Coroutine[Any, Any, None]:
+        """Drops links at once; the objects stay.
+
+        Args:
+            name: A many-to-many relation of this object.
+            items: Objects of its other side.
+        """
+        return _link("remove", self, name, items)
+
+    def m2m_clear(self, name: str) -> Coroutine[Any, Any, None]:
+        """Drops every link of a relation at once; the objects stay.
+
+        Args:
+            name: A many-to-many relation of this object.
+        """
+        return _link("clear", self, name, ())
+
     @classmethod
     def __table_args__(cls) -> Iterable[TableArg]:
         """Yields the model's indexes, unique constraints and checks; override it."""
         return ()
+
+
+def _link(verb: LinkVerb, instance: Model, name: str, items: tuple[Model, ...]) -> Coroutine[Any, Any, None]:
+    info, origin = type(instance).__info__, instance.__orm_origin__
+    if name not in info.relation_specs:
+        raise info.unknown(name)
+    if origin is None:
+        raise SessionNotEntered(f"{instance!r} belongs to no session", hint="add it to one first: session.add(obj)")
+    return origin.owner.link(verb, instance, info.relation(name), items)
 
 
 def forget_related(instance: Model, related: dict[str, Any], name: str, value: Any) -> None:
@@ -307,7 +344,7 @@ def describe(instance: Model) -> str:
             parts.append(f"{name}={_shown(value, sensitive=bool(spec.options.get('sensitive')))}")
     state = ""
     if is_ghost(instance) and is_persistent(instance):
-        state = " (reference)" if len(parts) == len(info.key_attributes) else " (in part)"
+        state = " (reference)" if is_reference(instance) else " (in part)"
     return f"<{info.name} {' '.join(parts)}{state}>" if parts else f"<{info.name} (new)>"
 
 

@@ -74,7 +74,9 @@ class Path:
             optional = self._may_be_none()
             if relation.kind in ("to_one", "reverse_one"):
                 return Path(relation, self._source, optional=optional, before=self._steps)
-            return ManyExpr[Any](relation, self._source, nullable=optional, before=self._steps)
+            # the owner's key is read where it is held, which may need no join
+            key = tuple(map(self._column, relation.local))
+            return ManyExpr[Any](relation, self._source, nullable=optional, before=self._steps, key=key)
         return self._of_class(name)
 
     def _may_be_none(self) -> bool:
@@ -181,7 +183,7 @@ class ManyExpr(Expr[list[M]], Generic[M]):
     it is the list of each owner's objects; `filter`, `order_by` and `limit` tell which ones.
     """
 
-    __slots__ = ("_nullable", "_parent", "_part", "_relation", "_steps")
+    __slots__ = ("_key", "_nullable", "_parent", "_part", "_relation", "_steps")
 
     def __init__(
         self,
@@ -191,7 +193,9 @@ class ManyExpr(Expr[list[M]], Generic[M]):
         nullable: bool,
         before: tuple[Step, ...] = (),
         part: Part = WHOLE,
+        key: tuple[Column[Any], ...] = (),
     ) -> None:
+        self._key = key
         self._relation = relation
         self._parent = parent
         self._nullable = nullable
@@ -222,8 +226,10 @@ class ManyExpr(Expr[list[M]], Generic[M]):
     @property
     def __owner_key__(self) -> tuple[Column[Any], ...]:
         """The columns that tell whose objects are meant."""
-        relation = self._relation
-        return tuple(relation.owner.column_from(self._parent, n, nullable=self._nullable) for n in relation.local)
+        owner = self._relation.owner
+        return self._key or tuple(
+            owner.column_from(self._parent, name, nullable=self._nullable) for name in self._relation.local
+        )
 
     if not TYPE_CHECKING:
 
@@ -274,7 +280,14 @@ class ManyExpr(Expr[list[M]], Generic[M]):
 
     def _with(self, **changes: Any) -> Self:
         part = replace(self._part, **changes)
-        return type(self)(self._relation, self._parent, nullable=self._nullable, before=self._steps[:-1], part=part)
+        return type(self)(
+            self._relation,
+            self._parent,
+            nullable=self._nullable,
+            before=self._steps[:-1],
+            part=part,
+            key=self._key,
+        )
 
     # ---- conditions
 

@@ -278,14 +278,18 @@ def reverse(of: str, *, init: Literal[False] = False) -> ReverseEnd:
     return cast("ReverseEnd", RelationSpec("reverse", of=of, init=False))
 
 
-def many_to_many(*, through: str | type[Any] | None = None, init: Literal[False] = False) -> Many[Any]:
+def many_to_many(
+    *, through: str | type[Any] | None = None, symmetrical: bool = False, init: Literal[False] = False
+) -> Many[Any]:
     """Declares a relation to many objects through a table of links.
 
     Args:
         through: The model that holds the links, or its name; a table is made for the relation otherwise.
+        symmetrical: A link between two objects of this model goes both ways: who is a friend has a friend.
         init: Tells checkers that the constructor does not take it.
 
     Example:
         >>> tags: Many[Tag] = many_to_many()   # table "articles_tags" (article_id, tag_id)
     """
-    return cast("Many[Any]", RelationSpec("many_to_many", through=through, many=True, init=False))
+    spec = RelationSpec("many_to_many", through=through, many=True, symmetrical=symmetrical, init=False)
+    return cast("Many[Any]", spec)

@@ -59,6 +59,7 @@ class RelationSpec:
         of: For a reverse relation, the relation's name on the other side.
         columns: The declared attributes that hold the key, where their names do not tell.
         keys: The attributes that hold the key, in the order of the target's.
+        symmetrical: A link goes both ways.
     """
 
     kind: Literal["foreign_key", "reverse", "many_to_many"]
@@ -74,6 +75,7 @@ class RelationSpec:
     columns: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
     many: bool = False
+    symmetrical: bool = False
     annotation: Any = None
     declared_in: Any = None
     scope: Any = None

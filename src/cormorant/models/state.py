@@ -9,7 +9,8 @@ reads its columns at the speed of a plain slot.
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, Protocol, TypeAlias
 from weakref import ref
 
 from cormorant._internal.frames import line_of
@@ -38,6 +39,9 @@ MISSING: Final = Missing.MISSING
 
 set_class: Any = object.__dict__["__class__"].__set__
 set_attribute: Any = object.__setattr__
+
+
+LinkVerb: TypeAlias = Literal["add", "remove", "clear"]
 
 
 class Owner(Protocol):
@@ -74,6 +78,10 @@ class Owner(Protocol):
 
     def members(self, instance: Model, relation: RelationInfo) -> QuerySet[Any]:
         """Gives the query of a to-many relation's objects."""
+        ...
+
+    async def link(self, verb: LinkVerb, instance: Model, relation: RelationInfo, items: Sequence[Model] = ()) -> None:
+        """Makes or drops links of a many-to-many relation at once."""
         ...
 
 
@@ -157,6 +165,10 @@ class NoOwner:
         """Refuses: there is no session to query."""
         self.load(instance)
 
+    def link(self, verb: LinkVerb, instance: Model, relation: RelationInfo, items: Sequence[Model] = ()) -> NoReturn:
+        """Refuses: there is no session to write with."""
+        self.load(instance)
+
 
 DETACHED: Final = Origin(NoOwner(), 0)
 
@@ -222,7 +234,7 @@ def _why_missing(instance: Model, origin: Origin) -> tuple[str, str]:
     """Gives why a column was not loaded, and what to do."""
     info = type(instance).__info__
     me = info.name.lower()
-    if any(is_set(instance, name) for name in info.fields if name not in info.key_set):
+    if not is_reference(instance):
         place = f" by the query at {origin.place}" if origin.place else ""
         return place, f"await the object, `await {me}`, or have the query read the column: see its .only() or .defer()"
     if origin.beside is None:
@@ -250,6 +262,12 @@ def not_loaded(instance: Model, relation: RelationInfo) -> Exception:
 def is_ghost(instance: Model) -> bool:
     """Whether an instance may have unset columns."""
     return isinstance(instance, Ghost)
+
+
+def is_reference(instance: Model) -> bool:
+    """Whether an instance has nothing but its key."""
+    info = type(instance).__info__
+    return is_ghost(instance) and not any(is_set(instance, name) for name in info.fields if name not in info.key_set)
 
 
 def is_persistent(instance: Model) -> bool:

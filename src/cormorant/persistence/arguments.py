@@ -7,9 +7,13 @@ from typing import Any, cast
 
 from typing_extensions import TypeIs
 
-from cormorant._internal.narrowing import is_tuple
+from cormorant._internal.narrowing import is_iterable, is_tuple
 from cormorant.errors import QueryError, WrongType
+from cormorant.models.links import RelationInfo
+from cormorant.models.many import WHOLE
 from cormorant.models.metadata import ModelInfo
+from cormorant.models.model import Model
+from cormorant.models.paths import is_many
 from cormorant.query.builder import Builder
 from cormorant.query.queryset import QuerySet
 
@@ -54,6 +58,36 @@ def info_of(model: Any) -> ModelInfo:
     if not isinstance(info, ModelInfo):
         raise WrongType(f"{model!r} is no concrete model", hint="name the model's class: session.get(Author, 1)")
     return info
+
+
+def given_objects(given: object) -> list[Model]:
+    """Gives one object, or several, as a list.
+
+    Raises:
+        WrongType: Something is no object of a model, or they are of several.
+    """
+    objects: list[Model] = []
+    models: dict[str, None] = {}
+    for item in (given,) if isinstance(given, Model) or not is_iterable(given) else given:
+        if not isinstance(item, Model):
+            raise WrongType(f"load() takes objects, not {item!r} ({type(item).__name__})", hint="load(articles, ...)")
+        models[item.__info__.name] = None
+        objects.append(item)
+    if len(models) > 1:
+        names = " and ".join(models)
+        raise WrongType(f"load() of {names} objects together", hint="load those of each model by themselves")
+    return objects
+
+
+def links_of(relation: object) -> RelationInfo:
+    """Gives the relation of a model, named like `Article.tags`.
+
+    Raises:
+        WrongType: It is no relation to many, or one further away.
+    """
+    if is_many(relation) and len(relation.__steps__) == 1 and relation.__steps__[0].part is WHOLE:
+        return relation.__steps__[0].relation
+    raise WrongType(f"{relation!r} is no relation to many of a model", hint="name one: Article.tags")
 
 
 def checked_key(info: ModelInfo, key: Any) -> Any:

@@ -10,10 +10,12 @@ from typing import Any
 from cormorant.errors import FlushError, ValidationError
 from cormorant.models.collections import Collection, is_collection
 from cormorant.models.inside import same
+from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ColumnInfo, ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.reading import reader_of
 from cormorant.models.state import MISSING, bare_key, is_persistent, is_set, value_or_missing
+from cormorant.models.through import default_values, filled_columns
 from cormorant.models.validation import Problem, problems_of
 from cormorant.sql.statements import TypedColumn
 
@@ -71,12 +73,15 @@ class LinkChange:
     Args:
         columns: The columns of the table of links, one end's key after the other's; the same for both sides.
         ends: The objects whose keys they hold.
+        extra: Columns that a new link has beside them, with their values.
     """
 
     table: str
     columns: tuple[TypedColumn, ...]
     ends: tuple[Model, Model]
     added: bool
+    extra: tuple[TypedColumn, ...] = ()
+    values: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,22 +257,36 @@ def _links(changes: Iterable[CollectionChange]) -> Iterable[LinkChange]:
     seen: set[tuple[str, int, int, bool]] = set()
     for change in changes:
         relation, owner = change.collection.relation, change.collection.owner
-        link = relation.link
-        if link is None:
+        if relation.link is None:
             continue
-        near, far = _typed(link.near, relation.owner), _typed(link.far, relation.target)
-        turned = link.near > link.far
-        columns = (*far, *near) if turned else (*near, *far)
-        for added, members in ((True, change.added), (False, change.removed)):
-            for member in members:
-                if not (added or is_persistent(member)):
-                    continue
-                ends = (member, owner) if turned else (owner, member)
-                mark = (link.table, id(ends[0]), id(ends[1]), added)
+        # a new object has no link that could be dropped
+        removed = [member for member in change.removed if is_persistent(member)]
+        for added, members in ((True, change.added), (False, removed)):
+            for link in link_changes(relation, owner, members, added=added):
+                mark = (link.table, id(link.ends[0]), id(link.ends[1]), added)
                 if mark not in seen:
                     seen.add(mark)
-                    yield LinkChange(link.table, columns, ends, added)
+                    yield link
 
 
-def _typed(names: tuple[str, ...], info: ModelInfo) -> tuple[TypedColumn, ...]:
+def link_changes(
+    relation: RelationInfo, owner: Model, members: Iterable[Model], *, added: bool
+) -> Iterable[LinkChange]:
+    """Gives the links between an object and others; where friends are friends both ways, there are two for each."""
+    link = relation.link
+    assert link is not None
+    near, far = end_columns(link.near, relation.owner), end_columns(link.far, relation.target)
+    turned = link.near > link.far
+    columns = (*far, *near) if turned else (*near, *far)
+    filled = filled_columns(link) if added else ()
+    extra = tuple(column.typed for column in filled)
+    for member in members:
+        ends = (member, owner) if turned else (owner, member)
+        yield LinkChange(link.table, columns, ends, added, extra, default_values(filled))
+        if relation.is_symmetrical and member is not owner:
+            yield LinkChange(link.table, columns, (ends[1], ends[0]), added, extra, default_values(filled))
+
+
+def end_columns(names: tuple[str, ...], info: ModelInfo) -> tuple[TypedColumn, ...]:
+    """Gives the columns of a table of links that hold the keys of one end."""
     return tuple(TypedColumn(name, column.type) for name, column in zip(names, info.key_columns, strict=True))

@@ -213,25 +213,25 @@ def _deletes(changes: Sequence[DeleteChange], *, batches: bool) -> Iterable[Dele
 
 
 def _links(changes: Sequence[LinkChange], *, added: bool, batches: bool) -> Iterable[LinkStep]:
-    for (table, columns), group in _link_groups(changes, added=added).items():
+    for (table, columns, _), group in _link_groups(changes, added=added).items():
         statement = Delete(table, columns, batch=batches and len(group) > 1)
         yield LinkStep(statement, tuple(group), tuple([_link_row(change) for change in group]))
 
 
 def _link_inserts(changes: Sequence[LinkChange], insert_mode: Batching) -> Iterable[LinkStep]:
-    for (table, columns), group in _link_groups(changes, added=True).items():
+    for (table, columns, extra), group in _link_groups(changes, added=True).items():
         mode = insert_mode(key_given=True, ascending=False) if len(group) > 1 else "row"
-        statement = Insert(table, columns, mode=mode, skip_existing=True)
-        yield LinkStep(statement, tuple(group), tuple([_link_row(change) for change in group]))
+        statement = Insert(table, (*columns, *extra), mode=mode, skip_existing=True)
+        yield LinkStep(statement, tuple(group), tuple([(*_link_row(change), *change.values) for change in group]))
 
 
 def _link_groups(
     changes: Sequence[LinkChange], *, added: bool
-) -> dict[tuple[str, tuple[TypedColumn, ...]], list[LinkChange]]:
-    groups: dict[tuple[str, tuple[TypedColumn, ...]], list[LinkChange]] = {}
+) -> dict[tuple[str, tuple[TypedColumn, ...], tuple[TypedColumn, ...]], list[LinkChange]]:
+    groups: dict[tuple[str, tuple[TypedColumn, ...], tuple[TypedColumn, ...]], list[LinkChange]] = {}
     for change in changes:
         if change.added is added:
-            groups.setdefault((change.table, change.columns), []).append(change)
+            groups.setdefault((change.table, change.columns, change.extra), []).append(change)
     return groups
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from cormorant.models.collections import Collection, is_collection
 from cormorant.models.model import Model
-from cormorant.models.state import Origin, is_ghost, is_persistent, set_attribute
+from cormorant.models.state import Origin, is_persistent, is_reference, set_attribute
 from cormorant.persistence.changes import row_key
 from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.marks import (
@@ -113,7 +113,7 @@ class History:
             self._return_collection(collection)
         self._unload_since(mark, Origin(accepted.owner, 0))
         for memento in mark.known.values():
-            if is_persistent(memento.instance) and not is_ghost(memento.instance):
+            if is_persistent(memento.instance) and not is_reference(memento.instance):
                 set_attribute(memento.instance, "__orm_origin__", accepted)
         if not self.marks:
             self.marks.append(Mark())

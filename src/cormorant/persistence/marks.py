@@ -11,7 +11,7 @@ from cormorant.models.collections import Collection, Contents, is_collection
 from cormorant.models.inside import Decode, readers, saved_value_of
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
-from cormorant.models.state import MISSING, Origin, is_ghost, set_attribute, set_class, unset_silently, value_or_missing
+from cormorant.models.state import MISSING, Origin, set_attribute, set_class, unset_silently, value_or_missing
 from cormorant.sql.types import SqlType
 
 Decoder: TypeAlias = Callable[[SqlType], Decode | None]
@@ -189,4 +189,5 @@ def unload(instance: Model, origin: Origin) -> None:
 def is_loaded_since(instance: Model, number: int | None) -> bool:
     """Whether an object was loaded, or read again, after a statement."""
     origin = instance.__orm_origin__
-    return number is not None and origin is not None and origin.number > number and not is_ghost(instance)
+    # a reference was not read by a statement of its own, and has no number
+    return number is not None and origin is not None and origin.number > number

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from typing_extensions import TypeIs
+
+from cormorant._internal.narrowing import narrower
+from cormorant.database import Database
+from cormorant.errors import NotFoundError, QueryError
 from cormorant.models.collections import is_collection
 from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ModelInfo
@@ -12,6 +17,7 @@ from cormorant.models.model import Model
 from cormorant.models.paths import ManyExpr
 from cormorant.models.relations import keep_related
 from cormorant.models.state import MISSING, bare_key, is_persistent, key_of, value_or_missing
+from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.loader import (
     Batch,
     Reader,
@@ -22,13 +28,44 @@ from cormorant.persistence.loader import (
     load_objects,
     members_by_owner,
 )
+from cormorant.persistence.unit_of_work import UnitOfWork
 from cormorant.query.prefetch import chunks, members_of, objects_of
-from cormorant.query.related import Branch, Loading
+from cormorant.query.related import Branch, Loading, chosen_columns, grown, steps_to
 from cormorant.query.spec import QuerySpec
+from cormorant.sql.columns import Column
+
+
+class Unscoped:
+    """Runs queries without the default scopes that the query they belong to has lifted."""
+
+    def __init__(self, reader: Reader, lifted: frozenset[str]) -> None:
+        self.database: Database = reader.database
+        self.identity: IdentityMap = reader.identity
+        self.unit: UnitOfWork = reader.unit
+        self._reader = reader
+        self._lifted = lifted
+
+    def check_usable(self) -> None:
+        """Refuses once the session has ended."""
+        self._reader.check_usable()
+
+    async def fetch(self, spec: QuerySpec, *, autoflush: bool = True) -> list[Any]:
+        """Runs a query."""
+        spec = spec.changed(("unscoped", *sorted(self._lifted)), (), lifted=self._lifted)
+        return await self._reader.fetch(spec, autoflush=autoflush)
+
+    async def flush(self) -> None:
+        """Writes what is pending."""
+        await self._reader.flush()
+
+
+is_column: Callable[[object], TypeIs[Column[Any]]] = narrower(Column)
 
 
 async def complete(reader: Reader, spec: QuerySpec, rows: list[Any]) -> list[Any]:
     """Gives a query's rows with all that further statements bring."""
+    if spec.lifted:
+        reader = Unscoped(reader, spec.lifted)
     if spec.loading.is_fetched:
         await follow(reader, _own_objects(spec, rows), spec.loading.branches)
     for place, many in spec.collections:
@@ -112,7 +149,34 @@ async def _load_other_side(reader: Reader, objects: Sequence[Any], branch: Branc
         await load_members(reader, relation, owners, part, branch.branches)
 
 
-# ---- columns
+# ---- objects that are at hand
+
+
+async def load(reader: Reader, objects: Sequence[Model], what: Sequence[Any]) -> None:
+    """Loads what objects of one model lack of relations and columns.
+
+    Raises:
+        WrongType: Something is no relation or column.
+        NotFoundError: The row of an object whose columns are asked for does not exist.
+    """
+    if not objects:
+        return
+    info = type(objects[0]).__info__
+    if not what:
+        raise QueryError("load() names nothing", hint=f"name relations or columns: load(objects, {info.name}.name)")
+    columns = [item for item in what if is_column(item)]
+    branches: tuple[Branch, ...] = ()
+    for item in what:
+        if not is_column(item):
+            branches = grown(branches, steps_to(info, item, "load"), join=False)
+    if columns:
+        chosen = chosen_columns(info, columns, "load")
+        if chosen.keys() != {info.source.key}:
+            raise QueryError(
+                f"load() of {info.name} objects names columns of other objects", hint="name the relation itself"
+            )
+        await load_columns(reader, info, objects, chosen[info.source.key])
+    await follow(reader, _distinct(objects), branches, fresh=False)
 
 
 async def load_columns(reader: Reader, info: ModelInfo, objects: Iterable[Any], names: frozenset[str]) -> None:
@@ -122,6 +186,9 @@ async def load_columns(reader: Reader, info: ModelInfo, objects: Iterable[Any], 
     for chunk in chunks(map(key_of, lacking), len(info.key_attributes)):
         spec = objects_of(info, chunk).changed(("only", *sorted(names)), (), loading=loading)
         await reader.fetch(spec, autoflush=False)
+    for instance in lacking:
+        if any(value_or_missing(instance, name) is MISSING for name in names):
+            raise NotFoundError(f"{info.name} {key_of(instance)!r} does not exist", hint="it was deleted meanwhile")
 
 
 # ---- lists as values

@@ -26,11 +26,20 @@ from cormorant.errors import (
 )
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model, ObjectsDescriptor
+from cormorant.models.paths import ManyExpr
 from cormorant.models.scopes import Scope, Scopes
 from cormorant.models.state import key_of
 from cormorant.observability.performance import PerformanceTracker, StatementStats
-from cormorant.persistence import context, loader
-from cormorant.persistence.arguments import checked_key, checked_params, info_of, is_queryset, model_of
+from cormorant.persistence import context, loader, prefetch
+from cormorant.persistence.arguments import (
+    checked_key,
+    checked_params,
+    given_objects,
+    info_of,
+    is_queryset,
+    links_of,
+    model_of,
+)
 from cormorant.persistence.blocks import Transaction
 from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.result import Result
@@ -43,6 +52,7 @@ from cormorant.query.prefetch import by_key, chunks, objects_of
 from cormorant.query.queryset import Manager, QuerySet
 from cormorant.query.spec import QuerySpec
 from cormorant.sql.calls import Fragment
+from cormorant.sql.columns import Column
 from cormorant.sql.raw import check_params, parse
 
 M = TypeVar("M", bound=Model)
@@ -281,10 +291,35 @@ class AsyncSession:
                     f"{instance!r} has unsaved changes to {', '.join(instance.__orm_changes__)}",
                     hint="flush, or roll back, first",
                 )
-            if instance.__orm_origin__ is None or instance.__orm_origin__.owner is not state:
-                raise ForeignInstanceError(f"{instance!r} does not belong to this session", hint="load it with get()")
+            _check_own(state, instance)
             state.identity.take_back(instance)
         await loader.refresh(state, objects)
+
+    async def load(self, objects: Model | Iterable[Model], /, *what: ManyExpr[Any] | type[Model] | Column[Any]) -> None:
+        """Loads relations, and columns that were left out, of objects that are at hand.
+
+        What is loaded already is not read again, but for parts of a relation that are asked for by `filter`,
+        `order_by` or `limit`. Each relation is one statement, whatever the number of objects.
+
+        Args:
+            objects: An object, or several of one model.
+            what: Relations from that model, also further ones: `Author.articles.each.tags`; its columns.
+
+        Raises:
+            WrongType: Something is no object, relation or column.
+            ForeignInstanceError: An object does not belong to this session.
+
+        Example:
+            >>> await session.load(authors, Author.articles, Author.articles.each.tags)
+            ... # SELECT ... WHERE "articles"."author_id" = ANY($1); SELECT ... WHERE "tags_link"."article_id" = ANY($1)
+        """
+        state = self.state()
+        state.check_usable()
+        given = given_objects(objects)
+        for instance in given:
+            _check_own(state, instance)
+            state.identity.take_back(instance)
+        await prefetch.load(state, given, what)
 
     # ---- changing
 
@@ -314,6 +349,48 @@ class AsyncSession:
         state = self.state()
         for instance in objects:
             state.unit.delete(instance)
+
+    async def add_m2m(self, owner: Model, relation: ManyExpr[M], *items: M) -> None:
+        """Links objects at once, without loading anything; new objects among them are saved first.
+
+        Args:
+            owner: The object that gets the links.
+            relation: A many-to-many relation of its model.
+            items: Objects of the relation's other side; those that are linked already stay so.
+
+        Raises:
+            WrongType: The relation is none of the owner's, or not many-to-many, or its links need further values.
+
+        Example:
+            >>> await session.add_m2m(article, Article.tags, math, logic)
+            ... # INSERT INTO "articles_tags" ("article_id", "tag_id") ... ON CONFLICT DO NOTHING
+        """
+        await self.state().link("add", owner, links_of(relation), items)
+
+    async def remove_m2m(self, owner: Model, relation: ManyExpr[M], *items: M) -> None:
+        """Drops links at once, without loading anything; the objects stay.
+
+        Args:
+            owner: The object that has the links.
+            relation: A many-to-many relation of its model.
+            items: Objects of the relation's other side; those that are not linked are left alone.
+
+        Example:
+            >>> await session.remove_m2m(article, Article.tags, math)   # DELETE FROM "articles_tags" WHERE ...
+        """
+        await self.state().link("remove", owner, links_of(relation), items)
+
+    async def clear_m2m(self, owner: Model, relation: ManyExpr[Any]) -> None:
+        """Drops every link of an object at once, without loading anything; the objects stay.
+
+        Args:
+            owner: The object that has the links.
+            relation: A many-to-many relation of its model.
+
+        Example:
+            >>> await session.clear_m2m(article, Article.tags)   # DELETE FROM "articles_tags" WHERE "article_id" = $1
+        """
+        await self.state().link("clear", owner, links_of(relation))
 
     def expunge(self, *objects: Model) -> None:
         """Takes objects out of the session; what was pending for them is forgotten."""
@@ -449,6 +526,11 @@ class AsyncSession:
     def reset_query_stats(self) -> None:
         """Forgets the statements counted so far."""
         self._tracker().reset()
+
+
+def _check_own(state: SessionState, instance: Model) -> None:
+    if instance.__orm_origin__ is None or instance.__orm_origin__.owner is not state:
+        raise ForeignInstanceError(f"{instance!r} does not belong to this session", hint="load it with get()")
 
 
 class _Current:

@@ -18,9 +18,9 @@ from cormorant.models.collections import Collection
 from cormorant.models.links import RelationInfo
 from cormorant.models.model import Model
 from cormorant.models.scopes import Scope, Scopes
-from cormorant.models.state import Origin, is_ghost, new_ghost, set_attribute
+from cormorant.models.state import LinkVerb, Origin, is_ghost, new_ghost, set_attribute
 from cormorant.observability.performance import PerformanceTracker
-from cormorant.persistence import context, loader, locking, prefetch, streaming
+from cormorant.persistence import context, loader, locking, m2m, prefetch, streaming
 from cormorant.persistence.blocks import Blocks
 from cormorant.persistence.flush import Flusher
 from cormorant.persistence.identity_map import IdentityMap
@@ -71,13 +71,14 @@ class SessionState:
         self.wait: Callable[..., bool] | None = None
         self.loads: loader.Loads = loader.Loads(self)
         self.numbers = count(1)
-        self.flusher: Flusher = Flusher(database, self.unit, self.transactions, self.numbers, self._origin)
-        self.blocks: Blocks = Blocks(self.unit, self.transactions, self.flusher, self._origin, autocommit=autocommit)
+
+        def origin() -> Origin:
+            return Origin(self, next(self.numbers))
+
+        self.flusher: Flusher = Flusher(database, self.unit, self.transactions, self.numbers, origin)
+        self.blocks: Blocks = Blocks(self.unit, self.transactions, self.flusher, origin, autocommit=autocommit)
         self.writer: StateWriter = StateWriter(self)
         self._loop = asyncio.get_running_loop()
-
-    def _origin(self) -> Origin:
-        return Origin(self, next(self.numbers))
 
     # ---- who may do what
 
@@ -254,6 +255,11 @@ class SessionState:
     def members(self, instance: Model, relation: RelationInfo) -> QuerySet[Any]:
         """Gives the query of a to-many relation's objects."""
         return QuerySet(loader.members(relation, instance), self)
+
+    async def link(self, verb: LinkVerb, instance: Model, relation: RelationInfo, items: Sequence[Model] = ()) -> None:
+        """Makes or drops links of a many-to-many relation at once."""
+        self.check_usable()
+        await m2m.link(self, verb, instance, relation, items)
 
     # ---- writing
 

@@ -105,7 +105,7 @@ class UnitOfWork(Pending):
                 f"{instance!r} is a copy of a row and belongs to no session",
                 hint="load the row and change that; for a new row, make a new object",
             )
-        if self._known(instance) is not instance:
+        if self.known(instance) is not instance:
             raise ForeignInstanceError(
                 f"this session has an object for {instance!r} already", hint="use that one: await session.get(...)"
             )
@@ -122,14 +122,14 @@ class UnitOfWork(Pending):
             if is_collection(value):
                 found += self._members(value)
             elif value is not None:
-                related[name] = value = self._known(value)
+                related[name] = value = self.known(value)
                 found.append(value)
         return found
 
     def _members(self, collection: Collection[Any]) -> list[Model]:
         """Gives the new members of a collection; those of a new object may have set their own side only."""
         for key, item in list(collection.added.items()):
-            known = self._known(item)
+            known = self.known(item)
             if known is not item:
                 del collection.added[key]
                 collection.exclude(item)
@@ -140,7 +140,7 @@ class UnitOfWork(Pending):
         fresh = () if is_persistent(collection.owner) or not collection.is_loaded else collection
         return [*collection.added.values(), *fresh]
 
-    def _known(self, instance: Model) -> Model:
+    def known(self, instance: Model) -> Model:
         """Gives the session's own instance for a reference that came from outside."""
         if instance.__orm_origin__ is not DETACHED or not is_ghost(instance):
             return instance
@@ -151,7 +151,7 @@ class UnitOfWork(Pending):
         """Marks an object's row for deletion; one that was only added is forgotten."""
         if not isinstance(instance, Model):
             raise FlushError(f"{instance!r} is no model instance", hint="delete objects of Model classes")
-        instance = self._known(instance)
+        instance = self.known(instance)
         if id(instance) in self.new:
             self.history.keep(instance)
             self._take_back(instance)

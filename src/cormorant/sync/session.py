@@ -15,12 +15,14 @@ from cormorant.database import Database
 from cormorant.dialects.base import IsolationLevel
 from cormorant.models.collections import Collection
 from cormorant.models.model import Model
+from cormorant.models.paths import ManyExpr
 from cormorant.models.scopes import Scope
 from cormorant.observability.performance import StatementStats
 from cormorant.persistence.blocks import Transaction
 from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.result import Result
 from cormorant.sql.calls import Fragment
+from cormorant.sql.columns import Column
 from cormorant.sync.bridge import LoopSession
 from cormorant.sync.queryset import SyncQuerySet, sync_query
 
@@ -168,6 +170,19 @@ class Session:
         """
         self._session.wait(self._session.refresh, *objects)
 
+    def load(self, objects: Model | Iterable[Model], /, *what: ManyExpr[Any] | type[Model] | Column[Any]) -> None:
+        """Loads relations, and columns that were left out, of objects that are at hand.
+
+        Args:
+            objects: An object, or several of one model.
+            what: Relations from that model, also further ones; its columns.
+
+        Raises:
+            WrongType: Something is no object, relation or column.
+            ForeignInstanceError: An object does not belong to this session.
+        """
+        self._session.wait(self._session.load, objects if isinstance(objects, Model) else list(objects), *what)
+
     # ---- changing
 
     def add(self, *objects: Model) -> None:
@@ -192,6 +207,35 @@ class Session:
     def delete(self, *objects: Model) -> None:
         """Marks objects' rows for deletion at the next flush."""
         self._session.delete(*objects)
+
+    def add_m2m(self, owner: Model, relation: ManyExpr[M], *items: M) -> None:
+        """Links objects at once, without loading anything; new objects among them are saved first.
+
+        Args:
+            owner: The object that gets the links.
+            relation: A many-to-many relation of its model.
+            items: Objects of the relation's other side; those that are linked already stay so.
+        """
+        self._session.wait(self._session.add_m2m, owner, relation, *items)
+
+    def remove_m2m(self, owner: Model, relation: ManyExpr[M], *items: M) -> None:
+        """Drops links at once, without loading anything; the objects stay.
+
+        Args:
+            owner: The object that has the links.
+            relation: A many-to-many relation of its model.
+            items: Objects of the relation's other side; those that are not linked are left alone.
+        """
+        self._session.wait(self._session.remove_m2m, owner, relation, *items)
+
+    def clear_m2m(self, owner: Model, relation: ManyExpr[Any]) -> None:
+        """Drops every link of an object at once, without loading anything; the objects stay.
+
+        Args:
+            owner: The object that has the links.
+            relation: A many-to-many relation of its model.
+        """
+        self._session.wait(self._session.clear_m2m, owner, relation)
 
     def expunge(self, *objects: Model) -> None:
         """Takes objects out of the session; what was pending for them is forgotten."""

@@ -504,6 +504,30 @@ def test_a_through_model_points_to_both_ends() -> None:
         Club.__info__.relation("others")
 
 
+def test_only_a_model_is_a_friend_of_itself() -> None:
+    class Club(Model):
+        id: Mapped[int] = generated(primary_key=True)
+        members: Many[Member] = many_to_many(symmetrical=True)
+
+    class Member(Model):
+        id: Mapped[int] = generated(primary_key=True)
+        knows: Many[Member] = many_to_many(symmetrical=True, through="Meeting")
+        friends: Many[Member] = many_to_many(symmetrical=True)
+        friend_of: Many[Member] = reverse("friends")
+
+    class Meeting(Model):
+        one: One[Member] = foreign_key(primary_key=True)
+        other: One[Member] = foreign_key(primary_key=True)
+
+    for model, name, message in (
+        (Club, "members", r"Club\.members is symmetrical, and leads from Club to Member\nHint: only a relation"),
+        (Member, "knows", r"Member\.knows is symmetrical and goes through a model"),
+        (Member, "friend_of", r"Member\.friend_of is the reverse of Member\.friends, which is symmetrical\nHint: leav"),
+    ):
+        with pytest.raises(ModelError, match=message):
+            model.__info__.relation(name)
+
+
 # ------------------------------------------------------------------ table args
 
 

@@ -361,6 +361,20 @@ def test_many_to_many_to_itself_tells_its_ends_apart() -> None:
     )
 
 
+def test_a_symmetrical_relation_is_its_own_other_side() -> None:
+    class Person(Model):
+        id: Mapped[int] = generated(primary_key=True)
+        friends: Many[Person] = many_to_many(symmetrical=True)
+
+    friends = relation(Person, "friends")
+    assert (friends.inverse, friends.is_symmetrical, friends.link.table) == ("friends", True, "person_friends")
+    ada, bob = Person(id=1), Person(id=2)
+    ada.friends.add(bob, ada)
+    assert (list(ada.friends), list(bob.friends)) == ([bob, ada], [ada])
+    bob.friends.remove(ada)
+    assert (list(ada.friends), list(bob.friends)) == ([ada], [])
+
+
 def test_models_of_one_name_in_two_apps_can_be_linked() -> None:
     class User(Model, app="one"):
         id: Mapped[int] = generated(primary_key=True)

@@ -183,7 +183,7 @@ def test_lookups_go_through_several_relations_to_many() -> None:
     )
     assert where(query(Article).filter(author__articles__title="x"))[0] == (
         'EXISTS (SELECT 1 FROM "articles" AS "articles_2"'
-        ' WHERE "articles_2"."author_id" = "author"."id" AND "articles_2"."title" = $1)'
+        ' WHERE "articles_2"."author_id" = "articles"."author_id" AND "articles_2"."title" = $1)'
     )
 
 

@@ -506,8 +506,8 @@ def test_a_condition_of_the_outer_query_joins_in_the_outer_query() -> None:
 
 def test_a_relation_to_many_beyond_one_to_one() -> None:
     assert text(query(Article).filter(Article.author.articles.any(Article.views > 3))).partition(" FROM ")[2] == (
-        '"articles" JOIN "author" ON "author"."id" = "articles"."author_id" WHERE EXISTS'
-        ' (SELECT 1 FROM "articles" AS "articles_2" WHERE "articles_2"."author_id" = "author"."id"'
+        '"articles" WHERE EXISTS (SELECT 1 FROM "articles" AS "articles_2"'
+        ' WHERE "articles_2"."author_id" = "articles"."author_id"'
         ' AND "articles_2"."views" > $1)'
     )
 

@@ -151,6 +151,7 @@ class PostgreSQLDialect(Dialect):
     supports_native_enum = True
     supports_array_binds = True
     supports_drop_cascade = True
+    supports_nulls_in_indexes = True
     compiler: ClassVar[type[Compiler]] = PostgreSQLCompiler
     search_indexes = search.PostgreSQLSearch()
 
@@ -246,6 +247,9 @@ class PostgreSQLDialect(Dialect):
         if server_version >= (17,):
             return "ordinal"
         return "ascending" if ascending else "row"
+
+    def explain(self, *, analyze: bool) -> str:
+        return f"EXPLAIN ({'ANALYZE, ' if analyze else ''}FORMAT JSON)"
 
     def begin(self, *, isolation: IsolationLevel | None, read_only: bool, deferrable: bool, write: bool) -> str:
         words = ["BEGIN"]

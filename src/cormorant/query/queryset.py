@@ -18,7 +18,7 @@ from cormorant.query.rows import Rows
 from cormorant.query.selection import collections_among, entity_marker, key_of_item, unique_names
 from cormorant.query.writing import Writing
 from cormorant.sql.columns import Column
-from cormorant.sql.expr import Expr, Order, gather, is_expr
+from cormorant.sql.expr import Expr, gather, is_expr
 
 M = TypeVar("M", bound=Model)
 T = TypeVar("T")
@@ -68,7 +68,7 @@ class QuerySet(Following[M], Writing[M]):
         if self._spec.limit is not None or self._spec.offset is not None:
             raise QueryError("last() of a query with limit or offset", hint="turn the order round and use .first()")
         orders = self._spec.order_by or tuple(map(as_order, _key_columns(self._spec.info)))
-        turned = tuple(Order(order.expr, descending=not order.descending) for order in orders)
+        turned = tuple(order.turned() for order in orders)
         key = ("last", *(order.key for order in turned))
         rows = await self._with(key, order_by=turned).limit(1)
         return rows[0] if rows else None

@@ -65,12 +65,13 @@ if TYPE_CHECKING:
     from cormorant.database import Database, configure
     from cormorant.models.alias import alias
     from cormorant.models.collections import Collection
-    from cormorant.models.constraints import TableArg, check, index, unique
+    from cormorant.models.constraints import TableArg, check, index, search_index, unique
     from cormorant.models.fields import Mapped, field, generated
     from cormorant.models.hybrid import hybrid
     from cormorant.models.model import Model, ref
     from cormorant.models.paths import ManyExpr
     from cormorant.models.relations import Many, One, foreign_key, many_to_many, reverse
+    from cormorant.models.search import search
     from cormorant.models.scopes import Scope
     from cormorant.observability.performance import StatementStats
     from cormorant.persistence.blocks import Transaction
@@ -82,11 +83,14 @@ if TYPE_CHECKING:
     from cormorant.query.rows import Rows
     from cormorant.query.subquery import Cte, Subquery, exists
     from cormorant.sql import types
+    from cormorant.sql.case import case
     from cormorant.sql.columns import Column
+    from cormorant.sql.conversions import literal
     from cormorant.sql.excluded import excluded
     from cormorant.sql.expr import Expr
     from cormorant.sql.functions import func
     from cormorant.sql.raw import text
+    from cormorant.sql.tuples import tuple_
     from cormorant.sync.queryset import SyncQuerySet, SyncRows
     from cormorant.sync.session import Session, SyncTransaction
 
@@ -101,12 +105,13 @@ _ROOMS = {
     "cormorant.database": "Database configure",
     "cormorant.models.alias": "alias",
     "cormorant.models.collections": "Collection",
-    "cormorant.models.constraints": "TableArg check index unique",
+    "cormorant.models.constraints": "TableArg check index search_index unique",
     "cormorant.models.fields": "Mapped field generated",
     "cormorant.models.hybrid": "hybrid",
     "cormorant.models.model": "Model ref",
     "cormorant.models.paths": "ManyExpr",
     "cormorant.models.scopes": "Scope",
+    "cormorant.models.search": "search",
     "cormorant.models.relations": "Many One foreign_key many_to_many reverse",
     "cormorant.observability.performance": "StatementStats",
     "cormorant.persistence.result": "Result",
@@ -117,11 +122,14 @@ _ROOMS = {
     "cormorant.query.queryset": "Manager QuerySet",
     "cormorant.query.rows": "Rows",
     "cormorant.query.subquery": "Cte Subquery exists",
+    "cormorant.sql.case": "case",
     "cormorant.sql.columns": "Column",
+    "cormorant.sql.conversions": "literal",
     "cormorant.sql.excluded": "excluded",
     "cormorant.sql.functions": "func",
     "cormorant.sql.expr": "Expr",
     "cormorant.sql.raw": "text",
+    "cormorant.sql.tuples": "tuple_",
     "cormorant.sync.queryset": "SyncQuerySet SyncRows",
     "cormorant.sync.session": "Session SyncTransaction",
 }
@@ -236,6 +244,7 @@ __all__ = [
     "WrongCursor",
     "WrongType",
     "alias",
+    "case",
     "check",
     "configure",
     "errors",
@@ -247,10 +256,14 @@ __all__ = [
     "generated",
     "hybrid",
     "index",
+    "literal",
     "many_to_many",
     "ref",
     "reverse",
+    "search",
+    "search_index",
     "text",
+    "tuple_",
     "types",
     "unique",
     "utcnow",

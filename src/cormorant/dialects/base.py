@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal, TypeAlias
 
+from cormorant.dialects.search import SearchIndexes
 from cormorant.errors import ConfigurationError, DataError, QueryError
 from cormorant.sql import types as t
 from cormorant.sql.columns import Column
@@ -39,6 +40,8 @@ class Dialect(ABC):
     """Whether a whole column of values travels as one parameter."""
     supports_transactional_ddl: ClassVar[bool] = True
     compiler: ClassVar[type[Compiler]] = Compiler
+    search_indexes: ClassVar[SearchIndexes] = SearchIndexes()
+    """How the words of texts are kept for full text search."""
 
     # ---- words
 
@@ -75,6 +78,8 @@ class Dialect(ABC):
     restrict: ClassVar[str] = "RESTRICT"
     """What refuses to delete a row that others, but for those deleted by the same statement, point to."""
     supports_add_constraint: ClassVar[bool] = True
+    supports_nulls_in_indexes: ClassVar[bool] = False
+    """Whether an index says where NULL stands; an order that does uses it only then."""
     around_drops: ClassVar[tuple[tuple[str, ...], tuple[str, ...]]] = ((), ())
     """What runs before and after the transaction that drops tables."""
 
@@ -94,7 +99,8 @@ class Dialect(ABC):
         """Gives one item of an index: a column, or an expression in parentheses."""
         sql = self.expression(order.expr)
         item = sql if isinstance(order.expr, Column) else f"({sql})"
-        return f"{item} DESC" if order.descending else item
+        item += " DESC" if order.descending else ""
+        return f"{item} NULLS {order.nulls.upper()}" if order.nulls and self.supports_nulls_in_indexes else item
 
     # ---- codecs
 
@@ -147,6 +153,17 @@ class Dialect(ABC):
             server_version: The server's version.
             key_given: The rows come with their keys.
             ascending: The database makes the key from an identity, which counts up.
+        """
+
+    @abstractmethod
+    def explain(self, *, analyze: bool) -> str:
+        """Gives the words before a statement that is to be explained.
+
+        Args:
+            analyze: It is to be run and measured, too.
+
+        Raises:
+            CompileError: The database cannot measure.
         """
 
     # ---- transactions

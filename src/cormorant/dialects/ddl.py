@@ -82,6 +82,22 @@ def drop_table(dialect: Dialect, operation: d.DropTable) -> str:
     return f"DROP TABLE IF EXISTS {dialect.quote(operation.name)}{cascade}"
 
 
+def create_search_index(dialect: Dialect, operation: d.CreateSearchIndex) -> str:
+    """Gives the statement that makes the index of a full text search."""
+    return dialect.search_indexes.create(dialect.compiler(dialect, inline=True), operation.table, operation.index)
+
+
+def maintain_search_index(dialect: Dialect, operation: d.MaintainSearchIndex) -> str:
+    """Gives a trigger, or nothing where the database keeps the index in step."""
+    compiler = dialect.compiler(dialect, inline=True)
+    return dialect.search_indexes.maintain(compiler, operation.table, operation.index, operation.event)
+
+
+def drop_search_index(dialect: Dialect, operation: d.DropSearchIndex) -> str:
+    """Gives DROP, or nothing where the index goes with its table."""
+    return dialect.search_indexes.drop(dialect.compiler(dialect, inline=True), operation.name)
+
+
 def create_enum(dialect: Dialect, operation: d.CreateEnum) -> str:
     """Gives CREATE TYPE, or nothing where enums are kept as text."""
     if not dialect.supports_native_enum:
@@ -103,6 +119,9 @@ _COMPILERS: dict[type, Callable[[Dialect, Any], str]] = {
     d.CreateTable: create_table,
     d.AddForeignKey: add_foreign_key,
     d.CreateIndex: create_index,
+    d.CreateSearchIndex: create_search_index,
+    d.MaintainSearchIndex: maintain_search_index,
+    d.DropSearchIndex: drop_search_index,
     d.DropTable: drop_table,
     d.CreateEnum: create_enum,
     d.DropEnum: drop_enum,

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from cormorant.errors import ModelError
+from typing_extensions import TypeIs
+
+from cormorant._internal.narrowing import narrower
+from cormorant.errors import ModelError, WrongType
+from cormorant.sql import types as t
+from cormorant.sql.columns import Column
 from cormorant.sql.expr import Expr, Order
 from cormorant.sql.nodes import condition as as_condition
 
@@ -36,7 +43,16 @@ class CheckSpec:
     name: str | None
 
 
-TableArg: TypeAlias = IndexSpec | UniqueSpec | CheckSpec
+@dataclass(frozen=True, slots=True)
+class SearchSpec:
+    """A full text search as declared."""
+
+    columns: tuple[Column[Any], ...]
+    language: str
+    name: str | None
+
+
+TableArg: TypeAlias = IndexSpec | UniqueSpec | CheckSpec | SearchSpec
 """What `__table_args__` may yield."""
 
 
@@ -77,3 +93,53 @@ def check(condition: Expr[bool], name: str | None = None) -> TableArg:
         >>> yield check(cls.views >= 0)      # CHECK (views >= 0)
     """
     return CheckSpec(as_condition(condition), name)
+
+
+def search_index(*columns: Expr[str | None], language: str = "simple", name: str | None = None) -> TableArg:
+    """Declares that the words of columns are searched together, by `search(...)`.
+
+    PostgreSQL gets a GIN index over the words, SQLite an FTS5 table and triggers that keep it in step.
+
+    Args:
+        columns: Columns of text.
+        language: Whose forms of words count as one ("note", "notes"); "simple", which every database has, takes words
+            as they are. SQLite knows "simple" and "english".
+        name: Its name; made from table and columns otherwise.
+
+    Example:
+        >>> yield search_index(cls.title, cls.body, language="english")
+        ... # CREATE INDEX "fts_articles_title_body" ON "articles" USING gin ((to_tsvector('english', ...)))
+    """
+    if not columns:
+        raise ModelError("search_index() names no column", hint="name columns: search_index(cls.title, cls.body)")
+    return SearchSpec(text_columns("search_index()", columns), checked_language(language), name)
+
+
+_is_column: Callable[[object], TypeIs[Column[Any]]] = narrower(Column)
+
+
+def text_columns(what: str, columns: tuple[object, ...]) -> tuple[Column[Any], ...]:
+    """Gives what is searched, if it is columns of text.
+
+    Raises:
+        WrongType: Naming what is none.
+    """
+    found: list[Column[Any]] = []
+    for column in columns:
+        if not _is_column(column) or not isinstance(column.type, t.Text):
+            raise WrongType(f"{what} got {column!r}, which is no column of text", hint="name columns: Article.title")
+        if any(column.key == other.key for other in found):
+            raise WrongType(f"{what} got {column!r} twice")
+        found.append(column)
+    return tuple(found)
+
+
+def checked_language(language: object) -> str:
+    """Refuses what is no name of a text search configuration: it becomes a part of the SQL.
+
+    Raises:
+        ModelError: Naming it.
+    """
+    if not isinstance(language, str) or not re.fullmatch("[a-z][a-z0-9_]{0,62}", language):
+        raise ModelError(f"{language!r} is no language", hint='use "simple", "english", ...')
+    return language

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 from cormorant._internal.naming import constraint_name
 from cormorant._internal.topological import CycleError, sort
 from cormorant.errors import ModelError, WrongType
-from cormorant.models.constraints import CheckSpec, IndexSpec, UniqueSpec
+from cormorant.models.constraints import CheckSpec, IndexSpec, SearchSpec, UniqueSpec
 from cormorant.models.links import LinkTable, RelationInfo
 from cormorant.models.metadata import ColumnInfo, ModelInfo
 from cormorant.models.paths import Path
@@ -38,14 +38,23 @@ def create_operations(infos: Iterable[ModelInfo], *, add_constraints: bool) -> l
     for table in ordered:
         operations += [d.AddForeignKey(table.name, key) for key in deferred.get(table.name, ())]
         operations += [d.CreateIndex(table, index) for index in table.indexes]
+        operations += _search_operations(table)
     return operations
+
+
+def _search_operations(table: d.Table) -> Iterable[d.Operation]:
+    for index in table.searches:
+        yield d.CreateSearchIndex(table, index)
+        for event in get_args(d.SearchEvent):
+            yield d.MaintainSearchIndex(table, index, event)
 
 
 def drop_operations(infos: Iterable[ModelInfo]) -> list[d.Operation]:
     """Gives what drops the tables of models: children first, enum types last."""
     tables = tables_of(infos)
     ordered, _ = _in_dependency_order(tables, defer=True)
-    drops: list[d.Operation] = [d.DropTable(table.name, cascade=True) for table in reversed(ordered)]
+    drops: list[d.Operation] = [d.DropSearchIndex(index.name) for table in tables for index in table.searches]
+    drops += [d.DropTable(table.name, cascade=True) for table in reversed(ordered)]
     return [*drops, *(d.DropEnum(name) for name in _enums(tables))]
 
 
@@ -65,15 +74,17 @@ def table_of(info: ModelInfo) -> d.Table:
     """Gives a model's table."""
     specs = list(info.cls.__table_args__())
     for spec in specs:
-        if not isinstance(spec, (IndexSpec, UniqueSpec, CheckSpec)):
+        if not isinstance(spec, (IndexSpec, UniqueSpec, CheckSpec, SearchSpec)):
             raise ModelError(
                 f"__table_args__ of {info.name} yields {spec!r}", hint="yield index(), unique() or check() of columns"
             )
     uniques = (*_column_uniques(info), *(_unique(info, spec) for spec in specs if isinstance(spec, UniqueSpec)))
     checks = tuple(_check(info, spec, i) for i, spec in enumerate(s for s in specs if isinstance(s, CheckSpec)))
     indexes = _indexes(info, [spec for spec in specs if isinstance(spec, IndexSpec)])
-    for kind, things in (("unique constraints", uniques), ("checks", checks), ("indexes", indexes)):
+    searches = search_indexes(info, specs)
+    for kind, things in (("unique constraints", uniques), ("checks", checks)):
         _refuse_same_names(info, kind, [thing.name for thing in things])
+    _refuse_same_names(info, "indexes", [*(index.name for index in indexes), *(index.name for index in searches)])
     return d.Table(
         name=info.table,
         columns=tuple(_column(info, column) for column in info.columns),
@@ -82,6 +93,7 @@ def table_of(info: ModelInfo) -> d.Table:
         uniques=uniques,
         checks=checks,
         indexes=indexes,
+        searches=searches,
         source_key=info.source.key,
     )
 
@@ -242,6 +254,18 @@ def _index(info: ModelInfo, spec: IndexSpec) -> d.IndexDef:
         _refuse_joins(info, item.expr, "index()")
     names = [node.name for item in items for node in walk(item.expr) if isinstance(node, Column)]
     return d.IndexDef(spec.name or constraint_name("ix", info.table, names), items, spec.unique, spec.where)
+
+
+def search_indexes(info: ModelInfo, specs: Iterable[Any]) -> tuple[d.SearchIndexDef, ...]:
+    """Gives the full text searches among what a model declares."""
+    return tuple(_search_index(info, spec) for spec in specs if isinstance(spec, SearchSpec))
+
+
+def _search_index(info: ModelInfo, spec: SearchSpec) -> d.SearchIndexDef:
+    for column in spec.columns:
+        _refuse_joins(info, column, "search_index()")
+    name = spec.name or constraint_name("fts", info.table, (column.name for column in spec.columns))
+    return d.SearchIndexDef(name, spec.columns, spec.language)
 
 
 def _refuse_joins(info: ModelInfo, expr: Expr[Any], what: str) -> None:

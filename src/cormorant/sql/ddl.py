@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from cormorant.sql.columns import Column
 from cormorant.sql.expr import Expr, Order
 from cormorant.sql.types import SqlType
 
@@ -71,6 +72,23 @@ class IndexDef:
     where: Expr[bool] | None = None
 
 
+SearchEvent: TypeAlias = Literal["insert", "delete", "update"]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchIndexDef:
+    """An index over the words of texts.
+
+    Args:
+        columns: The columns searched together, in order.
+        language: The language of the texts, or "simple".
+    """
+
+    name: str
+    columns: tuple[Column[Any], ...]
+    language: str
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """A table with all that belongs to it.
@@ -86,6 +104,7 @@ class Table:
     uniques: tuple[UniqueDef, ...] = ()
     checks: tuple[CheckDef, ...] = ()
     indexes: tuple[IndexDef, ...] = ()
+    searches: tuple[SearchIndexDef, ...] = ()
     source_key: str = field(default="", compare=False)
 
 
@@ -122,6 +141,30 @@ class CreateIndex:
 
 
 @dataclass(frozen=True, slots=True)
+class CreateSearchIndex:
+    """The index of a full text search."""
+
+    table: Table
+    index: SearchIndexDef
+
+
+@dataclass(frozen=True, slots=True)
+class MaintainSearchIndex:
+    """What keeps such an index in step with one kind of change, where the database does not by itself."""
+
+    table: Table
+    index: SearchIndexDef
+    event: SearchEvent
+
+
+@dataclass(frozen=True, slots=True)
+class DropSearchIndex:
+    """Drops such an index, where it would outlive its table."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class DropTable:
     """DROP TABLE IF EXISTS; `cascade` also drops the foreign keys that point to it."""
 
@@ -136,4 +179,14 @@ class DropEnum:
     name: str
 
 
-Operation: TypeAlias = CreateEnum | CreateTable | AddForeignKey | CreateIndex | DropTable | DropEnum
+Operation: TypeAlias = (
+    CreateEnum
+    | CreateTable
+    | AddForeignKey
+    | CreateIndex
+    | CreateSearchIndex
+    | MaintainSearchIndex
+    | DropSearchIndex
+    | DropTable
+    | DropEnum
+)

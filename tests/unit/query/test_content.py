@@ -260,12 +260,12 @@ async def test_documents_are_changed_in_place() -> None:
     text, values = last_sql(samples)
     inner = (
         "(SELECT CASE WHEN jsonb_path_exists(v.d, $1::jsonpath, '{}', true) "
-        f"THEN jsonb_set(v.d, $2::text[], $3::jsonb) ELSE v.d END FROM (VALUES ({EXTRA})) AS v(d))"
+        f"THEN jsonb_set(v.d, $2::text[], $3::jsonb) ELSE v.d END FROM (SELECT {EXTRA} AS d OFFSET 0) AS v)"
     )
     assert text == (
         """UPDATE "sample" SET "extra" = (SELECT CASE WHEN jsonb_path_exists(v.d, $4::jsonpath, '{}', true) """
         f"THEN jsonb_set(v.d, $5::text[], coalesce(to_jsonb({found('::bigint', 6)} + $7::bigint), 'null'::jsonb)) "
-        f"ELSE v.d END FROM (VALUES ({inner})) AS v(d))"
+        f"ELSE v.d END FROM (SELECT {inner} AS d OFFSET 0) AS v)"
     )
     is_object = ' ? (@.type() == "object")'
     assert values[:5] == [f'strict $."a"{is_object}', ["a", "b"], '{"x":1.0}', f"strict ${is_object}", ["n"]]
@@ -282,7 +282,7 @@ async def test_values_are_taken_out_of_documents() -> None:
     await samples.update(Sample.extra.set(Sample.extra.without("a", -1)))
     assert last_sql(samples) == (
         """UPDATE "sample" SET "extra" = (SELECT CASE WHEN jsonb_path_exists(v.d, $1::jsonpath, '{}', true) """
-        f"THEN v.d #- $2::text[] ELSE v.d END FROM (VALUES ({EXTRA})) AS v(d))",
+        f"THEN v.d #- $2::text[] ELSE v.d END FROM (SELECT {EXTRA} AS d OFFSET 0) AS v)",
         ['strict $."a" ? (@.type() == "array")', ["a", "-1"]],
     )
     assert last_sql(samples, "sqlite") == (

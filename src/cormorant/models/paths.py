@@ -99,6 +99,9 @@ class Path:
             return partial(found.__func__, cast("type[Any]", self))
         if name.startswith("__"):
             raise AttributeError(name)
+        if name == "set":
+            keys = ", ".join(f"{self!r}.{key}.set(...)" for key in self._info.key_attributes)
+            raise UnknownName(f"{self!r} is a relation, and no column to be set", hint=f"set its key: {keys}")
         raise self._info.unknown(name)
 
     def __key_column__(self) -> Column[Any]:

@@ -72,7 +72,7 @@ class UnitOfWork(Pending):
         related = instance.__orm_related__ or {}
         for name, held in related.items():
             if isinstance(held, Model) and relations[name].kind == "to_one":
-                related[name] = known = self._known(held)
+                related[name] = known = self.known(held)
                 self._take(known)
 
     def _take(self, instance: object) -> bool:

@@ -47,6 +47,8 @@ def plan_write(spec: QuerySpec) -> QueryPlan:
 
 def refuse_limits(spec: QuerySpec, verb: str) -> None:
     """Refuses what a statement that writes cannot have."""
+    if spec.source is not None:
+        raise QueryError(f"{verb} of a query of several", hint="filter by key: .filter(Model.id.in_(...))")
     parts = {
         "limit": spec.limit is not None,
         "offset": spec.offset is not None,
@@ -54,7 +56,6 @@ def refuse_limits(spec: QuerySpec, verb: str) -> None:
         "group_by": spec.group_by or spec.having,
         "order_by": spec.order_by,
         "for_update": spec.lock,
-        "a source of its own": spec.source,
         "related objects or chosen columns": spec.loading is not NOTHING,
     }
     found = [name for name, part in parts.items() if part]

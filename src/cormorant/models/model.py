@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Generator, Iterable
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from typing_extensions import TypeVar, dataclass_transform
@@ -272,8 +272,10 @@ class Model(metaclass=ModelMeta, **({} if TYPE_CHECKING else {"root": True})):
             result.update(_related_dicts(self))
         return result
 
-    def m2m_add(self, name: str, *items: Model) -> Coroutine[Any, Any, None]:
+    def m2m_add(self, name: str, *items: Model) -> Awaitable[None]:
         """Links objects at once; `await session.add_m2m(article, Article.tags, tag)` is the same with types.
+
+        In a sync session it is done on return, and there is nothing to await.
 
         Args:
             name: A many-to-many relation of this object.
@@ -281,7 +283,7 @@ class Model(metaclass=ModelMeta, **({} if TYPE_CHECKING else {"root": True})):
         """
         return _link("add", self, name, items)
 
-    def m2m_remove(self, name: str, *items: Model) -> Coroutine[Any, Any, None]:
+    def m2m_remove(self, name: str, *items: Model) -> Awaitable[None]:
         """Drops links at once; the objects stay.
 
         Args:
@@ -290,7 +292,7 @@ class Model(metaclass=ModelMeta, **({} if TYPE_CHECKING else {"root": True})):
         """
         return _link("remove", self, name, items)
 
-    def m2m_clear(self, name: str) -> Coroutine[Any, Any, None]:
+    def m2m_clear(self, name: str) -> Awaitable[None]:
         """Drops every link of a relation at once; the objects stay.
 
         Args:
@@ -304,7 +306,7 @@ class Model(metaclass=ModelMeta, **({} if TYPE_CHECKING else {"root": True})):
         return ()
 
 
-def _link(verb: LinkVerb, instance: Model, name: str, items: tuple[Model, ...]) -> Coroutine[Any, Any, None]:
+def _link(verb: LinkVerb, instance: Model, name: str, items: tuple[Model, ...]) -> Awaitable[None]:
     info, origin = type(instance).__info__, instance.__orm_origin__
     if name not in info.relation_specs:
         raise info.unknown(name)

@@ -9,7 +9,7 @@ reads its columns at the speed of a plain slot.
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, Protocol, TypeAlias
 from weakref import ref
 
@@ -80,7 +80,9 @@ class Owner(Protocol):
         """Gives the query of a to-many relation's objects."""
         ...
 
-    async def link(self, verb: LinkVerb, instance: Model, relation: RelationInfo, items: Sequence[Model] = ()) -> None:
+    def link(
+        self, verb: LinkVerb, instance: Model, relation: RelationInfo, items: Sequence[Model] = ()
+    ) -> Awaitable[None]:
         """Makes or drops links of a many-to-many relation at once."""
         ...
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from typing import Any, Protocol
 
 from cormorant.adapters.base import Connection
@@ -33,9 +33,23 @@ class Linker(Protocol):
     transactions: TransactionStack
     writer: StateWriter
 
+    def check_usable(self) -> None:
+        """Refuses once the session has ended."""
+        ...
+
     async def flush(self) -> None:
         """Writes what is pending."""
         ...
+
+
+class Done:
+    """What there is to await of work that is done: nothing."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield from ()
+
+
+DONE = Done()
 
 
 async def link(
@@ -47,6 +61,7 @@ async def link(
         WrongType: The relation is none of the owner's, or not many-to-many, or an object is no member of it.
         ForeignInstanceError: An object belongs to another session.
     """
+    state.check_usable()
     _check(owner, relation, items)
     if verb == "add":
         check_fillable(relation)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from functools import partial
 from inspect import currentframe
 from itertools import count
 from pathlib import Path
@@ -256,10 +257,12 @@ class SessionState:
         """Gives the query of a to-many relation's objects."""
         return QuerySet(loader.members(relation, instance), self)
 
-    async def link(self, verb: LinkVerb, instance: Model, relation: RelationInfo, items: Sequence[Model] = ()) -> None:
-        """Makes or drops links of a many-to-many relation at once."""
-        self.check_usable()
-        await m2m.link(self, verb, instance, relation, items)
+    def link(
+        self, verb: LinkVerb, instance: Model, relation: RelationInfo, items: Sequence[Model] = ()
+    ) -> Awaitable[None]:
+        """Makes or drops links of a many-to-many relation at once; in a sync session it is done on return."""
+        work = partial(m2m.link, self, verb, instance, relation, items)
+        return m2m.DONE if self.wait is not None and self.wait(work) else work()
 
     # ---- writing
 

@@ -16,8 +16,8 @@ from cormorant.query.spec import QuerySpec
 from cormorant.sql import types as t
 from cormorant.sql.columns import Column
 from cormorant.sql.expr import Expr, Label, Order, is_expr
+from cormorant.sql.functions import func
 from cormorant.sql.joins import shown_by
-from cormorant.sql.numbering import RowNumber
 from cormorant.sql.selects import Select
 from cormorant.sql.sources import Source, SubquerySource, root_of
 
@@ -175,7 +175,7 @@ def limited_per_owner(select: Select, per: PerOwner) -> Select:
     The rows come in the order of their numbers.
     """
     numbered = [Label(expr, f"c{place}") for place, expr in enumerate(select.columns)]
-    number = Label(RowNumber(per.key, select.order_by), "n")
+    number = Label(func.row_number().over(partition_by=list(per.key), order_by=list(select.order_by)), "n")
     source = SubquerySource(replace(select, columns=(*numbered, number), order_by=()), "limited")
     columns: tuple[Column[Any], ...] = tuple(
         Column(source, label.name, label.expr.type, nullable=True, owner=repr(label.expr)) for label in numbered

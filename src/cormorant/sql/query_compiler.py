@@ -18,7 +18,6 @@ from cormorant.sql import types as t
 from cormorant.sql.formulas import Fold, Template, is_infix
 from cormorant.sql.from_clause import Ctes, from_clause
 from cormorant.sql.full_text import SearchMatch
-from cormorant.sql.numbering import RowNumber
 from cormorant.sql.restrictions import Restrainer, Restrictions
 from cormorant.sql.scope import Scope
 from cormorant.sql.selectable import SelectLike
@@ -354,11 +353,6 @@ class QueryCompiler:
     folds: ClassVar[Mapping[str, Fold]] = MappingProxyType({})
     """How the dialect says functions and operators, and aggregates, that have a name of ours."""
 
-    def row_number(self, node: RowNumber) -> str:
-        """Gives a row's place in its group."""
-        groups = ", ".join(map(self.expr, node.partition_by))
-        return f"row_number() OVER (PARTITION BY {groups} ORDER BY {', '.join(map(self.order, node.order_by))})"
-
     visitors: ClassVar[dict[type[e.Expr[Any]], Callable[[Any, Any], str]]] = {
         e.Bind: lambda self, node: self.bind(node),
         n.Null: lambda self, node: self.null(node),
@@ -377,7 +371,6 @@ class QueryCompiler:
         e.Label: lambda self, node: self.label(node),
         k.Fragment: lambda self, node: self.fragment(node),
         k.Exists: lambda self, node: self.exists(node),
-        RowNumber: lambda self, node: self.row_number(node),
         k.ScalarSelect: lambda self, node: self.scalar(node),
     }
 

@@ -11,6 +11,7 @@ from cormorant import (
     Database,
     ForeignInstanceError,
     ForeignKeyViolation,
+    Session,
     SessionClosedError,
     SessionNotEntered,
     UnknownName,
@@ -136,6 +137,20 @@ async def test_the_instance_has_it_by_name(database: Database) -> None:
             await mistake()
     with pytest.raises(SessionClosedError):
         await painting.m2m_clear("styles")
+
+
+def test_a_sync_session_links_without_await(database_dsn: str, database: Database) -> None:
+    with Session(database_dsn) as session:
+        painting = session.query(Painting).filter(title="p0").one()
+        baroque, cubism, dada = session.query(Style).order_by(Style.id)
+        session.add_m2m(painting, Painting.styles, dada)
+        session.remove_m2m(painting, Painting.styles, cubism)
+        assert list(painting.styles) == [baroque, dada]
+        painting.m2m_add("styles", cubism)
+        assert set(painting.styles) == {baroque, cubism, dada}
+        painting.m2m_clear("styles")
+        session.clear_m2m(baroque, Style.paintings)
+        assert list(painting.styles) == []
 
 
 async def test_nothing_is_linked_with_nothing(database: Database) -> None:

@@ -40,7 +40,7 @@ class Listener:
     def members(self, instance: Model, relation: Any) -> NoReturn:
         raise NotImplementedError
 
-    async def link(self, verb: Any, instance: Model, relation: Any, items: Any = ()) -> NoReturn:
+    def link(self, verb: Any, instance: Model, relation: Any, items: Any = ()) -> NoReturn:
         raise NotImplementedError
 
     async def load(self, instance: Model) -> NoReturn:

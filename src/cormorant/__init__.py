@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from cormorant.persistence.blocks import Transaction
     from cormorant.persistence.result import Result
     from cormorant.persistence.session import AsyncSession
+    from cormorant.query.explaining import CompiledQuery, Explanation
     from cormorant.query.page import Page
     from cormorant.query.predicates import Q
     from cormorant.query.queryset import Manager, QuerySet
@@ -117,6 +118,7 @@ _ROOMS = {
     "cormorant.persistence.result": "Result",
     "cormorant.persistence.blocks": "Transaction",
     "cormorant.persistence.session": "AsyncSession",
+    "cormorant.query.explaining": "CompiledQuery Explanation",
     "cormorant.query.page": "Page",
     "cormorant.query.predicates": "Q",
     "cormorant.query.queryset": "Manager QuerySet",
@@ -172,6 +174,7 @@ __all__ = [
     "Column",
     "CommitOutcomeUnknown",
     "CompileError",
+    "CompiledQuery",
     "ConfigurationError",
     "ConnectionConfig",
     "ConnectionLost",
@@ -185,6 +188,7 @@ __all__ = [
     "DiskFullError",
     "DriverNotInstalled",
     "DuplicateModel",
+    "Explanation",
     "Expr",
     "ExpressionUsedAsBool",
     "FlushError",

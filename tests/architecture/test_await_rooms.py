@@ -28,6 +28,7 @@ FILES = {
     "persistence/locking.py",
     "persistence/m2m.py",
     "persistence/prefetch.py",
+    "persistence/reading.py",
     "persistence/retry.py",
     "persistence/session.py",
     "persistence/state.py",

@@ -34,6 +34,10 @@ class Recorder:
         self.specs.append(spec)
         return [(0,)]
 
+    @property
+    def reader(self) -> Recorder:
+        return self
+
     async def fetch_beside(self, spec: QuerySpec) -> tuple[list[Any], Beside]:
         self.specs.append(spec)
         return [], Beside([], ())

@@ -39,6 +39,10 @@ class Dialect(ABC):
     supports_array_binds: ClassVar[bool] = False
     """Whether a whole column of values travels as one parameter."""
     supports_transactional_ddl: ClassVar[bool] = True
+    explain: ClassVar[str] = "EXPLAIN"
+    """The words before a statement that is to be explained."""
+    explain_analyze: ClassVar[str | None] = None
+    """The words before one that is to be run and measured too; None where the database cannot."""
     compiler: ClassVar[type[Compiler]] = Compiler
     search_indexes: ClassVar[SearchIndexes] = SearchIndexes()
     """How the words of texts are kept for full text search."""

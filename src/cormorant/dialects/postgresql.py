@@ -151,6 +151,8 @@ class PostgreSQLDialect(Dialect):
     supports_native_enum = True
     supports_array_binds = True
     supports_drop_cascade = True
+    explain = "EXPLAIN (FORMAT JSON)"
+    explain_analyze: ClassVar[str | None] = "EXPLAIN (ANALYZE, FORMAT JSON)"
     supports_nulls_in_indexes = True
     compiler: ClassVar[type[Compiler]] = PostgreSQLCompiler
     search_indexes = search.PostgreSQLSearch()

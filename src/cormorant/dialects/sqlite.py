@@ -157,6 +157,7 @@ class SQLiteDialect(Dialect):
     compiler: ClassVar[type[Compiler]] = SQLiteCompiler
     search_indexes = search.SQLiteSearch()
     supports_add_constraint = False
+    explain = "EXPLAIN QUERY PLAN"
     # tables that point to each other could not be dropped one after another, and a transaction ignores the pragma
     around_drops: ClassVar[tuple[tuple[str, ...], tuple[str, ...]]] = (
         ("PRAGMA foreign_keys = OFF",),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Collection as AbstractCollection
 from types import TracebackType
 from typing import Any, LiteralString, ParamSpec, Self, cast, overload
@@ -42,11 +42,11 @@ from cormorant.persistence.arguments import (
 )
 from cormorant.persistence.blocks import Transaction
 from cormorant.persistence.identity_map import IdentityMap
+from cormorant.persistence.reading import Reading
 from cormorant.persistence.result import Result
 from cormorant.persistence.state import SessionState
 from cormorant.persistence.transaction import Options
 from cormorant.persistence.writer import StateWriter
-from cormorant.query.beside import Beside
 from cormorant.query.locking import LOCK, locked
 from cormorant.query.prefetch import by_key, chunks, objects_of
 from cormorant.query.queryset import Manager, QuerySet
@@ -215,13 +215,10 @@ class AsyncSession:
         """Runs a query; queries call it."""
         return await self.state().fetch(spec)
 
-    async def fetch_beside(self, spec: QuerySpec) -> tuple[list[Any], Beside]:
-        """Runs a query, and gives its rows with the values beside them; pages call it."""
-        return await self.state().fetch_beside(spec)
-
-    def chunks(self, spec: QuerySpec, size: int) -> AsyncGenerator[list[Any], None]:
-        """Gives a query's rows, at most `size` at a time; streams call it."""
-        return self.state().chunks(spec, size)
+    @property
+    def reader(self) -> Reading:
+        """What queries read with."""
+        return self.state().reader
 
     async def write(self, spec: QuerySpec) -> int:
         """Runs an UPDATE or DELETE by conditions; queries call it."""
@@ -543,11 +540,9 @@ class _Current:
     async def fetch(self, spec: QuerySpec) -> list[Any]:
         return await AsyncSession.current().fetch(spec)
 
-    async def fetch_beside(self, spec: QuerySpec) -> tuple[list[Any], Beside]:
-        return await AsyncSession.current().fetch_beside(spec)
-
-    def chunks(self, spec: QuerySpec, size: int) -> AsyncGenerator[list[Any], None]:
-        return AsyncSession.current().chunks(spec, size)
+    @property
+    def reader(self) -> Reading:
+        return AsyncSession.current().reader
 
     async def write(self, spec: QuerySpec) -> int:
         return await AsyncSession.current().write(spec)

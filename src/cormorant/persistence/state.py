@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+<<<<<<< theirs in the tree
+from collections.abc import Callable, Sequence
+=======
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from functools import partial
+>>>>>>> loading
 from inspect import currentframe
 from itertools import count
 from pathlib import Path
@@ -21,10 +25,11 @@ from cormorant.models.model import Model
 from cormorant.models.scopes import Scope, Scopes
 from cormorant.models.state import LinkVerb, Origin, is_ghost, new_ghost, set_attribute
 from cormorant.observability.performance import PerformanceTracker
-from cormorant.persistence import context, loader, locking, m2m, prefetch, streaming
+from cormorant.persistence import context, loader, locking, m2m, prefetch
 from cormorant.persistence.blocks import Blocks
 from cormorant.persistence.flush import Flusher
 from cormorant.persistence.identity_map import IdentityMap
+from cormorant.persistence.reading import Reading
 from cormorant.persistence.transaction import Options, TransactionStack
 from cormorant.persistence.unit_of_work import UnitOfWork
 from cormorant.persistence.writer import StateWriter
@@ -76,6 +81,7 @@ class SessionState:
         def origin() -> Origin:
             return Origin(self, next(self.numbers))
 
+        self.reader: Reading = Reading(self)
         self.flusher: Flusher = Flusher(database, self.unit, self.transactions, self.numbers, origin)
         self.blocks: Blocks = Blocks(self.unit, self.transactions, self.flusher, origin, autocommit=autocommit)
         self.writer: StateWriter = StateWriter(self)
@@ -167,16 +173,6 @@ class SessionState:
         if spec.mode == "rows" and (spec.loading is not NOTHING or spec.collections):
             return await prefetch.complete(self, spec, found)
         return found
-
-    async def fetch_beside(self, spec: QuerySpec) -> tuple[list[Any], Beside]:
-        """Runs a query, and gives its rows and the values that were asked for beside them."""
-        beside: list[Beside] = []
-        rows = await self.fetch(spec, beside=beside)
-        return rows, beside[0]
-
-    def chunks(self, spec: QuerySpec, size: int) -> AsyncGenerator[list[Any], None]:
-        """Gives a query's rows, at most `size` at a time, and forgets the objects of each chunk before the next."""
-        return streaming.chunks(self, spec, size)
 
     def shows(self, instance: Model) -> bool:
         """Whether a known instance can be given without a query: it is whole, and was not found by lifting a scope."""

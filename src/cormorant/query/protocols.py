@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from cormorant.errors import ConfigurationError, SessionError
 from cormorant.query.beside import Beside
 from cormorant.query.cursors import Cursors
+from cormorant.query.explaining import CompiledQuery, Explanation
 from cormorant.query.spec import QuerySpec
 
 if TYPE_CHECKING:
@@ -55,6 +56,26 @@ class Writer(Protocol):
         ...
 
 
+class Reader(Protocol):
+    """Reads what is no whole result."""
+
+    async def fetch_beside(self, spec: QuerySpec) -> tuple[list[Any], Beside]:
+        """Runs a query, and gives its rows and the values that were asked for beside them."""
+        ...
+
+    def chunks(self, spec: QuerySpec, size: int) -> AsyncGenerator[list[Any], None]:
+        """Gives a query's rows, at most `size` at a time, and forgets the objects of each chunk before the next."""
+        ...
+
+    def compiled(self, spec: QuerySpec) -> CompiledQuery:
+        """Gives what a query would send."""
+        ...
+
+    async def explain(self, spec: QuerySpec, *, analyze: bool) -> Explanation:
+        """Gives how the database would run a query."""
+        ...
+
+
 class Executor(Protocol):
     """Runs queries; sessions are executors."""
 
@@ -67,12 +88,9 @@ class Executor(Protocol):
         """Runs a query and gives its rows in the form the query asks for."""
         ...
 
-    async def fetch_beside(self, spec: QuerySpec) -> tuple[list[Any], Beside]:
-        """Runs a query, and gives its rows and the values that were asked for beside them."""
-        ...
-
-    def chunks(self, spec: QuerySpec, size: int) -> AsyncGenerator[list[Any], None]:
-        """Gives a query's rows, at most `size` at a time, and forgets the objects of each chunk before the next."""
+    @property
+    def reader(self) -> Reader:
+        """Reads what is no whole result."""
         ...
 
     async def write(self, spec: QuerySpec) -> int:

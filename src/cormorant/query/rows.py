@@ -10,6 +10,7 @@ from typing_extensions import TypeVar
 
 from cormorant.errors import MultipleResultsError, NotFoundError
 from cormorant.query.builder import Builder
+from cormorant.query.explaining import CompiledQuery, Explanation
 from cormorant.query.into import row_maker
 from cormorant.query.page import Page
 from cormorant.query.paging import PageRequest, count_of_rows
@@ -105,7 +106,7 @@ class Terminals(Builder[R]):
             ... # ORDER BY "articles"."views" DESC, "articles"."id" DESC LIMIT $3
         """
         request = PageRequest(self._spec, self._executor.database.cursors, size, after, before)
-        return request.page(*await self._executor.fetch_beside(request.asked))
+        return request.page(*await self._executor.reader.fetch_beside(request.asked))
 
     def stream(self, chunk: int = 1000) -> AsyncGenerator[R, None]:
         """Gives the rows one after another, reading a chunk at a time, with memory that does not grow.
@@ -132,10 +133,34 @@ class Terminals(Builder[R]):
     async def _stream(self, chunk: int) -> AsyncGenerator[R, None]:
         make = self._spec.into
         # closed here, where the loop is left: nobody else knows of it
-        async with aclosing(self._executor.chunks(self._spec, chunk)) as chunks:
+        async with aclosing(self._executor.reader.chunks(self._spec, chunk)) as chunks:
             async for rows in chunks:
                 for row in rows:
                     yield row if make is None else make(row)
+
+    def compile(self) -> CompiledQuery:
+        """Gives the SQL and the values that the query would send; nothing is run.
+
+        Example:
+            >>> session.query(Article).filter(Article.views > 3).compile().sql
+            ... # SELECT ... FROM "articles" WHERE "articles"."views" > $1
+        """
+        return self._executor.reader.compiled(self._spec)
+
+    async def explain(self, *, analyze: bool = False) -> Explanation:
+        """Gives how the database would run the query; it is not run, and nothing is written before.
+
+        Args:
+            analyze: Run it, and give what was measured too; PostgreSQL can.
+
+        Raises:
+            CompileError: The database cannot analyze.
+
+        Example:
+            >>> print(await session.query(Article).filter(Article.views > 3).explain())
+            ... # EXPLAIN (FORMAT JSON) SELECT ...; on SQLite EXPLAIN QUERY PLAN SELECT ...
+        """
+        return await self._executor.reader.explain(self._spec, analyze=analyze)
 
     async def exists(self) -> bool:
         """Whether there is a row; reads at most one."""

@@ -12,6 +12,7 @@ from cormorant.models.collections import Collection, is_collection
 from cormorant.models.model import Model
 from cormorant.persistence.arguments import is_queryset, model_of
 from cormorant.query.builder import Builder, Condition
+from cormorant.query.explaining import CompiledQuery, Explanation
 from cormorant.query.following import Following
 from cormorant.query.page import Page
 from cormorant.query.paging import count_of_rows
@@ -89,7 +90,7 @@ class SyncTerminals(Builder[R]):
         return self._stream(count_of_rows("stream", chunk))
 
     def _stream(self, chunk: int) -> Generator[R, None, None]:
-        chunks = self._executor.chunks(self._spec, chunk)
+        chunks = self._executor.reader.chunks(self._spec, chunk)
 
         async def read() -> list[Any]:
             return await anext(chunks, [])
@@ -103,6 +104,21 @@ class SyncTerminals(Builder[R]):
                     yield row if self._spec.into is None else self._spec.into(row)
         finally:
             cast(LoopSession, self._executor).wait_if_possible(close)
+
+    def compile(self) -> CompiledQuery:
+        """Gives the SQL and the values that the query would send; nothing is run."""
+        return self._executor.reader.compiled(self._spec)
+
+    def explain(self, *, analyze: bool = False) -> Explanation:
+        """Gives how the database would run the query; it is not run, and nothing is written before.
+
+        Args:
+            analyze: Run it, and give what was measured too; PostgreSQL can.
+
+        Raises:
+            CompileError: The database cannot analyze.
+        """
+        return self._wait(self._rows_of().explain, analyze=analyze)
 
     def count(self) -> int:
         """Gives the number of rows."""

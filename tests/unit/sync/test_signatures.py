@@ -17,8 +17,7 @@ PAIRS = [(AsyncSession, Session), (QuerySet, SyncQuerySet), (Rows, SyncRows), (T
 MISSING = {
     "AsyncSession.current": "a sync session is on its handle, not in a context that could name it",
     "AsyncSession.fetch": "called by queries, on the loop",
-    "AsyncSession.fetch_beside": "called by queries, on the loop",
-    "AsyncSession.chunks": "called by queries, on the loop",
+    "AsyncSession.reader": "used by queries, on the loop",
     "AsyncSession.write": "called by queries, on the loop",
     "AsyncSession.writer": "called by queries, on the loop",
     "AsyncSession.state": "internal: the state lives on the loop",

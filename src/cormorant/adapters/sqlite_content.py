@@ -179,12 +179,16 @@ def _has(value: Any, key: str) -> bool:
 
 def _changed(document: str, path: str, kind: str, change: Callable[[Any], None]) -> str:
     """Gives a document after a change of what stands at a path; as it was if something else stands there."""
-    value: Any = json.loads(document)
-    holder = _at(value, _path(path))
-    if not isinstance(holder, dict if kind == "dict" else list):
+    try:
+        value: Any = json.loads(document, parse_constant=_refuse)
+        holder = _at(value, _path(path))
+        if not isinstance(holder, dict if kind == "dict" else list):
+            return document
+        change(holder)
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except (ValueError, RecursionError):
+        # no document, or one with numbers that would not come back as they are
         return document
-    change(holder)
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _put(document: Any, path: Any, kind: str, keys: Any, new: Any) -> str | None:

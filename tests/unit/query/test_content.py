@@ -380,6 +380,11 @@ async def test_lists_grow_in_place() -> None:
 def test_lists_and_documents_are_looked_up_by_keyword() -> None:
     assert where(query(Sample).filter(words__contains="a")) == (f"{WORDS} @> $1", [["a"]])
     assert where(query(Sample).filter(extra__contains={"a": 1})) == (f"{EXTRA} @> $1", ['{"a":1}'])
+    assert where(query(Sample).filter(extra__contained_by={})) == (f"{EXTRA} <@ $1", ["{}"])
+    assert where(query(Sample).filter(words__overlaps=["a"])) == (f"{WORDS} && $1", [["a"]])
+    assert where(query(Sample).filter(extra__has_key="a")) == (f"{EXTRA} ? $1", ["a"])
+    assert where(query(Sample).filter(extra__has_any_keys=["a"])) == (f"{EXTRA} ?| $1", [["a"]])
+    assert where(query(Sample).filter(extra__has_all_keys=["a"])) == (f"{EXTRA} ?& $1", [["a"]])
 
 
 # ------------------------------------------------------------------ refused

@@ -9,6 +9,7 @@ from cormorant.sql.formulas import Fold, Infix, Template, joined
 _UTC = "{0:p} AT TIME ZONE 'UTC'"
 
 _ARITHMETIC: dict[str, Template] = {
+    "widen": "CAST({0} AS bigint)",
     "divide": Infix("{0:p} / {1:p}"),
     # a quotient of 64-bit numbers has a fraction of at least 1e-19: with 20 digits it is never rounded up
     "floor divide": "CAST(floor(CAST({0} AS numeric(39, 20)) / {1:p}) AS bigint)",

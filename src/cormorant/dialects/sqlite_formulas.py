@@ -8,6 +8,8 @@ from cormorant.dialects import sqlite_nodes as nodes
 from cormorant.sql.formulas import Fold, Infix, Piece, Template, joined
 
 _ARITHMETIC: dict[str, Template] = {
+    # its whole numbers have 64 bits anyway
+    "widen": "{0:p}",
     # the operators would give NULL for a divisor of zero
     "divide": "cormorant_divide({0}, {1})",
     "divide of numeric": "cormorant_decimal_div({0}, {1})",

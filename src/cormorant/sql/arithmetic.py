@@ -131,7 +131,7 @@ def converted_whole(expr: Expr[Any]) -> Expr[Any]:
         return Bind(expr.value, t.BIG_INTEGER)
     if isinstance(expr.type, t.Integer) and expr.type.size == "big":
         return expr
-    return Formula("cast to integer", (expr,), t.BIG_INTEGER)
+    return Formula("widen", (expr,), t.BIG_INTEGER)
 
 
 def of_one(name: str, expr: Expr[Any]) -> Expr[Any]:

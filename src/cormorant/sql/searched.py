@@ -49,7 +49,7 @@ class Searched(Generic[T_co]):
         Upper and lower case differ, on SQLite too.
 
         Example:
-            >>> Article.title.like("A_a%")                 # "articles"."title" LIKE $1
+            >>> Article.title.like("A_a%")                 # "articles"."title" LIKE $1::text
         """
         return OPERATORS["like"](self, pattern)
 
@@ -66,7 +66,7 @@ class Searched(Generic[T_co]):
             DataError: When the query runs: the expression is none.
 
         Example:
-            >>> Article.title.matches(r"^[A-Z]\w+$")       # "articles"."title" ~ $1
+            >>> Article.title.matches(r"^[A-Z]\w+$")       # "articles"."title" ~ $1::text
         """
         return OPERATORS["matches"](self, pattern)
 

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-<<<<<<< theirs in the tree
-from collections.abc import Callable, Sequence
-=======
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
->>>>>>> loading
 from inspect import currentframe
 from itertools import count
 from pathlib import Path

@@ -45,7 +45,7 @@ async def _by_key(state: SessionState, paging: Paging, size: int) -> AsyncGenera
     place: Place | None = None
     while left > 0:
         wanted = min(size, left)
-        rows, beside = await state.fetch_beside(paging.ask(wanted, place))
+        rows, beside = await state.reader.fetch_beside(paging.ask(wanted, place))
         if rows:
             place = Place(beside[len(rows) - 1])
             yield rows

@@ -70,6 +70,8 @@ class Filed(Model, app="content"):
     @classmethod
     def __table_args__(cls) -> Any:
         yield index(cls.extra.path("n", returns=int))
+        yield index(cls.extra, using="gin", name="filed_extra_gin")
+        yield index(cls.tags, using="gin", name="filed_tags_gin")
         yield check(cls.extra.path("n", returns=int) < 1000, name="small_n")
 
 
@@ -257,16 +259,30 @@ async def test_what_is_inside_may_be_indexed_checked_and_computed(database: Data
         assert "small_n" in str(caught.value)
 
 
-async def test_an_index_over_a_path_is_used(postgres_database: str) -> None:
+async def test_indexes_over_what_is_inside_are_used(postgres_database: str) -> None:
     async with Database(postgres_database) as database:
         await database.create_all(Filed)
         async with AsyncSession(database) as session:
-            built = session.query(Filed).filter(Filed.extra.path("n", returns=int) == 5)
-            text, (path, number) = sql(built)
             await session.execute("set local enable_seqscan = off", write=True)
-            shown = text.replace("$1", "'" + path.replace("'", "''") + "'").replace("$2", str(number))
-            plan = await session.execute(f"explain {shown}".replace(":", "\\:"))  # type: ignore[arg-type]
-            assert any("ix_content_filed_extra" in line for (line,) in plan)
+            for condition, name in (
+                (Filed.extra.path("n", returns=int) == 5, "ix_content_filed_extra"),
+                (Filed.extra.contains({"a": {"b": 1}}), "filed_extra_gin"),
+                (Filed.extra.has_key("a"), "filed_extra_gin"),
+                (Filed.tags.contains("a"), "filed_tags_gin"),
+                (Filed.tags.overlaps(["a", "b"]), "filed_tags_gin"),
+            ):
+                built = session.query(Filed).filter(condition)
+                text, sent = sql(built)
+                for number, value in enumerate(sent, 1):
+                    text = text.replace(f"${number}", literal(value))
+                plan = await session.execute("explain " + text.replace("::", "\\:\\:"))  # type: ignore[arg-type]
+                assert any(name in line for (line,) in plan), name
+
+
+def literal(value: Any) -> str:
+    if isinstance(value, list):
+        return f"array[{', '.join(map(literal, value))}]"
+    return str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"
 
 
 # ------------------------------------------------------------------ typed documents

@@ -38,6 +38,8 @@ class Dialect(ABC):
     supports_native_enum: ClassVar[bool] = False
     supports_array_binds: ClassVar[bool] = False
     """Whether a whole column of values travels as one parameter."""
+    supports_access_methods: ClassVar[bool] = False
+    """Whether there are other indexes than those that sort, such as GIN."""
     supports_transactional_ddl: ClassVar[bool] = True
     explain: ClassVar[str] = "EXPLAIN"
     """The words before a statement that is to be explained."""
@@ -157,17 +159,6 @@ class Dialect(ABC):
             server_version: The server's version.
             key_given: The rows come with their keys.
             ascending: The database makes the key from an identity, which counts up.
-        """
-
-    @abstractmethod
-    def explain(self, *, analyze: bool) -> str:
-        """Gives the words before a statement that is to be explained.
-
-        Args:
-            analyze: It is to be run and measured, too.
-
-        Raises:
-            CompileError: The database cannot measure.
         """
 
     # ---- transactions

@@ -66,12 +66,15 @@ def add_foreign_key(dialect: Dialect, operation: d.AddForeignKey) -> str:
 
 
 def create_index(dialect: Dialect, operation: d.CreateIndex) -> str:
-    """Gives CREATE INDEX."""
+    """Gives CREATE INDEX, or nothing where the database has no such index."""
     index = operation.index
+    if index.using is not None and not dialect.supports_access_methods:
+        return ""
+    using = "" if index.using is None else f"USING {index.using} "
     items = ", ".join(dialect.index_item(order) for order in index.items)
     sql = (
         f"CREATE {'UNIQUE ' if index.unique else ''}INDEX {dialect.quote(index.name)} "
-        f"ON {dialect.quote(operation.table.name)} ({items})"
+        f"ON {dialect.quote(operation.table.name)} {using}({items})"
     )
     return sql if index.where is None else f"{sql} WHERE {dialect.expression(index.where)}"
 

@@ -150,6 +150,7 @@ class PostgreSQLDialect(Dialect):
     name = "postgresql"
     supports_native_enum = True
     supports_array_binds = True
+    supports_access_methods = True
     supports_drop_cascade = True
     explain = "EXPLAIN (FORMAT JSON)"
     explain_analyze: ClassVar[str | None] = "EXPLAIN (ANALYZE, FORMAT JSON)"
@@ -249,9 +250,6 @@ class PostgreSQLDialect(Dialect):
         if server_version >= (17,):
             return "ordinal"
         return "ascending" if ascending else "row"
-
-    def explain(self, *, analyze: bool) -> str:
-        return f"EXPLAIN ({'ANALYZE, ' if analyze else ''}FORMAT JSON)"
 
     def begin(self, *, isolation: IsolationLevel | None, read_only: bool, deferrable: bool, write: bool) -> str:
         words = ["BEGIN"]

@@ -25,6 +25,7 @@ class IndexSpec:
     where: Expr[bool] | None
     unique: bool
     name: str | None
+    using: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ def index(
     where: Expr[bool] | None = None,
     unique: bool = False,
     name: str | None = None,
+    using: str | None = None,
 ) -> TableArg:
     """Declares an index.
 
@@ -69,6 +71,8 @@ def index(
         where: Index only the rows for which this holds.
         unique: Refuse a second row with the same values.
         name: Its name; made from table and columns otherwise.
+        using: An access method of PostgreSQL: "gin" finds what lists and documents contain. SQLite has none, and
+            makes no such index.
 
     Example:
         >>> yield index(cls.author, cls.created.desc(), where=cls.views > 0)
@@ -76,7 +80,11 @@ def index(
     """
     if not items:
         raise ModelError("index() has nothing to index", hint="name columns: index(cls.author, cls.created.desc())")
-    return IndexSpec(items, where, unique, name)
+    if using is not None and not re.fullmatch("[a-z][a-z0-9_]*", using):
+        raise ModelError(f"{using!r} is no access method", hint='use "gin", "gist", "brin" or "hash"')
+    if using is not None and unique:
+        raise ModelError(f"a {using} index cannot be unique", hint="leave out one of them")
+    return IndexSpec(items, where, unique, name, using)
 
 
 def unique(*items: Expr[Any] | type[Any], name: str | None = None) -> TableArg:

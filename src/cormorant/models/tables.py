@@ -245,6 +245,7 @@ def _content(index: d.IndexDef) -> Any:
         index.where is not None and index.where.key,
         values,
         index.unique,
+        index.using,
     )
 
 
@@ -253,7 +254,7 @@ def _index(info: ModelInfo, spec: IndexSpec) -> d.IndexDef:
     for item in items:
         _refuse_joins(info, item.expr, "index()")
     names = [node.name for item in items for node in walk(item.expr) if isinstance(node, Column)]
-    return d.IndexDef(spec.name or constraint_name("ix", info.table, names), items, spec.unique, spec.where)
+    return d.IndexDef(spec.name or constraint_name("ix", info.table, names), items, spec.unique, spec.where, spec.using)
 
 
 def search_indexes(info: ModelInfo, specs: Iterable[Any]) -> tuple[d.SearchIndexDef, ...]:

@@ -64,12 +64,14 @@ class IndexDef:
     Args:
         items: Expressions in order, each with a direction.
         where: Rows that are indexed; None for all.
+        using: The access method; None for the usual one. A database without access methods has no such index.
     """
 
     name: str
     items: tuple[Order, ...]
     unique: bool = False
     where: Expr[bool] | None = None
+    using: str | None = None
 
 
 SearchEvent: TypeAlias = Literal["insert", "delete", "update"]

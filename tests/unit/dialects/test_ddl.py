@@ -358,6 +358,26 @@ def test_two_things_of_one_given_name_are_refused() -> None:
         create(Row)
 
 
+def test_indexes_by_another_access_method() -> None:
+    class Row(Model):
+        id: Mapped[int] = field(primary_key=True)
+        words: Mapped[list[str]]
+
+        @classmethod
+        def __table_args__(cls) -> Iterable[TableArg]:
+            yield index(cls.words, using="gin")
+            yield index(cls.words)
+
+    assert create(Row)[1:] == [
+        'CREATE INDEX "ix_row_words" ON "row" USING gin ("words")',
+        'CREATE INDEX "ix_row_words_2" ON "row" ("words")',
+    ]
+    assert create(Row, database="sqlite")[1:] == ['CREATE INDEX "ix_row_words_2" ON "row" ("words")']
+    for using, unique_ in (("x; drop table", False), ("", False), ("gin", True)):
+        with pytest.raises(ModelError, match=r"is no access method|cannot be unique"):
+            index(Row.words, using=using, unique=unique_)
+
+
 def test_long_names_are_cut_and_stay_apart() -> None:
     class Row(Model, table="t" * 60):
         id: Mapped[int] = field(primary_key=True)

@@ -218,7 +218,7 @@ def test_a_q_has_its_own_exists() -> None:
             r"author__nmae=\.\.\.: Author has no column or relation 'nmae'\nHint: did you mean 'name'",
         ),
         ({"tags__nmae": 1}, r"tags__nmae=\.\.\.: Tag has no column or relation 'nmae'\nHint: did you mean 'name'"),
-        ({"title__like": "x"}, r"title__like=\.\.\.: there is no lookup 'like'\nHint: .*it has: contained_by, contains, endswith"),
+        ({"title__like": "x"}, r"title__like=\.\.\.: there is no lookup 'like'\nHint: .*it has: contained_by,"),
         ({"title__exact__exact": "x"}, r"there is no lookup 'exact__exact'"),
         ({"title__": "x"}, r"there is no lookup ''"),
         ({"author__shout__foo": "x"}, r"author__shout__foo=\.\.\.: there is no lookup 'foo'"),

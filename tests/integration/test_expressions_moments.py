@@ -185,6 +185,8 @@ async def test_the_present(database_dsn: str) -> None:
     ("build", "message"),
     [
         (lambda: R.day + HOUR, r"Reading\.day is a date and moves by whole days, not by 1:00:00\nHint: use timedelta"),
+        (lambda: HOUR + R.day, r"Reading\.day is a date and moves by whole days"),
+        (lambda: R.day - HOUR, r"Reading\.day is a date and moves by whole days"),
         (lambda: R.day + 1, r"1 \(int\) is not a date"),
         (lambda: R.day + R.n, r"there is no \+ for them"),
         (lambda: R.day + R.day, r"there is no \+ for them"),

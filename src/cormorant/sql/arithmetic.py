@@ -38,6 +38,8 @@ def compute(op: str, left: Any, right: Any) -> Expr[Any]:
     Raises:
         WrongType: There is no such operator for these types.
     """
+    if (moved := _moved_date(op, left, right)) is not None:
+        return moved
     one = left if is_expr(left) else _beside(op, right, left)
     other = right if is_expr(right) else _beside(op, left, right)
     kinds = (kind_of(one.type), kind_of(other.type))
@@ -163,9 +165,16 @@ def _of_moments(op: str, one: Expr[Any], other: Expr[Any], kinds: tuple[str, str
     if found is None:
         raise _nothing_for(op, one, other)
     name, type_ = found
-    if kinds[0] == "date" and isinstance(other, Bind) and isinstance(other.value, timedelta):
-        return Formula("date plus days", (one, _days(op, one, other.value)), type_)
     return Formula(name, (one, other), type_)
+
+
+def _moved_date(op: str, left: Any, right: Any) -> Expr[Any] | None:
+    """Gives a date that a plain length of time is added to, or taken from."""
+    if op == "+" and isinstance(left, timedelta):
+        left, right = right, left
+    if op not in ("+", "-") or not isinstance(right, timedelta) or kind_of(left.type) != "date":
+        return None
+    return Formula("date plus days", (left, _days(op, left, right)), t.DATE)
 
 
 def _days(op: str, side: Expr[Any], value: timedelta) -> Bind:

@@ -46,7 +46,9 @@ def literal(value: T) -> Expr[T]:
     """
     if value is None:
         return Null()  # type: ignore[return-value]  # pyright: ignore[reportReturnType]
-    return bound(value)
+    # a whole number may be compared with larger ones
+    bind = bound(value)
+    return Bind(bind.value, t.BIG_INTEGER) if isinstance(bind.type, t.Integer) else bind
 
 
 def bound(value: Any) -> Bind:

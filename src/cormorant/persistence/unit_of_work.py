@@ -21,6 +21,7 @@ from cormorant.persistence.history import History
 from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.marks import Decoder
 from cormorant.persistence.pending import Pending
+from cormorant.sql.raw_source import ANY_TABLE
 
 
 class UnitOfWork(Pending):
@@ -220,7 +221,7 @@ class UnitOfWork(Pending):
         if not (self.new or self.dirty or self.deleted or self.collections):
             return False
         # what a delete takes along by on_delete can be in any table
-        if self._eager or self.deleted:
+        if self._eager or self.deleted or ANY_TABLE in tables:
             return True
         self.cascade()
         return not tables.isdisjoint(self.tables())

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Concatenate, ParamSpec, Self, TypeAlias, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Concatenate, LiteralString, ParamSpec, Self, TypeAlias, TypeVar
 
 from cormorant._internal.narrowing import narrower
 from cormorant.errors import QueryError, WrongType
@@ -17,8 +17,10 @@ from cormorant.query.predicates import Q, conditions_of
 from cormorant.query.protocols import Executor, home_of
 from cormorant.query.spec import QuerySpec
 from cormorant.query.subquery import Cte, Subquery, cte_of, cte_source, recursive_cte, scalar_of, subquery_of
+from cormorant.sql.calls import Fragment
 from cormorant.sql.expr import Binds, Comparison, Expr, Order, gather
 from cormorant.sql.nodes import IsNotTrue, Logical
+from cormorant.sql.raw_source import raw_source
 from cormorant.sql.selectable import Selectable
 from cormorant.sql.selects import Join, Select, SetWord
 
@@ -183,6 +185,26 @@ class Builder(Selectable[R]):
         new._executor = self._executor
         new._spec = combined(word, [(query._spec, home_of(query._executor)) for query in queries])
         return new
+
+    def from_sql(self, sql: LiteralString | Fragment, params: Mapping[str, Any] | None = None) -> Self:
+        """Reads the objects from a SELECT of your own, which gives the columns of their table; all else goes on.
+
+        Args:
+            sql: A literal, with `:name` for parameters; `text(...)` for text that was built.
+            params: The values by name.
+
+        Raises:
+            QueryError: It is not one SELECT, or the parameters do not fit.
+
+        Example:
+            >>> session.query(Article).from_sql("select * from articles where views > :n", {"n": 3}).limit(20)
+            ... # SELECT ... FROM (select * from articles where views > $1) AS "articles" LIMIT $2
+        """
+        spec = self._spec
+        if spec.source is not None:
+            raise QueryError(f"the query of {spec.info.name} has a source already", hint="call from_sql() once, first")
+        source = raw_source(spec.info.source, sql, {} if params is None else params)
+        return self._with(("from sql", source.shape), source.binds, source=source)
 
     def limit(self, count: int) -> Self:
         """Gives at most so many rows."""

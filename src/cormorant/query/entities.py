@@ -122,7 +122,7 @@ def with_related(
     loading = spec.loading
     if not (loading.branches or loading.only or loading.without):
         return tuple(columns), list(parts)
-    if spec.source is not None and any(branch.joined for branch in loading.branches):
+    if isinstance(spec.source, SubquerySource) and any(branch.joined for branch in loading.branches):
         raise QueryError(
             f"select_related() of {spec.info.name} rows that are put together from several queries",
             hint="use prefetch_related(), which loads them by a statement of their own",

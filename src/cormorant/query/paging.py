@@ -21,7 +21,7 @@ from cormorant.sql.columns import Column
 from cormorant.sql.expr import Bind, Expr, Label, Order, gather, is_expr, walk
 from cormorant.sql.joins import implied_joins, shown_by
 from cormorant.sql.selects import Compound, Select
-from cormorant.sql.sources import CteReference, CteSource, JoinSource, Source, SubquerySource, TableSource, root_of
+from cormorant.sql.sources import JoinSource, Source, SubquerySource, TableSource, root_of, statement_of
 from cormorant.sql.windows import Over
 
 
@@ -107,7 +107,7 @@ def goes_on_by_key(spec: QuerySpec) -> bool:
         is_aggregate(expr, shown) or _has_window(expr) for expr in (*columns, *(o.expr for o in spec.order_by))
     )
     whole = spec.group_by or spec.distinct or spec.distinct_on or folded or _compound(spec) is not None
-    return not (whole or any(isinstance(join.source, (SubquerySource, CteReference)) for join in spec.joins))
+    return not (whole or any(statement_of(join.source) is not None for join in spec.joins))
 
 
 def _bare(expr: Expr[Any]) -> Expr[Any]:
@@ -187,11 +187,10 @@ def _source_key(source: Source) -> Iterator[Column[Any]]:
     if isinstance(source, (TableSource, JoinSource)):
         entity: ModelInfo = source.entity
         yield from (entity.column_from(source, name, nullable=True) for name in entity.key_attributes)
-    elif isinstance(source, (SubquerySource, CteSource)):
-        name = source.alias if isinstance(source, SubquerySource) else source.name
-        for column in source.select.columns:
+    elif (statement := statement_of(source)) is not None:
+        for column in statement.columns:
             if isinstance(column, (Label, Column)) and not isinstance(column.type, (t.Json, t.Array)):
-                yield Column(source, column.name, column.type, nullable=True, owner=f"{name}.{column.name}")
+                yield Column(source, column.name, column.type, nullable=True, owner=column.name)
 
 
 # ------------------------------------------------------------------ what can be NULL

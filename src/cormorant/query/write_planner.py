@@ -18,6 +18,7 @@ from cormorant.sql.expr import Expr
 from cormorant.sql.inner import selects_in, tables_in
 from cormorant.sql.joins import implied_joins
 from cormorant.sql.nodes import InSelect
+from cormorant.sql.raw_source import RawSource
 from cormorant.sql.selects import Select
 from cormorant.sql.statements import DeleteWhere, UpdateWhere
 
@@ -48,7 +49,8 @@ def plan_write(spec: QuerySpec) -> QueryPlan:
 def refuse_limits(spec: QuerySpec, verb: str) -> None:
     """Refuses what a statement that writes cannot have."""
     if spec.source is not None:
-        raise QueryError(f"{verb} of a query of several", hint="filter by key: .filter(Model.id.in_(...))")
+        what = "SQL of your own" if isinstance(spec.source, RawSource) else "a query of several"
+        raise QueryError(f"{verb} of {what}", hint="filter by key: .filter(Model.id.in_(...))")
     parts = {
         "limit": spec.limit is not None,
         "offset": spec.offset is not None,

@@ -9,6 +9,7 @@ from cormorant.errors import QueryError
 from cormorant.sql import sources as s
 from cormorant.sql.columns import Column
 from cormorant.sql.joins import implied_by, implied_joins, is_optional, required_sources
+from cormorant.sql.raw_source import RawSource
 from cormorant.sql.scope import ALIAS_BYTES, Scope, free_name
 from cormorant.sql.selectable import SelectLike
 from cormorant.sql.selects import Join, Select
@@ -81,8 +82,18 @@ def _named_source(compiler: QueryCompiler, source: s.Source) -> str:
         name = _defined(compiler, source.cte if isinstance(source, s.CteUse) else source)
         alias = source.alias if isinstance(source, s.CteUse) else name
         return _with_alias(compiler, name, compiler.scope.reserve(source.key, alias))
+    if isinstance(source, RawSource):
+        return _raw(compiler, source)
     assert isinstance(source, s.TableSource)
     return _table(compiler, source.table, compiler.scope.reserve(source.key, source.alias))
+
+
+def _raw(compiler: QueryCompiler, source: RawSource) -> str:
+    """Gives the developer's own SELECT in FROM."""
+    inner = source.pieces[0]
+    for bind, piece in zip(source.values, source.pieces[1:], strict=True):
+        inner += compiler.bind(bind) + piece
+    return f"({inner}) AS {compiler.quote(compiler.scope.reserve(source.key, source.alias))}"
 
 
 def _derived(compiler: QueryCompiler, source: s.SubquerySource) -> str:

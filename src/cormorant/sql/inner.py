@@ -9,6 +9,7 @@ from cormorant.sql.calls import Exists
 from cormorant.sql.columns import Column
 from cormorant.sql.expr import Expr, walk
 from cormorant.sql.nodes import InSelect
+from cormorant.sql.raw_source import ANY_TABLE, RawSource
 from cormorant.sql.selectable import SelectLike
 from cormorant.sql.selects import Compound, Select
 from cormorant.sql.sources import JoinSource, Source, TableSource, statement_of
@@ -78,6 +79,8 @@ def _tables_of_source(source: Source) -> Iterator[str]:
         source = source.parent
     if isinstance(source, TableSource):
         yield source.table
+    elif isinstance(source, RawSource):
+        yield ANY_TABLE
 
 
 def _nodes(expressions: Iterable[Expr[Any]]) -> Iterator[Expr[Any]]:

@@ -12,7 +12,7 @@ from cormorant.errors import QueryError, suggest
 from cormorant.sql.calls import Fragment
 
 # what may hold a colon without meaning a parameter, and the parameters themselves
-_TOKENS = re.compile(
+TOKENS = re.compile(
     r"""
       '(?:[^']|'')*'                      # a text
     | "(?:[^"]|"")*"                      # a quoted name
@@ -71,7 +71,7 @@ def parse(sql: str) -> RawStatement:
     pieces: list[str] = []
     names: list[str] = []
     current, start = "", 0
-    for match in _TOKENS.finditer(sql):
+    for match in TOKENS.finditer(sql):
         current += sql[start : match.start()]
         start = match.end()
         if match["name"]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeAlias
 
 from cormorant.sql.expr import Bind, Expr
+from cormorant.sql.raw_source import RawSource
 from cormorant.sql.sources import JoinSource, Source, TableSource
 
 Owner: TypeAlias = "tuple[Any, Any]"
@@ -44,7 +45,7 @@ class Restrainer:
 
     def conditions(self, source: Source, positions: dict[int, int]) -> list[Expr[Any]]:
         """Gives the conditions on one use of a table, and notes in `positions` where their values are sent."""
-        entity = source.entity if isinstance(source, (TableSource, JoinSource)) else None
+        entity = source.entity if isinstance(source, (TableSource, JoinSource, RawSource)) else None
         if not self.active or entity is None or self._restrictions is None:
             return []
         found: list[Expr[Any]] = []

@@ -316,7 +316,7 @@ def test_a_recursive_one_reads_itself() -> None:
     cte = tree()
     found = both(query(Node).join(cte, cte[Node.id] == Node.id).order_by(cte[DEPTH]).values(Node.name, cte[DEPTH]))
     assert found["postgresql"] == (
-        'WITH RECURSIVE "tree" ("id", "depth") AS (SELECT "node"."id", CAST($1::integer AS bigint) AS "depth"'
+        'WITH RECURSIVE "tree" ("id", "depth") AS (SELECT "node"."id", CAST($1::bigint AS bigint) AS "depth"'
         ' FROM "node" WHERE "node"."parent_id" IS NULL UNION ALL SELECT "node"."id",'
         ' CAST("tree"."depth" + $2::bigint AS bigint) AS "c1" FROM "node" JOIN "tree" ON "tree"."id" ='
         ' "node"."parent_id" WHERE "tree"."depth" < $3) SELECT "node"."name", "tree"."depth" FROM "node"'

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, assert_type
 from uuid import UUID
 
-from cormorant import Expr, Q
+from cormorant import Expr, Q, TableArg, search, search_index
 from cormorant.sql.columns import Assignment
 from tests.typing.shop import Customer, Product
 
@@ -63,6 +63,13 @@ def lists() -> None:
     assert_type(Customer.mail.contains(Customer.name), Expr[bool])
 
 
+def searches() -> None:
+    found = search(Product.title, Customer.mail)
+    assert_type(found.matches("ada or grace"), Expr[bool])
+    assert_type(found.rank("ada"), Expr[float])
+    assert_type(search_index(Product.title, Customer.mail, language="english"), TableArg)
+
+
 def refused() -> None:
     extra, words = Product.extra, Product.words
     extra.path("a", returns=bytes)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
@@ -86,3 +93,9 @@ def refused() -> None:
     Customer.name.concat(["a"])  # type: ignore[arg-type, misc]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
     Customer.id.contains("x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     list(words)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    search(Product.price)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    search(Product.words)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    search(Product.title).matches(Product.title)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    search(Product.title).matches(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    search_index(Product.price)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    search_index(Product.title, language=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -167,10 +167,11 @@ class BulkSender:
         names = [column.attribute for column in group.shape.columns]
         sent = key_values([column.type for column in conflict.on], [group.columns[names.index(name)] for name in on])
         by_key = dict(zip(self._keys(conflict, found), found, strict=True))
-        strangers = by_key.keys() - sent
+        told = set(sent)
+        strangers = [key for key in by_key if key not in told]
         if strangers:
             raise FlushError(
-                f"upsert() into {self.info.table!r} gave back a row that was not sent: {next(iter(strangers))!r}",
+                f"upsert() into {self.info.table!r} gave back a row that was not sent: {strangers[0]!r}",
                 hint="the database finds values equal that Python does not, or a trigger changes them",
             )
         rows = [by_key.get(key) if key is not None else None for key in sent]

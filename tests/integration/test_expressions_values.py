@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from math import inf, nan
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import pytest
@@ -236,6 +236,10 @@ class Purse(Model, app="values"):
     shade: Mapped[Shade]
     paint: Mapped[Color] = field(native="purse_paint")
     money: Mapped[Money] = field(type=MONEY)
+    kind: Mapped[Literal["thin", "thick"]] = field(default="thin")
+    stars: Mapped[Literal[1, 2, 3]] = field(default=3)
+    price: Mapped[Decimal] = field(precision=8, decimal_places=2, default=Decimal(1))
+    day: Mapped[date] = field(default=date(2024, 1, 31))
 
 
 async def test_enums_and_own_types_stay_what_they_are(database_dsn: str) -> None:
@@ -257,6 +261,41 @@ async def test_enums_and_own_types_stay_what_they_are(database_dsn: str) -> None
                 [Color.RED],
                 [Shade.LIGHT],
             )
+            # of a few texts and numbers all kinds of them can be made
+            built = session.query(Purse).values(
+                Purse.kind + "!",
+                "very " + Purse.kind,
+                Purse.stars + 7,
+                Purse.stars / 2,
+                case((Purse.id > 5, Purse.kind), default="none"),
+                func.coalesce(Purse.kind, "none"),
+                func.greatest(Purse.stars, 10),
+                func.upper(Purse.kind),
+            )
+            assert await built == [("thin!", "very thin", 10, 1.5, "none", "thin", 10, "THIN")]
+        await database.drop_all(Purse)
+
+
+async def test_rows_are_changed_by_what_is_computed(database_dsn: str) -> None:
+    async with Database(database_dsn) as database:
+        await database.create_all(Purse)
+        async with AsyncSession(database) as session:
+            session.add(Purse(id=1, shade=Shade.LIGHT, paint=Color.RED, money=Money(5)))
+        async with AsyncSession(database) as session:
+            await session.query(Purse).update(
+                Purse.price.set(Purse.price / 3),
+                Purse.day.set(Purse.day + timedelta(days=30)),
+                Purse.money.set(case((Purse.id > 0, Money(9)), default=Purse.money)),
+                Purse.shade.set(case((Purse.price > 5, Shade.LIGHT), default=Shade.DARK)),
+            )
+        async with AsyncSession(database) as session:
+            purse = await session.get_one(Purse, 1)
+            assert (purse.price, purse.day) == (D("0.33"), date(2024, 3, 1))
+            assert (purse.money, purse.shade) == (Money(9), Shade.DARK)
+            # whole numbers into Decimals, Decimals rounded to the places of their column
+            await session.query(Purse).update(Purse.price.set(func.length(Purse.kind) + Purse.price * D("0.01")))
+            await session.refresh(purse)
+            assert purse.price == D("4.00")
         await database.drop_all(Purse)
 
 
@@ -273,7 +312,7 @@ async def test_enums_and_own_types_stay_what_they_are(database_dsn: str) -> None
         (lambda: case((R.n > 5, 1.5), default=D(1)), r"case\(\) mixes float and numeric"),
         (
             lambda: case((R.n > 5, R.t), default=3),
-            r"case\(\): 3 \(int\) is not a str|'case\(\)': 3 \(int\) is not a str",
+            r"case\(\): 3 \(int\) is not a str",
         ),
         (lambda: case((R.n > 5, R.color), default="red"), r"'red' \(str\) is not a Color"),
         (lambda: case((True, 1)), r"True is a Python bool, not a condition"),

@@ -79,9 +79,8 @@ def _beside(op: str, side: Expr[Any], value: Any) -> Bind:
         return Bind(*typed_operand(side, type_, value))
     if kind == "integer" and op == "*" and isinstance(value, timedelta):
         return Bind(*typed_operand(side, t.INTERVAL, value))
-    if type(side.type) is t.Integer:
-        return Bind(*typed_operand(side, _number_type(value), value))
-    return Bind(*typed_operand(side, side.type, value))
+    type_ = unlimited(side.type)
+    return Bind(*typed_operand(side, _number_type(value) if type(type_) is t.Integer else type_, value))
 
 
 def _number_type(value: Any) -> t.SqlType:

@@ -98,7 +98,9 @@ def unlimited(type_: t.SqlType) -> t.SqlType:
     """Gives a type without its column's limits: a sum of numeric(10, 2) may have more digits."""
     if isinstance(type_, t.Numeric):
         return t.NUMERIC
-    return t.TEXT if isinstance(type_, t.Text) else type_
+    if isinstance(type_, t.Literals) and type_.integers:
+        return t.BIG_INTEGER
+    return t.TEXT if isinstance(type_, (t.Text, t.Literals)) else type_
 
 
 def common(place: str, parts: Iterable[Any]) -> tuple[tuple[Expr[Any], ...], t.SqlType]:
@@ -123,13 +125,20 @@ def _as(place: str, item: Any, type_: t.SqlType) -> Expr[Any]:
         return Null()
     if is_expr(item):
         return converted(item, type_) if kind_of(type_) in NUMBERS and not isinstance(type_, t.Custom) else item
-    return Bind(*typed_operand(place, type_, item))
+    return Bind(*typed_operand(_Place(place), type_, item))
+
+
+class _Place(str):
+    """A place as messages name it."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
 
 
 def _common_type(place: str, exprs: list[Expr[Any]], values: list[Any]) -> t.SqlType:
     known = [unlimited(expr.type) for expr in exprs if type(expr.type) is not t.Unknown]
     # a value takes the type of an expression; alone, or among numbers, it counts with its own
-    if not known or (kind_of(known[0]) in NUMBERS and not isinstance(known[0], (t.Custom, t.Enumeration, t.Literals))):
+    if not known or (kind_of(known[0]) in NUMBERS and not isinstance(known[0], (t.Custom, t.Enumeration))):
         known += [unlimited(bound(value).type) for value in values]
     if not known:
         if exprs:

@@ -24,14 +24,17 @@ def compile_fill(info: ModelInfo, decoders: Decoders, names: Sequence[str] | Non
     def fill(instance: Any, *values: Any) -> None:
         changes = instance.__orm_changes__ or ()
         raw = list(_raw_of(instance, info))
+        lacking: dict[str, Any] = {}
+        # decoded before anything is written: what cannot be read leaves the object as it is
         for (column, decode, place), value in zip(columns, values, strict=True):
             name = column.attribute
             # what was taken away waits for the key of a new object
-            if name in changes or is_set(instance, name):
-                continue
-            set_attribute(instance, name, value if decode is None or value is None else decode(value))
-            if place is not None:
-                raw[place] = value
+            if name not in changes and not is_set(instance, name):
+                lacking[name] = value if decode is None or value is None else decode(value)
+                if place is not None:
+                    raw[place] = value
+        for name, value in lacking.items():
+            set_attribute(instance, name, value)
         _settle(instance, info, raw)
 
     return fill

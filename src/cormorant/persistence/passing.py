@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
+from cormorant._internal.narrowing import is_dict, is_list, is_tuple
 from cormorant.models.collections import is_collection
 from cormorant.models.inside import Decode, find_changes_inside, readers
 from cormorant.models.metadata import ModelInfo
@@ -99,7 +100,7 @@ def objects_in(rows: Iterable[Any]) -> Iterator[Model]:
     for row in rows:
         if isinstance(row, Model):
             yield row
-        elif isinstance(row, dict):
+        elif is_dict(row):
             yield from objects_in(row.values())
-        elif isinstance(row, (tuple, list)):
+        elif is_tuple(row) or is_list(row):
             yield from objects_in(row)

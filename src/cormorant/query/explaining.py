@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from cormorant._internal.narrowing import is_list
+
 _TITLE = frozenset({"Node Type", "Relation Name", "Schema", "Alias", "Index Name", "Join Type", "Strategy", "Plans"})
 _FIGURES = frozenset({"Startup Cost", "Total Cost", "Plan Rows", "Plan Width"})
 _MEASURED = frozenset({"Actual Startup Time", "Actual Total Time", "Actual Rows", "Actual Loops"})
@@ -88,7 +90,7 @@ def _node(node: Mapping[str, Any], depth: int) -> Iterator[str]:
     yield f"{indent}{_title(node)}  {_figures(node)}"
     for name, value in node.items():
         if name not in _TITLE | _FIGURES | _MEASURED and not isinstance(value, (bool, dict)):
-            yield f"{indent}    {name}: {', '.join(map(str, value)) if isinstance(value, list) else value}"
+            yield f"{indent}    {name}: {', '.join(map(str, value)) if is_list(value) else value}"
     for child in node.get("Plans", ()):
         yield from _node(child, depth + 1)
 

@@ -77,8 +77,8 @@ def behind(steps: Sequence[Step], *, inclusive: bool = False) -> Expr[Any]:
     whole = _row_comparison(steps)
     found = _expanded(steps) if whole is None else whole
     if inclusive:
-        same = tuple(step.equal() for step in steps)
-        found = Logical("OR", (found, Logical("AND", same) if len(same) > 1 else same[0]))
+        same = [step.equal() for step in steps]
+        found = Logical("OR", (found, Logical("AND", tuple(same)) if len(same) > 1 else same[0]))
     return found
 
 

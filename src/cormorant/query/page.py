@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Generic, overload
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, overload
 
-from typing_extensions import TypeVar
+from typing_extensions import TypeIs, TypeVar
+
+from cormorant._internal.narrowing import narrower
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -47,10 +49,13 @@ class Page(Sequence[R_co], Generic[R_co]):
         return len(self.items)
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Page):
+        if not is_page(other):
             return NotImplemented
         return (self.items, self.next, self.previous) == (other.items, other.next, other.previous)
 
     def __repr__(self) -> str:
         more = [name for name in ("next", "previous") if getattr(self, name) is not None]
         return f"<Page of {len(self)} rows{', with a ' + ' and a '.join(more) if more else ''}>"
+
+
+is_page: Callable[[object], TypeIs[Page[Any]]] = narrower(Page)

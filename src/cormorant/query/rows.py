@@ -182,7 +182,10 @@ class Rows(Terminals[R]):
         Raises:
             QueryError: The names do not fit; raised when the query is built.
         """
-        return Rows(self._spec.changed((), (), into=row_maker(shape, column_names(self._spec))), self._executor)
+        return Rows(
+            self._spec.changed((), (), into=row_maker(shape, column_names(self._spec), self._spec.output)),
+            self._executor,
+        )
 
 
 def in_mode(spec: QuerySpec, mode: Mode) -> QuerySpec:

@@ -156,7 +156,7 @@ class PostgreSQLDialect(Dialect):
     explain_analyze: ClassVar[str | None] = "EXPLAIN (ANALYZE, FORMAT JSON)"
     supports_nulls_in_indexes = True
     compiler: ClassVar[type[Compiler]] = PostgreSQLCompiler
-    search_indexes = search.PostgreSQLSearch()
+    search_indexes: ClassVar[search.SearchIndexes] = search.PostgreSQLSearch()
 
     def placeholder(self, index: int) -> str:
         return f"${index + 1}"

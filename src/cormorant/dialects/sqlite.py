@@ -155,7 +155,7 @@ class SQLiteDialect(Dialect):
     name = "sqlite"
     max_identifier_bytes = 1000
     compiler: ClassVar[type[Compiler]] = SQLiteCompiler
-    search_indexes = search.SQLiteSearch()
+    search_indexes: ClassVar[search.SearchIndexes] = search.SQLiteSearch()
     supports_add_constraint = False
     explain = "EXPLAIN QUERY PLAN"
     # tables that point to each other could not be dropped one after another, and a transaction ignores the pragma

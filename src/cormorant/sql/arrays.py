@@ -38,7 +38,7 @@ class ArrayItem(Expr[Any]):
         self.part: Expr[Any] = part
         self.place: Bind = Bind(place, t.INTEGER)
         self.from_end: bool = place < 0
-        self.type = items_of(part)
+        self.type: t.SqlType = items_of(part)
         self.key: Key = ("item", self.from_end, part.key)
         self.binds: Binds = (*part.binds, self.place)
 

@@ -139,7 +139,7 @@ class Container(Generic[T_co]):
         return OPERATORS["item"](self, place)
 
     # with __getitem__ alone Python would try [0], [1], [2] for ever
-    __iter__ = None
+    __iter__: None = None
 
     def __contains__(self, item: object) -> NoReturn:
         raise ExpressionUsedAsBool(

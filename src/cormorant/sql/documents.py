@@ -32,7 +32,7 @@ class JsonPath(Expr[Any]):
         self.root: Expr[Any] = root
         self.parts: Bind = Bind(parts, reading.path_type)
         self.reading: Reading = reading
-        self.type = reading.type
+        self.type: t.SqlType = reading.type
         self.key: Key = ("path", root.key, self.parts.key)
         self.binds: Binds = (*root.binds, self.parts)
 
@@ -97,7 +97,7 @@ class JsonPut(Expr[Any]):
         # a key fits an object and a place a list: anything else in between is left alone
         self.holder: JsonPath = JsonPath(root, parts[:-1], OBJECT if isinstance(parts[-1], str) else ARRAY)
         self.parts: Bind = Bind([str(part) for part in parts], t.Array(t.TEXT))
-        self.type = root.type
+        self.type: t.SqlType = root.type
         self.key: Key = ("put", self.holder.key, None if value is None else value.key)
         self.binds: Binds = gather(self.children)
 

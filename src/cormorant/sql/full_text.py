@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from cormorant.sql import types as t
 from cormorant.sql.expr import Bind, Binds, Expr, Key, gather
@@ -15,7 +15,7 @@ class SearchType(t.SqlType):
     """What is searched for; every database is told in words of its own."""
 
     name = "search"
-    accepts = (tuple,)
+    accepts: ClassVar[tuple[type[Any], ...]] = (tuple,)
 
 
 SEARCH = SearchType()

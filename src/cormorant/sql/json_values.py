@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from cormorant._internal.narrowing import is_dict, is_list
@@ -121,7 +121,7 @@ class PathType(t.SqlType):
     """A path into a document, with what is looked for at its end; a tuple of keys and places."""
 
     name = "JSON path"
-    accepts = (tuple,)
+    accepts: ClassVar[tuple[type[Any], ...]] = (tuple,)
     reading: str
 
     @property

@@ -14,6 +14,8 @@ from cormorant.sql.selectable import SelectLike
 # longer names are cut by PostgreSQL, which could make another function's name of them
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}(?:\.[A-Za-z_][A-Za-z0-9_]{0,62})?")
 
+_ONE_THING = re.compile(r'[\w."]+(?:\([^()]*\))?')
+
 
 class Function(Expr[Any]):
     """A call of an SQL function.
@@ -77,6 +79,11 @@ class Fragment(Expr[Any]):
     @property
     def nullable(self) -> bool:
         return True
+
+
+def is_open(expr: Expr[Any]) -> bool:
+    """Whether an expression is the developer's own SQL, and more than a name or a call: operators may be in it."""
+    return isinstance(expr, Fragment) and _ONE_THING.fullmatch(expr.sql) is None
 
 
 class Exists(Expr[bool]):

@@ -232,7 +232,8 @@ class QueryCompiler:
 
     def condition(self, expr: e.Expr[Any]) -> str:
         """Gives a condition that stands in an AND list."""
-        return f"({self.expr(expr)})" if isinstance(expr, n.Logical) and expr.sign == "OR" else self.expr(expr)
+        open_ = (isinstance(expr, n.Logical) and expr.sign == "OR") or k.is_open(expr)
+        return f"({self.expr(expr)})" if open_ else self.expr(expr)
 
     def bare(self, expr: e.Expr[Any]) -> str:
         """Gives an operand whose type the other side tells: a value stays without a cast."""
@@ -245,7 +246,7 @@ class QueryCompiler:
 
     def is_compound(self, expr: e.Expr[Any]) -> bool:
         """Whether an expression needs parentheses inside another one."""
-        return isinstance(expr, _COMPOUND) or is_infix(self.formulas, expr)
+        return isinstance(expr, _COMPOUND) or is_infix(self.formulas, expr) or k.is_open(expr)
 
     def placeholder(self, bind: e.Bind) -> str:
         """Gives a value's placeholder."""
@@ -282,7 +283,7 @@ class QueryCompiler:
 
     def _logical_part(self, node: n.Logical, part: e.Expr[Any]) -> str:
         sql = self.expr(part)
-        return f"({sql})" if isinstance(part, n.Logical) and part.sign != node.sign else sql
+        return f"({sql})" if (isinstance(part, n.Logical) and part.sign != node.sign) or k.is_open(part) else sql
 
     def not_(self, node: n.Not) -> str:
         """Gives NOT."""

@@ -52,7 +52,7 @@ class Essay(Model, app="library"):
         yield search_index(cls.title, cls.body, language="english", name="essay_english")
 
 
-class Odd(Model, table="we\"ird 'table'; drop table x --"):
+class Odd(Model, table="o\"dd 'table'; drop table x --"):
     id: Mapped[int] = generated(primary_key=True, column="i\"d'")
     text: Mapped[str] = field(column="a b; -- $1 ?1 :x")
     other: Mapped[str] = field(column="größe", default="")

@@ -122,6 +122,10 @@ async def _load_targets(reader: Reader, objects: Sequence[Any], branch: Branch, 
     relation = branch.relation
     owners: dict[Any, list[Model]] = {}
     for instance in objects:
+        held = (instance.__orm_related__ or {}).get(relation.name)
+        if held is not None and not is_persistent(held):
+            # new, and without a key yet
+            continue
         # deferred, it says so
         key = tuple(getattr(instance, name) for name in relation.local)
         if None not in key:

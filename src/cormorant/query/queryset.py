@@ -7,8 +7,6 @@ from typing import Any, TypeAlias, overload
 from typing_extensions import TypeVar
 
 from cormorant.errors import QueryError
-from cormorant.models.many import as_order
-from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 from cormorant.query.builder import Condition
 from cormorant.query.following import Following, check_loading
@@ -17,7 +15,6 @@ from cormorant.query.related import NOTHING
 from cormorant.query.rows import Rows
 from cormorant.query.selection import collections_among, entity_marker, key_of_item, unique_names
 from cormorant.query.writing import Writing
-from cormorant.sql.columns import Column
 from cormorant.sql.expr import Expr, gather, is_expr
 
 M = TypeVar("M", bound=Model)
@@ -62,16 +59,6 @@ class QuerySet(Following[M], Writing[M]):
             MultipleResultsError: There are more.
         """
         return await self.filter(*conditions, **lookups).one()
-
-    async def last(self) -> M | None:
-        """Gives the last row of the order, or of the key's order, or None."""
-        if self._spec.limit is not None or self._spec.offset is not None:
-            raise QueryError("last() of a query with limit or offset", hint="turn the order round and use .first()")
-        orders = self._spec.order_by or tuple(map(as_order, _key_columns(self._spec.info)))
-        turned = tuple(order.turned() for order in orders)
-        key = ("last", *(order.key for order in turned))
-        rows = await self._with(key, order_by=turned).limit(1)
-        return rows[0] if rows else None
 
     def scalars(self, expr: Sel[T], /) -> Rows[T]:
         """Gives one value of each row."""
@@ -237,7 +224,3 @@ class Manager(QuerySet[M]):
     """`Author.objects`: a query of all Authors on the current session."""
 
     __slots__ = ()
-
-
-def _key_columns(info: ModelInfo) -> tuple[Column[Any], ...]:
-    return tuple(info.column(name) for name in info.key_attributes)

@@ -12,6 +12,7 @@ from cormorant.errors import MultipleResultsError, NotFoundError
 from cormorant.query.builder import Builder
 from cormorant.query.explaining import CompiledQuery, Explanation
 from cormorant.query.into import row_maker
+from cormorant.query.ordering import in_order, last_row, warn_of_offset
 from cormorant.query.page import Page
 from cormorant.query.paging import PageRequest, count_of_rows
 from cormorant.query.selection import column_names
@@ -27,6 +28,8 @@ class Terminals(Builder[R]):
     __slots__ = ()
 
     async def _fetch(self, spec: QuerySpec) -> list[R]:
+        if spec.offset is not None and not spec.order_by:
+            warn_of_offset(spec)
         rows = await self._executor.fetch(spec)
         return rows if spec.into is None else list(map(spec.into, rows))
 
@@ -42,8 +45,17 @@ class Terminals(Builder[R]):
         return await self._fetch(self._spec)
 
     async def first(self) -> R | None:
-        """Gives the first row, or None."""
-        rows = await self._at_most(1)
+        """Gives the first row, or None: of the order, or of the key's order where there is no other."""
+        rows = await self._fetch(in_order(self._at_most(1)._spec))
+        return rows[0] if rows else None
+
+    async def last(self) -> R | None:
+        """Gives the last row, or None: of the order, or of the key's order where there is no other.
+
+        Raises:
+            QueryError: The query has a limit or an offset, or rows without any order.
+        """
+        rows = await self._fetch(last_row(self._spec))
         return rows[0] if rows else None
 
     async def one(self) -> R:

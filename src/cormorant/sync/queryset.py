@@ -43,8 +43,16 @@ class SyncTerminals(Builder[R]):
         return self._made(self._wait(self._rows_of().all))
 
     def first(self) -> R | None:
-        """Gives the first row, or None."""
+        """Gives the first row, or None: of the order, or of the key's order where there is no other."""
         return self._one_made(self._wait(self._rows_of().first))
+
+    def last(self) -> R | None:
+        """Gives the last row, or None: of the order, or of the key's order where there is no other.
+
+        Raises:
+            QueryError: The query has a limit or an offset, or rows without any order.
+        """
+        return self._one_made(self._wait(self._rows_of().last))
 
     def one(self) -> R:
         """Gives the only row.
@@ -198,10 +206,6 @@ class SyncQuerySet(Following[M], SyncWriting[M], SyncTerminals[M]):
             MultipleResultsError: There are more.
         """
         return self.filter(*conditions, **lookups).one()
-
-    def last(self) -> M | None:
-        """Gives the last row of the order, or of the key's order, or None."""
-        return self._wait(self._queryset.last)
 
     def scalars(self, expr: Sel[T], /) -> SyncRows[T]:
         """Gives one value of each row."""

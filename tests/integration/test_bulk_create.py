@@ -16,6 +16,7 @@ from cormorant import (
     ForeignKeyViolation,
     Model,
     SessionTaskError,
+    TransactionFailedError,
     UniqueViolation,
     UnsavedError,
     ValidationError,
@@ -451,3 +452,52 @@ async def test_nobody_ends_the_transaction_meanwhile(database: Database) -> None
         assert await task == 2
         await session.commit()
     assert await count(database, Label) == 2
+
+
+async def test_readers_of_the_same_session_do_not_notice_a_failure(database: Database) -> None:
+    async with AsyncSession(database) as session:
+        await session.create(Label, name="taken")
+        given = [{"name": name} for name in ("a", "b", "c", "taken")]
+
+        async def read() -> list[str]:
+            return await session.query(Label).order_by(Label.name).scalars(Label.name)
+
+        failed, *found = await asyncio.gather(
+            session.query(Label).bulk_create(given, batch=1), *(read() for _ in range(5)), return_exceptions=True
+        )
+        assert isinstance(failed, UniqueViolation)
+        assert [each for each in found if isinstance(each, BaseException)] == []
+        assert await read() == ["taken"]
+
+
+@pytest.mark.parametrize("begun", [False, True])
+async def test_what_other_tasks_write_meanwhile_is_not_lost_in_silence(database: Database, begun: bool) -> None:
+    async with AsyncSession(database) as session:
+        if begun:
+            await session.create(Folder, name="before")
+
+        async def rows() -> AsyncIterator[dict[str, Any]]:
+            yield {"name": "a"}
+            await other
+            yield {"name": "a"}
+
+        async def write() -> int:
+            while await session.query(Label).count() == 0:
+                await asyncio.sleep(0)
+            return await session.query(Label).update(Label.name.set("b"))
+
+        other = asyncio.create_task(write())
+        with pytest.raises(UniqueViolation):
+            await session.query(Label).bulk_create(_twice(rows()), batch=1)
+        with pytest.raises(TransactionFailedError, match="failed earlier: UniqueViolation"):
+            await session.query(Label).count()
+        await session.rollback()
+        assert await session.query(Label).count() == 0
+
+
+async def _twice(rows: AsyncIterator[dict[str, Any]]) -> AsyncIterator[dict[str, Any]]:
+    """Gives the second row twice: the first one has another name by then."""
+    last: dict[str, Any] = {}
+    async for last in rows:
+        yield last
+    yield last

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
+from cormorant.adapters.base import Connection
+from cormorant.errors import SessionTaskError
 from cormorant.persistence import context
 from cormorant.persistence.blocks import Block
-from cormorant.persistence.transaction import Options, settled
+from cormorant.persistence.transaction import Options, settled, shielded
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from cormorant.persistence.state import SessionState
+    from cormorant.persistence.writer import StateWriter
+
+T = TypeVar("T")
+
+ALONE = "let writes of many rows have a session of their own"
 
 StateFrame: TypeAlias = "context.Frame[SessionState]"
 
@@ -45,22 +52,23 @@ class Atomic:
     """The block around one write: a savepoint inside of a transaction.
 
     Outside of one it begins the session's transaction, which stays open for what follows; in autocommit mode it
-    commits. While it is open, no other task can end the transaction.
+    commits. While it is open, no other task can end the transaction. If it fails it is undone before anybody else
+    has a statement run.
 
     Args:
-        state: The session's state.
-        turn: The state's turn.
+        writer: What writes for the session's state.
         verb: What messages call the write.
     """
 
-    def __init__(self, state: SessionState, turn: Turn, verb: str) -> None:
-        self._state = state
-        self._turn = turn
+    def __init__(self, writer: StateWriter, verb: str) -> None:
+        self._writer = writer
+        self._state = writer.state
         self._verb = verb
         self._block: Block | None = None
         self._cell: context.Cell[SessionState] | None = None
         self._nested = False
         self._has_turn = False
+        self._sent = 0
 
     @property
     def is_open(self) -> bool:
@@ -68,7 +76,7 @@ class Atomic:
         return self._cell is not None
 
     async def __aenter__(self) -> None:
-        self._has_turn = await self._turn.take(self._state)
+        self._has_turn = await self._writer.turn.take(self._state)
         try:
             await self._enter()
         except BaseException:
@@ -80,11 +88,12 @@ class Atomic:
         state.check_usable()
         await settled(state.transactions)
         state.check_owner(self._verb, alone=False)
-        self._nested = state.transactions.is_open
+        await self._writer.flush()
+        self._nested, self._sent = state.transactions.is_open, self._writer.sent
         # before anything is awaited: nobody else may open a block meanwhile
         frame = state.frame = context.Frame(state, state.frame, "transaction")
         if self._has_turn:
-            self._turn.holder = frame
+            self._writer.turn.holder = frame
         try:
             self._block = await state.blocks.enter(Options())
         except BaseException:
@@ -92,27 +101,74 @@ class Atomic:
             raise
         self._cell = context.enter(frame)
 
+    async def use(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Runs a step of the write on the transaction's connection."""
+        failures: list[BaseException] = []
+
+        async def guarded(connection: Connection) -> T | None:
+            try:
+                return await work(connection)
+            except BaseException as error:
+                failures.append(error)
+                await shielded(self._undo(error))
+                return None
+
+        result = await self._state.transactions.use(guarded)
+        if failures:
+            raise failures[0]
+        return cast(T, result)
+
+    async def _undo(self, cause: BaseException | None) -> None:
+        """Undoes the write, for who holds the lock."""
+        state, block = self._state, self._block
+        self._block = None
+        assert block is not None
+        transactions = state.transactions
+        if self._writer.sent == self._sent:
+            await state.blocks.undo(block)
+            return
+        # what others have written meanwhile would be undone with it, and nobody would tell them
+        state.unit.history.release_mark(block.mark)
+        if self._nested:
+            del transactions.levels[transactions.levels.index(block.level) :]
+        transactions.fail(cause or SessionTaskError(f"{self._verb} was given up while other tasks wrote", hint=ALONE))
+
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self.leave(failed=error is not None)
+        await self.leave(error)
 
-    async def leave(self, *, failed: bool) -> None:
-        """Ends the block: keeps what was written, or undoes it."""
-        block, cell = self._block, self._cell
-        assert block is not None
+    async def leave(self, error: BaseException | None) -> None:
+        """Ends the block: keeps what was written, or undoes it after an error."""
+        cell = self._cell
         assert cell is not None
         frame = cell.frame
         try:
-            await self._state.blocks.settle(block, failed=failed, nested=self._nested)
+            if self._block is not None:
+                await self._end(self._block, error)
         finally:
-            self._cell = None
+            self._cell = self._block = None
             if frame is not None:
                 self._state.end_frame(frame)
             context.leave(cell)
             self._give_back()
 
+    async def _end(self, block: Block, error: BaseException | None) -> None:
+        blocks, transactions = self._state.blocks, self._state.transactions
+        try:
+            if error is None:
+                await blocks.keep(block, nested=self._nested)
+            elif transactions.connection is None:
+                await blocks.undo_in_turn(block)
+            else:
+                await shielded(transactions.use(lambda _: self._undo(error)))
+        except BaseException:
+            # another task's statement has failed in it, or its end was refused
+            await blocks.undo_in_turn(block)
+            if error is None:
+                raise
+
     def _give_back(self) -> None:
         if self._has_turn:
             self._has_turn = False
-            self._turn.leave()
+            self._writer.turn.leave()

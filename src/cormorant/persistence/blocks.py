@@ -196,26 +196,30 @@ class Blocks:
         await self.transactions.rollback_to(block.level)
         self._undo(block.mark)
 
-    async def settle(self, block: Block, *, failed: bool, nested: bool) -> None:
-        """Ends the block of a single write; outside of a transaction, what it began goes on unless it failed.
+    # ---- the block of a single write
+
+    async def keep(self, block: Block, *, nested: bool) -> None:
+        """Ends a block well; what it began goes on, but for autocommit mode.
 
         Args:
             block: The block.
-            failed: Undo it.
             nested: A transaction was open before.
         """
-        try:
-            if not failed:
-                self._check_open(block)
-                if nested or self.autocommit:
-                    await shielded(self._release(block))
-                else:
-                    self.transactions.check()
-                    self.history.release_mark(block.mark)
-                return
-        except BaseException:
-            await shielded(self._roll_back_to(block))
-            raise
+        self._check_open(block)
+        if nested or self.autocommit:
+            await shielded(self._release(block))
+            return
+        self.transactions.check()
+        block.level.implicit = True
+        self.history.release_mark(block.mark)
+
+    async def undo(self, block: Block) -> None:
+        """Undoes a block for who holds the lock: nobody has a statement run in between."""
+        await self.transactions.undo(block.level)
+        self._undo(block.mark)
+
+    async def undo_in_turn(self, block: Block) -> None:
+        """Undoes a block that has failed, or of which nothing was sent."""
         await shielded(self._roll_back_to(block))
 
     # ---- the session's own block

@@ -54,10 +54,10 @@ class BulkRun:
                     await self._report()
             while await self.more(feed):
                 await self._report()
-        except BaseException:
-            await self.close(failed=True)
+        except BaseException as error:
+            await self.close(error)
             raise
-        await self.close(failed=False)
+        await self.close()
         return self.answer()
 
     async def _report(self) -> None:
@@ -85,10 +85,10 @@ class BulkRun:
         await self._send([self._waiting.pop(0)])
         return True
 
-    async def close(self, *, failed: bool) -> None:
-        """Keeps what was written, or undoes it."""
+    async def close(self, error: BaseException | None = None) -> None:
+        """Keeps what was written, or undoes it after an error."""
         if self._atomic.is_open:
-            await self._atomic.leave(failed=failed)
+            await self._atomic.leave(error)
 
     def answer(self) -> Any:
         """Gives what was asked for."""
@@ -169,17 +169,17 @@ class BulkRun:
         if not groups:
             return
         if not self._atomic.is_open:
-            await self.writer.flush()
             await self._atomic.__aenter__()
 
         async def work(connection: Connection) -> None:
             state = self.writer.state
+            self.writer.note()
             sender = BulkSender(state.database, connection, state.tracker, self.write.info, state.scopes)
             for group, conflict in groups:
                 await self._send_group(sender, group, conflict)
 
         try:
-            await self.writer.send(work)
+            await self._atomic.use(work)
         except StatementError as error:
             if "ON CONFLICT" not in error.message:
                 raise

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from cormorant.adapters.base import Connection, Row
 from cormorant.database import Database
@@ -29,6 +29,12 @@ from cormorant.persistence.transaction import TransactionStack
 from cormorant.persistence.unit_of_work import UnitOfWork
 from cormorant.query.prepared import PreparedWrite
 from cormorant.sql.statements import Delete
+
+
+class Use(Protocol):
+    """Runs work on the connection of the open transaction."""
+
+    async def __call__(self, work: Callable[[Connection], Awaitable[None]], /) -> object: ...
 
 
 class FlushRun:
@@ -155,18 +161,19 @@ class Flusher:
         self._origin = origin
         self._lock = asyncio.Lock()
 
-    async def flush(self, *, lone: bool = False) -> None:
+    async def flush(self, *, lone: bool = False, use: Use | None = None) -> None:
         """Writes what is pending, in a transaction.
 
         Args:
             lone: Nothing follows: what is one row needs no transaction, because the server alone decides its success.
+            use: Runs work on the transaction's connection; the stack does unless told otherwise.
         """
         async with self._lock:
             changes = self.changes()
             if lone and changes.rows == 1 and self.transactions.allows_lone_writes:
                 await self.transactions.use_alone(lambda connection: self._write_alone(connection, changes))
             elif changes.rows:
-                await self.transactions.use(lambda connection: self._write_in_transaction(connection, changes))
+                await (use or self.transactions.use)(lambda connection: self._write_in_transaction(connection, changes))
             else:
                 Acceptance(self.unit, self._origin(), FlushResult()).accept(changes)
             if changes.unchanged:

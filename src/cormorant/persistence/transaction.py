@@ -317,6 +317,23 @@ class TransactionStack:
                 # the transaction cannot go on; whoever ends it learns why
                 self.fail(error)
 
+    async def undo(self, level: Level) -> None:
+        """Ends a block, and those inside of it, by undoing them; for who holds the lock."""
+        remaining = self.levels[: self.levels.index(level)]
+        try:
+            await _abandon(self.cursors, remaining)
+            if level.savepoint is not None:
+                self.levels[:] = remaining
+                await self.execute(self.database.dialect.rollback_to_savepoint(level.savepoint))
+                return
+            await self.execute("ROLLBACK")
+        except DatabaseError as error:
+            # the transaction cannot go on; whoever ends it learns why
+            if remaining:
+                self.fail(error)
+        if not remaining:
+            self.end()
+
     async def rollback(self) -> None:
         """Undoes the whole transaction."""
         connection = self.connection

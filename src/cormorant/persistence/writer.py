@@ -38,13 +38,16 @@ class StateWriter:
     def __init__(self, state: SessionState) -> None:
         self.state = state
         self.turn: Turn = Turn()
+        # counted, so that nobody undoes what others wrote
+        self.sent: int = 0
 
     async def send(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Runs one statement that writes, in a transaction; in autocommit mode on its own."""
         state = self.state
 
         async def noted(connection: Connection) -> T:
-            state.unit.history.note_write(next(self.state.numbers))
+            self.note()
+            self.sent += 1
             return await work(connection)
 
         async def alone(connection: Connection) -> T:
@@ -58,9 +61,13 @@ class StateWriter:
             return await state.transactions.use_alone(alone)
         return await state.transactions.use(noted)
 
+    def note(self) -> None:
+        """Remembers that something is written from now on."""
+        self.state.unit.history.note_write(next(self.state.numbers))
+
     def atomic(self, verb: str) -> Atomic:
         """Gives the block around one write of several statements."""
-        return Atomic(self.state, self.turn, verb)
+        return Atomic(self, verb)
 
     def origin(self) -> Origin:
         """Gives what the objects of the next statement come from."""
@@ -188,11 +195,11 @@ class StateWriter:
 
     async def try_insert(self, instance: Model) -> UniqueViolation | None:
         """Adds an object and writes it; gives the error, and nothing has changed, where its row is there already."""
-        await self.flush()
+        block = self.atomic("get_or_create()")
         try:
-            async with self.atomic("get_or_create()"):
+            async with block:
                 self.state.unit.add(instance)
-                await self.state.flusher.flush()
+                await self.state.flusher.flush(use=block.use)
         except UniqueViolation as error:
             return error
         return None

@@ -44,10 +44,10 @@ class SyncWriting(Builder[M]):
                     _report(run)
             while session.wait(run.more, feed):
                 _report(run)
-        except BaseException:
-            session.wait(run.close, failed=True)
+        except BaseException as error:
+            session.wait(run.close, error)
             raise
-        session.wait(run.close, failed=False)
+        session.wait(run.close)
         return run.answer()
 
     # ---- the query's rows

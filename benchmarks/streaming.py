@@ -39,7 +39,7 @@ async def fill(database: Database) -> None:
     await database.create_all(Streamed)
     async with AsyncSession(database) as session:
         text = f"INSERT INTO bench_streamed (name, age, note) SELECT 'name ' || n, n % 90, 'a note' FROM {source}"
-        await session.execute(text, {"rows": ROWS})  # type: ignore[arg-type]
+        await session.execute(text, {"rows": ROWS})
 
 
 async def stream(database: Database, *, held: bool) -> tuple[float, float]:

@@ -65,7 +65,7 @@ async def test_everything_else_goes_on(session: AsyncSession) -> None:
 
 async def test_tables_of_other_names_and_built_text(session: AsyncSession) -> None:
     for table in ("stories", '"stories"'):
-        built = text("select * from " + table + " where views >= :n -- built")  # type: ignore[arg-type]
+        built = text("select * from " + table + " where views >= :n -- built")
         assert await session.query(Story).from_sql(built, {"n": 50}).count() == 1
     best = "with best as (select max(views) as m from stories) select s.* from stories s join best on s.views = best.m;"
     assert [story.views for story in await session.query(Story).from_sql(best)] == [50]

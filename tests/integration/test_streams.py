@@ -581,7 +581,7 @@ async def fill(session: AsyncSession, rows: int) -> None:
     )
     await session.execute("INSERT INTO newsroom_writer (id, name, age) VALUES (1, 'Ada', 0)")
     await session.execute(
-        "INSERT INTO stories (title, views, version, writer_id) "  # type: ignore[arg-type]
+        "INSERT INTO stories (title, views, version, writer_id) "
         f"SELECT 'a title of some length', n % 100, 1, 1 FROM {numbers}",
         {"rows": rows},
     )

@@ -101,7 +101,8 @@ class SyncTerminals(Builder[R]):
         chunks = self._executor.reader.chunks(self._spec, chunk)
 
         async def read() -> list[Any]:
-            return await anext(chunks, [])
+            nothing: list[Any] = []
+            return await anext(chunks, nothing)
 
         async def close() -> None:
             await chunks.aclose()

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from cormorant._internal.frames import frame_outside
-from cormorant.errors import ModelError
+from cormorant.errors import ModelError, UnresolvedReference
 from cormorant.models import annotations as ann
 from cormorant.models.registry import registry
 from cormorant.models.specs import SHARED, FieldSpec, RelationSpec
@@ -165,7 +165,7 @@ def _with_keys(model: str, declared: Declaration) -> dict[str, FieldSpec]:
     for spec in declared.relations.values():
         if spec.kind != "foreign_key":
             continue
-        spec.keys = key_names(spec, fields)
+        spec.keys = key_names(spec, fields, model)
         for position, name in enumerate(spec.keys):
             given = fields.get(name)
             if given is None and spec.columns:
@@ -191,7 +191,7 @@ def _in_order(
     return {**ordered, **{name: spec for name, spec in fields.items() if name not in ordered}}
 
 
-def key_names(spec: RelationSpec, fields: Iterable[str]) -> tuple[str, ...]:
+def key_names(spec: RelationSpec, fields: Iterable[str], owner: str) -> tuple[str, ...]:
     """Gives the attributes that hold a relation's key.
 
     Types are not resolved yet. A target that is known already tells how many columns its key has; one that is not is
@@ -199,7 +199,7 @@ def key_names(spec: RelationSpec, fields: Iterable[str]) -> tuple[str, ...]:
     """
     if spec.columns:
         return spec.columns
-    target = _known_target(spec)
+    target = _known_target(spec, owner)
     keys: tuple[str, ...] = () if target is None else target.__info__.key_attributes
     if len(keys) > 1:
         return tuple(f"{spec.name}_{key}" for key in keys)
@@ -207,7 +207,7 @@ def key_names(spec: RelationSpec, fields: Iterable[str]) -> tuple[str, ...]:
     return (exact[0] if exact else f"{spec.name}_id",)
 
 
-def _known_target(spec: RelationSpec) -> Any:
+def _known_target(spec: RelationSpec, owner: str) -> Any:
     text = spec.annotation if isinstance(spec.annotation, str) else str(spec.annotation)
     inner = text.partition("[")[2].rpartition("]")[0].split("|")[0].strip().strip("\"'").removeprefix("Optional[")
     name = inner.rpartition(".")[2].rstrip("]").strip("\"'")
@@ -216,7 +216,14 @@ def _known_target(spec: RelationSpec) -> Any:
         found = place.get(name)
         if hasattr(found, "__info__"):
             return found
-    info = registry.find(inner if "." in inner else name) if name else None
+    if not name or name == owner:
+        # the class that is being made: others of its name are not meant
+        return None
+    try:
+        info = registry.find(inner if "." in inner else name)
+    except UnresolvedReference:
+        # which of several is meant is told later, when the owner's app is known
+        return None
     return None if info is None else info.cls
 
 

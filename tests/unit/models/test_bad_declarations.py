@@ -363,11 +363,13 @@ def test_several_models_of_one_name() -> None:
     one()
     two()
     wanted = r"several models are named 'Same': .*\nHint: write the whole path, One\[\".*Same\"\], or .*app="
-    with pytest.raises(UnresolvedReference, match=wanted):
 
-        class A(Model):
-            id: Mapped[int] = generated(primary_key=True)
-            same: One[Same] = foreign_key()  # type: ignore[name-defined]  # noqa: F821
+    class A(Model):
+        id: Mapped[int] = generated(primary_key=True)
+        same: One[Same] = foreign_key()  # type: ignore[name-defined]  # noqa: F821
+
+    with pytest.raises(UnresolvedReference, match=wanted):
+        A.__info__.relation("same")
 
 
 def test_a_composite_key_that_was_not_foreseen_tells_the_columns_to_declare() -> None:

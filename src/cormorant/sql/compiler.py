@@ -74,7 +74,8 @@ class Compiler(QueryCompiler):
         where = " AND ".join(
             f"{self.quote(column.name)} = {self.parameter(i, column)}" for i, column in enumerate(statement.matched)
         )
-        return f"DELETE FROM {self.quote(statement.table)} WHERE {where}{self.returning(statement.matched)}"
+        returned = "" if statement.silent else self.returning(statement.matched)
+        return f"DELETE FROM {self.quote(statement.table)} WHERE {where}{returned}"
 
     def update_where(self, statement: UpdateWhere) -> str:
         """Gives an UPDATE by conditions."""

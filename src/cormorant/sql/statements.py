@@ -87,16 +87,21 @@ class Update:
 
 @dataclass(frozen=True)
 class Delete:
-    """DELETE of rows found by key, one row or a batch; gives the keys of the rows that were there."""
+    """DELETE of rows found by key, one row or a batch; gives the keys of the rows that were there.
+
+    Args:
+        silent: Nothing is given back.
+    """
 
     table: str
     matched: tuple[TypedColumn, ...]
     batch: bool = False
+    silent: bool = False
 
     @cached_property
     def key(self) -> Key:
         """The statement's shape."""
-        return ("delete", self.batch, self.table, *_keys(self.matched))
+        return ("delete", self.batch, self.silent, self.table, *_keys(self.matched))
 
 
 @dataclass(frozen=True)

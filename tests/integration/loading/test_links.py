@@ -334,3 +334,52 @@ async def test_deleting_drops_the_links_both_ways(database: Database) -> None:
         await session.flush()
         assert (list(ada.friends), list(bob.friends)) == ([], [])
         assert await session.query(Studio).count() == 1
+
+
+# ------------------------------------------------------------------ the statements
+
+STYLES, FRIENDS, HANGING = '"gallery_painting_styles"', '"gallery_painter_friends"', '"gallery_hanging"'
+STATEMENTS = {
+    "sqlite": [
+        f'INSERT INTO {STYLES} ("painting_id", "style_id") VALUES (?1, ?2) ON CONFLICT DO NOTHING',
+        f'DELETE FROM {STYLES} WHERE "painting_id" = ?1 AND "style_id" = ?2 RETURNING "painting_id", "style_id"',
+        f'DELETE FROM {STYLES} WHERE "painting_id" = ?1',
+        f'DELETE FROM {FRIENDS} WHERE "from_painter_id" = ?1',
+        f'DELETE FROM {FRIENDS} WHERE "to_painter_id" = ?1',
+        f'INSERT INTO {HANGING} ("painting_id", "show_id", "place", "remarks") VALUES (?1, ?2, ?3, ?4)'
+        " ON CONFLICT DO NOTHING",
+    ],
+    "postgresql": [
+        f'INSERT INTO {STYLES} ("painting_id", "style_id") VALUES ($1, $2) ON CONFLICT DO NOTHING',
+        f'INSERT INTO {STYLES} ("painting_id", "style_id") SELECT d."painting_id", d."style_id"'
+        ' FROM unnest($1::bigint[], $2::bigint[]) WITH ORDINALITY AS d("painting_id", "style_id", ord)'
+        " ORDER BY d.ord ON CONFLICT DO NOTHING",
+        f'DELETE FROM {STYLES} WHERE "painting_id" = $1 AND "style_id" = $2 RETURNING "painting_id", "style_id"',
+        f"DELETE FROM {STYLES} AS t USING unnest($1::bigint[], $2::bigint[]) WITH ORDINALITY AS"
+        ' d("key_painting_id", "key_style_id", ord) WHERE t."painting_id" = d."key_painting_id"'
+        ' AND t."style_id" = d."key_style_id" RETURNING d.ord',
+        f'DELETE FROM {STYLES} WHERE "painting_id" = $1',
+        f'DELETE FROM {FRIENDS} WHERE "from_painter_id" = $1',
+        f'DELETE FROM {FRIENDS} WHERE "to_painter_id" = $1',
+        f'INSERT INTO {HANGING} ("painting_id", "show_id", "place", "remarks") VALUES ($1, $2, $3, $4)'
+        " ON CONFLICT DO NOTHING",
+    ],
+}
+
+
+async def test_the_statements_that_are_sent(database: Database, database_dsn: str) -> None:
+    async with AsyncSession(database) as session:
+        painting = await session.query(Painting).get(title="p0")
+        bob = await session.query(Painter).get(name="Bob")
+        baroque, cubism, dada = await styles_of(session)
+        show = await session.create(Show, name="spring")
+        session.reset_query_stats()
+        await session.add_m2m(painting, Painting.styles, dada)
+        await session.add_m2m(painting, Painting.styles, cubism, dada)
+        await session.remove_m2m(painting, Painting.styles, baroque)
+        await session.remove_m2m(painting, Painting.styles, cubism, dada)
+        await session.clear_m2m(painting, Painting.styles)
+        await session.clear_m2m(bob, Painter.friends)
+        await session.add_m2m(painting, Painting.shows, show)
+        found = {stats.sql for stats in session.query_stats() if stats.sql.startswith(("INSERT", "DELETE"))}
+        assert found == set(STATEMENTS[database_dsn.partition(":")[0]])

@@ -16,8 +16,10 @@ from cormorant import (
     AsyncSession,
     Database,
     ForeignInstanceError,
+    NotLoadedError,
     QueryError,
     SessionClosedError,
+    SessionTaskError,
     StatementError,
     TransactionError,
     WrongType,
@@ -553,6 +555,28 @@ async def test_a_stream_may_be_read_by_another_task(full: Database) -> None:
         found = [await asyncio.create_task(read(5)) for _ in range(5)]
         assert [n for part in found for n in part] == list(range(1, STORIES + 1))
         await stream.aclose()
+
+
+async def test_another_task_cannot_end_the_transaction_of_a_stream(full: Database) -> None:
+    async with AsyncSession(full) as session:
+        await session.begin()
+        async for story in session.query(Story).stream(5):
+            if story.id == 7:
+                with pytest.raises(SessionTaskError, match=r"commit\(\) by .* uses the session"):
+                    await asyncio.create_task(session.commit())
+        await asyncio.create_task(session.commit())
+        assert not session.in_transaction
+
+
+async def test_what_is_not_loaded_names_the_stream(full: Database) -> None:
+    async with AsyncSession(full) as session:
+        for held in (False, True):
+            if held:
+                await session.begin()
+            async for story in session.query(Story).stream(5):
+                with pytest.raises(NotLoadedError, match=r"test_streams\.py"):
+                    print(story.writer.name)
+                break
 
 
 async def test_queries_beside_a_stream(full: Database) -> None:

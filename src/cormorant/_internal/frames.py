@@ -30,6 +30,12 @@ def frame_outside(*modules: str) -> FrameType | None:
     return found
 
 
+def code_outside(*modules: str) -> tuple[CodeType, int] | None:
+    """Gives the code of that frame, and the place in it: a frame that is held would keep what its function holds."""
+    frame = frame_outside(*modules)
+    return None if frame is None else (frame.f_code, frame.f_lasti)
+
+
 def _first_outside(frame: FrameType | None, modules: tuple[str, ...]) -> FrameType | None:
     while frame is not None and _module(frame).startswith(modules):
         frame = frame.f_back

@@ -30,6 +30,7 @@ class StreamCursor:
         self, transactions: TransactionStack, sql: str, args: Sequence[Any], *, keeps_locks: bool = False
     ) -> None:
         self.level: Level | None = None
+        self.task: asyncio.Task[Any] | None = None
         self._transactions = transactions
         self._sql = sql
         self._args = args
@@ -66,6 +67,7 @@ class StreamCursor:
             self.level = transactions.levels[-1]
             transactions.cursors.append(self)
         self._uses += 1
+        self.task = asyncio.current_task()
 
     async def _read(self, count: int, connection: Connection) -> Sequence[Row]:
         transactions = self._transactions

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from cormorant._internal.frames import code_outside
 from cormorant.errors import StaleObjectError, TransactionError
 from cormorant.models.state import Origin
 from cormorant.persistence import prefetch
@@ -64,6 +65,7 @@ def refuse_changed(rows: Iterable[Any]) -> None:
 async def fetch_locked(state: SessionState, spec: QuerySpec, beside: list[Beside] | None) -> list[Any]:
     """Runs a query that locks its rows, in the transaction, which is begun for it."""
     check_can_lock(state)
+    caller = code_outside("cormorant.", "contextlib")
     await settled(state.transactions)
     if state.scopes is not None or spec.lifted:
         spec = spec.scoped(state.scopes)
@@ -75,7 +77,7 @@ async def fetch_locked(state: SessionState, spec: QuerySpec, beside: list[Beside
     if beside is not None:
         beside.append(Beside(rows, prepared.beside))
     # newer than all that was read while it waited for others
-    origin = Origin(state, next(state.numbers), lifted=bool(spec.lifted), rows=len(rows))
+    origin = Origin(state, next(state.numbers), lifted=bool(spec.lifted), rows=len(rows), caller=caller)
     found = prepared.loader(rows, state.identity.of, origin)
     refuse_changed(found)
     return await prefetch.complete(state, spec, found)

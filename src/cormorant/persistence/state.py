@@ -26,7 +26,7 @@ from cormorant.persistence.blocks import Blocks
 from cormorant.persistence.flush import Flusher
 from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.reading import Reading
-from cormorant.persistence.transaction import Options, TransactionStack
+from cormorant.persistence.transaction import Options, TransactionStack, other_readers
 from cormorant.persistence.unit_of_work import UnitOfWork
 from cormorant.persistence.writer import StateWriter
 from cormorant.query.beside import Beside
@@ -115,7 +115,8 @@ class SessionState:
         cell = context.current.get()
         nearest = cell is not None and cell.frame is self.frame
         mine = self.frame if nearest else context.innermost_frame(self) or self.frame.root
-        busy = self.transactions.others_in_flight if alone else []
+        transactions = self.transactions
+        busy = (transactions.others_in_flight or other_readers(transactions)) if alone else []
         if mine is self.frame and not busy:
             return
         other = (

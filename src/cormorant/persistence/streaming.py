@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
 
+from cormorant._internal.frames import code_outside
 from cormorant.models.state import Origin
 from cormorant.persistence import locking, prefetch
 from cormorant.persistence.cursors import StreamCursor
@@ -64,7 +65,7 @@ async def _at_once(state: SessionState, spec: QuerySpec, size: int) -> AsyncGene
     elif not state.unit.is_empty and state.unit.concerns(prepared.tables):
         await state.flush()
     # a row is as old as the statement, however late it is read; one that is locked is as it is now
-    number = next(state.numbers)
+    number, caller = next(state.numbers), code_outside("cormorant.", "contextlib")
     cursor = StreamCursor(state.transactions, prepared.sql, prepared.arguments(spec), keeps_locks=locks)
     try:
         count = size
@@ -73,7 +74,8 @@ async def _at_once(state: SessionState, spec: QuerySpec, size: int) -> AsyncGene
             state.check_usable()
             if count := len(rows):
                 number = next(state.numbers) if locks else number
-                found = prepared.loader(rows, state.identity.of, Origin(state, number, lifted=bool(spec.lifted)))
+                origin = Origin(state, number, lifted=bool(spec.lifted), rows=count, caller=caller)
+                found = prepared.loader(rows, state.identity.of, origin)
                 if locks:
                     locking.refuse_changed(found)
                 yield await prefetch.complete(state, spec, found)

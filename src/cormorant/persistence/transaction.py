@@ -43,6 +43,7 @@ class OpenCursor(Protocol):
     """A statement that was not read to its end."""
 
     level: Level | None
+    task: asyncio.Task[Any] | None
 
     async def abandon(self) -> None:
         """Ends it; for who holds the lock."""
@@ -276,27 +277,16 @@ class TransactionStack:
         self.check()
         level = self.levels[-1]
         if level.savepoint is not None:
-            await self._in_turn(self.database.dialect.release_savepoint(level.savepoint), self.levels)
+            await _in_turn(self, self.database.dialect.release_savepoint(level.savepoint), self.levels)
             self.levels.pop()
             for cursor in self.cursors:
                 cursor.level = self.levels[-1] if cursor.level is level else cursor.level
             return
         self.ending = asyncio.Event()
         try:
-            await self._in_turn("COMMIT", ())
+            await _in_turn(self, "COMMIT", ())
         finally:
             self.end()
-
-    async def _in_turn(self, sql: str, remaining: Sequence[Level]) -> None:
-        if self.connection is None:
-            return
-        async with self.lock:
-            try:
-                await _abandon(self.cursors, remaining)
-                await self.execute(sql)
-            except BaseException as error:
-                self.fail(error)
-                raise
 
     async def rollback_to(self, level: Level) -> None:
         """Ends a block, and those inside of it, by undoing them; does nothing if it has ended."""
@@ -358,6 +348,26 @@ class TransactionStack:
         connection, self.connection = self.connection, None
         if connection is not None:
             self.database.adapter.release(connection)
+
+
+async def _in_turn(transactions: TransactionStack, sql: str, remaining: Sequence[Level]) -> None:
+    """Ends a block by a statement, after those that others have sent."""
+    if transactions.connection is None:
+        return
+    async with transactions.lock:
+        try:
+            await _abandon(transactions.cursors, remaining)
+            await transactions.execute(sql)
+        except BaseException as error:
+            transactions.fail(error)
+            raise
+
+
+def other_readers(transactions: TransactionStack) -> list[asyncio.Task[Any]]:
+    """Gives the other tasks that read a stream in the transaction, as far as they have not ended."""
+    current = asyncio.current_task()
+    tasks = [cursor.task for cursor in transactions.cursors]
+    return [task for task in tasks if task is not None and task is not current and not task.done()]
 
 
 async def _abandon(cursors: list[OpenCursor], remaining: Sequence[Level]) -> None:

@@ -122,7 +122,8 @@ async def _load_targets(reader: Reader, objects: Sequence[Any], branch: Branch, 
     relation = branch.relation
     owners: dict[Any, list[Model]] = {}
     for instance in objects:
-        held = (instance.__orm_related__ or {}).get(relation.name)
+        related: dict[str, Any] = instance.__orm_related__ or {}
+        held = related.get(relation.name)
         if held is not None and not is_persistent(held):
             # new, and without a key yet
             continue

@@ -17,7 +17,7 @@ class OpenCursors(set[sqlite3.Cursor]):
     An interrupt that comes while there are some lasts until they have all ended: `cut` tells of one.
     """
 
-    cut = False
+    cut: bool = False
 
     def end(self) -> None:
         """Ends them all; runs in the connection's thread."""

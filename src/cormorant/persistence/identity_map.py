@@ -27,7 +27,7 @@ class IdentityMap:
         self.by_model: defaultdict[ModelInfo, dict[Any, Any]] = defaultdict(dict)
         # every query asks, and a bound method of C costs no Python call
         self.of = self.by_model.__getitem__
-        self.has_let_go = False
+        self.has_let_go: bool = False
 
     def get(self, info: ModelInfo, key: Any) -> Any:
         """Gives an instance, or None."""

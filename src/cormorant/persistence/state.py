@@ -72,7 +72,7 @@ class SessionState:
         # a sync session sets it: has a coroutine run on the loop while the caller waits; False where nobody may wait
         self.wait: Callable[..., bool] | None = None
         self.loads: loader.Loads = loader.Loads(self)
-        self.numbers = count(1)
+        self.numbers: count[int] = count(1)
 
         def origin() -> Origin:
             return Origin(self, next(self.numbers))

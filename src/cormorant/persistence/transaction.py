@@ -94,8 +94,8 @@ class TransactionStack:
         self.connection: Connection | None = None
         self.cursors: list[OpenCursor] = []
         self._check_usable = check_usable
-        self.begin_with = options
-        self.lock = asyncio.Lock()
+        self.begin_with: Options = options
+        self.lock: asyncio.Lock = asyncio.Lock()
         self._in_flight: set[asyncio.Task[Any] | None] = set()
         self._arrivals: asyncio.Event | None = None
         self.ending: asyncio.Event | None = None

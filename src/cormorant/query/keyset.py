@@ -33,7 +33,7 @@ class Step:
     def __init__(self, order: Order, value: Any, *, nullable: bool) -> None:
         self.expr: Expr[Any] = order.expr
         self.op: Op = "<" if order.descending else ">"
-        self.nullable = nullable or value is None
+        self.nullable: bool = nullable or value is None
         self.nulls_behind: bool = (order.nulls or ("first" if order.descending else "last")) == "last"
         # the one node of the value is sent once, however often it stands in the condition
         self.bind: Expr[Any] | None = None if value is None else _operand(order.expr, value)

@@ -41,7 +41,7 @@ class RawSource(Source):
         self.alias: str = table.alias
         self.entity: Any = table.entity
         # the same key: columns of the table, and joins along its relations, are read from here
-        self.key = table.key
+        self.key: str = table.key
 
     @property
     def shape(self) -> Key:

@@ -192,7 +192,8 @@ class BulkSender:
         last = prepared.last(self.scopes)
         pairs = zip(prepared.encoders[len(first) :], group.columns, strict=False)
         columns = [_encoded(encode, values) for encode, values in pairs]
-        rows = [[*first, *row, *last] for row in _rows(columns)] if columns else [[]] * len(group.batch.rows)
+        values = _rows(columns) if columns else [()] * len(group.batch.rows)
+        rows = [[*first, *row, *last] for row in values]
         return await self.database.fetch_each(self.connection, self.tracker, prepared.sql, rows)
 
     def _arrays(self, prepared: PreparedWrite, group: Group, statement: Upsert | None = None) -> list[Any]:

@@ -26,7 +26,8 @@ T3 = TypeVar("T3")
 T4 = TypeVar("T4")
 Many: TypeAlias = "Iterable[T1] | AsyncIterable[T1]"
 Values: TypeAlias = Mapping[str, object]
-Named: TypeAlias = "Sequence[Column[Any] | type[Model]]"
+Named: TypeAlias = "Sequence[Column[object] | type[Model]]"
+Settable: TypeAlias = "Sequence[Column[object] | Assignment]"
 Pair: TypeAlias = "tuple[Expr[T1], Expr[T2]]"
 Triple: TypeAlias = "tuple[Expr[T1], Expr[T2], Expr[T3]]"
 Four: TypeAlias = "tuple[Expr[T1], Expr[T2], Expr[T3], Expr[T4]]"
@@ -185,7 +186,7 @@ class Writing(Terminals[M]):
         rows: Many[M],
         *,
         on: Named,
-        set: Sequence[Column[Any] | Assignment] | None = None,
+        set: Settable | None = None,
         where: Condition | None = None,
         batch: int | None = None,
         dedupe: Dedupe | None = None,
@@ -197,7 +198,7 @@ class Writing(Terminals[M]):
         rows: Many[Values],
         *,
         on: Named,
-        set: Sequence[Column[Any] | Assignment] | None = None,
+        set: Settable | None = None,
         where: Condition | None = None,
         batch: int | None = None,
         dedupe: Dedupe | None = None,
@@ -209,7 +210,7 @@ class Writing(Terminals[M]):
         rows: Many[Values],
         *,
         on: Named,
-        set: Sequence[Column[Any] | Assignment] | None = None,
+        set: Settable | None = None,
         where: Condition | None = None,
         batch: int | None = None,
         dedupe: Dedupe | None = None,
@@ -222,7 +223,7 @@ class Writing(Terminals[M]):
         rows: Many[Values],
         *,
         on: Named,
-        set: Sequence[Column[Any] | Assignment] | None = None,
+        set: Settable | None = None,
         where: Condition | None = None,
         batch: int | None = None,
         dedupe: Dedupe | None = None,
@@ -235,7 +236,20 @@ class Writing(Terminals[M]):
         rows: Many[Values],
         *,
         on: Named,
-        set: Sequence[Column[Any] | Assignment] | None = None,
+        set: Settable | None = None,
+        where: Condition | None = None,
+        batch: int | None = None,
+        dedupe: Dedupe | None = None,
+        returning: tuple[Column[T1], Column[T2]],
+        on_batch: Progress | None = None,
+    ) -> list[tuple[T1, T2]]: ...
+    @overload
+    async def upsert(
+        self,
+        rows: Many[Values],
+        *,
+        on: Named,
+        set: Settable | None = None,
         where: Condition | None = None,
         batch: int | None = None,
         dedupe: Dedupe | None = None,

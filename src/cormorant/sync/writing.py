@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, cast, overload
 
 from typing_extensions import TypeVar
@@ -13,7 +13,7 @@ from cormorant.persistence.bulk_feed import Feed
 from cormorant.query.builder import Builder, Condition
 from cormorant.query.bulk import BulkWrite, Dedupe, Progress, bulk_write, conflict_of
 from cormorant.query.queryset import QuerySet
-from cormorant.query.writing import T1, T2, T3, T4, Four, Named, Pair, Triple, Values
+from cormorant.query.writing import T1, T2, T3, T4, Four, Named, Pair, Settable, Triple, Values
 from cormorant.sql.columns import Assignment, Column
 from cormorant.sql.expr import Expr
 from cormorant.sync.bridge import LoopSession
@@ -188,7 +188,7 @@ class SyncWriting(Builder[M]):
         rows: Iterable[M],
         *,
         on: Named,
-        set: Sequence[Column[Any] | Assignment] | None = None,
+        set: Settable | None = None,
         where: Condition | None = None,
         batch: int | None = None,
         dedupe: Dedupe | None = None,
@@ -200,7 +200,7 @@ class SyncWriting(Builder[M]):
         rows: Iterable[Values],
         *,
         on: Named,
-        set: Sequence[Column[Any] | Assignment] | None = None,
+        set: Settable | None = None,
         where: Condition | None = None,
         batch: int | None = None,
         dedupe: Dedupe | None = None,
@@ -212,7 +212,7 @@ class SyncWriting(Builder[M]):
         rows: Iterable[Values],
         *,
         on: Named,
-        set: Sequence[Column[Any] | Assignment] | None = None,
+        set: Settable | None = None,
         where: Condition | None = None,
         batch: int | None = None,
         dedupe: Dedupe | None = None,
@@ -225,7 +225,7 @@ class SyncWriting(Builder[M]):
         rows: Iterable[Values],
         *,
         on: Named,
-        set: Sequence[Column[Any] | Assignment] | None = None,
+        set: Settable | None = None,
         where: Condition | None = None,
         batch: int | None = None,
         dedupe: Dedupe | None = None,
@@ -238,7 +238,20 @@ class SyncWriting(Builder[M]):
         rows: Iterable[Values],
         *,
         on: Named,
-        set: Sequence[Column[Any] | Assignment] | None = None,
+        set: Settable | None = None,
+        where: Condition | None = None,
+        batch: int | None = None,
+        dedupe: Dedupe | None = None,
+        returning: tuple[Column[T1], Column[T2]],
+        on_batch: Progress | None = None,
+    ) -> list[tuple[T1, T2]]: ...
+    @overload
+    def upsert(
+        self,
+        rows: Iterable[Values],
+        *,
+        on: Named,
+        set: Settable | None = None,
         where: Condition | None = None,
         batch: int | None = None,
         dedupe: Dedupe | None = None,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 from uuid import UUID
 
 import pytest
@@ -22,6 +22,7 @@ from cormorant import (
     Page,
     QueryError,
     WrongCursor,
+    case,
     field,
     foreign_key,
     func,
@@ -71,7 +72,23 @@ class Crate(Model, app="pages"):
     ports: Many[Port] = many_to_many()
 
 
-MODELS: list[type[Model]] = [Ship, Port, Crate]
+class Parcel(Model, app="pages"):
+    """Columns whose order is the database's own, and what expressions are made of."""
+
+    id: Mapped[int] = generated(primary_key=True)
+    paint: Mapped[Mood] = field(native="pages_mood")
+    kind: Mapped[Literal["x", "y"]] = field(default="x")
+    extra: Mapped[dict[str, Any]] = field(default_factory=dict)
+    number: Mapped[int | None] = field(default=None)
+    stamps: Many[Stamp] = reverse("parcel")
+
+
+class Stamp(Model, app="pages"):
+    id: Mapped[int] = generated(primary_key=True)
+    parcel: One[Parcel] = foreign_key()
+
+
+MODELS: list[type[Model]] = [Ship, Port, Crate, Parcel, Stamp]
 ORDERED = [
     "number",
     "weight",
@@ -185,6 +202,35 @@ async def test_orders_along_relations_and_by_expressions(session: AsyncSession) 
         rows = await walk(query, 4)
         assert sorted(row.id for row in rows) == list(range(1, 31))
         assert rows == (await query.page(100)).items
+
+
+async def test_orders_by_expressions_of_every_kind(session: AsyncSession) -> None:
+    moods, kinds = list(Mood), ("x", "y")
+    parcels = [
+        Parcel(paint=moods[n % 2], kind=kinds[n // 2 % 2], extra={"n": n % 4}, number=None if n % 3 else n)
+        for n in range(11)
+    ]
+    session.add(*parcels, *(Stamp(parcel=parcels[n % 5]) for n in range(9)))
+    await session.commit()
+    for keys in (
+        [Parcel.paint],
+        [Parcel.paint.desc(), Parcel.kind],
+        [Parcel.kind.desc(), Parcel.paint.desc()],
+        [Parcel.extra.path("n", returns=int).desc()],
+        [(Parcel.id > 4).desc(), Parcel.kind],
+        [Parcel.stamps.count().desc()],
+        [Parcel.id.in_([3, 5]).desc()],
+        [case((Parcel.kind == "x", "a"), default="b")],
+        [func.coalesce(Parcel.number, 3) * 2],
+        [Parcel.number.asc().nulls_first(), Parcel.kind],
+        [Parcel.number.desc().nulls_last()],
+    ):
+        query = Parcel.objects.order_by(*keys)
+        rows = await walk(query, 3)
+        assert len(rows) == 11
+        assert rows == (await query.page(100)).items
+    stamped = Parcel.objects.annotate(Parcel.stamps, Parcel.stamps.count()).order_by(Parcel.stamps.count().desc())
+    assert [(len(stamps), count) for _, stamps, count in (await stamped.page(3)).items] == [(2, 2)] * 3
 
 
 async def test_pages_of_filtered_rows(session: AsyncSession) -> None:

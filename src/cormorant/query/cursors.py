@@ -82,7 +82,7 @@ class Cursors:
         """
         key = select.key
         text = self._texts.get(key) or self._texts.put(key, self._compile(select))
-        values = [to_plain(bind.value, bind.type) for bind in select.binds]
+        values = [_told_apart(bind.value, bind.type) for bind in select.binds]
         return blake2b(f"{text}\0{json.dumps(values)}".encode(), digest_size=6).hexdigest()
 
     def write(self, order: str, types: Sequence[t.SqlType], place: Place) -> str:
@@ -129,6 +129,14 @@ class Cursors:
 
     def _signature(self, text: bytes) -> bytes:
         return blake2b(text, key=self._key, digest_size=SIGNATURE_BYTES).digest()
+
+
+def _told_apart(value: Any, type_: t.SqlType) -> Any:
+    """Gives what tells a value of an order's expression from others: lists and documents among them."""
+    try:
+        return to_plain(value, type_)
+    except QueryError:
+        return repr(value)
 
 
 def to_plain(value: Any, type_: t.SqlType) -> Any:

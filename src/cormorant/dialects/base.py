@@ -14,7 +14,7 @@ from cormorant.sql import types as t
 from cormorant.sql.columns import Column
 from cormorant.sql.compiler import Compiler
 from cormorant.sql.ddl import ColumnDef, Table
-from cormorant.sql.expr import Expr, Order
+from cormorant.sql.expr import Binds, Expr, Order
 from cormorant.sql.restrictions import Restrictions
 from cormorant.sql.sharing import shared_binds
 from cormorant.sql.statements import Compiled, Delete, Insert, InsertMode, Statement, Update
@@ -137,15 +137,18 @@ class Dialect(ABC):
 
     def compile(self, statement: Statement, restrictions: Restrictions | None = None) -> Compiled:
         """Gives a statement as text; `restrictions` are conditions that every use of a table gets."""
-        binds = () if isinstance(statement, (Insert, Update, Delete)) else statement.binds
+        binds: Binds = () if isinstance(statement, (Insert, Update, Delete)) else statement.binds
         shared, reserved = shared_binds(statement), frozenset[str]()
         while True:
             compiler = self.compiler(self, binds, shared, restrictions=restrictions)
             compiler.ctes.reserved = reserved
             sql = compiler.statement(statement)
-            reserved = compiler.ctes.hidden_tables
-            if not reserved:
+            # the values of what a union shows stand in the union alone
+            read = tuple(bind for bind in binds if compiler.positions[id(bind)] in compiler.read)
+            hidden = compiler.ctes.hidden_tables
+            if len(read) == len(binds) and not hidden:
                 return compiler.compiled(sql)
+            binds, reserved = read, reserved | hidden
 
     def expression(self, expr: Expr[Any]) -> str:
         """Gives an expression as a declaration has it: literals inline, columns without their table."""

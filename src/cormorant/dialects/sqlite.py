@@ -14,6 +14,7 @@ from cormorant.dialects import sqlite_content as content
 from cormorant.dialects import sqlite_nodes as nodes
 from cormorant.dialects.base import Codec, Dialect, IsolationLevel, Members
 from cormorant.errors import CompileError, DataError
+from cormorant.sql import calls as k
 from cormorant.sql import expr as e
 from cormorant.sql import nodes as n
 from cormorant.sql import types as t
@@ -80,6 +81,13 @@ class SQLiteCompiler(Compiler):
                 hint="keep the rows whose func.row_number().over(partition_by=..., order_by=...) is 1, in a subquery",
             )
         return super().distinct_clause(select)
+
+    def exists(self, node: k.Exists) -> str:
+        select = node.select
+        if isinstance(select, Select) and select.distinct and select.offset is not None:
+            # SQLite forgets DISTINCT in EXISTS, although OFFSET counts the rows
+            return f"EXISTS (SELECT 1 FROM ({self.correlated(node)}))"
+        return super().exists(node)
 
     def limit_clause(self, select: Any) -> str:
         if select.limit is None and select.offset is not None:

@@ -21,13 +21,18 @@ def implied_joins(select: Select, more: tuple[Column[Any], ...] = ()) -> dict[st
 
     Sources of the statements around it are theirs to join.
     """
-    found: dict[str, dict[str, JoinSource]] = {root_of(source).key: {} for source in select.sources}
+    found: dict[str, dict[str, JoinSource]] = {key: {} for key in _own(select)}
     asked = (join.source for join in select.joins)
     for source in (*asked, *(column.source for column in (*_columns(select), *more))):
         root = _root_in(select, found, source)
         if root is not None:
             _add_with_parents(source, found[root])
     return {root: list(joins.values()) for root, joins in found.items()}
+
+
+def _own(select: Select) -> set[str]:
+    """Gives the keys of what a SELECT reads, but for what is reached along relations."""
+    return {source.key for source in select.sources if not isinstance(source, JoinSource)}
 
 
 def _root_in(select: Select, roots: Collection[str], source: Source) -> str | None:
@@ -87,7 +92,7 @@ def _columns_in(expressions: Iterable[Expr[Any]], shows: Shows) -> Iterator[Colu
 def free_columns(select: SelectLike) -> Iterator[Column[Any]]:
     """Gives the columns an inner SELECT takes from the statement around it."""
     for part in parts_of(select):
-        own = {root_of(source).key for source in part.sources}
+        own = _own(part)
         yield from (column for column in _columns(part) if _root_in(part, own, column.source) is None)
         for source in part.sources:
             # a subquery in FROM that is not lateral sees what is around the whole

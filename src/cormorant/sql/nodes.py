@@ -173,6 +173,11 @@ class InSelect(Expr[bool]):
     def children(self) -> tuple[Expr[Any], ...]:
         return (self.part,)
 
+    @property
+    def nullable(self) -> bool:
+        # it is unknown whether something is among unknown values
+        return self.part.nullable or any(column.nullable for column in self.select.columns)
+
 
 class TextMatch(Expr[bool]):
     """A literal text searched in another; no character of it is a wildcard."""

@@ -18,6 +18,7 @@ from cormorant.sql import types as t
 from cormorant.sql.formulas import Fold, Template, is_infix
 from cormorant.sql.from_clause import Ctes, from_clause
 from cormorant.sql.full_text import SearchMatch
+from cormorant.sql.nullability import nullable_columns
 from cormorant.sql.restrictions import Restrainer, Restrictions
 from cormorant.sql.scope import Scope
 from cormorant.sql.selectable import SelectLike
@@ -62,6 +63,8 @@ class QueryCompiler:
         self.scope: Scope = Scope(None)
         self.ctes: Ctes = Ctes()
         self.positions: dict[int, int] = {}
+        # the positions that stand in the text
+        self.read: set[int] = set()
         self.types: list[t.SqlType] = []
         self.transforms: dict[int, Callable[[Any], Any]] = {}
         self.sent: list[e.Bind] = []
@@ -195,6 +198,8 @@ class QueryCompiler:
     def _missing(self, node: e.Expr[Any]) -> bool:
         if (found := self._shown(node)) is not None:
             return found[1].nullable
+        if isinstance(node, n.InSelect):
+            return any(nullable_columns(node.select))
         return isinstance(node, c.Column) and self.scope.is_outer(root_of(node.source).key)
 
     def selected(self, expr: e.Expr[Any]) -> str:
@@ -252,7 +257,9 @@ class QueryCompiler:
         """Gives a value's placeholder."""
         if self.inline:
             return self.words.literal(bind.value, bind.type)
-        return self.words.placeholder(self.positions[id(bind)])
+        position = self.positions[id(bind)]
+        self.read.add(position)
+        return self.words.placeholder(position)
 
     def bind(self, bind: e.Bind) -> str:
         """Gives a value where nothing tells the server its type."""

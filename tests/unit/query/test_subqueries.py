@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from cormorant import CompileError, Cte, QueryError, Subquery, UnknownName, WrongType, alias, exists, func
-from cormorant.sql.conversions import literal
+from cormorant import CompileError, Cte, QueryError, Subquery, UnknownName, WrongType, alias, exists, func, literal
 from tests.support.sql import both, query, sql
 from tests.unit.query.models import Article, Author, Country, Node, Sample, Tag
 
@@ -444,7 +443,11 @@ def test_leaving_out_what_was_found_is_for_recursion() -> None:
     [
         (query(Article).filter(Article.author.id == Author.id), '1 FROM "articles" WHERE "articles"."author_id" ='),
         (query(Article).order_by(Article.id).limit(3).offset(1), '1 FROM "articles" LIMIT $1 OFFSET $2'),
-        (query(Article).distinct().scalars(Article.views), 'DISTINCT "articles"."views" FROM "articles"'),
+        (query(Article).distinct().scalars(Article.views), 'DISTINCT "articles"."views" FROM "articles")'),
+        (
+            query(Article).distinct().offset(2).scalars(Article.views),
+            'DISTINCT "articles"."views" FROM "articles" OFFSET $1)',
+        ),
         (query(Article).scalars(func.count()), 'count(*) FROM "articles"'),
         (query(Article).group_by(Article.views).scalars(func.count()), '1 FROM "articles" GROUP BY "articles"."views"'),
         (
@@ -457,6 +460,13 @@ def test_leaving_out_what_was_found_is_for_recursion() -> None:
 def test_exists(built: Any, expected: str) -> None:
     assert f"WHERE EXISTS (SELECT {expected}" in text(query(Author).filter(exists(built)))
     assert f"WHERE NOT (EXISTS (SELECT {expected}" in text(query(Author).filter(~exists(built)))
+
+
+def test_sqlite_counts_distinct_rows_before_it_asks_whether_there_are_any() -> None:
+    built = query(Author).filter(exists(query(Article).distinct().offset(2).scalars(Article.views)))
+    assert text(built, "sqlite").endswith(
+        'EXISTS (SELECT 1 FROM (SELECT DISTINCT "articles"."views" FROM "articles" LIMIT -1 OFFSET ?1))'
+    )
 
 
 def test_an_inner_query_joins_its_own_relations_and_the_outer_one_the_outer_ones() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from cormorant import (
     AsyncSession,
+    ConnectionLost,
     Database,
     ForeignInstanceError,
     NotLoadedError,
@@ -24,8 +25,9 @@ from cormorant import (
     TransactionError,
     WrongType,
     func,
+    text,
 )
-from tests.support.newsroom import Label, Memo, Story, Writer, rolled_back, sent, sql_of, words
+from tests.support.newsroom import MODELS, Label, Memo, Story, Writer, rolled_back, sent, sql_of, words
 
 STORIES = 25
 
@@ -632,3 +634,63 @@ async def test_memory_stays_flat(database: Database, held: bool) -> None:
         assert seen == MANY
         # all of them at once take 60 MB
         assert peak - start < 4_000_000
+
+
+# ------------------------------------------------------------------ raw SQL
+
+
+async def test_raw_sql_streams(full: Database) -> None:
+    async with AsyncSession(full) as session:
+        session.add(Writer(name="Dee"))
+        rows = [
+            row async for row in session.stream("select id, name from newsroom_writer where id > :n", {"n": 1}, chunk=2)
+        ]
+        assert sorted(rows) == [(2, "Bob"), (3, "Cy"), (4, "Dee")]
+        assert session.in_transaction
+        await session.commit()
+        with_words = "with w as (select id from stories where views = :v) select count(*) from w -- all;"
+        assert [row async for row in session.stream(with_words, {"v": 3})] == [(6,)]
+        assert not session.in_transaction
+        async for _ in session.stream(text("select * from stories;"), chunk=3):
+            break
+        await settle()
+        assert not session.in_transaction
+        async with session.transaction():
+            assert len([row async for row in session.stream("select 1 union select 2")]) == 2
+
+
+@pytest.mark.parametrize("sql", ["delete from stories", "select 1; select 2", "", "select * from stories for update"])
+async def test_only_a_select_streams(session: AsyncSession, sql: Any) -> None:
+    with pytest.raises(QueryError, match=r"stream\(\) takes"):
+        session.stream(sql)
+
+
+async def test_bad_raw_streams(session: AsyncSession) -> None:
+    bad: Any = object()
+    with pytest.raises(WrongType, match="is no SQL"):
+        session.stream(bad)
+    with pytest.raises(QueryError, match="parameters are given by name"):
+        session.stream("select :n", bad)
+    with pytest.raises(QueryError, match="the parameter :n"):
+        session.stream("select :n")
+    with pytest.raises(WrongType, match="a number of rows"):
+        session.stream("select 1", chunk=0)
+    with pytest.raises(StatementError):
+        await rest(session.stream("select * from nowhere"))
+    assert not session.in_transaction
+
+
+async def test_a_lost_connection(postgres_database: str) -> None:
+    async with Database(postgres_database) as database, AsyncSession(database) as other:
+        await database.create_all(*MODELS)
+        async with rolled_back(AsyncSession(database)) as session:
+            session.add(*(Writer(name=f"w{n}") for n in range(10)))
+            await session.flush()
+            stream = session.query(Writer).stream(3)
+            await anext(stream)
+            (pid,) = (await session.execute("select pg_backend_pid()"))[0]
+            await other.execute("select pg_terminate_backend(:pid)", {"pid": pid})
+            with pytest.raises(ConnectionLost):
+                await rest(stream)
+        assert await other.query(Writer).count() == 0
+        assert database.adapter.stats.in_use == 0

@@ -58,6 +58,7 @@ async def streams(s: AsyncSession) -> None:
     assert_type([row async for row in q.values(Order.id, Order.note).stream()], list[tuple[int, str | None]])
     rows = s.query(Customer).values(Customer.name, func.count().label("n")).group_by(Customer.name)
     assert_type([row async for row in rows.into(Short).stream()], list[Short])
+    assert_type([row async for row in s.stream("select id from orders")], list[tuple[Any, ...]])
     q.stream("many")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 

@@ -8,6 +8,7 @@ from typing import Any, cast
 from typing_extensions import TypeIs
 
 from cormorant._internal.narrowing import is_iterable, is_tuple
+from cormorant.dialects.base import Dialect
 from cormorant.errors import QueryError, WrongType
 from cormorant.models.links import RelationInfo
 from cormorant.models.many import WHOLE
@@ -16,6 +17,8 @@ from cormorant.models.model import Model
 from cormorant.models.paths import is_many
 from cormorant.query.builder import Builder
 from cormorant.query.queryset import QuerySet
+from cormorant.sql.calls import Fragment
+from cormorant.sql.raw import RawStatement, check_params
 
 
 def checked_params(params: object) -> Mapping[str, Any]:
@@ -27,6 +30,30 @@ def checked_params(params: object) -> Mapping[str, Any]:
     if isinstance(params, Mapping):
         return cast("Mapping[str, Any]", params)
     raise QueryError(f"parameters are given by name, not as {type(params).__name__}", hint='execute(sql, {"id": 1})')
+
+
+def raw_text(sql: object) -> str:
+    """Gives the text of raw SQL.
+
+    Raises:
+        WrongType: It is none.
+    """
+    found = sql.sql if isinstance(sql, Fragment) else sql
+    if isinstance(found, str):
+        return found
+    raise WrongType(f"{sql!r} ({type(sql).__name__}) is no SQL", hint="pass a literal, or text(...)")
+
+
+def sent_as(statement: RawStatement, params: object, dialect: Dialect) -> tuple[str, list[Any]]:
+    """Gives raw SQL with a database's placeholders, and its values as the driver takes them.
+
+    Raises:
+        QueryError: The parameters do not fit.
+    """
+    given = checked_params(params or {})
+    check_params(statement, given)
+    text, names = statement.with_placeholders(dialect.placeholder)
+    return text, [dialect.encode_untyped(given[name]) for name in names]
 
 
 def is_queryset(source: object) -> TypeIs[type[QuerySet[Any]]]:

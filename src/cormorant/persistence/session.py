@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from collections.abc import Collection as AbstractCollection
 from types import TracebackType
 from typing import Any, LiteralString, ParamSpec, Self, cast, overload
@@ -33,18 +33,20 @@ from cormorant.observability.performance import PerformanceTracker, StatementSta
 from cormorant.persistence import context, loader, prefetch
 from cormorant.persistence.arguments import (
     checked_key,
-    checked_params,
     given_objects,
     info_of,
     is_queryset,
     links_of,
     model_of,
+    raw_text,
+    sent_as,
 )
 from cormorant.persistence.blocks import Transaction
 from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.reading import Reading
 from cormorant.persistence.result import Result
 from cormorant.persistence.state import SessionState
+from cormorant.persistence.streaming import each_of, raw_chunks
 from cormorant.persistence.transaction import Options
 from cormorant.persistence.writer import StateWriter
 from cormorant.query.locking import LOCK, locked
@@ -53,7 +55,7 @@ from cormorant.query.queryset import Manager, QuerySet
 from cormorant.query.spec import QuerySpec
 from cormorant.sql.calls import Fragment
 from cormorant.sql.columns import Column
-from cormorant.sql.raw import check_params, parse
+from cormorant.sql.raw import parse
 
 M = TypeVar("M", bound=Model)
 Q = TypeVar("Q", bound=QuerySet[Any])
@@ -473,14 +475,25 @@ class AsyncSession:
         Example:
             >>> rows = await session.execute("select id from author where name = :name", {"name": "Ada"})
         """
-        statement = parse(sql.sql if isinstance(sql, Fragment) else sql)
-        given = checked_params(params or {})
-        check_params(statement, given)
+        statement = parse(raw_text(sql))
         state = self.state()
-        dialect = state.database.dialect
-        text, names = statement.with_placeholders(dialect.placeholder)
-        args = [dialect.encode_untyped(given[name]) for name in names]
+        text, args = sent_as(statement, params, state.database.dialect)
         return Result(await state.raw(text, args, write=not statement.is_read if write is None else write))
+
+    def stream(
+        self, sql: LiteralString | Fragment, params: Mapping[str, Any] | None = None, *, chunk: int = 1000
+    ) -> AsyncGenerator[tuple[Any, ...], None]:
+        """Gives the rows of a SELECT of your own one after another, reading a chunk at a time, in the transaction.
+
+        Args:
+            sql: A literal; `text(...)` for text that was built.
+            params: The values by name.
+            chunk: Rows read at a time.
+
+        Example:
+            >>> async for number, name in session.stream("select id, name from author"): ...
+        """
+        return each_of(raw_chunks(self.state(), sql, params, chunk))
 
     # ---- what is going on
 

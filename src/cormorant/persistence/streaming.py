@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cormorant._internal.frames import code_outside
+from cormorant.adapters.base import Row
 from cormorant.models.state import Origin
 from cormorant.persistence import locking, prefetch
+from cormorant.persistence.arguments import raw_text, sent_as
 from cormorant.persistence.cursors import StreamCursor
 from cormorant.persistence.passing import Passing
 from cormorant.query.cursors import Place
-from cormorant.query.paging import Paging, goes_on_by_key, paging_of
+from cormorant.query.paging import Paging, count_of_rows, goes_on_by_key, paging_of
 from cormorant.query.spec import QuerySpec
+from cormorant.sql.raw import parse
+from cormorant.sql.raw_source import one_select
 
 if TYPE_CHECKING:
     from cormorant.persistence.state import SessionState
+
+T = TypeVar("T")
 
 
 async def chunks(state: SessionState, spec: QuerySpec, size: int) -> AsyncGenerator[list[Any], None]:
@@ -67,18 +74,59 @@ async def _at_once(state: SessionState, spec: QuerySpec, size: int) -> AsyncGene
     # a row is as old as the statement, however late it is read; one that is locked is as it is now
     number, caller = next(state.numbers), code_outside("cormorant.", "contextlib")
     cursor = StreamCursor(state.transactions, prepared.sql, prepared.arguments(spec), keeps_locks=locks)
+    async with aclosing(_rows(state, cursor, size)) as found:
+        async for rows in found:
+            number = next(state.numbers) if locks else number
+            origin = Origin(state, number, lifted=bool(spec.lifted), rows=len(rows), caller=caller)
+            made = prepared.loader(rows, state.identity.of, origin)
+            if locks:
+                locking.refuse_changed(made)
+            yield await prefetch.complete(state, spec, made)
+
+
+def raw_chunks(
+    state: SessionState, sql: object, params: object, size: object
+) -> AsyncGenerator[list[tuple[Any, ...]], None]:
+    """Gives the rows of a raw SELECT, at most `size` at a time.
+
+    Raises:
+        QueryError: It is not one SELECT, or the parameters do not fit.
+    """
+    statement = parse(one_select(raw_text(sql), "stream()"))
+    text, args = sent_as(statement, params, state.database.dialect)
+    return _raw(state, text, args, count_of_rows("stream", size))
+
+
+async def each_of(chunks: AsyncGenerator[list[T], None]) -> AsyncGenerator[T, None]:
+    """Gives the rows of chunks one after another."""
+    # closed here, where the loop is left: nobody else knows of it
+    async with aclosing(chunks):
+        async for rows in chunks:
+            for row in rows:
+                yield row
+
+
+async def _raw(
+    state: SessionState, sql: str, args: Sequence[Any], size: int
+) -> AsyncGenerator[list[tuple[Any, ...]], None]:
+    state.check_usable()
+    state.unit.find_changes_inside()
+    if not state.unit.is_empty:
+        await state.flush()
+    async with aclosing(_rows(state, StreamCursor(state.transactions, sql, args), size)) as found:
+        async for rows in found:
+            yield list(map(tuple, rows))
+
+
+async def _rows(state: SessionState, cursor: StreamCursor, size: int) -> AsyncGenerator[Sequence[Row], None]:
+    """Gives what a statement gives, chunk by chunk, and ends it."""
     try:
         count = size
         while count == size:
             rows = await cursor.fetch(size)
             state.check_usable()
             if count := len(rows):
-                number = next(state.numbers) if locks else number
-                origin = Origin(state, number, lifted=bool(spec.lifted), rows=count, caller=caller)
-                found = prepared.loader(rows, state.identity.of, origin)
-                if locks:
-                    locking.refuse_changed(found)
-                yield await prefetch.complete(state, spec, found)
+                yield rows
     finally:
         await cursor.close()
         if state.autocommit and cursor.has_left_open:

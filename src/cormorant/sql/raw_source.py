@@ -65,7 +65,7 @@ def raw_source(table: TableSource, sql: object, params: object) -> RawSource:
     if not isinstance(params, Mapping):
         raise WrongType(f"parameters are given by name, not as {type(params).__name__}", hint='{"id": 1}')
     given = cast("Mapping[str, Any]", params)
-    statement = parse(_one_select(text))
+    statement = parse(one_select(text, "from_sql()"))
     check_params(statement, given)
     binds = {name: _bind(name, given[name]) for name in statement.names}
     return RawSource(table, statement.pieces, tuple(binds[name] for name in statement.names))
@@ -86,17 +86,21 @@ def _blank(found: re.Match[str]) -> str:
     return (" " if found[0][:2] in ("--", "/*") else "'") * len(found[0])
 
 
-def _one_select(sql: str) -> str:
-    """Gives SQL without a semicolon at its end, which may not stand inside another statement."""
+def one_select(sql: str, verb: str) -> str:
+    """Gives SQL without a semicolon at its end, which may not stand inside another statement.
+
+    Raises:
+        QueryError: It is not one SELECT that does nothing but read; `verb` is named in messages.
+    """
     # what is quoted, or a comment, says nothing
     code = TOKENS.sub(_blank, sql)
     end = code.rindex(";") if code.rstrip().endswith(";") else len(code)
     if ";" in code[:end]:
-        raise QueryError("from_sql() takes one statement, and this is several", hint="leave ; out")
+        raise QueryError(f"{verb} takes one statement, and this is several", hint="leave ; out")
     if _READS.match(code) is None or _WRITES.search(code) is not None:
-        raise QueryError("from_sql() takes a SELECT", hint="run what writes with session.execute(...)")
+        raise QueryError(f"{verb} takes a SELECT", hint="run what writes with session.execute(...)")
     if _LOCKS.search(code) is not None:
-        raise QueryError("from_sql() takes a SELECT that locks nothing", hint="lock by .for_update()")
+        raise QueryError(f"{verb} takes a SELECT that locks nothing", hint="lock by .for_update()")
     kept = sql[:end]
     # a comment would take the rest of the line with it
     return f"{kept}\n" if "--" in kept else kept

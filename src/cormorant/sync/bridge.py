@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 import warnings
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import AbstractAsyncContextManager
 from contextvars import copy_context
 from functools import partial
@@ -168,3 +168,20 @@ def _say_it_without_await(error: CormorantError) -> None:
 
 def _replaced(argument: object, old: str, new: str) -> object:
     return argument.replace(old, new) if isinstance(argument, str) else argument
+
+
+def each_of(session: LoopSession, chunks: AsyncGenerator[list[T], None]) -> Generator[T, None, None]:
+    """Gives the rows of chunks that are read on the loop one after another."""
+
+    async def read() -> list[T]:
+        nothing: list[T] = []
+        return await anext(chunks, nothing)
+
+    async def close() -> None:
+        await chunks.aclose()
+
+    try:
+        while rows := session.wait(read):
+            yield from rows
+    finally:
+        session.wait_if_possible(close)

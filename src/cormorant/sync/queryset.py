@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Generator, Iterator
+from contextlib import closing
 from typing import Any, ParamSpec, Self, cast, overload
 
 from typing_extensions import TypeIs, TypeVar
@@ -20,7 +21,7 @@ from cormorant.query.queryset import T1, T2, T3, T4, T5, T6, T7, T8, QuerySet, S
 from cormorant.query.rows import Rows, Terminals
 from cormorant.query.spec import QuerySpec
 from cormorant.sql.expr import Expr
-from cormorant.sync.bridge import LoopSession
+from cormorant.sync.bridge import LoopSession, each_of
 from cormorant.sync.writing import SyncWriting
 
 M = TypeVar("M", bound=Model)
@@ -98,21 +99,13 @@ class SyncTerminals(Builder[R]):
         return self._stream(count_of_rows("stream", chunk))
 
     def _stream(self, chunk: int) -> Generator[R, None, None]:
-        chunks = self._executor.reader.chunks(self._spec, chunk)
-
-        async def read() -> list[Any]:
-            nothing: list[Any] = []
-            return await anext(chunks, nothing)
-
-        async def close() -> None:
-            await chunks.aclose()
-
-        try:
-            while rows := self._wait(read):
-                for row in rows:
-                    yield row if self._spec.into is None else self._spec.into(row)
-        finally:
-            cast(LoopSession, self._executor).wait_if_possible(close)
+        make = self._spec.into
+        # closed here, where the loop is left: nobody else knows of it
+        with closing(
+            each_of(cast(LoopSession, self._executor), self._executor.reader.chunks(self._spec, chunk))
+        ) as rows:
+            for row in rows:
+                yield row if make is None else make(row)
 
     def compile(self) -> CompiledQuery:
         """Gives the SQL and the values that the query would send; nothing is run."""

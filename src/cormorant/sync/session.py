@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from collections.abc import Collection as AbstractCollection
 from types import TracebackType
 from typing import Any, LiteralString, ParamSpec, Self, overload
@@ -21,9 +21,10 @@ from cormorant.observability.performance import StatementStats
 from cormorant.persistence.blocks import Transaction
 from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.result import Result
+from cormorant.persistence.streaming import raw_chunks
 from cormorant.sql.calls import Fragment
 from cormorant.sql.columns import Column
-from cormorant.sync.bridge import LoopSession
+from cormorant.sync.bridge import LoopSession, each_of
 from cormorant.sync.queryset import SyncQuerySet, sync_query
 
 M = TypeVar("M", bound=Model)
@@ -300,6 +301,21 @@ class Session:
             >>> rows = session.execute("select id from author where name = :name", {"name": "Ada"})
         """
         return self._session.wait(self._session.execute, sql, params, write=write)
+
+    def stream(
+        self, sql: LiteralString | Fragment, params: Mapping[str, Any] | None = None, *, chunk: int = 1000
+    ) -> Generator[tuple[Any, ...], None, None]:
+        """Gives the rows of a SELECT of your own one after another, reading a chunk at a time, in the transaction.
+
+        Args:
+            sql: A literal; `text(...)` for text that was built.
+            params: The values by name.
+            chunk: Rows read at a time.
+
+        Example:
+            >>> for number, name in session.stream("select id, name from author"): ...
+        """
+        return each_of(self._session, raw_chunks(self._session.state(), sql, params, chunk))
 
     # ---- what is going on
 

@@ -108,6 +108,7 @@ def texts() -> None:
     assert_type(func.concat(Customer.name, " ", Customer.mail), Expr[str])
     assert_type(Customer.name.like("a%"), Expr[bool])
     assert_type(Customer.mail.ilike("a%"), Expr[bool])
+    assert_type(Customer.mail.not_like("a%"), Expr[bool])
     assert_type(Customer.name.matches("^a"), Expr[bool])
     assert_type(Customer.name.imatches(Customer.mail), Expr[bool])
     func.lower(Customer.id)  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]

@@ -57,6 +57,14 @@ class Searched(Generic[T_co]):
         """Like `like`, without regard to case."""
         return OPERATORS["ilike"](self, pattern)
 
+    def not_like(self: Searched[str | None], pattern: str | Expr[str | None]) -> Expr[bool]:
+        """Whether the whole text does not meet a pattern; NULL for NULL, as `~x.like(pattern)` is."""
+        return OPERATORS["NOT"](OPERATORS["like"](self, pattern))
+
+    def not_ilike(self: Searched[str | None], pattern: str | Expr[str | None]) -> Expr[bool]:
+        """Like `not_like`, without regard to case."""
+        return OPERATORS["NOT"](OPERATORS["ilike"](self, pattern))
+
     def matches(self: Searched[str | None], pattern: str | Expr[str | None]) -> Expr[bool]:
         r"""Whether a part of the text meets a regular expression, of the database's own kind.
 

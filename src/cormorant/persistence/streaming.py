@@ -16,6 +16,7 @@ from cormorant.persistence.passing import Passing
 from cormorant.query.cursors import Place
 from cormorant.query.paging import Paging, count_of_rows, goes_on_by_key, paging_of
 from cormorant.query.spec import QuerySpec
+from cormorant.sql.expr import is_expr
 from cormorant.sql.raw import parse
 from cormorant.sql.raw_source import one_select
 
@@ -35,17 +36,23 @@ async def chunks(state: SessionState, spec: QuerySpec, size: int) -> AsyncGenera
     transactions = state.transactions
     held = transactions.is_open or transactions.keeps_snapshots or spec.lock is not None
     found = _by_key(state, paging_of(spec), size) if not held and goes_on_by_key(spec) else _at_once(state, spec, size)
-    passing, rows = Passing(state.unit, state.database.dialect.decoder), list[Any]()
-    try:
-        async for rows in found:
-            yield rows
-            state.check_usable()
-            passing.release(rows)
-            rows = []
-    finally:
-        if not state.closed:
-            passing.release(rows)
-        await found.aclose()
+    passing = Passing(state.unit, state.database.dialect.decoder) if _gives_objects(spec) else None
+    rows: list[Any] = []
+    async with aclosing(found):
+        try:
+            async for rows in found:
+                yield rows
+                state.check_usable()
+                if passing is not None:
+                    passing.release(rows)
+                rows = []
+        finally:
+            if passing is not None and not state.closed:
+                passing.release(rows)
+
+
+def _gives_objects(spec: QuerySpec) -> bool:
+    return spec.columns is None or bool(spec.collections) or not all(map(is_expr, spec.columns))
 
 
 async def _by_key(state: SessionState, paging: Paging, size: int) -> AsyncGenerator[list[Any], None]:

@@ -64,7 +64,9 @@ def _operand(expr: Expr[Any], value: Any) -> Expr[Any]:
     try:
         return comparable(expr, value)
     except WrongType as error:
-        raise WrongCursor(f"the cursor does not fit the order: {error.message}") from None
+        raise WrongCursor(
+            f"the cursor does not fit the order: {error.message}", hint="begin again with the first page: .page(size)"
+        ) from None
 
 
 def behind(steps: Sequence[Step], *, inclusive: bool = False) -> Expr[Any]:

@@ -19,7 +19,19 @@ import typing_extensions
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cormorant import AsyncSession, CormorantError, Database, Mapped, Model, check, field, func, generated, index
+from cormorant import (
+    AsyncSession,
+    CormorantError,
+    Database,
+    Mapped,
+    Model,
+    QueryError,
+    check,
+    field,
+    func,
+    generated,
+    index,
+)
 from cormorant.models.registry import registry
 from tests.support.sql import sql
 
@@ -245,6 +257,25 @@ async def test_documents_sort_and_group_by_what_is_inside(database: Database) ->
         assert await filed.filter(price.between(Decimal("2.25"), 3)).scalars(price) == [Decimal("2.5"), Decimal("2.25")]
         assert await filed.filter(n.in_([9, 100])).count() == 2
         assert await filed.filter((n + 1) * 2 == 22).count() == 1
+
+
+async def test_values_that_python_finds_equal_stay_what_they_are(database: Database) -> None:
+    async with AsyncSession(database) as session:
+        await session.query(Filed).delete()
+        session.add(Filed(extra={}))
+        whole, float_, true = (Filed.extra.put("x", value=value) for value in (1, 1.0, True))
+        query = session.query(Filed)
+        ((one, two, three),) = await query.values(whole, float_, true).distinct()
+        assert (json.dumps(one["x"]), json.dumps(three["x"])) == ("1", "true")
+        assert two["x"] == 1
+        # neither is the one grouped by, nor shown by a union
+        assert await query.values(true).group_by(Filed.extra.put("x", value=True)) == [({"x": True},)]
+        with pytest.raises(QueryError, match="without being grouped by"):
+            await query.values(true).group_by(whole)
+        # what it is asked for counts too: a plan is shared by values that are told apart in the same way
+        for asked in ({"x": 1}, {"x": True}, {"x": False}):
+            same = await query.values(Filed.extra.contains(asked), Filed.extra.contains({"x": 1})).distinct()
+            assert same == [(False, False)]
 
 
 async def test_what_is_inside_may_be_indexed_checked_and_computed(database: Database) -> None:

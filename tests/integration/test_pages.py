@@ -288,6 +288,13 @@ async def test_pages_of_values(session: AsyncSession) -> None:
     assert isinstance((await crates.values(Crate.label, Crate.ship.name.label("ship")).into(Line).page(1))[0], Line)
 
 
+async def test_pages_of_what_is_ordered_by_or_looks_like_it(session: AsyncSession) -> None:
+    crates = session.query(Crate).order_by(Crate.id * 3)
+    numbers = await session.query(Crate).order_by(Crate.id).scalars(Crate.id)
+    for factor in (3, 2, 3):
+        assert await walk(crates.scalars(Crate.id * factor), 7) == [number * factor for number in numbers]
+
+
 async def test_pages_of_groups(session: AsyncSession) -> None:
     number = func.count()
     groups = session.query(Crate).values(Crate.label, Crate.ship.name, number).group_by(Crate.label, Crate.ship.name)

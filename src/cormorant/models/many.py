@@ -10,6 +10,7 @@ from cormorant.errors import QueryError, WrongType
 from cormorant.models.links import RelationInfo
 from cormorant.sql.expr import Bind, Binds, Expr, Order, check_ordered, gather, is_expr
 from cormorant.sql.functions import as_expr
+from cormorant.sql.sameness import identities
 from cormorant.sql.types import BIG_INTEGER
 
 if TYPE_CHECKING:
@@ -47,8 +48,7 @@ class Part:
 
     def same_as(self, other: Part) -> bool:
         """Whether both ask for the same objects."""
-        mine, theirs = ([(bind.type.key, bind.value) for bind in part.binds] for part in (self, other))
-        return self.key == other.key and mine == theirs
+        return self.key == other.key and identities(self.binds) == identities(other.binds)
 
 
 WHOLE = Part()

@@ -47,7 +47,7 @@ class Scope(Generic[M]):
     __slots__ = ("condition", "model", "name")
 
     def __init__(self, model: type[M], condition: Callable[[type[M]], Expr[bool]], *, name: str) -> None:
-        given: object = model
+        given = cast(object, model)
         if not (isinstance(given, type) and issubclass(given, Model)):
             raise WrongType(f"Scope({model!r}) is not about a model", hint="Scope(Task, lambda task: ..., name=...)")
         if not isinstance(cast(object, name), str) or not name or name == ALL:
@@ -95,6 +95,10 @@ class Scopes:
     def __bool__(self) -> bool:
         return bool(self._by_name)
 
+    def named(self, name: str) -> Scope[Any]:
+        """Gives the scope of a name."""
+        return self._by_name[name]
+
     def check_lifted(self, names: Iterable[str]) -> None:
         """Refuses to lift what is no scope.
 
@@ -120,6 +124,22 @@ class Scopes:
     def conditions_of(self, owners: Iterable[Owner]) -> list[Expr[Any]]:
         """Gives, as they are at this moment, the conditions that a statement was made with."""
         return [self._by_name[name].on(info, info.source) for name, info in owners]
+
+
+def distinct(scopes: Sequence[Scope[Any]]) -> tuple[Scope[Any], ...]:
+    """Gives the scopes of one list, each with a name of its own.
+
+    Raises:
+        ConfigurationError: Two have one name, so that one of them would not hold; or something is no Scope.
+    """
+    found = Scopes(scopes)
+    for scope in scopes:
+        if (last := found.named(scope.name)) is not scope:
+            raise ConfigurationError(
+                f"{scope!r} and {last!r} have one name, and only one of them could hold",
+                hint="give each scope of a list a name of its own, or make one of an abstract base of the models",
+            )
+    return tuple(scopes)
 
 
 def values_of(binds: Binds) -> list[Any]:

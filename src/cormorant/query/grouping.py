@@ -11,6 +11,7 @@ from cormorant.sql.columns import Column
 from cormorant.sql.expr import Expr, Label
 from cormorant.sql.joins import free_columns, shown_by, visible
 from cormorant.sql.nodes import InSelect
+from cormorant.sql.sameness import alike
 from cormorant.sql.selects import Select
 from cormorant.sql.shown import NOTHING, Shows
 from cormorant.sql.sources import JoinSource, Source, SubquerySource, TableSource
@@ -21,10 +22,10 @@ def is_aggregate(expr: Expr[Any], shown: Shows = NOTHING) -> bool:
     return any(getattr(node, "aggregate", False) for node in visible(expr, shown))
 
 
-def alike(one: Expr[Any], other: Expr[Any], source: Source | None = None) -> bool:
+def _same_in(source: Source, one: Expr[Any], other: Expr[Any]) -> bool:
     """Whether two expressions are the same, values included; one may stand for a column that `source` shows."""
     if one.key == other.key:
-        return [bind.value for bind in one.binds] == [bind.value for bind in other.binds]
+        return alike(one, other)
     return isinstance(source, SubquerySource) and None is not _shown_name(one, source) == _shown_name(other, source)
 
 
@@ -62,7 +63,7 @@ def check_distinct(select: Select) -> None:
     """
     first = [_bare(order.expr) for order in select.order_by[: len(select.distinct_on)]]
     on = [_bare(expr) for expr in select.distinct_on]
-    if first and not all(any(alike(expr, other, select.source) for other in on) for expr in first):
+    if first and not all(any(_same_in(select.source, expr, other) for other in on) for expr in first):
         raise QueryError(
             "distinct(...) keeps the first row of an order that begins with other expressions",
             hint="begin .order_by(...) with what distinct(...) names",
@@ -70,7 +71,7 @@ def check_distinct(select: Select) -> None:
     shown = [_bare(expr) for expr in select.columns]
     for order in select.order_by:
         expr = _bare(order.expr)
-        if select.distinct and not any(alike(expr, other, select.source) for other in shown):
+        if select.distinct and not any(_same_in(select.source, expr, other) for other in shown):
             raise QueryError(
                 f"distinct rows are ordered by {expr!r}, which they do not show",
                 hint="select it too, or group by what is selected and order by func.min(...)",
@@ -87,7 +88,7 @@ class _Groups:
 
     def decide(self, expr: Expr[Any]) -> bool:
         """Whether the groups decide an expression's value."""
-        if any(alike(expr, key, self._source) for key in self._keys):
+        if any(_same_in(self._source, expr, key) for key in self._keys):
             return True
         if shown_by(self._source).find(expr) is not None:
             return False

@@ -11,7 +11,7 @@ from cormorant.models.metadata import ModelInfo
 from cormorant.query.beside import Beside
 from cormorant.query.cursors import Cursors, Place
 from cormorant.query.entities import entity_of, owner_key, selected
-from cormorant.query.grouping import alike, is_aggregate
+from cormorant.query.grouping import is_aggregate
 from cormorant.query.keyset import Step, behind
 from cormorant.query.page import Page
 from cormorant.query.planner import source_of
@@ -20,6 +20,7 @@ from cormorant.sql import types as t
 from cormorant.sql.columns import Column
 from cormorant.sql.expr import Bind, Expr, Label, Order, gather, is_expr, walk
 from cormorant.sql.joins import implied_joins, shown_by
+from cormorant.sql.sameness import alike, equal_values
 from cormorant.sql.selects import Compound, Select
 from cormorant.sql.sources import JoinSource, Source, SubquerySource, TableSource, root_of, statement_of
 from cormorant.sql.windows import Over
@@ -61,7 +62,10 @@ class Paging:
         orders = tuple(order.turned() for order in self.orders) if backwards else self.orders
         spec = self.spec if place is None else self._behind(orders, place)
         exprs, limit = tuple(order.expr for order in orders), Bind(size, t.BIG_INTEGER)
-        key = ("paged", place is None, *(order.key for order in orders))
+        shown = tuple(item for item in spec.columns or () if is_expr(item))
+        # which of the order's values are selected anyway depends on the values in them
+        equal = equal_values(gather((*shown, *exprs)))
+        key = ("paged", place is None, *(order.key for order in orders), equal)
         offset = spec.offset if place is None else None
         return spec.changed(key, (*gather(exprs), limit), order_by=orders, beside=exprs, limit=limit, offset=offset)
 

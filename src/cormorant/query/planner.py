@@ -15,7 +15,7 @@ from cormorant.query.entities import (
     selected,
     with_related,
 )
-from cormorant.query.grouping import alike, check_distinct, check_grouping, is_aggregate
+from cormorant.query.grouping import check_distinct, check_grouping, is_aggregate
 from cormorant.query.locking import check_lock
 from cormorant.query.placement import check_places
 from cormorant.query.spec import Output, QuerySpec
@@ -25,6 +25,7 @@ from cormorant.sql.expr import Expr, Label
 from cormorant.sql.functions import func
 from cormorant.sql.inner import selects_of, tables_of
 from cormorant.sql.joins import implied_joins, shown_by
+from cormorant.sql.sameness import alike
 from cormorant.sql.scope import free_name
 from cormorant.sql.selects import Select
 from cormorant.sql.sources import Source, SubquerySource

@@ -10,7 +10,8 @@ from cormorant.models.paths import ManyExpr
 from cormorant.models.scopes import Scopes
 from cormorant.query.related import NOTHING, Loading, PerOwner
 from cormorant.sql.expr import Bind, Binds, Expr, Order
-from cormorant.sql.selects import Join, Lock, equal_values
+from cormorant.sql.sameness import equal_values
+from cormorant.sql.selects import Join, Lock
 from cormorant.sql.sources import CteSource, Source
 
 Mode = Literal["rows", "count", "exists", "update", "delete"]

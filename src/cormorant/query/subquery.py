@@ -9,7 +9,7 @@ from typing_extensions import TypeIs
 
 from cormorant.errors import QueryError, UnknownName, WrongType
 from cormorant.models.paths import Path
-from cormorant.query.grouping import alike, is_aggregate
+from cormorant.query.grouping import is_aggregate
 from cormorant.query.matching import in_common, same_types
 from cormorant.query.planner import for_existence, named
 from cormorant.sql.calls import Exists, ScalarSelect
@@ -18,6 +18,7 @@ from cormorant.sql.expr import Expr, Label, is_expr
 from cormorant.sql.from_clause import output_names
 from cormorant.sql.joins import shown_by
 from cormorant.sql.nullability import nullable_columns
+from cormorant.sql.sameness import alike
 from cormorant.sql.selectable import Selectable
 from cormorant.sql.selects import Compound, Select
 from cormorant.sql.sources import CteReference, CteSource, CteUse, Source, SubquerySource

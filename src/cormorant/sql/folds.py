@@ -15,6 +15,7 @@ from cormorant.sql.conversions import NUMBERS, unlimited
 from cormorant.sql.expr import Binds, Expr, Key, Order, gather
 from cormorant.sql.nodes import condition
 from cormorant.sql.operators import kind_of
+from cormorant.sql.sameness import alike
 
 T = TypeVar("T")
 N = TypeVar("N", int, float, Decimal, timedelta)
@@ -209,14 +210,10 @@ def _orders(place: str, part: Expr[Any], order_by: object, *, distinct: bool) ->
     orders = orders_of(f"{place} order_by", several(f"{place} order_by", order_by))
     if not distinct:
         return orders
-    if not all(_same(order.expr, part) for order in orders):
+    if not all(alike(order.expr, part) for order in orders):
         raise QueryError(
             f"{place} of distinct values is ordered by another one, of which there may be several",
             hint=f"order by {part!r} itself",
         )
     # with its own parameters it would be another expression to the database
     return tuple(Order(part, descending=order.descending, nulls=order.nulls) for order in orders)
-
-
-def _same(one: Expr[Any], other: Expr[Any]) -> bool:
-    return one.key == other.key and [bind.value for bind in one.binds] == [bind.value for bind in other.binds]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from cormorant.sql.expr import Bind, Binds, Expr, Key, Order, gather
+from cormorant.sql.expr import Binds, Expr, Key, Order, gather
+from cormorant.sql.sameness import equal_values
 from cormorant.sql.sources import CteSource, Source, SubquerySource
 
 SetWord: TypeAlias = Literal["UNION", "UNION ALL", "INTERSECT", "INTERSECT ALL", "EXCEPT", "EXCEPT ALL"]
@@ -162,14 +163,3 @@ class Compound:
     def columns(self) -> tuple[Expr[Any], ...]:
         """What it selects."""
         return self.parts[0].columns
-
-
-def equal_values(binds: Binds) -> tuple[int, ...]:
-    """Gives for each value the place of the first one that is equal to it."""
-    return tuple(_first_equal(bind, binds) for bind in binds)
-
-
-def _first_equal(bind: Bind, binds: Binds) -> int:
-    kind, value = bind.type.key, bind.value
-    pairs = enumerate(binds)
-    return next(i for i, other in pairs if other is bind or (other.type.key == kind and other.value == value))

@@ -8,6 +8,7 @@ from typing import Any
 from cormorant.sql.expr import Bind, Expr, walk
 from cormorant.sql.inner import selects_in, selects_of
 from cormorant.sql.nodes import TextMatch
+from cormorant.sql.sameness import alike
 from cormorant.sql.selects import Select
 from cormorant.sql.statements import DeleteWhere, Statement, UpdateWhere
 
@@ -39,7 +40,7 @@ def _share(select: Select, found: dict[int, Bind]) -> None:
     for given in (bind for part in parts for bind in part.binds):
         # what is searched for is sent as a pattern, and each kind of search has its own
         bind, search = _kept(given, found), searches.get(id(given))
-        twin = next((twin for twin, kind in kept if kind == search and _equal(twin, bind)), None)
+        twin = next((twin for twin, kind in kept if kind == search and alike(twin, bind)), None)
         if twin is None:
             kept.append((bind, search))
         elif twin is not bind:
@@ -60,7 +61,3 @@ def _deep(parts: Iterable[Expr[Any]]) -> Iterator[Expr[Any]]:
     for select in selects_in(parts):
         for part in select.expressions:
             yield from walk(part)
-
-
-def _equal(one: Bind, other: Bind) -> bool:
-    return one.type.key == other.type.key and bool(one.value == other.value)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cormorant.sql.sameness import identities
+
 if TYPE_CHECKING:
     from cormorant.sql.expr import Expr, Key
 
@@ -28,7 +30,7 @@ class Shows:
     def __init__(self, columns: Iterable[tuple[Expr[Any], Shown]] = ()) -> None:
         self._by_key: dict[Key, list[tuple[list[Any], Shown]]] = {}
         for expr, shown in columns:
-            self._by_key.setdefault(expr.key, []).append((_values(expr), shown))
+            self._by_key.setdefault(expr.key, []).append((identities(expr.binds), shown))
 
     def __bool__(self) -> bool:
         return bool(self._by_key)
@@ -38,17 +40,13 @@ class Shows:
         candidates = self._by_key.get(expr.key)
         if candidates is None:
             return None
-        values = _values(expr)
+        values = identities(expr.binds)
         return next((shown for others, shown in candidates if others == values), None)
 
     def column(self, key: Key) -> Shown | None:
         """Gives the column that shows a column of a table by that one's key, or None."""
         candidates = self._by_key.get(key)
         return candidates[0][1] if candidates else None
-
-
-def _values(expr: Expr[Any]) -> list[Any]:
-    return [bind.value for bind in expr.binds]
 
 
 NOTHING = Shows()

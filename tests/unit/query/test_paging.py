@@ -16,6 +16,7 @@ from cormorant import Database, Page, QueryError, WrongCursor, WrongType, alias,
 from cormorant.query.builder import Builder
 from cormorant.query.cursors import Cursors, Place, from_plain, to_plain
 from cormorant.query.paging import paging_of
+from cormorant.query.spec import QuerySpec
 from cormorant.sql import types as t
 from tests.support.sql import DATABASES, Recorder, query, sql, where
 from tests.unit.query.models import Article, Author, Color, Country, Sample, Seat, Tag
@@ -215,6 +216,18 @@ def test_plans_are_shared_by_pages_of_one_shape() -> None:
     assert len(keys) == 1
     others = {paging.ask(2, place).cache_key for place in (None, Place((None, 1)), Place(("b", 2), inclusive=True))}
     assert len(keys | others) == 4
+
+
+def test_plans_tell_whether_an_order_is_selected_anyway() -> None:
+    def asked(shown: int, by: int) -> QuerySpec:
+        return paging_of(query(Author).values(Author.age * shown).order_by(Author.age * by)._spec).ask(2, None)
+
+    assert asked(3, 3).cache_key == asked(5, 5).cache_key
+    assert asked(2, 3).cache_key == asked(4, 7).cache_key
+    assert asked(2, 3).cache_key != asked(3, 3).cache_key
+    # chance among the values of conditions makes no further plans
+    paging = paging_of(query(Author).filter(Author.age > 2)._spec)
+    assert paging.ask(2, Place((2,))).cache_key == paging.ask(3, Place((4,))).cache_key
 
 
 # ------------------------------------------------------------------ what cannot be paged

@@ -26,7 +26,7 @@ from cormorant.hydration.shapes import EntityPart, KeyPart, Part, RowShape, Valu
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.registry import registry
-from cormorant.models.scopes import Scope, Scopes, values_of
+from cormorant.models.scopes import Scope, Scopes, distinct, values_of
 from cormorant.models.tables import create_operations, drop_operations
 from cormorant.observability.performance import PerformanceTracker, StatementStats
 from cormorant.query.beside import Pick
@@ -159,8 +159,7 @@ class Database:
         plans: int = PLANS,
     ) -> None:
         check_isolation(isolation)
-        Scopes(scopes)
-        self.scopes: tuple[Scope[Any], ...] = tuple(scopes)
+        self.scopes: tuple[Scope[Any], ...] = distinct(scopes)
         self.number: int = next(_numbers)
         self.adapter: Adapter = _adapter_of(source, pool_size)
         self.dialect: Dialect = self.adapter.dialect

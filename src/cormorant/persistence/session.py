@@ -27,7 +27,7 @@ from cormorant.errors import (
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model, ObjectsDescriptor
 from cormorant.models.paths import ManyExpr
-from cormorant.models.scopes import Scope, Scopes
+from cormorant.models.scopes import Scope, distinct
 from cormorant.models.state import key_of
 from cormorant.observability.performance import PerformanceTracker, StatementStats
 from cormorant.persistence import context, loader, prefetch
@@ -55,7 +55,7 @@ from cormorant.query.queryset import Manager, QuerySet
 from cormorant.query.spec import QuerySpec
 from cormorant.sql.calls import Fragment
 from cormorant.sql.columns import Column
-from cormorant.sql.raw import parse
+from cormorant.sql.raw import parse, refuse_transaction_verbs
 
 M = TypeVar("M", bound=Model)
 Q = TypeVar("Q", bound=QuerySet[Any])
@@ -94,8 +94,7 @@ class AsyncSession:
         scopes: Sequence[Scope[Any]] = (),
     ) -> None:
         check_isolation(isolation)
-        Scopes(scopes)
-        self._scopes = tuple(scopes)
+        self._scopes = distinct(scopes)
         given = [source for source in (database, dsn, connection_config) if source is not None]
         if len(given) > 1:
             raise ConfigurationError("a session takes one of database, dsn and connection_config")
@@ -472,9 +471,14 @@ class AsyncSession:
             params: The values by name.
             write: Whether it may write; told from its first word otherwise. What writes opens a transaction.
 
+        Raises:
+            QueryError: A parameter has no value, or is none of the statement's.
+            TransactionError: The SQL begins or ends a transaction.
+
         Example:
             >>> rows = await session.execute("select id from author where name = :name", {"name": "Ada"})
         """
+        refuse_transaction_verbs(raw_text(sql))
         statement = parse(raw_text(sql))
         state = self.state()
         text, args = sent_as(statement, params, state.database.dialect)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, LiteralString
 
-from cormorant.errors import QueryError, suggest
+from cormorant.errors import QueryError, TransactionError, suggest
 from cormorant.sql.calls import Fragment
 
 # what may hold a colon without meaning a parameter, and the parameters themselves
@@ -26,8 +26,12 @@ TOKENS = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
-_READS = re.compile(
-    r"\s*(?:--[^\n]*\n\s*|/\*.*?\*/\s*)*(?:select|values|table|show|explain(?!\s*(?:\(|analy)))\b", re.I | re.S
+_BEFORE = r"\s*(?:--[^\n]*\n\s*|/\*.*?\*/\s*)*"
+_READS = re.compile(_BEFORE + r"(?:select|values|table|show|explain(?!\s*(?:\(|analy)))\b", re.I | re.S)
+# (END and ABORT are PostgreSQL's other names of COMMIT and ROLLBACK)
+_VERBS = re.compile(
+    _BEFORE + r"(begin|start\s+transaction|commit|end|rollback|abort|savepoint|release|prepare\s+transaction)\b",
+    re.I | re.S,
 )
 _LOCKS = re.compile(r"\bfor\s+(?:no\s+key\s+)?(?:update|share|key\s+share)\b", re.I)
 
@@ -83,6 +87,19 @@ def parse(sql: str) -> RawStatement:
     pieces.append(current + sql[start:])
     is_read = _READS.match(sql) is not None and _LOCKS.search(sql) is None
     return RawStatement(tuple(pieces), tuple(names), is_read)
+
+
+def refuse_transaction_verbs(sql: str) -> None:
+    """Refuses SQL that begins or ends transactions: a session would not know of it, and lose or keep the wrong rows.
+
+    Raises:
+        TransactionError: Naming the verb.
+    """
+    if (match := _VERBS.match(sql)) is not None:
+        raise TransactionError(
+            f"{' '.join(match[1].upper().split())} was given as SQL, and the session would not know of it",
+            hint="await session.begin(), commit() or rollback(), or use async with session.transaction()",
+        )
 
 
 def check_params(statement: RawStatement, params: Mapping[str, Any]) -> None:

@@ -50,7 +50,7 @@ class Function(Expr[Any]):
         self.aggregate: bool = aggregate
         self._nullable = nullable
         self.distinct: bool = distinct
-        self.key: Key = ("call", name, distinct, type_.key, *(arg.key for arg in args))
+        self.key: Key = ("call", name, aggregate, distinct, nullable, type_.key, *(arg.key for arg in args))
         self.binds: Binds = gather(args)
 
     @property
@@ -73,7 +73,7 @@ class Fragment(Expr[Any]):
     def __init__(self, sql: str, type_: t.SqlType = t.UNKNOWN) -> None:
         self.sql: str = sql
         self.type = type_
-        self.key: Key = ("sql", sql)
+        self.key: Key = ("sql", sql, type_.key)
         self.binds: Binds = ()
 
     @property
@@ -110,7 +110,8 @@ class Exists(Expr[bool]):
         self.links: tuple[tuple[Column[Any], Expr[Any]], ...] = links
         self.type = type_
         self._nullable = nullable
-        self.key: Key = (self.word, select.key, *((inner.key, outer.key) for inner, outer in links))
+        pairs = ((inner.key, outer.key) for inner, outer in links)
+        self.key: Key = (self.word, type_.key, nullable, select.key, *pairs)
         self.binds: Binds = select.binds + gather(tuple(outer for _, outer in links))
 
     @property

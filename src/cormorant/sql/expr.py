@@ -198,7 +198,8 @@ class Bind(Expr[Any]):
     def __init__(self, value: Any, type_: t.SqlType) -> None:
         self.value: Any = value
         self.type = type_
-        self.key: Key = "?" + type_.key
+        # whether it can be NULL is seen in the SQL around it
+        self.key: Key = "?" + type_.key if value is not None else "? null " + type_.key
         self.binds: Binds = (self,)
 
     @property
@@ -219,7 +220,8 @@ class Binary(Expr[Any]):
         self.left: Expr[Any] = left
         self.right: Expr[Any] = right
         self.type = type_
-        self.key: Key = (op, left.key, right.key)
+        # `||` puts texts together, and lists in another way
+        self.key: Key = (type(self), op, left.key, right.key)
         self.binds: Binds = left.binds + right.binds
 
     @property
@@ -295,9 +297,12 @@ def gather(parts: Iterable[Expr[Any]]) -> Binds:
 
 def walk(expr: Expr[Any]) -> Iterator[Expr[Any]]:
     """Gives an expression and all it is made of, outermost first; inner statements are not entered."""
-    yield expr
-    for child in expr.children:
-        yield from walk(child)
+    # by a list, not by calls: a sum of a thousand terms is a thousand levels deep
+    waiting = [expr]
+    while waiting:
+        found = waiting.pop()
+        yield found
+        waiting += reversed(found.children)
 
 
 def operand(side: Expr[Any], value: Any) -> Expr[Any]:

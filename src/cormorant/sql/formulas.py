@@ -33,7 +33,7 @@ class Formula(Expr[Any]):
         self.args: tuple[Expr[Any], ...] = args
         self.type = type_
         self._nullable = nullable
-        self.key: Key = ("formula", name, type_.key, *(arg.key for arg in args))
+        self.key: Key = ("formula", name, nullable, type_.key, *(arg.key for arg in args))
         self.binds: Binds = gather(args)
 
     @property
@@ -78,6 +78,18 @@ Template: TypeAlias = str | Callable[[Sequence[Piece]], str]
 def joined(pieces: Sequence[Piece]) -> str:
     """Gives arguments with commas between them."""
     return ", ".join(map(str, pieces))
+
+
+LONG = 250
+"""So many conditions stand in one chain; SQLite counts each AND and OR of one as a level, and takes 1,000 levels."""
+
+
+def chained(word: str, conditions: Sequence[str]) -> str:
+    """Joins conditions by AND or OR, very many in groups."""
+    while len(conditions) > LONG:
+        groups = (conditions[start : start + LONG] for start in range(0, len(conditions), LONG))
+        conditions = [f"({f' {word} '.join(group)})" for group in groups]
+    return f" {word} ".join(conditions)
 
 
 @dataclass(frozen=True, slots=True)

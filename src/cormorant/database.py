@@ -33,6 +33,7 @@ from cormorant.query.beside import Pick
 from cormorant.query.cursors import Cursors
 from cormorant.query.entities import EntityColumns, OwnerColumns, Selected
 from cormorant.query.planner import QueryPlan, plan
+from cormorant.query.predicates import too_deep
 from cormorant.query.prepared import PreparedWrite, encoded
 from cormorant.query.spec import WRITES, QuerySpec
 from cormorant.query.write_planner import plan_write
@@ -246,10 +247,7 @@ class Database:
             _refuse_parts_of_others(made, self.number, spec.info.name)
             compiled = self.dialect.compile(made.statement, spec.scopes)
         except RecursionError:
-            raise QueryError(
-                f"the query of {spec.info.name} is nested too deeply",
-                hint="join many conditions with one filter(...) call, or use in_()",
-            ) from None
+            raise too_deep(spec.info.name) from None
         transforms = dict(compiled.transforms)
         encoders = tuple(self._encoder(type_, transforms.get(i)) for i, type_ in enumerate(compiled.types))
         decoder = self.dialect.returned_decoder if spec.mode in WRITES else self.dialect.decoder

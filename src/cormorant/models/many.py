@@ -93,8 +93,14 @@ def sort_key(what: str, key: Any) -> Expr[Any]:
     )
 
 
+MOST_ROWS = 2**63 - 2
+"""What LIMIT takes; a page asks for one row more than it gives."""
+
+
 def row_count(what: str, count: object) -> Bind:
     """Gives a number of rows as a value to send."""
     if not isinstance(count, int) or isinstance(count, bool) or count < 0:
         raise WrongType(f"{what}({count!r}): a number of rows is an int of 0 or more")
+    if count > MOST_ROWS:
+        raise WrongType(f"{what}({count!r}): a number of rows fits 64 bits")
     return Bind(count, BIG_INTEGER)

@@ -13,7 +13,7 @@ from cormorant.query.combining import combined
 from cormorant.query.joining import join_of
 from cormorant.query.locking import Lockable, lock_of
 from cormorant.query.planner import select_of
-from cormorant.query.predicates import Q, conditions_of
+from cormorant.query.predicates import Q, conditions_of, too_deep
 from cormorant.query.protocols import Executor, home_of
 from cormorant.query.spec import QuerySpec
 from cormorant.query.subquery import Cte, Subquery, cte_of, cte_source, recursive_cte, scalar_of, subquery_of
@@ -183,7 +183,10 @@ class Builder(Selectable[R]):
         queries: list[Builder[Any]] = [self, *others]
         new = object.__new__(type(self))
         new._executor = self._executor
-        new._spec = combined(word, [(query._spec, home_of(query._executor)) for query in queries])
+        try:
+            new._spec = combined(word, [(query._spec, home_of(query._executor)) for query in queries])
+        except RecursionError:
+            raise too_deep(self._spec.info.name) from None
         return new
 
     def from_sql(self, sql: LiteralString | Fragment, params: Mapping[str, Any] | None = None) -> Self:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cormorant.errors import QueryError, WrongType
+from cormorant.models.many import MOST_ROWS
 from cormorant.models.metadata import ModelInfo
 from cormorant.query.beside import Beside
 from cormorant.query.cursors import Cursors, Place
@@ -271,6 +272,8 @@ def count_of_rows(what: str, count: object) -> int:
     """
     if not isinstance(count, int) or isinstance(count, bool) or count < 1:
         raise WrongType(f"{what}({count!r}): a number of rows is an int of 1 or more")
+    if count > MOST_ROWS:
+        raise WrongType(f"{what}({count!r}): a number of rows fits 64 bits")
     return count
 
 

@@ -52,15 +52,33 @@ class Q(Joined):
 def _joined(connector: Literal["AND", "OR"], *parts: Any) -> Q:
     new = Q()
     new.connector = connector
-    # an empty one is where a loop of joins may begin
-    new.parts = tuple(part for part in parts if not (isinstance(part, Q) and not part.parts))
+    # an empty one is where a loop of joins may begin; what such a loop makes is one level deep
+    new.parts = tuple(inner for part in parts for inner in _parts_of(part, connector))
     return new
+
+
+def _parts_of(part: Any, connector: Literal["AND", "OR"]) -> tuple[Any, ...]:
+    """Gives what a part of a Q says, piece by piece if its pieces are joined as the whole is."""
+    if isinstance(part, Q) and (not part.parts or (part.connector == connector and not part.negated)):
+        return part.parts
+    return (part,)
 
 
 def conditions_of(info: ModelInfo, given: Iterable[Any], lookups: Mapping[str, Any]) -> tuple[Expr[Any], ...]:
     """Gives what `filter()` was given as expressions."""
-    parts = tuple(_expression(info, item) for item in given)
+    try:
+        parts = tuple(_expression(info, item) for item in given)
+    except RecursionError:
+        raise too_deep(info.name) from None
     return (*parts, *lookup_conditions(info, lookups.items())) if lookups else parts
+
+
+def too_deep(name: str) -> QueryError:
+    """Gives the error about a query of a model that is nested deeper than Python can follow."""
+    return QueryError(
+        f"the query of {name} is nested too deeply",
+        hint="join many conditions with one filter(...) call and many queries with one union(...) call, or use in_()",
+    )
 
 
 def _expression(info: ModelInfo, item: Any) -> Expr[Any]:

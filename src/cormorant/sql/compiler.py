@@ -10,6 +10,7 @@ from cormorant.sql import expr as e
 from cormorant.sql import rendering
 from cormorant.sql import types as t
 from cormorant.sql.excluded import excluded_key
+from cormorant.sql.formulas import chained
 from cormorant.sql.query_compiler import QueryCompiler
 from cormorant.sql.selects import Select
 from cormorant.sql.sources import CteReference
@@ -101,7 +102,7 @@ class Compiler(QueryCompiler):
 
     def _where(self, statement: UpdateWhere | DeleteWhere | Upsert) -> str:
         where = [*map(self.condition, statement.where), *self.restricted(statement.source)]
-        return " WHERE " + " AND ".join(where) if where else ""
+        return " WHERE " + chained("AND", where) if where else ""
 
     def _returned(self, returning: tuple[e.Expr[Any], ...]) -> str:
         return f" RETURNING {', '.join(map(self.selected, returning))}" if returning else ""

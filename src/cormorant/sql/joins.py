@@ -107,11 +107,13 @@ def shown_by(source: Source) -> Shows:
 
 def visible(expr: Expr[Any], shows: Shows = NOTHING) -> Iterator[Expr[Any]]:
     """Gives an expression and all it is made of, but for what the source shows as a whole."""
-    if shows and shows.find(expr) is not None:
-        return
-    yield expr
-    for child in expr.children:
-        yield from visible(child, shows)
+    # by a list, not by calls: a sum of a thousand terms is a thousand levels deep
+    waiting = [expr]
+    while waiting:
+        found = waiting.pop()
+        if not (shows and shows.find(found) is not None):
+            yield found
+            waiting += reversed(found.children)
 
 
 def is_optional(source: Source, is_outer: Callable[[str], bool]) -> bool:

@@ -15,7 +15,7 @@ from cormorant.sql import own_operators as o
 from cormorant.sql import sources as s
 from cormorant.sql import tuples as r
 from cormorant.sql import types as t
-from cormorant.sql.formulas import Fold, Template, is_infix
+from cormorant.sql.formulas import Fold, Template, chained, is_infix
 from cormorant.sql.from_clause import Ctes, from_clause
 from cormorant.sql.full_text import SearchMatch
 from cormorant.sql.nullability import nullable_columns
@@ -124,7 +124,7 @@ class QueryCompiler:
         columns = ", ".join(self.selected(expr) for expr in select.columns) or "1"
         sql = f"SELECT {self.distinct_clause(select)}{columns} FROM {from_}"
         if where:
-            sql += " WHERE " + " AND ".join(where)
+            sql += " WHERE " + chained("AND", where)
         if select.group_by:
             sql += " GROUP BY " + ", ".join(map(self.expr, select.group_by))
         if select.having:
@@ -286,7 +286,7 @@ class QueryCompiler:
 
     def logical(self, node: n.Logical) -> str:
         """Gives conditions joined by AND or OR."""
-        return f" {node.sign} ".join(self._logical_part(node, part) for part in node.parts)
+        return chained(node.sign, [self._logical_part(node, part) for part in node.parts])
 
     def _logical_part(self, node: n.Logical, part: e.Expr[Any]) -> str:
         sql = self.expr(part)

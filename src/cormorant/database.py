@@ -34,7 +34,7 @@ from cormorant.query.cursors import Cursors
 from cormorant.query.entities import EntityColumns, OwnerColumns, Selected
 from cormorant.query.planner import QueryPlan, plan
 from cormorant.query.predicates import too_deep
-from cormorant.query.prepared import PreparedWrite, encoded
+from cormorant.query.prepared import PreparedWrite, encoded, places_of
 from cormorant.query.spec import WRITES, QuerySpec
 from cormorant.query.write_planner import plan_write
 from cormorant.sql.ddl import Operation
@@ -42,7 +42,7 @@ from cormorant.sql.expr import Binds
 from cormorant.sql.inner import homes_in, selects_in, selects_of
 from cormorant.sql.restrictions import Owner
 from cormorant.sql.selects import Select
-from cormorant.sql.statements import Delete, InsertSelect, Write
+from cormorant.sql.statements import Delete, Insert, InsertSelect, Update, Write
 from cormorant.sql.types import SqlType
 
 if TYPE_CHECKING:
@@ -287,6 +287,7 @@ class Database:
             tuple(self._encoder(type_, transforms.get(i)) for i, type_ in enumerate(compiled.types)),
             tuple(self.dialect.returned_decoder(column.type) for column in returned),
             compiled.owners,
+            places_of(compiled.sent, () if isinstance(statement, (Insert, Update, Delete)) else statement.binds),
         )
 
     # ---- statements, timed and counted

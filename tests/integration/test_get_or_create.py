@@ -264,6 +264,25 @@ async def test_rows_of_another_query_are_inserted(database: Database) -> None:
         )
 
 
+async def test_values_that_stand_in_several_places_of_what_is_inserted(database: Database) -> None:
+    for age in (5, 7, 7):
+        await make_writer(database, name=f"w{age}", age=age)
+    async with AsyncSession(database) as session:
+        labels, writers = session.query(Label), session.query(Writer)
+        named = labels.order_by(Label.name).scalars(Label.name)
+        for mark in ("!", "?"):
+            loud = Writer.name + mark
+            assert await labels.insert_from([Label.name], writers.values(loud).group_by(Writer.name + mark)) == 2
+        distinct = writers.distinct().values(Writer.name + ".").order_by(Writer.name + ".")
+        assert await labels.insert_from([Label.name], distinct) == 2
+        assert await named == ["w5!", "w5.", "w5?", "w7!", "w7.", "w7?"]
+        await labels.delete()
+        # what is ordered by is what the union shows: its value is sent once
+        shown = writers.values(Writer.name + "a").union(writers.values(Writer.name + "b"))
+        assert await labels.insert_from([Label.name], shown.order_by((Writer.name + "a").desc()).limit(3)) == 3
+        assert await named == ["w5b", "w7a", "w7b"]
+
+
 async def test_pending_objects_are_among_the_rows(database: Database) -> None:
     async with AsyncSession(database) as session:
         session.add(Writer(name="Ada"))

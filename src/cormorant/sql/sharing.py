@@ -10,7 +10,7 @@ from cormorant.sql.inner import selects_in, selects_of
 from cormorant.sql.nodes import TextMatch
 from cormorant.sql.sameness import alike
 from cormorant.sql.selects import Select
-from cormorant.sql.statements import DeleteWhere, Statement, UpdateWhere
+from cormorant.sql.statements import DeleteWhere, InsertSelect, Statement, UpdateWhere
 
 
 def shared_binds(statement: Statement) -> dict[int, Bind]:
@@ -29,6 +29,8 @@ def shared_binds(statement: Statement) -> dict[int, Bind]:
 def _selects(statement: Statement) -> Iterable[Select]:
     if isinstance(statement, Select):
         return selects_of(statement)
+    if isinstance(statement, InsertSelect):
+        return selects_of(statement.select)
     return selects_in(statement.expressions) if isinstance(statement, (UpdateWhere, DeleteWhere)) else ()
 
 

@@ -16,6 +16,7 @@ from cormorant.models.many import WHOLE, Part
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.relations import keep_related
+from cormorant.models.scopes import Scopes
 from cormorant.models.state import MISSING, Origin, bare_key, is_ghost, is_set, key_of, value_or_missing
 from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.unit_of_work import UnitOfWork
@@ -33,6 +34,7 @@ class Reader(Protocol):
     database: Database
     identity: IdentityMap
     unit: UnitOfWork
+    scopes: Scopes | None
 
     def check_usable(self) -> None:
         """Refuses once the session has ended."""
@@ -45,6 +47,17 @@ class Reader(Protocol):
     async def flush(self) -> None:
         """Writes what is pending."""
         ...
+
+
+def not_there(reader: Reader, info: ModelInfo, instance: Model) -> NotFoundError:
+    """Gives the error about an object whose row is not found."""
+    hint = f"it was deleted meanwhile{_or_hidden(reader, info)}"
+    return NotFoundError(f"{info.name} {key_of(instance)!r} does not exist", hint=hint)
+
+
+def _or_hidden(reader: Reader, info: ModelInfo) -> str:
+    scoped = reader.scopes is not None and reader.scopes.concerns(info)
+    return ", or a default scope hides it from this session" if scoped else ""
 
 
 async def flush_before(reader: Reader, spec: QuerySpec) -> None:
@@ -77,7 +90,7 @@ class Loads:
 
         while lacks_columns(instance):
             if asked:
-                raise NotFoundError(f"{info.name} {key_of(instance)!r} does not exist", hint="it was deleted meanwhile")
+                raise not_there(self.reader, info, instance)
             asked = await self._once(info, instance, lambda: _references(self.reader, instance), load)
 
     async def relation(self, instance: Model, relation: RelationInfo) -> None:
@@ -280,7 +293,8 @@ async def refresh(reader: Reader, instances: Sequence[Model]) -> None:
             found.update(map(id, await reader.fetch(objects_of(info, chunk), autoflush=False)))
         for key, instance in wanted.items():
             if id(instance) not in found:
-                raise StaleObjectError(f"{info.name} {key!r} does not exist any more", hint="expunge() the object")
+                hint = f"expunge() the object{_or_hidden(reader, info)}"
+                raise StaleObjectError(f"{info.name} {key!r} does not exist any more", hint=hint)
             for held in (instance.__orm_related__ or {}).values():
                 if is_collection(held):
                     held.unload()

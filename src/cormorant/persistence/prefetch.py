@@ -9,13 +9,14 @@ from typing_extensions import TypeIs
 
 from cormorant._internal.narrowing import narrower
 from cormorant.database import Database
-from cormorant.errors import NotFoundError, QueryError
+from cormorant.errors import QueryError
 from cormorant.models.collections import is_collection
 from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.paths import ManyExpr
 from cormorant.models.relations import keep_related
+from cormorant.models.scopes import Scopes
 from cormorant.models.state import MISSING, bare_key, is_persistent, key_of, value_or_missing
 from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.loader import (
@@ -27,6 +28,7 @@ from cormorant.persistence.loader import (
     load_members,
     load_objects,
     members_by_owner,
+    not_there,
 )
 from cormorant.persistence.unit_of_work import UnitOfWork
 from cormorant.query.prefetch import chunks, members_of, objects_of
@@ -42,6 +44,7 @@ class Unscoped:
         self.database: Database = reader.database
         self.identity: IdentityMap = reader.identity
         self.unit: UnitOfWork = reader.unit
+        self.scopes: Scopes | None = reader.scopes
         self._reader = reader
         self._lifted = lifted
 
@@ -193,7 +196,7 @@ async def load_columns(reader: Reader, info: ModelInfo, objects: Iterable[Any], 
         await reader.fetch(spec, autoflush=False)
     for instance in lacking:
         if any(value_or_missing(instance, name) is MISSING for name in names):
-            raise NotFoundError(f"{info.name} {key_of(instance)!r} does not exist", hint="it was deleted meanwhile")
+            raise not_there(reader, info, instance)
 
 
 # ---- lists as values

@@ -12,6 +12,7 @@ from cormorant.query.related import NOTHING, Loading, PerOwner
 from cormorant.sql.expr import Bind, Binds, Expr, Order
 from cormorant.sql.sameness import equal_values
 from cormorant.sql.selects import Join, Lock
+from cormorant.sql.shapes import repeated
 from cormorant.sql.sources import CteSource, Source
 
 Mode = Literal["rows", "count", "exists", "update", "delete"]
@@ -95,10 +96,8 @@ class QuerySpec:
         if binds and (self.group_by or self.distinct or self.distinct_on or self.source):
             # whether an expression stands in the SELECT list too depends on the values in it
             key = (*key, "equal", *equal_values(binds))
-        if len(set(binds)) == len(binds):
-            return key
-        first: dict[Bind, int] = {}
-        return (*key, "shared", *(first.setdefault(bind, len(first)) for bind in binds))
+        shared = repeated(binds)
+        return (*key, "shared", *shared) if shared else key
 
     @property
     def values(self) -> list[Any]:

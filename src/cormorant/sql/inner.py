@@ -12,7 +12,7 @@ from cormorant.sql.nodes import InSelect
 from cormorant.sql.raw_source import ANY_TABLE, RawSource
 from cormorant.sql.selectable import SelectLike
 from cormorant.sql.selects import Compound, Select
-from cormorant.sql.sources import JoinSource, Source, TableSource, statement_of
+from cormorant.sql.sources import CteUse, JoinSource, Source, TableSource, statement_of
 
 
 def parts_of(select: SelectLike) -> tuple[Select, ...]:
@@ -23,22 +23,28 @@ def parts_of(select: SelectLike) -> tuple[Select, ...]:
     return (select,)
 
 
-def selects_of(statement: SelectLike) -> Iterator[Select]:
-    """Gives every SELECT of a statement, outermost first: its parts, and all that stand inside of them."""
+def selects_of(statement: SelectLike, seen: set[str] | None = None) -> Iterator[Select]:
+    """Gives every SELECT of a statement, outermost first: its parts, and all that stand inside of them.
+
+    What stands in WITH is entered once; `seen` has what was entered before.
+    """
+    seen = set() if seen is None else seen
     for part in parts_of(statement):
         yield part
         for source in (*part.sources, *part.ctes):
             inner = statement_of(source)
-            if inner is not None:
-                yield from selects_of(inner)
-        yield from selects_in(part.expressions)
+            key = source.cte.key if isinstance(source, CteUse) else source.key
+            if inner is not None and key not in seen:
+                seen.add(key)
+                yield from selects_of(inner, seen)
+        yield from selects_in(part.expressions, seen)
 
 
-def selects_in(expressions: Iterable[Expr[Any]]) -> Iterator[Select]:
+def selects_in(expressions: Iterable[Expr[Any]], seen: set[str] | None = None) -> Iterator[Select]:
     """Gives every SELECT that stands inside of expressions."""
     for node in _nodes(expressions):
         if isinstance(node, (Exists, InSelect)):
-            yield from selects_of(node.select)
+            yield from selects_of(node.select, seen)
 
 
 def homes_in(selects: Iterable[Select]) -> Iterator[int]:

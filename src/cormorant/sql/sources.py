@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cormorant._internal.numbers import Numbers
 from cormorant.sql.selectable import SelectLike
+from cormorant.sql.shapes import Shape, repeated
 from cormorant.sql.shown import NOTHING, Shows
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ class CteSource(CteReference):
         materialized: Whether it is computed once on its own; None leaves that to the database.
     """
 
-    __slots__ = ("materialized", "recursive", "reference", "select")
+    __slots__ = ("_binds", "_shape", "materialized", "recursive", "reference", "select")
 
     def __init__(
         self, reference: CteReference, select: SelectLike, *, recursive: bool = False, materialized: bool | None = None
@@ -156,14 +157,18 @@ class CteSource(CteReference):
         self.select: SelectLike = select
         self.recursive: bool = recursive
         self.materialized: bool | None = materialized
+        # each value once, and the shape says where it stands: those who read this twice read no more for it
+        self._binds: Binds = tuple(dict.fromkeys(select.binds))
+        content = (self.key, recursive, materialized, select.key, repeated(select.binds))
+        self._shape: Shape = Shape.of(content)
 
     @property
     def shape(self) -> Key:
-        return (self.key, self.recursive, self.materialized, self.select.key)
+        return ("with", self._shape)
 
     @property
     def binds(self) -> Binds:
-        return self.select.binds
+        return self._binds
 
 
 class CteUse(Source):

@@ -253,6 +253,32 @@ def test_common_table_expressions_are_defined_after_those_they_read() -> None:
     )
 
 
+def test_common_table_expressions_that_read_each_other_twice_cost_no_more_with_each() -> None:
+    def chain(low: int) -> Any:
+        cte = query(Tag).filter(Tag.weight > low).values(Tag.id).cte("first")
+        for number in range(60):
+            other = cte.alias("other")
+            both = query(Tag).join(cte, cte[Tag.id] == Tag.id).join(other, other[Tag.id] == Tag.id)
+            cte = both.filter(Tag.weight < number).values(Tag.id).cte("next")
+        return query(Author).join(cte, cte[Tag.id] == Author.id)
+
+    found, values = sql(chain(7))
+    assert found.count(" AS (SELECT") == 61
+    assert values == [7, *range(60)]
+    assert sql(chain(8)) == (found, [8, *range(60)])
+
+
+def test_a_value_that_stands_twice_in_a_common_table_expression_is_sent_once() -> None:
+    three, four = Tag.weight > 3, Tag.weight > 4
+    found = []
+    for conditions in ((three, three), (three, four), (four, Tag.weight > 4)):
+        cte = query(Tag).filter(*conditions).values(Tag.id).cte("heavy")
+        found.append(sql(query(Author).join(cte, cte[Tag.id] == Author.id, Author.age > 5).scalars(Author.id)))
+    assert [values for _, values in found] == [[3, 5], [3, 4, 5], [4, 4, 5]]
+    assert '"tag"."weight" > $1 AND "tag"."weight" > $1)' in found[0][0]
+    assert '"tag"."weight" > $1 AND "tag"."weight" > $2)' in found[1][0]
+
+
 def test_with_defines_what_nothing_reads() -> None:
     cte = popular()
     for built in (query(Tag).with_(cte), query(Tag).with_(cte, cte.alias()), query(Tag).with_(cte).with_(cte)):
@@ -260,6 +286,12 @@ def test_with_defines_what_nothing_reads() -> None:
             'WITH "popular" AS (SELECT "articles"."id", "articles"."author_id" FROM "articles"'
             ' WHERE "articles"."views" > $1) SELECT "tag"."id" FROM "tag"'
         )
+
+
+def test_a_subquery_is_joined_by_a_condition() -> None:
+    for sub in (per_author("per"), popular()):
+        with pytest.raises(QueryError, match=r"join\(.*\) has no condition\nHint: give one: \.join\(per, per\["):
+            query(Author).join(sub)
 
 
 @pytest.mark.parametrize("cte", [None, "popular", query(Tag), query(Tag).subquery(), Tag])

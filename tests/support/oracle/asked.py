@@ -87,13 +87,24 @@ class ScalarOf:
 
 @dataclass(frozen=True)
 class Fold:
-    name: Literal["count", "sum", "min", "max", "avg"]
+    name: Literal["count", "sum", "min", "max"]
     part: Expr | None
     distinct: bool = False
+    only: Condition | None = None
+
+
+@dataclass(frozen=True)
+class Window:
+    """A place in an order, or an aggregate of the rows around; rows that are equal in the order count as one."""
+
+    name: Literal["rank", "dense_rank", "count", "sum", "min", "max"]
+    part: Expr | None
+    partition_by: tuple[Expr, ...]
+    order_by: tuple[tuple[Expr, bool], ...]
 
 
 Expr: TypeAlias = (
-    "Column | Output | Value | Math | Concat | Lower | Coalesce | Case | CountOf | ScalarOf | Fold | Condition"
+    "Column | Output | Value | Math | Concat | Lower | Coalesce | Case | CountOf | ScalarOf | Fold | Window | Condition"
 )
 
 

@@ -158,13 +158,23 @@ class Drawn:
 
     def fold(self, scope: Scope, kind: a.Kind, depth: int) -> a.Fold:
         """Gives an aggregate that gives a value of a kind."""
+        only = self.condition(scope, depth) if self.chance(15) else None
         if kind == "text":
-            return a.Fold(self.pick(("min", "max")), self.expr(scope, "text", depth))
+            return a.Fold(self.pick(("min", "max")), self.expr(scope, "text", depth), only=only)
         name = self.pick(("count", "sum", "min", "max"))
         if name == "count" and self.chance(50):
-            return a.Fold("count", None)
+            return a.Fold("count", None, only=only)
         part = self.expr(scope, "text" if name == "count" and self.chance(40) else "int", depth)
-        return a.Fold(name, part, distinct=name in ("count", "sum") and self.chance(30))
+        return a.Fold(name, part, distinct=name in ("count", "sum") and self.chance(30), only=only)
+
+    def window(self, scope: Scope) -> a.Window:
+        """Gives a number computed from the rows around."""
+        name = self.pick(("rank", "dense_rank", "count", "sum", "min", "max"))
+        places = name in ("rank", "dense_rank")
+        part = None if places or (name == "count" and self.chance(50)) else self.expr(scope, "int", 1)
+        by = tuple(self.expr(scope, self.pick(("int", "text", "bool")), 1) for _ in self.some(0, 1))
+        order = tuple((self.expr(scope, "int", 1), self.chance(40)) for _ in self.some(1 if places else 0, 2))
+        return a.Window(name, part, by, order)
 
     # ---- conditions
 
@@ -383,7 +393,8 @@ class Drawn:
     def values(self, made: a.Query, scope: Scope) -> tuple[a.Query, tuple[a.Kind, ...]]:
         """Selects values."""
         kinds: tuple[a.Kind, ...] = tuple(self.pick(("int", "text", "bool")) for _ in self.some(1, 3))
-        items = tuple(self.named(self.expr(scope, kind)) for kind in kinds)
+        exprs = (self.window(scope) if kind == "int" and self.chance(15) else self.expr(scope, kind) for kind in kinds)
+        items = tuple(map(self.named, exprs))
         made = replace(made, items=items, distinct=self.chance(25))
         return self.cut(made, [item.expr for item in items]), kinds
 

@@ -150,10 +150,16 @@ class Ours:
 
     def fold(self, node: a.Fold) -> Any:
         """Gives an aggregate."""
-        if node.part is None:
-            return func.count()
-        options = {"distinct": True} if node.distinct else {}
-        return getattr(func, node.name)(self.expr(node.part), **options)
+        options: dict[str, Any] = {"distinct": True} if node.distinct else {}
+        if node.only is not None:
+            options["filter"] = self.expr(node.only)
+        return getattr(func, node.name)(*(() if node.part is None else (self.expr(node.part),)), **options)
+
+    def window(self, node: a.Window) -> Any:
+        """Gives a value computed from the rows around."""
+        found = getattr(func, node.name)(*(() if node.part is None else (self.expr(node.part),)))
+        order = [self.expr(expr).desc() if descending else self.expr(expr) for expr, descending in node.order_by]
+        return found.over(partition_by=list(map(self.expr, node.partition_by)), order_by=order)
 
     def junction(self, node: a.Junction) -> Any:
         """Gives conditions joined by & or |."""
@@ -179,6 +185,7 @@ VISITORS: dict[type[Any], Callable[[Ours, Any], Any]] = {
     a.Quantified: Ours.many,
     a.ScalarOf: lambda self, node: self.query(node.query).as_expr(),
     a.Fold: Ours.fold,
+    a.Window: Ours.window,
     a.Between: lambda self, node: self.expr(node.part).between(self.expr(node.low), self.expr(node.high)),
     a.Among: lambda self, node: self.expr(node.part).in_(list(node.values)),
     a.IsNull: Ours.is_null,

@@ -234,15 +234,18 @@ class Theirs:
 
     def fold(self, node: a.Fold) -> Any:
         """Gives an aggregate."""
-        if node.part is None:
-            return sa.func.count()
-        part = self.expr(node.part)
+        part = None if node.part is None else self.expr(node.part)
         part = part.distinct() if node.distinct else part
-        if node.name == "sum":
-            return sa.cast(sa.func.sum(part), sa.BigInteger())
-        if node.name == "avg":
-            return sa.cast(sa.func.avg(part), sa.Double())
-        return getattr(sa.func, node.name)(part)
+        found = getattr(sa.func, node.name)(*(() if part is None else (part,)))
+        found = found if node.only is None else found.filter(self.expr(node.only))
+        return sa.cast(found, sa.BigInteger()) if node.name == "sum" else found
+
+    def window(self, node: a.Window) -> Any:
+        """Gives a value computed from the rows around."""
+        found = getattr(sa.func, node.name)(*(() if node.part is None else (self.expr(node.part),)))
+        order = [_ordered(self.expr(expr), descending) for expr, descending in node.order_by]
+        over = found.over(partition_by=list(map(self.expr, node.partition_by)) or None, order_by=order or None)
+        return sa.cast(over, sa.BigInteger()) if node.name == "sum" else over
 
     def holds(self, node: a.Holds) -> Any:
         """Gives a search that knows no wildcards and tells the cases of letters apart."""
@@ -254,6 +257,11 @@ class Theirs:
             return sa.func.substr(part, self.value(1), self.value(len(node.text)), type_=sa.Text()) == text
         start = sa.func.length(part, type_=sa.Integer()) - self.value(len(node.text))
         return sa.and_(start >= self.value(0), sa.func.substr(part, start + self.value(1), type_=sa.Text()) == text)
+
+    def exists(self, node: a.Exists) -> Any:
+        """Gives whether there is a row; SQLite forgets DISTINCT in EXISTS, although OFFSET counts the rows."""
+        rows = self.statement(node.query).subquery()
+        return sa.exists(sa.select(sa.literal_column("1")).select_from(rows).correlate_except(rows))
 
     def among(self, node: a.Among) -> Any:
         """Gives membership; nothing is among nothing."""
@@ -305,6 +313,7 @@ VISITORS: dict[type[Any], Callable[[Theirs, Any], Any]] = {
     a.Quantified: Theirs.many,
     a.ScalarOf: lambda self, node: self.statement(node.query).scalar_subquery(),
     a.Fold: Theirs.fold,
+    a.Window: Theirs.window,
     a.Between: lambda self, node: self.expr(node.part).between(self.expr(node.low), self.expr(node.high)),
     a.Among: Theirs.among,
     a.IsNull: lambda self, node: (
@@ -313,6 +322,6 @@ VISITORS: dict[type[Any], Callable[[Theirs, Any], Any]] = {
     a.Holds: Theirs.holds,
     a.Junction: lambda self, node: (sa.and_ if node.word == "and" else sa.or_)(*map(self.expr, node.parts)),
     a.Negation: lambda self, node: sa.not_(self.expr(node.part)),
-    a.Exists: lambda self, node: sa.exists(self.statement(node.query)),
+    a.Exists: Theirs.exists,
     a.AmongRows: lambda self, node: self.expr(node.part).in_(self.statement(node.query)),
 }

@@ -96,8 +96,8 @@ class QuerySpec:
         if binds and (self.group_by or self.distinct or self.distinct_on or self.source):
             # whether an expression stands in the SELECT list too depends on the values in it
             key = (*key, "equal", *equal_values(binds))
-        shared = repeated(binds)
-        return (*key, "shared", *shared) if shared else key
+        # most queries have each value once
+        return key if len(set(binds)) == len(binds) else (*key, "shared", *repeated(binds))
 
     @property
     def values(self) -> list[Any]:

@@ -119,7 +119,7 @@ class Theirs:
             statement = statement.group_by(*map(self.expr, asked.group_by))
         if asked.having:
             statement = statement.having(*map(self.expr, asked.having))
-        order = [_ordered(self.expr(expr), descending) for expr, descending in asked.order_by]
+        order = [(self.expr(expr), descending) for expr, descending in asked.order_by]
         on_first = list(map(self.expr, asked.distinct_on))
         read: Any = root.joined()
         own = root.all()
@@ -131,7 +131,7 @@ class Theirs:
         if on_first:
             return _cut(_first_of_each(statement, on_first, order), asked)
         statement = statement.distinct() if asked.distinct else statement
-        return _cut(statement.order_by(*order), asked)
+        return _cut(statement.order_by(*(_ordered(expr, descending) for expr, descending in order)), asked)
 
     # ---- FROM
 
@@ -276,13 +276,19 @@ def _not_true(condition: Any) -> Any:
     return sa.not_(sa.func.coalesce(condition, sa.false(), type_=sa.Boolean()))
 
 
-def _first_of_each(statement: Select[Any], on: list[Any], order: list[Any]) -> Select[Any]:
+def _first_of_each(statement: Select[Any], on: list[Any], order: list[tuple[Any, bool]]) -> Select[Any]:
     """Gives the first row of those that agree in some expressions: DISTINCT ON, said by counting."""
     columns = [column.label(f"c{place}") for place, column in enumerate(statement.selected_columns)]
-    number = sa.func.row_number().over(partition_by=on, order_by=order).label("number")
-    place = sa.func.row_number().over(order_by=order).label("place")
-    rows = statement.with_only_columns(*columns, number, place, maintain_column_froms=True).subquery()
-    return sa.select(*list(rows.c)[:-2]).where(rows.c.number == 1).order_by(rows.c.place)
+    keys = [expr.label(f"k{place}") for place, expr in enumerate(on)]
+    orders = [expr.label(f"o{place}") for place, (expr, _) in enumerate(order)]
+    rows = statement.with_only_columns(*columns, *keys, *orders, maintain_column_froms=True).subquery()
+    found = list(rows.c)
+    ordered = [_ordered(expr, descending) for expr, (_, descending) in zip(found[-len(order) :], order, strict=True)]
+    number = sa.func.row_number().over(partition_by=found[len(columns) : -len(order)], order_by=ordered)
+    numbered = sa.select(*found, number.label("number")).subquery()
+    last = list(numbered.c)[:-1]
+    again = [_ordered(expr, descending) for expr, (_, descending) in zip(last[-len(order) :], order, strict=True)]
+    return sa.select(*last[: len(columns)]).where(numbered.c.number == 1).order_by(*again)
 
 
 def _cut(statement: Select[Any], asked: a.Query) -> Select[Any]:

@@ -42,6 +42,7 @@ from cormorant.sql.expr import Binds
 from cormorant.sql.inner import homes_in, selects_in, selects_of
 from cormorant.sql.restrictions import Owner
 from cormorant.sql.selects import Select
+from cormorant.sql.shapes import canonical
 from cormorant.sql.statements import Delete, Insert, InsertSelect, Update, Write
 from cormorant.sql.types import SqlType
 
@@ -231,11 +232,18 @@ class Database:
         if spec.scopes is not None:
             return self._prepare_scoped((key, spec.scopes.key), spec, spec.scopes)
         found = self._plans.recent.get(key) or self._plans.get(key)
-        return found if found is not None else self._plans.put(key, self._prepare(spec))
+        if found is not None:
+            return found
+        shape = canonical(key)
+        found = None if shape is key else self._plans.get(shape)
+        return found if found is not None else self._plans.put(shape, self._prepare(spec))
 
     def _prepare_scoped(self, key: Any, spec: QuerySpec, scopes: Scopes) -> PreparedQuery:
         """Gives the plan for the conditions that the scopes have at this moment."""
         owners = self._scoped.get(key)
+        if owners is None:
+            key = canonical(key)
+            owners = self._scoped.get(key)
         if owners is None:
             owners = self._scoped.put(key, self._prepare(spec).owners)
         whole = (key, tuple(condition.key for condition in scopes.conditions_of(owners)))

@@ -1,19 +1,26 @@
-"""Shapes of what is read several times in one statement."""
+"""Shapes of statements whose sources are numbered, and of what is read several times in one."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 if TYPE_CHECKING:
     from cormorant.sql.expr import Bind, Binds, Key
 
 
+MARK = "\x1e"
+"""Stands before the number of a source in its key; no name of SQL has it."""
+
+_NUMBER = re.compile(MARK + r"(\d+)")
+
+
 class Shape:
     """A shape that is equal to itself alone: `Shape.of` gives equal contents the same one.
 
-    Common table expressions read each other several times. Without this, comparing their shapes would walk the first one
-    as often as there are ways to it, twice as often with each step.
+    Common table expressions read each other several times. Without this, comparing their shapes would walk the first
+    one as often as there are ways to it, twice as often with each step.
     """
 
     __slots__ = ("__weakref__", "content")
@@ -37,3 +44,32 @@ def repeated(binds: Binds) -> tuple[int, ...]:
         return ()
     first: dict[Bind, int] = {}
     return tuple(first.setdefault(bind, len(first)) for bind in binds)
+
+
+def canonical(key: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Gives a statement's shape with its sources numbered from 1, in the order in which they stand there.
+
+    Numbers tell sources apart that live at the same time, in whatever task. What two tasks ask in the same way is one
+    shape, whichever numbers they got. A shape without numbers is given back as it is.
+    """
+    numbers: dict[str, str] = {}
+    shapes: dict[int, int] = {}
+
+    def renumbered(match: re.Match[str]) -> str:
+        return MARK + numbers.setdefault(match[1], str(len(numbers) + 1))
+
+    def part(given: Any) -> Any:
+        kind = type(given)
+        if kind is str:
+            return _NUMBER.sub(renumbered, given) if MARK in given else given
+        if kind is tuple:
+            return tuple([part(item) for item in given])
+        if kind is not Shape:
+            return given
+        if id(given) in shapes:
+            return ("again", shapes[id(given)])
+        place = shapes[id(given)] = len(shapes)
+        return ("shape", place, part(given.content))
+
+    found = part(key)
+    return found if numbers else key

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cormorant._internal.numbers import Numbers
 from cormorant.sql.selectable import SelectLike
-from cormorant.sql.shapes import Shape, repeated
+from cormorant.sql.shapes import MARK, Shape, repeated
 from cormorant.sql.shown import NOTHING, Shows
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class SubquerySource(Source):
         self.alias: str = alias
         self.lateral: bool = lateral
         self.shows: Shows = shows
-        self.key: str = f"({alias} {_numbers.take(self)})"
+        self.key: str = f"({alias}{MARK}{_numbers.take(self)})"
 
     @property
     def shape(self) -> Key:
@@ -133,7 +133,7 @@ class CteReference(Source):
 
     def __init__(self, name: str, key: str | None = None) -> None:
         self.name: str = name
-        self.key: str = key or f"(with {name} {_numbers.take(self)})"
+        self.key: str = key or f"(with {name}{MARK}{_numbers.take(self)})"
 
 
 class CteSource(CteReference):
@@ -184,7 +184,7 @@ class CteUse(Source):
     def __init__(self, cte: CteReference, alias: str) -> None:
         self.cte: CteReference = cte
         self.alias: str = alias
-        self.key: str = f"(use {alias} {_numbers.take(self)})"
+        self.key: str = f"(use {alias}{MARK}{_numbers.take(self)})"
 
     @property
     def shape(self) -> Key:
@@ -205,7 +205,7 @@ def statement_of(source: Source) -> SelectLike | None:
 def aliased(table: str, name: str | None, entity: Any) -> TableSource:
     """Gives a further use of a table, told from every other that lives."""
     source = TableSource(table, "", name, entity=entity)
-    source.key = f"{table} {source.alias} {_numbers.take(source)}"
+    source.key = f"{table} {source.alias}{MARK}{_numbers.take(source)}"
     return source
 
 

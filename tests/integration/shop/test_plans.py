@@ -80,6 +80,38 @@ async def test_what_is_made_for_each_request_makes_no_further_plans(
     assert len(session.database._plans) == plans
 
 
+async def test_tasks_that_ask_the_same_at_the_same_time_share_a_plan(
+    people: QuerySet[Person], notes: QuerySet[Note], session: AsyncSession
+) -> None:
+    """What each request makes has a number of its own while others live; the plan is the same."""
+
+    def report(score: int) -> Any:
+        boss, peer = alias(Person), alias(Person)
+        sub = notes.values(Note.writer.id, func.count()).group_by(Note.writer.id).subquery()
+        cte = notes.filter(Note.rank > 1).values(Note.writer.id).cte("written")
+        rows = people.join(boss, boss.id == Person.boss.id).outer_join(
+            peer, peer.boss.id == boss.id, peer.id > Person.id
+        )
+        rows = rows.outer_join(sub, sub[Note.writer.id] == Person.id).filter(Person.score >= score)
+        some = rows.filter(Person.id.in_(people.join(cte, cte[Note.writer.id] == Person.id).scalars(Person.id)))
+        return some.union(rows.filter(peer.id.is_not_null())).order_by(Person.id).scalars(Person.id)
+
+    plans = len(session.database._plans)
+    waiting = [(score, report(score)) for score in (0, 2, 3, 5) * 5]
+    for score, query in reversed(waiting):
+        assert await query == [key for key, its in ((2, 5), (3, 2), (4, 2), (5, 0)) if its >= score]
+    assert len(session.database._plans) == plans + 1
+
+
+async def test_sources_that_change_places_are_another_query(people: QuerySet[Person]) -> None:
+    one, other = alias(Person), alias(Person)
+    rows = people.join(one, one.boss.id == Person.id).join(other, other.id == Person.boss.id).order_by(one.id)
+    for _ in range(2):
+        assert await rows.values(one.id, other.id) == [(4, 1), (5, 1)]
+        assert await rows.values(other.id, one.id) == [(1, 4), (1, 5)]
+        assert await rows.values(one.id, one.id) == [(4, 4), (5, 5)]
+
+
 async def test_an_alias_of_another_name_has_its_own_plan(people: QuerySet[Person], session: AsyncSession) -> None:
     for name in ("boss", "chief", "boss"):
         boss = alias(Person, name)

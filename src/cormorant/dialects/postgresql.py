@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import inf
 from typing import Any, ClassVar
 
@@ -19,6 +19,7 @@ from cormorant.sql import nodes as n
 from cormorant.sql import types as t
 from cormorant.sql.compiler import Compiler
 from cormorant.sql.ddl import ColumnDef, Table
+from cormorant.sql.formulas import Fold, Template
 from cormorant.sql.full_text import SearchType
 from cormorant.sql.json_values import PathType
 from cormorant.sql.statements import Delete, Insert, InsertMode, TypedColumn, Update
@@ -29,8 +30,8 @@ _WILDCARD = re.compile(r"([\\%_])")
 class PostgreSQLCompiler(Compiler):
     """PostgreSQL's differences: numbered dollars, casts for bare values, arrays for lists and batches."""
 
-    formulas = postgresql_formulas.FORMULAS
-    folds = postgresql_formulas.FOLDS
+    formulas: ClassVar[Mapping[str, Template]] = postgresql_formulas.FORMULAS
+    folds: ClassVar[Mapping[str, Fold]] = postgresql_formulas.FOLDS
 
     visitors: ClassVar[dict[type[e.Expr[Any]], Callable[[Any, Any], str]]] = {
         **Compiler.visitors,

@@ -6,7 +6,7 @@ import datetime as dt
 import decimal
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from cormorant.dialects import search, sqlite_formulas
@@ -21,6 +21,7 @@ from cormorant.sql import types as t
 from cormorant.sql.columns import Assignment
 from cormorant.sql.compiler import Compiler
 from cormorant.sql.ddl import ColumnDef, Table
+from cormorant.sql.formulas import Fold, Template
 from cormorant.sql.full_text import SearchType
 from cormorant.sql.json_values import PathType
 from cormorant.sql.selects import Select
@@ -41,8 +42,8 @@ _WITHOUT_WAITING = {
 class SQLiteCompiler(Compiler):
     """SQLite's differences: decimals are texts with a collation of their own, lists are JSON arrays."""
 
-    formulas = sqlite_formulas.FORMULAS
-    folds = sqlite_formulas.FOLDS
+    formulas: ClassVar[Mapping[str, Template]] = sqlite_formulas.FORMULAS
+    folds: ClassVar[Mapping[str, Fold]] = sqlite_formulas.FOLDS
     visitors: ClassVar[dict[type[e.Expr[Any]], Callable[[Any, Any], str]]] = {
         **Compiler.visitors,
         **content.VISITORS,
@@ -67,6 +68,11 @@ class SQLiteCompiler(Compiler):
         if select.lock is not None and select.lock.of:
             raise CompileError("SQLite locks the whole database, no rows: it has no of=", hint="leave it out")
         return ""
+
+    def need_writes_inside(self) -> None:
+        raise CompileError(
+            "SQLite has no statements that write in WITH", hint="run them one after the other, in one transaction"
+        )
 
     def need_lateral(self) -> None:
         raise CompileError(

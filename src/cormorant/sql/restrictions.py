@@ -36,7 +36,7 @@ class Restrainer:
         # positions are kept by identity, so that what they are of must live as long
         self._made: list[Expr[Any]] = []
         self.lifted: frozenset[str] = frozenset()
-        self.active = restrictions is not None
+        self.active: bool = restrictions is not None
 
     @property
     def owners(self) -> tuple[Owner, ...]:

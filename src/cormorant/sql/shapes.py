@@ -26,7 +26,7 @@ class Shape:
     __slots__ = ("__weakref__", "content")
 
     def __init__(self, content: Key) -> None:
-        self.content = content
+        self.content: Key = content
 
     @staticmethod
     def of(content: Key) -> Shape:

@@ -27,7 +27,7 @@ class Row(Expr[Any]):
 
     def __init__(self, parts: tuple[Expr[Any], ...]) -> None:
         self.parts: tuple[Expr[Any], ...] = parts
-        self.type = t.RowType(tuple(part.type for part in parts))
+        self.type: t.SqlType = t.RowType(tuple(part.type for part in parts))
         self.key: Key = ("row", *(part.key for part in parts))
         self.binds: Binds = gather(parts)
 

@@ -84,7 +84,7 @@ class Over(Expr[Any]):
         self.partition_by: tuple[Expr[Any], ...] = partition_by
         self.order_by: tuple[Order, ...] = order_by
         self.frame: Frame | None = frame
-        self.type = function.type
+        self.type: t.SqlType = function.type
         keys = (*(part.key for part in partition_by), "order", *(order.key for order in order_by))
         self.key: Key = ("over", function.key, *keys, frame and frame.key)
         self.binds: Binds = gather(self.children)

@@ -79,7 +79,7 @@ class Portal:
         self._twins: WeakKeyDictionary[Database, Database] = WeakKeyDictionary()
         self._connected: WeakSet[Database] = WeakSet()
         self._loop = asyncio.new_event_loop()
-        self.is_ending = False
+        self.is_ending: bool = False
         self._ended = False
         # a daemon, so that a program may end without saying so; `stop` ends it in good order
         self._thread = threading.Thread(target=self._run, name="cormorant-sync", daemon=True)

@@ -45,6 +45,10 @@ def combined(word: SetWord, queries: Sequence[tuple[QuerySpec, int | None]]) -> 
             f"{what} of queries that say what {first.info.name} objects come with",
             hint=f"say it after the {what}: .{what.split()[0]}(...).prefetch_related(...)",
         )
+    if any(spec.lock is not None for spec, _ in queries):
+        raise QueryError(
+            f"{what} of locked rows", hint="lock the rows themselves: .filter(Model.id.in_(...)).for_update()"
+        )
     _check_items(what, [spec for spec, _ in queries])
     selects = [select_of(spec, home=home) for spec, home in queries]
     parts, types = in_common(what, selects)

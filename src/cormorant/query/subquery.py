@@ -16,6 +16,7 @@ from cormorant.sql.calls import Exists, ScalarSelect
 from cormorant.sql.columns import Column
 from cormorant.sql.expr import Expr, Label, is_expr
 from cormorant.sql.from_clause import output_names
+from cormorant.sql.inner import selects_of
 from cormorant.sql.joins import shown_by
 from cormorant.sql.nullability import nullable_columns
 from cormorant.sql.sameness import alike
@@ -137,6 +138,7 @@ def recursive_cte(
     # what the step finds may be NULL where the first rows are not
     found = step(Cte(reference, name, select.columns, [(n, type_, True) for n, type_, _ in _output(named(select))]))
     then = _checked_step(name, found)
+    _check_reading(name, then, reference)
     parts, types = same_types(*in_common(name, [select, then]))
     compound = Compound("UNION" if distinct else "UNION ALL", tuple(map(named, parts)))
     nullable = nullable_columns(compound)
@@ -155,6 +157,21 @@ def _checked_step(name: str, found: object) -> Select:
     if then.group_by or any(map(is_aggregate, then.columns)):
         raise QueryError(f"the step of {name!r} folds rows", hint="fold the rows of what .cte(...) gives")
     return then
+
+
+def _check_reading(name: str, then: Select, reference: CteReference) -> None:
+    """Refuses a step that reads what was found in a way that no database goes on from."""
+
+    def reads(source: Source) -> bool:
+        return (source.cte if isinstance(source, CteUse) else source).key == reference.key
+
+    own = [source for source in then.sources if reads(source)]
+    inner = any(reads(source) for select in selects_of(then) if select is not then for source in select.sources)
+    if len(own) > 1 or inner or any(join.outer and reads(join.source) for join in then.joins):
+        raise QueryError(
+            f"the step of {name!r} reads the rows found so far twice, from outside or in an inner query",
+            hint="join them once: .join(found, found[Model.id] == Model.parent.id)",
+        )
 
 
 def cte_source(cte: object) -> CteSource:

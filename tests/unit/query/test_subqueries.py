@@ -443,6 +443,22 @@ def test_a_step_may_join_several_and_the_one_behind_is_read_by_its_alias() -> No
             r"the step of 'tree' folds rows\nHint: fold the rows of what",
         ),
         (lambda up: query(Node).group_by(Node.id).scalars(Node.id), r"the step of 'tree' folds rows"),
+        (
+            lambda up: query(Node).outer_join(up, up[Node.id] == Node.id).scalars(Node.id),
+            r"the step of 'tree' reads the rows found so far twice, from outside or in an inner query\nHint: join them",
+        ),
+        (
+            lambda up: query(Node).filter(exists(query(Tag).join(up, up[Node.id] == Tag.id))).scalars(Node.id),
+            r"reads the rows found so far twice, from outside or in an inner query",
+        ),
+        (
+            lambda up: query(Node).join(up, up[Node.id] > 1).join(o := up.alias(), o[Node.id] > 1).scalars(Node.id),
+            r"reads the rows found so far twice",
+        ),
+        (
+            lambda up: (one := query(Node).join(up, up[Node.id] > 1).scalars(Node.id)).union(one),
+            r"reads the rows found so far twice, from outside or in an inner query",
+        ),
     ],
 )
 def test_a_step_that_does_not_fit(step: Any, message: str) -> None:

@@ -353,6 +353,7 @@ def test_an_object_missing_in_any_part_may_be_missing() -> None:
 @pytest.mark.parametrize(
     ("build", "message"),
     [
+        (lambda: query(Tag).union(query(Tag).for_update()), r"union of locked rows\nHint: lock the rows themselves"),
         (lambda: query(Tag).union(query(Author)), r"union of Tag entities and Author entities\nHint: both sides must"),
         (lambda: query(Tag).union(query(Tag).scalars(Tag.id)), r"union of Tag entities and Tag scalars\nHint: both"),
         (

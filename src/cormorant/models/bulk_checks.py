@@ -46,9 +46,6 @@ def _doubtful(info: ModelInfo, name: str) -> Doubtful:
     right = plainly_right(column)
     if right is None:
         return _all_places
-    if isinstance(column.type, t.Text):
-        # nothing that is ASCII is a lone surrogate
-        right = f"{right} and v.isascii()"
     if column.nullable:
         right = f"v is None or ({right})"
     source = f"def doubtful(values):\n    return [i for i, v in enumerate(values) if not ({right})]"

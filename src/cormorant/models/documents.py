@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import types
 import typing
 from importlib import import_module
@@ -12,6 +13,10 @@ import typing_extensions
 
 from cormorant.errors import DataError, ModelError, WrongType
 from cormorant.sql.types import Json
+
+# the escape of the character, and no text of a backslash and what follows it
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 _PLAIN = frozenset({typing.Any, dict, list, str, int, bool, type(None)})
 
@@ -50,12 +55,20 @@ def dump_json(value: Any) -> str:
     """
     try:
         # PostgreSQL keeps no order of keys either; texts of equal documents are equal
-        return json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
     except (TypeError, ValueError, RecursionError) as error:
         raise WrongType(
             f"a {type(value).__name__} is no JSON document: {error}",
             hint="give the column the document's own type: Mapped[MyModel], Mapped[dict[str, date]]",
         ) from error
+    return _kept(text)
+
+
+def _kept(text: str) -> str:
+    """Refuses a JSON text that PostgreSQL cannot keep, on every database."""
+    if ("\\u0000" in text and _NUL.search(text)) or (not text.isascii() and _SURROGATE.search(text)):
+        raise WrongType("a document with NUL or a lone surrogate in its texts cannot be kept", hint="remove it")
+    return text
 
 
 class LazyAdapter:
@@ -90,7 +103,7 @@ class LazyAdapter:
             text: bytes = self._ready().dump_json(value, warnings="error", by_alias=True, round_trip=True)
         except (ValueError, RecursionError) as error:
             raise WrongType(f"a {type(value).__name__} cannot be kept as {self._name}: {error}") from error
-        return text.decode()
+        return _kept(text.decode())
 
     def load(self, text: str | bytes) -> Any:
         """Gives the value of a JSON text.

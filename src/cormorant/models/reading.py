@@ -59,7 +59,8 @@ def plainly_right(column: ColumnInfo) -> str | None:
         return f"type(v) is int and {low} <= v <= {high}"
     if isinstance(type_, t.Text):
         short = "" if type_.length is None else f" and len(v) <= {type_.length}"
-        return f"type(v) is str{short} and '\\0' not in v"
+        # nothing that is ASCII is a lone surrogate
+        return f"type(v) is str{short} and '\\0' not in v and v.isascii()"
     if isinstance(type_, t.Float):
         # NaN is not equal to itself
         return "type(v) is float and v == v"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import enum
+import re
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from cormorant.errors import WrongType
 
 IntegerSize: TypeAlias = Literal["small", "normal", "big"]
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _LONGEST = dt.timedelta(microseconds=(1 << 63) - 1)
 _FIRST_AND_LAST_YEAR = (dt.MINYEAR, dt.MAXYEAR)
 
@@ -184,6 +186,9 @@ class Text(SqlType):
             raise WrongType(f"{_describe(value)} is not a str")
         if "\0" in value:
             raise WrongType("a text with the character NUL cannot be kept", hint="use bytes, or remove it")
+        # nothing that is ASCII is a lone surrogate, which no driver can send
+        if not value.isascii() and (found := _SURROGATE.search(value)) is not None:
+            raise WrongType(f"has a lone surrogate at position {found.start()}, which is no character")
 
     def check_stored(self, value: Any) -> None:
         self.check(value)

@@ -39,7 +39,7 @@ from cormorant.query.spec import WRITES, QuerySpec
 from cormorant.query.write_planner import plan_write
 from cormorant.sql.ddl import Operation
 from cormorant.sql.expr import Binds
-from cormorant.sql.inner import homes_in, selects_in, selects_of
+from cormorant.sql.inner import homes_in, selects_in, selects_of, writes_inside
 from cormorant.sql.restrictions import Owner
 from cormorant.sql.selects import Select
 from cormorant.sql.shapes import canonical
@@ -71,6 +71,7 @@ class PreparedQuery:
         owners: Whose conditions the text holds beside the query's own.
         beside: What is read beside the rows.
         picks: For each parameter the place of its value in the query; None if they are in the query's order.
+        writes: A part of it writes.
     """
 
     sql: str
@@ -80,6 +81,7 @@ class PreparedQuery:
     tables: frozenset[str]
     owners: tuple[Owner, ...] = ()
     beside: tuple[Pick, ...] = ()
+    writes: bool = False
 
     def arguments(self, spec: QuerySpec) -> list[Any]:
         """Gives a query's values as the driver takes them, and after them those of default scopes."""
@@ -263,7 +265,8 @@ class Database:
         used = encoders if any(encoders) else None
         picks = _picks(compiled.sent, spec.binds)
         beside = tuple((place, self.dialect.decoder(type_)) for place, type_ in made.beside)
-        return PreparedQuery(compiled.sql, picks, used, loader, made.tables, compiled.owners, beside)
+        writes = isinstance(made.statement, Select) and writes_inside(made.statement)
+        return PreparedQuery(compiled.sql, picks, used, loader, made.tables, compiled.owners, beside, writes)
 
     def _encoder(self, type_: SqlType, transform: Encode | None) -> Encode | None:
         encode = self.dialect.encoder(type_)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cormorant import Database, QueryError, Session, UniqueViolation, ValidationError, WrongType, excluded
+from cormorant import CompileError, Database, QueryError, Session, UniqueViolation, ValidationError, WrongType, excluded
 from tests.support.newsroom import Folder, Label, Ticket, Writer
 
 
@@ -135,3 +135,14 @@ def test_insert_from(session: Session) -> None:
     rows = session.query(Writer).filter(Writer.name > "B").scalars(Writer.name)
     assert session.query(Label).insert_from([Label.name], rows) == 1
     assert session.query(Label).scalars(Label.name).all() == ["Eve"]
+
+
+def test_deletes_in_with(session: Session, database: Database) -> None:
+    session.query(Writer).bulk_create([{"name": name} for name in ("Ada", "Bob")])
+    gone = session.query(Writer).filter(Writer.name == "Bob").delete_cte("gone", returning=Writer.name)
+    if database.dialect.name == "sqlite":
+        with pytest.raises(CompileError, match="SQLite has no statements that write in WITH"):
+            session.query(Label).insert_from([Label.name], gone)
+        return
+    assert session.query(Label).insert_from([Label.name], gone) == 1
+    assert session.query(Writer).scalars(Writer.name).all() == ["Ada"]

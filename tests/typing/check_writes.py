@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterable
 from typing import Any, TypedDict, assert_type
 
 from cormorant import AsyncSession, Session, excluded
+from cormorant.query.subquery import Cte
 from cormorant.sql.columns import Column
 from tests.typing.shop import Customer, Order
 
@@ -91,6 +92,20 @@ async def one_row(s: AsyncSession) -> None:
     assert_type(await q.get_or_create(mail="a@b", defaults={"name": "x"}), tuple[Customer, bool])
     assert_type(await q.update_or_create(mail="a@b"), tuple[Customer, bool])
     assert_type(await q.insert_from([Customer.name, Customer.mail], s.query(Order).values(Order.note, Order.note)), int)
+
+
+async def inside(s: AsyncSession) -> None:
+    q = s.query(Customer)
+    gone = q.delete_cte("gone", returning=(Customer.id, Customer.mail))
+    assert_type(gone, Cte)
+    assert_type(await q.insert_from([Customer.name, Customer.mail], gone), int)
+    older = q.update_cte("older", Customer.name.set("x"), returning=Customer)
+    found = q.join(older, older[Customer.id] == Customer.id).values(Customer.id, older[Customer.name])
+    assert_type(await found, list[tuple[int, str]])
+    q.insert_cte("made", [Customer.name], s.query(Order).scalars(Order.note), returning=Customer.id)
+    q.delete_cte("gone", returning="id")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    q.delete_cte("gone", returning=Order)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    q.update_cte("older", Customer.name)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 def sync(s: Session, rows: Iterable[dict[str, Any]], objects: list[Customer]) -> None:

@@ -71,6 +71,8 @@ async def fetch_locked(state: SessionState, spec: QuerySpec, beside: list[Beside
         spec = spec.scoped(state.scopes)
     prepared = state.database.prepare(spec)
     await flush_before(state, prepared.tables)
+    if prepared.writes:
+        state.writer.note()
     database, tracker, args = state.database, state.tracker, prepared.arguments(spec)
     rows = await state.transactions.use(lambda connection: database.fetch(connection, tracker, prepared.sql, args))
     state.check_usable()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cormorant.database import PreparedQuery
 from cormorant.errors import CompileError
 from cormorant.persistence import streaming
+from cormorant.persistence.writer import refuse_portions
 from cormorant.query.beside import Beside
 from cormorant.query.explaining import CompiledQuery, Explanation, explained
 from cormorant.query.spec import QuerySpec
@@ -63,6 +64,8 @@ class Reading:
                 f"{dialect.name} explains queries without running them",
                 hint="leave analyze out; session.query_stats() tells what queries took",
             )
+        if analyze:
+            refuse_portions(prepared)
         return explained(await state.transactions.fetch(f"{words} {prepared.sql}", prepared.arguments(spec)))
 
     def _prepared(self, spec: QuerySpec) -> tuple[PreparedQuery, QuerySpec]:

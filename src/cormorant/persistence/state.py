@@ -160,7 +160,10 @@ class SessionState:
         caller = None if frame is None else (frame.f_code, frame.f_lasti)
         # a frame that is held would keep alive what its function holds
         del frame
-        rows = await self.transactions.fetch(prepared.sql, prepared.arguments(spec))
+        if prepared.writes:
+            rows = await self.writer.fetch(prepared, spec, whole=beside is None)
+        else:
+            rows = await self.transactions.fetch(prepared.sql, prepared.arguments(spec))
         if self.closed:
             self.check_usable()
         if beside is not None:

@@ -13,6 +13,7 @@ from cormorant.persistence import locking, prefetch
 from cormorant.persistence.arguments import raw_text, sent_as
 from cormorant.persistence.cursors import StreamCursor
 from cormorant.persistence.passing import Passing
+from cormorant.persistence.writer import refuse_portions
 from cormorant.query.cursors import Place
 from cormorant.query.paging import Paging, count_of_rows, goes_on_by_key, paging_of
 from cormorant.query.spec import QuerySpec
@@ -73,6 +74,7 @@ async def _at_once(state: SessionState, spec: QuerySpec, size: int) -> AsyncGene
     if state.scopes is not None or spec.lifted:
         spec = spec.scoped(state.scopes)
     prepared, locks = state.database.prepare(spec), spec.lock is not None
+    refuse_portions(prepared)
     if locks:
         locking.check_can_lock(state)
         await locking.flush_before(state, prepared.tables)

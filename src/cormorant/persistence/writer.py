@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cormorant.adapters.base import Connection
+from cormorant.adapters.base import Connection, Row
 from cormorant.database import PreparedQuery
 from cormorant.errors import QueryError, UniqueViolation
 from cormorant.models.inside import find_changes_inside, readers
@@ -20,6 +20,7 @@ from cormorant.persistence.changes import ChangeSet, DeleteChange, FlushResult
 from cormorant.persistence.transaction import settled
 from cormorant.query.bulk import BulkWrite
 from cormorant.query.spec import QuerySpec
+from cormorant.sql.inner import homes_in, selects_of
 from cormorant.sql.statements import InsertSelect
 
 if TYPE_CHECKING:
@@ -172,6 +173,13 @@ class StateWriter:
         ]
         Acceptance(unit, self.origin(), FlushResult()).accept(ChangeSet(deletes=tuple(deletes)))
 
+    async def fetch(self, prepared: PreparedQuery, spec: QuerySpec, *, whole: bool) -> Sequence[Row]:
+        """Runs a query of which a part writes; `whole`: it is run once, for all of its rows."""
+        if not whole:
+            refuse_portions(prepared)
+        state, args = self.state, prepared.arguments(spec)
+        return await self.send(lambda c: state.database.fetch(c, state.tracker, prepared.sql, args))
+
     # ---- many rows, and one
 
     async def write_many(self, write: BulkWrite, rows: object) -> Any:
@@ -187,6 +195,11 @@ class StateWriter:
         """Inserts what a SELECT gives, and gives the number of rows."""
         state = self.state
         state.check_usable()
+        if any(home != state.database.number for home in homes_in(selects_of(statement.select))):
+            raise QueryError(
+                "insert_from() of a query that was made for another database",
+                hint="read its rows, and write them: bulk_create(rows)",
+            )
         if state.unit.concerns(tables):
             await state.flush()
         prepared = state.database.prepare_write(statement, state.scopes)
@@ -203,6 +216,19 @@ class StateWriter:
         except UniqueViolation as error:
             return error
         return None
+
+
+def refuse_portions(prepared: PreparedQuery) -> None:
+    """Refuses to read rows in portions, or only to measure, where that would write, and write again.
+
+    Raises:
+        QueryError: A part of the query writes.
+    """
+    if prepared.writes:
+        raise QueryError(
+            "a part of the query writes: it gives all of its rows at once, and is no page, stream or measurement",
+            hint="await query.all()",
+        )
 
 
 def _written(spec: QuerySpec) -> tuple[str, ...]:

@@ -9,13 +9,17 @@ from cormorant.errors import QueryError, WrongType
 from cormorant.models.bulk_checks import default_of
 from cormorant.models.metadata import ColumnInfo, ModelInfo
 from cormorant.query.bulk import columns_of, refuse_conditions
-from cormorant.query.planner import plan
+from cormorant.query.placement import check_places
+from cormorant.query.planner import check_all
 from cormorant.query.spec import QuerySpec
+from cormorant.query.subquery import Subquery, is_selectable
 from cormorant.sql import types as t
 from cormorant.sql.columns import Assignment, Column
 from cormorant.sql.expr import Expr
+from cormorant.sql.inner import selects_of, tables_of
 from cormorant.sql.operators import family_of
-from cormorant.sql.selectable import SelectLike
+from cormorant.sql.selectable import Selectable
+from cormorant.sql.selects import Select
 from cormorant.sql.statements import InsertSelect
 
 
@@ -27,17 +31,26 @@ def insert_select(spec: QuerySpec, columns: Any, rows: Any) -> tuple[InsertSelec
     """
     info = spec.info
     refuse_conditions(spec, "insert_from()")
-    source = getattr(rows, "_spec", None)
-    if not isinstance(source, QuerySpec):
+    if not isinstance(rows, Subquery) and not is_selectable(rows):
         raise WrongType(f"insert_from() takes a query, not {rows!r:.60}", hint="for rows use bulk_create(rows)")
     if not is_iterable(columns) or isinstance(columns, (str, Column)):
         raise WrongType(f"insert_from() takes a list of columns, not {columns!r}", hint=f"[{info.name}.name]")
     given = [column for item in columns for column in columns_of(info, item, "insert_from(columns=...)")]
-    made = plan(source)
-    select: SelectLike = rows.as_select()
+    select = _selected(rows)
     _check_columns(info, given, select.columns)
     statement = InsertSelect(info.table, tuple(column.typed for column in given), select, _defaults(info, given))
-    return statement, frozenset({info.table, *made.tables})
+    return statement, frozenset({info.table, *tables_of(select)})
+
+
+def _selected(rows: Subquery | Selectable[Any]) -> Select:
+    """Gives what is inserted; a query is checked as if it were run."""
+    if isinstance(rows, Subquery):
+        return Select(rows.source, rows.columns)
+    select = rows.as_select()
+    assert isinstance(select, Select)
+    check_all(selects_of(select))
+    check_places(select)
+    return select
 
 
 def _check_columns(info: ModelInfo, given: list[ColumnInfo], selected: tuple[Expr[Any], ...]) -> None:

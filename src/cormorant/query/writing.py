@@ -16,6 +16,8 @@ from cormorant.query.bulk import Dedupe, Progress, bulk_write, checked_assignmen
 from cormorant.query.insert_select import insert_select
 from cormorant.query.rows import Terminals
 from cormorant.query.spec import Mode, QuerySpec
+from cormorant.query.subquery import Subquery
+from cormorant.query.writing_inside import Named, WritingInside
 from cormorant.sql.columns import Assignment, Column
 from cormorant.sql.expr import Expr, gather, is_expr
 
@@ -26,14 +28,13 @@ T3 = TypeVar("T3")
 T4 = TypeVar("T4")
 Many: TypeAlias = "Iterable[T1] | AsyncIterable[T1]"
 Values: TypeAlias = Mapping[str, object]
-Named: TypeAlias = "Sequence[Column[object] | type[Model]]"
 Settable: TypeAlias = "Sequence[Column[object] | Assignment]"
 Pair: TypeAlias = "tuple[Expr[T1], Expr[T2]]"
 Triple: TypeAlias = "tuple[Expr[T1], Expr[T2], Expr[T3]]"
 Four: TypeAlias = "tuple[Expr[T1], Expr[T2], Expr[T3], Expr[T4]]"
 
 
-class Writing(Terminals[M]):
+class Writing(Terminals[M], WritingInside[M]):
     """Writes by query and in bulk. Hooks of instances do not run."""
 
     __slots__ = ()
@@ -299,13 +300,13 @@ class Writing(Terminals[M]):
         write = bulk_write(self._spec, conflict, returning=returning, batch=batch, dedupe=dedupe, on_batch=on_batch)
         return await self._executor.writer.write_many(write, rows)
 
-    async def insert_from(self, columns: Named, rows: Builder[Any]) -> int:
+    async def insert_from(self, columns: Named, rows: Builder[Any] | Subquery) -> int:
         """Inserts what another query selects, and gives the number of rows.
 
         Args:
             columns: The columns that get the query's columns, in its order. Columns that are left out get their
                 default; one that is made anew for each object has to be selected.
-            rows: The query.
+            rows: The query, or a common table expression.
 
         Example:
             >>> old = session.query(Article).filter(Article.views == 0).values(Article.id, Article.title)

@@ -12,6 +12,7 @@ from cormorant.sql import types as t
 from cormorant.sql.excluded import excluded_key
 from cormorant.sql.formulas import chained
 from cormorant.sql.query_compiler import QueryCompiler
+from cormorant.sql.selectable import SelectLike
 from cormorant.sql.selects import Select
 from cormorant.sql.sources import CteReference
 from cormorant.sql.statements import (
@@ -25,12 +26,16 @@ from cormorant.sql.statements import (
     UpdateWhere,
     Upsert,
 )
+from cormorant.sql.written import Written
 
 
 class Compiler(QueryCompiler):
     """Compiles one statement; made anew for each."""
 
-    visitors = {**QueryCompiler.visitors, **rendering.VISITORS}  # noqa: RUF012
+    visitors: ClassVar[dict[type[e.Expr[Any]], Callable[[Any, Any], str]]] = {
+        **QueryCompiler.visitors,
+        **rendering.VISITORS,
+    }
 
     def statement(self, statement: Statement) -> str:
         """Gives any statement."""
@@ -107,6 +112,19 @@ class Compiler(QueryCompiler):
     def _returned(self, returning: tuple[e.Expr[Any], ...]) -> str:
         return f" RETURNING {', '.join(map(self.selected, returning))}" if returning else ""
 
+    def statement_inside(self, statement: SelectLike) -> str:
+        if not isinstance(statement, Written):
+            return super().statement_inside(statement)
+        self.need_writes_inside()
+        lifted = self.restrainer.lifted
+        try:
+            return self.statement(statement.statement)
+        finally:
+            self.restrainer.lifted = lifted
+
+    def need_writes_inside(self) -> None:
+        """Refuses statements that write in WITH where the database has none."""
+
     # ---- many rows at once
 
     def upsert(self, statement: Upsert) -> str:
@@ -148,7 +166,9 @@ class Compiler(QueryCompiler):
             self.ctes.definitions.append(f"{name}({', '.join(places)}) AS ({inner})")
             kept += [self.assigned(item) for item in statement.added]
             inner = f"SELECT {', '.join(kept)} FROM {name}"
-        return f"{into} ({', '.join(map(self.quote, names))}) {inner}"
+        if statement.source is not None:
+            self.scope.reserve(statement.source.key, statement.table)
+        return f"{into} ({', '.join(map(self.quote, names))}) {inner}{self._returned(statement.returning)}"
 
     def kept(self, sql: str, given: t.SqlType, wanted: t.SqlType) -> str:
         """Gives a value of one type as a column of another type keeps it."""

@@ -13,12 +13,16 @@ from cormorant.sql.raw_source import ANY_TABLE, RawSource
 from cormorant.sql.selectable import SelectLike
 from cormorant.sql.selects import Compound, Select
 from cormorant.sql.sources import CteUse, JoinSource, Source, TableSource, statement_of
+from cormorant.sql.statements import InsertSelect
+from cormorant.sql.written import Written
 
 
 def parts_of(select: SelectLike) -> tuple[Select, ...]:
     """Gives the SELECTs a statement is made of: itself, or those of a UNION."""
     if isinstance(select, Compound):
         return select.parts
+    if isinstance(select, Written):
+        return (select.reads,)
     assert isinstance(select, Select)
     return (select,)
 
@@ -38,6 +42,22 @@ def selects_of(statement: SelectLike, seen: set[str] | None = None) -> Iterator[
                 seen.add(key)
                 yield from selects_of(inner, seen)
         yield from selects_in(part.expressions, seen)
+    if isinstance(statement, Written):
+        written = statement.statement
+        yield from (
+            selects_of(written.select, seen)
+            if isinstance(written, InsertSelect)
+            else selects_in(written.expressions, seen)
+        )
+
+
+def writes_inside(statement: SelectLike) -> bool:
+    """Whether a statement that writes stands in WITH."""
+    return any(
+        isinstance(statement_of(source), Written)
+        for select in selects_of(statement)
+        for source in (*select.sources, *select.ctes)
+    )
 
 
 def selects_in(expressions: Iterable[Expr[Any]], seen: set[str] | None = None) -> Iterator[Select]:

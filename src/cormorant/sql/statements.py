@@ -215,23 +215,28 @@ class InsertSelect:
     Args:
         columns: The columns that the SELECT's columns go to, in its order.
         added: Columns that get the same value in every row.
+        source: The table, as `returning` names it.
+        returning: What the new rows give back.
     """
 
     table: str
     columns: tuple[TypedColumn, ...]
     select: SelectLike
     added: tuple[Assignment, ...] = ()
+    source: Source | None = None
+    returning: tuple[Expr[Any], ...] = ()
 
     @cached_property
     def key(self) -> Key:
         """The statement's shape, with which of its values are one and the same."""
         added = tuple((item.column.name, item.value.key) for item in self.added)
-        return ("insert select", self.table, self.select.key, added, _shared(self.binds), *_keys(self.columns))
+        parts = (added, _shared(self.binds), _keys_of(self.returning), *_keys(self.columns))
+        return ("insert select", self.table, self.select.key, *parts)
 
     @cached_property
     def binds(self) -> Binds:
         """The values, in the order of the parts."""
-        return self.select.binds + gather(item.value for item in self.added)
+        return self.select.binds + gather((*(item.value for item in self.added), *self.returning))
 
 
 Write: TypeAlias = Insert | Update | Delete | Upsert | InsertSelect

@@ -13,7 +13,9 @@ from cormorant.persistence.bulk_feed import Feed
 from cormorant.query.builder import Builder, Condition
 from cormorant.query.bulk import BulkWrite, Dedupe, Progress, bulk_write, conflict_of
 from cormorant.query.queryset import QuerySet
-from cormorant.query.writing import T1, T2, T3, T4, Four, Named, Pair, Settable, Triple, Values
+from cormorant.query.subquery import Subquery
+from cormorant.query.writing import T1, T2, T3, T4, Four, Pair, Settable, Triple, Values
+from cormorant.query.writing_inside import Named, WritingInside
 from cormorant.sql.columns import Assignment, Column
 from cormorant.sql.expr import Expr
 from cormorant.sync.bridge import LoopSession
@@ -21,7 +23,7 @@ from cormorant.sync.bridge import LoopSession
 M = TypeVar("M", bound=Model)
 
 
-class SyncWriting(Builder[M]):
+class SyncWriting(WritingInside[M]):
     """Writes by query and in bulk. Hooks of instances do not run."""
 
     __slots__ = ()
@@ -301,13 +303,13 @@ class SyncWriting(Builder[M]):
         write = bulk_write(self._spec, conflict, returning=returning, batch=batch, dedupe=dedupe, on_batch=on_batch)
         return self._write_many(write, rows)
 
-    def insert_from(self, columns: Named, rows: Builder[Any]) -> int:
+    def insert_from(self, columns: Named, rows: Builder[Any] | Subquery) -> int:
         """Inserts what another query selects, and gives the number of rows.
 
         Args:
             columns: The columns that get the query's columns, in its order. Columns that are left out get their
                 default; one that is made anew for each object has to be selected.
-            rows: The query.
+            rows: The query, or a common table expression.
 
         Example:
             >>> old = session.query(Article).filter(Article.views == 0).values(Article.id, Article.title)

@@ -6,6 +6,8 @@ import re
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
+from cormorant._internal.narrowing import is_tuple
+
 if TYPE_CHECKING:
     from cormorant.sql.expr import Bind, Binds, Key
 
@@ -59,12 +61,11 @@ def canonical(key: tuple[Any, ...]) -> tuple[Any, ...]:
         return MARK + numbers.setdefault(match[1], str(len(numbers) + 1))
 
     def part(given: Any) -> Any:
-        kind = type(given)
-        if kind is str:
+        if isinstance(given, str):
             return _NUMBER.sub(renumbered, given) if MARK in given else given
-        if kind is tuple:
+        if is_tuple(given):
             return tuple([part(item) for item in given])
-        if kind is not Shape:
+        if not isinstance(given, Shape):
             return given
         if id(given) in shapes:
             return ("again", shapes[id(given)])

@@ -63,7 +63,10 @@ _BY_STATE: dict[str, _Rule] = {
 }
 
 _BY_CLASS: tuple[tuple[type[Exception], _Rule], ...] = (
-    (exceptions.DataError, (DataError, "pass a value of the column's type")),
+    (
+        exceptions.DataError,
+        (DataError, "pass a value of the column's type; in SQL of your own, cast(:name as integer) says which"),
+    ),
     (exceptions.TargetServerAttributeNotMatched, (ConnectionLost, "correct target_session_attrs or the hosts")),
     (exceptions.InterfaceError, (StatementError, None)),
     (exceptions.InternalClientError, (DatabaseError, None)),

@@ -108,7 +108,10 @@ class Path:
         """The one column that holds the key."""
         columns = self.__key_columns__()
         if len(columns) != 1:
-            raise WrongType(f"{self!r} has a key of {len(columns)} columns", hint="compare whole objects with ==")
+            raise WrongType(
+                f"{self!r} has a key of {len(columns)} columns",
+                hint="compare whole objects with ==, and name the columns of the key for all else",
+            )
         return columns[0]
 
     def __key_columns__(self) -> tuple[Column[Any], ...]:

@@ -198,6 +198,7 @@ class RowReader:
 
         Raises:
             ValidationError: A row has no such value, or a wrong one.
+            UnknownName: What a row has instead is no column.
         """
         conflict = self.write.conflict
         assert conflict is not None
@@ -206,6 +207,10 @@ class RowReader:
         for column in conflict.on:
             values = [sent_value(row.get(column.attribute, MISSING)) for row in batch.rows]
             missing = [place for place, value in enumerate(values) if value is MISSING]
+            for place in missing:
+                # a relation, or a name with a slip: that is what to say
+                for name in batch.rows[place]:
+                    self._check_name(name, batch.numbers[place])
             text = "has no value, and on= tells rows apart by it"
             problems += self._problems(batch, column, [(place, text) for place in missing])
             if not missing:

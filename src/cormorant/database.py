@@ -280,10 +280,16 @@ class Database:
         if scopes is not None:
             return self._prepare_scoped_write((key, scopes.key), statement, scopes)
         found = self._writes.recent.get(key) or self._writes.get(key)
-        return found if found is not None else self._writes.put(key, self._prepare_write(statement))
+        if found is not None:
+            return found
+        key = canonical(key) if isinstance(key, tuple) else key
+        return self._writes.get(key) or self._writes.put(key, self._prepare_write(statement))
 
     def _prepare_scoped_write(self, key: Any, statement: Write, scopes: Scopes) -> PreparedWrite:
         owners = self._scoped.get(key)
+        if owners is None:
+            key = canonical(key)
+            owners = self._scoped.get(key)
         if owners is None:
             owners = self._scoped.put(key, self._prepare_write(statement, scopes).owners)
         whole = (key, tuple(condition.key for condition in scopes.conditions_of(owners)))

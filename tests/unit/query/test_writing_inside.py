@@ -129,3 +129,15 @@ async def test_sqlite_has_none(made: Any) -> None:
 async def test_what_makes_no_sense(make: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         make()
+
+
+async def test_moves_of_the_same_shape_share_a_plan() -> None:
+    plans: list[Any] = []
+    for views in (1, 2):
+        gone = query(Article).filter(Article.views == views).delete_cte("gone", returning=(Article.id, Article.title))
+        built = query(Shelved)
+        await built.insert_from([Shelved.id, Shelved.title], gone)
+        (statement,) = built._executor.statements  # type: ignore[attr-defined]
+        plans.append(DATABASES["postgresql"].prepare_write(statement))
+        assert plans[-1].first(statement) == [views, "old"]
+    assert plans[0] is plans[1]

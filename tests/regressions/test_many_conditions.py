@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import AsyncIterator
 from functools import reduce
 
@@ -33,9 +32,10 @@ async def session(database_dsn: str) -> AsyncIterator[AsyncSession]:
 async def test_conditions_joined_in_a_loop(session: AsyncSession) -> None:
     numbers = session.query(Number)
     keywords = [Q(a=n) for n in range(1, COUNT)]
-    assert await numbers.filter(reduce(operator.or_, keywords)).count() == 2
-    assert await numbers.filter(reduce(operator.and_, [~Q(a=n) for n in range(1, COUNT)])).count() == 1
-    assert await numbers.filter(reduce(operator.or_, [Number.a == n for n in range(1, COUNT)])).count() == 2
+    assert await numbers.filter(reduce(lambda one, other: one | other, keywords)).count() == 2
+    assert await numbers.filter(reduce(lambda one, other: one & other, [~found for found in keywords])).count() == 1
+    comparisons = [Number.a == n for n in range(1, COUNT)]
+    assert await numbers.filter(reduce(lambda one, other: one | other, comparisons)).count() == 2
     assert await numbers.filter(*[Number.a != n for n in range(1, COUNT)]).count() == 1
     assert await numbers.filter(*[Number.a != n for n in range(1, COUNT)]).update(Number.b.set(Number.b)) == 1
     assert await numbers.filter(Number.next.in_([ref(Number, (n, n)) for n in range(COUNT)])).count() == 3
@@ -54,7 +54,9 @@ async def test_what_is_joined_stays_together(session: AsyncSession) -> None:
 
 async def test_what_is_too_deep_is_said(session: AsyncSession) -> None:
     numbers = session.query(Number)
-    total = reduce(operator.add, [Number.a] * 3000)
+    total = Number.a + 0
+    for _ in range(3000):
+        total = total + Number.b
     turns = reduce(lambda found, n: (found & Q(a=n)) | Q(b=n), range(1500), Q(a=1))
     with pytest.raises(QueryError, match="nested too deeply"):
         await numbers.scalars(total).first()

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from cormorant import AsyncSession, Database, Mapped, Model, ValidationError, WrongType, field, generated
 
 REFUSED = ["\ud800", "a\udfffb", "\ud83d\ude00"]
-DOCUMENTS = [{"k": "a\0"}, {"\0": 1}, {"k": ["\ud800"]}, {"\udfff": {}}, {"k": "\\\0"}]
+DOCUMENTS: list[dict[str, Any]] = [{"k": "a\0"}, {"\0": 1}, {"k": ["\ud800"]}, {"\udfff": {}}, {"k": "\\\0"}]
 KEPT: list[dict[str, Any]] = [{"k": "\\u0000"}, {"\\\\u0000": "\U0001f600é"}, {"k": "\\ud800"}]
 
 

@@ -72,5 +72,9 @@ def canonical(key: tuple[Any, ...]) -> tuple[Any, ...]:
         place = shapes[id(given)] = len(shapes)
         return ("shape", place, part(given.content))
 
-    found = part(key)
+    try:
+        found = part(key)
+    except RecursionError:
+        # what is nested so deeply cannot be compiled either: that says of which query it is
+        return key
     return found if numbers else key

@@ -71,8 +71,8 @@ if TYPE_CHECKING:
     from cormorant.models.model import Model, ref
     from cormorant.models.paths import ManyExpr
     from cormorant.models.relations import Many, One, foreign_key, many_to_many, reverse
-    from cormorant.models.search import search
     from cormorant.models.scopes import Scope
+    from cormorant.models.search import search
     from cormorant.observability.performance import StatementStats
     from cormorant.persistence.blocks import Transaction
     from cormorant.persistence.result import Result

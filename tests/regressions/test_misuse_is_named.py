@@ -10,6 +10,7 @@ from cormorant import (
     AsyncSession,
     Database,
     DependencyCycleError,
+    ExpressionUsedAsBool,
     FlushError,
     Many,
     Mapped,
@@ -89,3 +90,9 @@ async def test_long_chains_and_deep_nests(database_dsn: str) -> None:
 def test_a_class_made_by_calling_its_metaclass() -> None:
     made: Any = type(Node)("Dynamic", (Model,), {"__annotations__": {"id": Mapped[int]}, "id": field(primary_key=True)})
     assert made(id=3).id == 3
+
+
+async def test_a_query_that_was_not_run_has_no_truth_value() -> None:
+    async with AsyncSession("sqlite://") as session:
+        with pytest.raises(ExpressionUsedAsBool, match=r"has not been run\nHint: .*exists"):
+            bool(session.query(Node))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Concatenate, LiteralString, ParamSpec, Self, TypeAlias, TypeVar
+from typing import Any, Concatenate, LiteralString, NoReturn, ParamSpec, Self, TypeAlias, TypeVar
 
 from cormorant._internal.narrowing import narrower
-from cormorant.errors import QueryError, WrongType
+from cormorant.errors import ExpressionUsedAsBool, QueryError, WrongType
 from cormorant.models.many import as_order, row_count, sort_key
 from cormorant.models.scopes import ALL
 from cormorant.query.combining import combined
@@ -41,6 +41,11 @@ class Builder(Selectable[R]):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._spec.info.name}>"
+
+    def __bool__(self) -> NoReturn:
+        raise ExpressionUsedAsBool(
+            f"{self!r} has no truth value: it has not been run", hint="ask the database: if await query.exists():"
+        )
 
     def _with(self, key: tuple[Any, ...], binds: Binds = (), **changes: Any) -> Self:
         new = object.__new__(type(self))

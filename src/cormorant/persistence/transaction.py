@@ -274,6 +274,10 @@ class TransactionStack:
             TransactionFailedError: The block failed before; it is still open.
             DatabaseError: The server refused; a transaction whose COMMIT was refused is over.
         """
+        await settled(self)
+        if not self.levels:
+            # another task has ended it meanwhile
+            return
         self.check()
         level = self.levels[-1]
         if level.savepoint is not None:
@@ -326,6 +330,7 @@ class TransactionStack:
 
     async def rollback(self) -> None:
         """Undoes the whole transaction."""
+        await settled(self)
         connection = self.connection
         self.ending = asyncio.Event()
         try:

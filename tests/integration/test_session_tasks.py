@@ -476,3 +476,26 @@ async def test_a_statement_that_starts_while_the_commit_is_sent_gets_a_transacti
     async with AsyncSession(database) as session:
         assert await session.query(Label).scalars(Label.name) == ["one"]
     assert sent(session) == 1
+
+
+@pytest.mark.parametrize("verb", ["commit", "rollback"])
+async def test_two_tasks_end_the_transaction_while_others_wait_for_it(database: Database, verb: str) -> None:
+    async with AsyncSession(database) as session:
+        connection = await database.adapter.acquire()
+        database.adapter.release(connection)
+        session.add(Label(name="one"))
+        await session.flush()
+        async with paused(type(connection), "execute", "COMMIT") as (reached, go_on):
+            committing = asyncio.create_task(session.commit())
+            await reached.wait()
+            reading = asyncio.create_task(session.query(Label).scalars(Label.name).all())
+            await asyncio.sleep(0)
+            ending = asyncio.create_task(getattr(session, verb)())
+            for _ in range(5):
+                await asyncio.sleep(0)
+            go_on.set()
+            # neither is left waiting for the end that the other one brings about
+            async with asyncio.timeout(30):
+                await asyncio.gather(committing, ending)
+                assert await reading == ["one"]
+        assert not session.in_transaction

@@ -42,6 +42,7 @@ class Seen:
         plain: It is read by its model's own name, which an inner query of the same model hides.
         kinds: Those of its columns, where it is no model.
         fans: Relations to many may be followed from it.
+        names: The models by whose names its values are asked for: those of the first query of several.
     """
 
     source: int
@@ -49,6 +50,7 @@ class Seen:
     plain: bool = True
     kinds: tuple[a.Kind, ...] = ()
     fans: bool = False
+    names: tuple[str, ...] = ()
 
 
 Scope = tuple[Seen, ...]
@@ -310,7 +312,8 @@ class Drawn:
         kinds: tuple[a.Kind, ...] = tuple(self.pick(("int", "text", "bool")) for _ in self.some(1, 3))
         parts = tuple(self.part(self.pick(list(MODELS)), depth, kinds) for _ in number)
         made = a.Query(root.source, parts[0].model, together=a.Combined(word, parts), distinct=self.chance(15))
-        made = self.filtered(made, (Seen(root.source, "", kinds=kinds),))
+        joined = (join.model for join in parts[0].joins if isinstance(join, a.JoinModel) and not join.aliased)
+        made = self.filtered(made, (Seen(root.source, "", kinds=kinds, names=(parts[0].model, *joined)),))
         return self.cut(made, [a.Output(root.source, place) for place in range(len(kinds))]), kinds
 
     def part(self, model: str, depth: int, kinds: tuple[a.Kind, ...] = ()) -> a.Query:
@@ -452,7 +455,9 @@ SHAPES: dict[str, Callable[[Drawn, a.Query, Scope], tuple[a.Query, tuple[a.Kind,
 
 def hidden(scope: Scope, *models: str) -> Scope:
     """Gives what an inner query sees of what is around it, where it reads models by their own names."""
-    return tuple(seen for seen in scope if not (seen.plain and seen.model in models))
+    return tuple(
+        seen for seen in scope if not (seen.plain and {seen.model, *seen.names}.intersection(filter(None, models)))
+    )
 
 
 @st.composite

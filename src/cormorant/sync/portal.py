@@ -42,7 +42,9 @@ class _Call(Generic[T]):
         self._portal = portal
         self._function = function
         self._context = context
-        self._name = threading.current_thread().name
+        thread = threading.current_thread()
+        self._name = thread.name
+        self._is_daemon = thread.daemon
         self._task: asyncio.Task[T] | None = None
 
     def start(self) -> None:
@@ -54,14 +56,12 @@ class _Call(Generic[T]):
         self._task.add_done_callback(self._finish)
 
     def _finish(self, task: asyncio.Task[T]) -> None:
-        if task.cancelled():
-            # at the end only daemons are left to wait, and they end with the program
-            if not self._portal.is_ending:
-                self.answer.set_exception(asyncio.CancelledError())
-        elif (error := task.exception()) is not None:
-            self.answer.set_exception(error)
-        else:
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if error is None:
             self.answer.set_result(task.result())
+        # at the end only daemons are left to wait: they end with the program, and nobody asked for their error
+        elif not (self._portal.is_ending and (self._is_daemon or task.cancelled())):
+            self.answer.set_exception(error)
 
     def cancel(self) -> None:
         if self._task is not None:
@@ -143,6 +143,9 @@ class Portal:
                 hint="open a session in the process that uses it",
             )
         if not self.is_alive:
+            if self.is_ending and threading.current_thread().daemon:
+                # it ends with the program, which is about to
+                threading.Event().wait()
             raise SessionClosedError("the session was closed at the end of the program", hint="do it earlier")
 
     def post(self, function: Callable[[], object]) -> None:

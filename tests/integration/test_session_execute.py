@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -161,9 +162,15 @@ async def test_the_caller_may_know_better_what_writes(database: Database) -> Non
         assert session.in_transaction
 
 
-async def test_locks_and_explain_analyze_are_no_reads(database: Database) -> None:
-    if database.dialect.name == "sqlite":
-        pytest.skip("SQLite has neither")
+@pytest.fixture
+async def postgres(postgres_database: str) -> AsyncIterator[Database]:
+    """SQLite has neither locks of rows nor EXPLAIN ANALYZE."""
+    async with Database(postgres_database) as database:
+        await database.create_all(Label)
+        yield database
+
+
+async def test_locks_and_explain_analyze_are_no_reads(postgres: Database) -> None:
     for sql in (
         "SELECT id FROM newsroom_label FOR UPDATE",
         "select id from newsroom_label for no key update",
@@ -171,10 +178,10 @@ async def test_locks_and_explain_analyze_are_no_reads(database: Database) -> Non
         "EXPLAIN ANALYZE SELECT 1",
         "EXPLAIN (ANALYZE) SELECT 1",
     ):
-        async with AsyncSession(database) as session:
+        async with AsyncSession(postgres) as session:
             await session.execute(sql)  # type: ignore[arg-type]
             assert session.in_transaction, sql
-    async with AsyncSession(database) as session:
+    async with AsyncSession(postgres) as session:
         await session.execute("SHOW server_version")
         assert not session.in_transaction
 

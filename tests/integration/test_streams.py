@@ -40,15 +40,24 @@ async def full(database: Database) -> AsyncIterator[Database]:
         session.add(*(Story(title=f"t{n}", views=n % 4, writer=writers[n % 3]) for n in range(STORIES)))
     yield database
     # whatever a test left behind: no connection is in use, none in a transaction
-    await settle()
-    assert database.adapter.stats.in_use == 0
+    await settle(database)
 
 
-async def settle() -> None:
-    """Lets generators that were left be closed: the event loop does that in a task of its own."""
+async def settle(database: Database) -> None:
+    """Waits until generators that were left are closed: the event loop does that in a task of its own."""
     gc.collect()
-    for _ in range(20):
-        await asyncio.sleep(0.001)
+    async with asyncio.timeout(30):
+        # the loop first hears of a generator, then makes the task, which may leave another generator
+        for _ in range(3):
+            await asyncio.sleep(0)
+            await asyncio.gather(*filter(is_closing, asyncio.all_tasks()))
+        while database.adapter.stats.in_use:
+            await asyncio.sleep(0)
+
+
+def is_closing(task: asyncio.Task[Any]) -> bool:
+    """Whether a task closes a generator that nobody holds any more."""
+    return type(task.get_coro()).__name__ == "async_generator_athrow"
 
 
 async def rest(stream: AsyncIterator[Any]) -> int:
@@ -455,14 +464,14 @@ async def test_leaving_the_loop_early(full: Database, grouped: bool) -> None:
         query = session.query(Story).distinct() if grouped else session.query(Story)
         async for _ in query.stream(5):
             break
-        await settle()
+        await settle(full)
         assert not session.in_transaction
         assert full.adapter.stats.in_use == 0
         assert len(session.identity_map) == 0
         with suppress(ZeroDivisionError):
             async for story in query.stream(5):
                 story.id / 0
-        await settle()
+        await settle(full)
         assert not session.in_transaction
         assert full.adapter.stats.in_use == 0
 
@@ -542,7 +551,7 @@ async def test_cancellation(full: Database, grouped: bool) -> None:
                 await asyncio.sleep(0)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            await settle()
+            await settle(full)
             assert not session.in_transaction
             assert await session.query(Story).count() == STORIES
 
@@ -653,7 +662,7 @@ async def test_raw_sql_streams(full: Database) -> None:
         assert not session.in_transaction
         async for _ in session.stream(text("select * from stories;"), chunk=3):
             break
-        await settle()
+        await settle(full)
         assert not session.in_transaction
         async with session.transaction():
             assert len([row async for row in session.stream("select 1 union select 2")]) == 2

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from cormorant import AsyncSession, CompileError, Database, QueryError
-from tests.support.newsroom import Folder, Label, Ticket, Writer, rolled_back, sql_of, words
+from tests.support.newsroom import MODELS, Folder, Label, Ticket, Writer, rolled_back, sql_of, words
 
 
 @pytest.fixture
-async def database(database: Database) -> Database:
-    if database.dialect.name == "sqlite":
-        pytest.skip("SQLite has no statements that write in WITH")
-    async with AsyncSession(database) as session:
-        rows = [("Ada", 1), ("Bob", 2), ("Eve", 3)]
-        await session.query(Writer).bulk_create([{"name": name, "age": age} for name, age in rows])
-    return database
+async def database(postgres_database: str) -> AsyncIterator[Database]:
+    """SQLite has no such statements; what it says is the last test's."""
+    async with Database(postgres_database) as database:
+        await database.create_all(*MODELS)
+        async with AsyncSession(database) as session:
+            rows = [("Ada", 1), ("Bob", 2), ("Eve", 3)]
+            await session.query(Writer).bulk_create([{"name": name, "age": age} for name, age in rows])
+        yield database
 
 
 async def names(database: Database, model: Any) -> list[str]:
@@ -118,8 +120,8 @@ async def test_values_are_those_of_each_run(database: Database) -> None:
         assert len(sql_of(session, "WITH")) == 1
 
 
-async def test_a_query_of_another_database_is_refused(database: Database, database_dsn: str) -> None:
-    async with Database(database_dsn) as other, AsyncSession(other) as foreign, AsyncSession(database) as session:
+async def test_a_query_of_another_database_is_refused(database: Database, postgres_database: str) -> None:
+    async with Database(postgres_database) as other, AsyncSession(other) as foreign, AsyncSession(database) as session:
         gone = foreign.query(Writer).delete_cte("gone", returning=Writer.name)
         with pytest.raises(QueryError, match=r"holds a query that was made for another database"):
             await session.query(Writer).with_(gone)
@@ -129,10 +131,8 @@ async def test_a_query_of_another_database_is_refused(database: Database, databa
             await session.query(Label).insert_from([Label.name], foreign.query(Writer).scalars(Writer.name))
 
 
-async def test_sqlite_refuses(database_dsn: str) -> None:
-    if not database_dsn.startswith("sqlite"):
-        pytest.skip("PostgreSQL has them")
-    async with Database(database_dsn) as database, AsyncSession(database) as session:
+async def test_sqlite_refuses() -> None:
+    async with Database("sqlite://") as database, AsyncSession(database) as session:
         await database.create_all(Writer, Ticket)
         with pytest.raises(CompileError, match="SQLite has no statements that write in WITH"):
             await session.query(Ticket).with_(session.query(Writer).delete_cte("gone"))

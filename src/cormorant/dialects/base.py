@@ -207,6 +207,19 @@ class Members(dict[Any, Any]):
         return member
 
 
+def kept_member(type_: t.Enumeration) -> Codec:
+    """Gives the function from an enum's member to what is kept of it: its value's text, or its whole number."""
+    return _value_of if type_.integers else _text_of
+
+
+def _text_of(member: Any) -> str:
+    return str(member.value)
+
+
+def _value_of(member: Any) -> int:
+    return int(member.value)
+
+
 def check_isolation(level: str | None) -> None:
     """Refuses a name that is no isolation level of the SQL standard."""
     if level is not None and level not in ISOLATION_LEVELS:

@@ -13,7 +13,7 @@ from cormorant._internal.narrowing import is_list
 from cormorant.dialects import postgresql_content as content
 from cormorant.dialects import postgresql_formulas, search
 from cormorant.dialects import postgresql_nodes as nodes
-from cormorant.dialects.base import Codec, Dialect, IsolationLevel, Members
+from cormorant.dialects.base import Codec, Dialect, IsolationLevel, Members, kept_member
 from cormorant.sql import expr as e
 from cormorant.sql import nodes as n
 from cormorant.sql import types as t
@@ -50,7 +50,7 @@ class PostgreSQLCompiler(Compiler):
         item = values.type.item if isinstance(values.type, t.Array) else values.type
         if self.inline:
             return f"{part} IN ({', '.join(self.words.literal(value, item) for value in values.value)})"
-        if isinstance(item.base if isinstance(item, t.Custom) else item, t.Array):
+        if isinstance(t.base_of(item), t.Array):
             # lists in a list would be one array of two dimensions: the inner ones travel as text
             cast = self.words.cast_name(item)
             return f"{part} IN (SELECT v::{cast} FROM unnest({self.placeholder(values)}::text[]) AS v)"
@@ -139,7 +139,7 @@ class PostgreSQLCompiler(Compiler):
 
 def carrier(cast_name: Callable[[t.SqlType], str], type_: t.SqlType) -> str:
     """Gives the type whose array carries a column: unnest would flatten arrays of arrays, so those go as text."""
-    base = type_.base if isinstance(type_, t.Custom) else type_
+    base = t.base_of(type_)
     if isinstance(base, (t.Array, t.Json)) or (isinstance(base, t.Enumeration) and base.native):
         return "text"
     return cast_name(base)
@@ -203,7 +203,7 @@ class PostgreSQLDialect(Dialect):
         if isinstance(type_, SearchType):
             return search.websearch
         if isinstance(type_, t.Enumeration):
-            return _value_of if type_.integers else _text_of
+            return kept_member(type_)
         if isinstance(type_, t.Array):
             item = self._carried(type_.item)
             return None if item is None else lambda values: [None if v is None else item(v) for v in values]
@@ -212,7 +212,7 @@ class PostgreSQLDialect(Dialect):
     def _carried(self, type_: t.SqlType) -> Codec | None:
         """Gives the encoder of a value inside an array: one that is an array itself goes as a text literal."""
         encode = self.encoder(type_)
-        base = type_.base if isinstance(type_, t.Custom) else type_
+        base = t.base_of(type_)
         if not isinstance(base, t.Array):
             return encode
         return lambda value: array_literal(value if encode is None else encode(value))
@@ -226,7 +226,7 @@ class PostgreSQLDialect(Dialect):
         if isinstance(type_, t.Uuid):
             return plain_uuid
         if isinstance(type_, t.Enumeration):
-            return Members(type_.python, _value_of if type_.integers else _text_of).__getitem__
+            return Members(type_.python, kept_member(type_)).__getitem__
         if isinstance(type_, t.Array):
             item = self.decoder(type_.item)
             return None if item is None else lambda values: [None if v is None else item(v) for v in values]
@@ -291,14 +291,6 @@ _PATTERNS: dict[str, Callable[[str], str]] = {
 
 def _escape(text: str) -> str:
     return _WILDCARD.sub(r"\\\1", text)
-
-
-def _text_of(member: Any) -> str:
-    return str(member.value)
-
-
-def _value_of(member: Any) -> int:
-    return int(member.value)
 
 
 def plain_uuid(value: uuid.UUID) -> uuid.UUID:

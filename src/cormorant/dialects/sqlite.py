@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from cormorant.dialects import search, sqlite_formulas
 from cormorant.dialects import sqlite_content as content
 from cormorant.dialects import sqlite_nodes as nodes
-from cormorant.dialects.base import Codec, Dialect, IsolationLevel, Members
+from cormorant.dialects.base import Codec, Dialect, IsolationLevel, Members, kept_member
 from cormorant.errors import CompileError, DataError
 from cormorant.sql import calls as k
 from cormorant.sql import expr as e
@@ -145,13 +145,13 @@ class SQLiteCompiler(Compiler):
         return f"{part} = {text}"
 
     def kept(self, sql: str, given: t.SqlType, wanted: t.SqlType) -> str:
-        wanted = wanted.base if isinstance(wanted, t.Custom) else wanted
+        wanted = t.base_of(wanted)
         if not isinstance(wanted, t.Numeric) or wanted.scale is None or not is_decimal(given) or given == wanted:
             return sql
         return f"cormorant_decimal_round({sql}, {wanted.scale})"
 
     def assigned(self, item: Assignment) -> str:
-        type_ = item.column.type.base if isinstance(item.column.type, t.Custom) else item.column.type
+        type_ = t.base_of(item.column.type)
         if not isinstance(type_, t.Numeric) or isinstance(item.value, (e.Bind, n.Null)):
             return super().assigned(item)
         value = self._decimal(item.value)
@@ -160,7 +160,7 @@ class SQLiteCompiler(Compiler):
 
 def is_decimal(type_: t.SqlType) -> bool:
     """Whether values are kept as decimal text, perhaps under a type of the user's own."""
-    return isinstance(type_.base if isinstance(type_, t.Custom) else type_, t.Numeric)
+    return isinstance(t.base_of(type_), t.Numeric)
 
 
 class SQLiteDialect(Dialect):
@@ -220,7 +220,7 @@ class SQLiteDialect(Dialect):
         if isinstance(type_, t.Json):
             return type_.dump
         if isinstance(type_, t.Enumeration):
-            return _value_of if type_.integers else _text_of
+            return kept_member(type_)
         if isinstance(type_, t.Numeric):
             return decimal_encoder(type_.scale)
         return _ENCODERS.get(type(type_))
@@ -233,7 +233,7 @@ class SQLiteDialect(Dialect):
         if isinstance(type_, t.Json):
             return type_.load
         if isinstance(type_, t.Enumeration):
-            return Members(type_.python, _value_of if type_.integers else _text_of).__getitem__
+            return Members(type_.python, kept_member(type_)).__getitem__
         if isinstance(type_, t.Numeric):
             return _decimal_decoder(type_.scale)
         if isinstance(type_, t.Integer) and type_.computed:
@@ -354,14 +354,6 @@ def decode_whole(value: int | float) -> int:
 def decode_decimal(value: Any) -> decimal.Decimal:
     """Gives the number of a text, or of a number another program wrote."""
     return decimal.Decimal(value if isinstance(value, (str, int)) else repr(value))
-
-
-def _text_of(member: Any) -> str:
-    return str(member.value)
-
-
-def _value_of(member: Any) -> int:
-    return int(member.value)
 
 
 def _array_encoder(item: Codec | None, type_: t.SqlType) -> Codec:

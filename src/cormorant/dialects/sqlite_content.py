@@ -66,7 +66,7 @@ def concat(compiler: QueryCompiler, node: a.ArrayConcat) -> str:
 def item(compiler: QueryCompiler, node: a.ArrayItem) -> str:
     """Gives an item by its place; JSON holds bytes as hexadecimal text."""
     found = f"cormorant_array_item({compiler.expr(node.part)}, {compiler.expr(node.place)})"
-    return f"{UNHEX}({found})" if isinstance(d.base_of(node.type), t.Binary) else found
+    return f"{UNHEX}({found})" if isinstance(t.base_of(node.type), t.Binary) else found
 
 
 def length(compiler: QueryCompiler, node: a.ArrayLength) -> str:

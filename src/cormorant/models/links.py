@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from cormorant._internal.naming import constraint_name
 from cormorant.errors import ModelError, UnresolvedReference, suggest
 from cormorant.models.specs import RelationSpec
+from cormorant.sql.columns import Column
 from cormorant.sql.ddl import OnDelete
 from cormorant.sql.sources import JoinSource, Source
 
@@ -64,6 +65,17 @@ class RelationInfo:
     def place(self) -> str:
         """What messages call it: "Article.author"."""
         return f"{self.owner.name}.{self.name}"
+
+    def near_columns(self) -> list[Column[Any]]:
+        """Gives the columns, read beside the target, that hold the owner's key: the target's own, or those of links."""
+        link, target = self.link, self.target
+        if link is None:
+            return [target.column(name) for name in self.remote]
+        on = tuple(zip((column.name for column in target.key_columns), link.far, strict=True))
+        name = f"{self.name}_link"
+        source = JoinSource(target.source, name, link.table, on, optional=False, entity=link.through)
+        pairs = zip(link.near, self.owner.key_columns, strict=True)
+        return [Column(source, name, key.type, nullable=False, owner=f"{self.place}.{name}") for name, key in pairs]
 
     def source_from(self, parent: Source) -> JoinSource:
         """Gives the target's table as joined to a table of the owner."""

@@ -25,7 +25,7 @@ from cormorant.sql.functions import func
 from cormorant.sql.nodes import In, IsNotTrue, IsNull, Logical, Not, condition
 from cormorant.sql.selectable import Selectable
 from cormorant.sql.selects import Select
-from cormorant.sql.sources import JoinSource, Source
+from cormorant.sql.sources import Source
 
 if TYPE_CHECKING:
     from cormorant.models.model import Model
@@ -328,26 +328,7 @@ class ManyExpr(Expr[list[M]], Generic[M]):
     def _links(self) -> tuple[tuple[Column[Any], Expr[Any]], ...]:
         relation = self._relation
         outer = self.__owner_key__
-        inner = self._link_columns() if relation.link else [relation.target.column(name) for name in relation.remote]
-        return tuple(zip(inner, outer, strict=True))
-
-    def _link_columns(self) -> list[Column[Any]]:
-        """Gives the link table's columns that hold the owner's key, joined to the target."""
-        relation, link = self._relation, self._relation.link
-        assert link is not None
-        far_names = (column.name for column in relation.target.key_columns)
-        pairs_of_keys = tuple(zip(far_names, link.far, strict=True))
-        joined = JoinSource(
-            relation.target.source,
-            f"{relation.name}_link",
-            link.table,
-            pairs_of_keys,
-            optional=False,
-            entity=link.through,
-        )
-        types = (column.type for column in relation.owner.key_columns)
-        pairs = zip(link.near, types, strict=True)
-        return [Column(joined, name, type_, nullable=False, owner=f"{relation.place}.{name}") for name, type_ in pairs]
+        return tuple(zip(relation.near_columns(), outer, strict=True))
 
 
 is_many: Callable[[object], TypeIs[ManyExpr[Any]]] = narrower(ManyExpr)

@@ -93,7 +93,7 @@ class Feed:
 
 
 def _may_be_long(type_: t.SqlType) -> bool:
-    base = type_.base if isinstance(type_, t.Custom) else type_
+    base = t.base_of(type_)
     if isinstance(base, t.Text):
         return base.length is None or base.length > LONG
     return isinstance(base, t.Binary)

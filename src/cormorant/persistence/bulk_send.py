@@ -178,7 +178,7 @@ class BulkSender:
         return [None if row is None else tuple(row)[width:] for row in rows]
 
     def _keys(self, conflict: Conflict, found: Sequence[Sequence[Any]]) -> list[Any]:
-        types = [column.type.base if isinstance(column.type, t.Custom) else column.type for column in conflict.on]
+        types = [t.base_of(column.type) for column in conflict.on]
         decoders = map(self.database.dialect.returned_decoder, types)
         columns = [_decoded(decode, [row[place] for row in found]) for place, decode in enumerate(decoders)]
         return key_values(types, columns)
@@ -270,5 +270,4 @@ def _can_be_copied(group: Group) -> bool:
 
 
 def _is_list_of_lists(type_: t.SqlType) -> bool:
-    item = type_.item if isinstance(type_, t.Array) else None
-    return isinstance(item.base if isinstance(item, t.Custom) else item, t.Array)
+    return isinstance(type_, t.Array) and isinstance(t.base_of(type_.item), t.Array)

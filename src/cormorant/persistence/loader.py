@@ -20,7 +20,7 @@ from cormorant.models.scopes import Scopes
 from cormorant.models.state import MISSING, Origin, bare_key, is_ghost, is_set, key_of, value_or_missing
 from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.unit_of_work import UnitOfWork
-from cormorant.query.prefetch import by_key, chunks, members_of, near_columns, objects_of
+from cormorant.query.prefetch import by_key, chunks, members_of, objects_of
 from cormorant.query.related import Branch
 from cormorant.query.spec import QuerySpec
 
@@ -302,4 +302,4 @@ async def refresh(reader: Reader, instances: Sequence[Model]) -> None:
 
 def members(relation: RelationInfo, owner: Model) -> QuerySpec:
     """Gives the query of the objects that a to-many relation of `owner` holds in the database."""
-    return by_key(relation.target, near_columns(relation), key_of(owner))
+    return by_key(relation.target, relation.near_columns(), key_of(owner))

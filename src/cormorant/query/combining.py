@@ -14,7 +14,7 @@ from cormorant.query.related import NOTHING
 from cormorant.query.selection import key_of_item, name_of
 from cormorant.query.spec import QuerySpec
 from cormorant.sql.columns import Column
-from cormorant.sql.expr import Expr, Label
+from cormorant.sql.expr import Expr, Label, unlabelled
 from cormorant.sql.from_clause import output_names
 from cormorant.sql.nullability import nullable_columns
 from cormorant.sql.selects import Compound, SetWord
@@ -98,7 +98,7 @@ def _shows(asked: Sequence[Expr[Any]], compound: Compound) -> Shows:
     found: list[tuple[Expr[Any], Shown]] = []
     columns = map(Shown, output_names(compound), nullable_columns(compound))
     for expr, column in zip(asked, columns, strict=True):
-        bare = expr.expr if isinstance(expr, Label) else expr
+        bare = unlabelled(expr)
         found.append((expr, column))
         if bare is not expr:
             found.append((bare, column))

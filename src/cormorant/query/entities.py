@@ -11,11 +11,10 @@ from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.paths import Path, is_many
 from cormorant.query.related import Branch, PerOwner, attributes_of
-from cormorant.query.selection import unlabelled
 from cormorant.query.spec import QuerySpec
 from cormorant.sql import types as t
 from cormorant.sql.columns import Column
-from cormorant.sql.expr import Expr, Label, Order, is_expr
+from cormorant.sql.expr import Expr, Label, Order, is_expr, unlabelled
 from cormorant.sql.functions import func
 from cormorant.sql.joins import shown_by
 from cormorant.sql.selects import Select

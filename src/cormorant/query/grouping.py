@@ -8,7 +8,7 @@ from typing import Any
 from cormorant.errors import QueryError
 from cormorant.sql.calls import Exists
 from cormorant.sql.columns import Column
-from cormorant.sql.expr import Expr, Label
+from cormorant.sql.expr import Expr, unlabelled
 from cormorant.sql.joins import free_columns, shown_by, visible
 from cormorant.sql.nodes import InSelect
 from cormorant.sql.sameness import alike
@@ -46,7 +46,7 @@ def check_grouping(select: Select) -> None:
     read = (*select.columns, *select.having, *select.distinct_on, *(order.expr for order in select.order_by))
     if not (select.group_by or select.having) and not any(is_aggregate(expr, shown) for expr in read):
         return
-    groups = _Groups([_bare(expr) for expr in select.group_by], select.source)
+    groups = _Groups([unlabelled(expr) for expr in select.group_by], select.source)
     for expr in read:
         if not groups.decide(expr):
             raise QueryError(
@@ -61,16 +61,16 @@ def check_distinct(select: Select) -> None:
     Raises:
         QueryError: Naming the expression; or DISTINCT ON has another order than what it keeps the first of.
     """
-    first = [_bare(order.expr) for order in select.order_by[: len(select.distinct_on)]]
-    on = [_bare(expr) for expr in select.distinct_on]
+    first = [unlabelled(order.expr) for order in select.order_by[: len(select.distinct_on)]]
+    on = [unlabelled(expr) for expr in select.distinct_on]
     if first and not all(any(_same_in(select.source, expr, other) for other in on) for expr in first):
         raise QueryError(
             "distinct(...) keeps the first row of an order that begins with other expressions",
             hint="begin .order_by(...) with what distinct(...) names",
         )
-    shown = [_bare(expr) for expr in select.columns]
+    shown = [unlabelled(expr) for expr in select.columns]
     for order in select.order_by:
-        expr = _bare(order.expr)
+        expr = unlabelled(order.expr)
         if select.distinct and not any(_same_in(select.source, expr, other) for other in shown):
             raise QueryError(
                 f"distinct rows are ordered by {expr!r}, which they do not show",
@@ -109,7 +109,3 @@ def _decided_sources(keys: Sequence[Expr[Any]]) -> Iterator[str]:
     for source, (entity, names) in by_source.items():
         if entity is not None and names.issuperset(column.name for column in entity.key_columns):
             yield source
-
-
-def _bare(expr: Expr[Any]) -> Expr[Any]:
-    return expr.expr if isinstance(expr, Label) else expr

@@ -10,7 +10,7 @@ from cormorant.errors import QueryError
 from cormorant.sql import types as t
 from cormorant.sql.columns import Column
 from cormorant.sql.conversions import common, unlimited
-from cormorant.sql.expr import Expr, Label
+from cormorant.sql.expr import Expr, Label, unlabelled
 from cormorant.sql.formulas import Formula
 from cormorant.sql.operators import kind_of
 from cormorant.sql.selects import Select
@@ -42,7 +42,7 @@ def in_common(what: str, selects: Sequence[Select]) -> tuple[list[Select], list[
 def _alike(what: str, exprs: tuple[Expr[Any], ...]) -> tuple[tuple[Expr[Any], ...], t.SqlType]:
     if len({expr.type.key for expr in exprs}) == 1:
         return exprs, exprs[0].type
-    made, type_ = common(f"{what}: {exprs[0]!r}", map(_bare, exprs))
+    made, type_ = common(f"{what}: {exprs[0]!r}", map(unlabelled, exprs))
     return tuple(map(_named_as, exprs, made)), type_
 
 
@@ -59,20 +59,16 @@ def same_types(selects: Sequence[Select], types: Sequence[t.SqlType]) -> tuple[l
 
 def _whole(exprs: tuple[Expr[Any], ...], type_: t.SqlType) -> tuple[tuple[Expr[Any], ...], t.SqlType]:
     whole = _WHOLE.get(type(type_))
-    plain = all(isinstance(_bare(expr), Column) and expr.type.key == type_.key for expr in exprs)
+    plain = all(isinstance(unlabelled(expr), Column) and expr.type.key == type_.key for expr in exprs)
     if whole is None or (plain and unlimited(type_).key == type_.key):
         return exprs, type_
-    made = (Formula(f"whole {kind_of(whole)}", (_bare(expr),), whole) for expr in exprs)
+    made = (Formula(f"whole {kind_of(whole)}", (unlabelled(expr),), whole) for expr in exprs)
     return tuple(map(_named_as, exprs, made)), whole
-
-
-def _bare(expr: Expr[Any]) -> Expr[Any]:
-    return expr.expr if isinstance(expr, Label) else expr
 
 
 def _named_as(expr: Expr[Any], made: Expr[Any]) -> Expr[Any]:
     """Gives what an expression was made under the name the expression had."""
-    if made is _bare(expr):
+    if made is unlabelled(expr):
         return expr
     return Label(made, expr.name) if isinstance(expr, (Label, Column)) else made
 

@@ -19,7 +19,7 @@ from cormorant.query.planner import source_of
 from cormorant.query.spec import QuerySpec
 from cormorant.sql import types as t
 from cormorant.sql.columns import Column
-from cormorant.sql.expr import Bind, Expr, Label, Order, gather, is_expr, walk
+from cormorant.sql.expr import Bind, Expr, Label, Order, gather, is_expr, unlabelled, walk
 from cormorant.sql.joins import implied_joins, shown_by
 from cormorant.sql.sameness import alike, equal_values
 from cormorant.sql.selects import Compound, Select
@@ -86,10 +86,10 @@ def paging_of(spec: QuerySpec) -> Paging:
     Raises:
         QueryError: Its rows cannot be told apart, or not be compared.
     """
-    orders = [Order(_bare(order.expr), descending=order.descending, nulls=order.nulls) for order in spec.order_by]
+    orders = [Order(unlabelled(order.expr), descending=order.descending, nulls=order.nulls) for order in spec.order_by]
     descending = bool(orders) and all(order.descending for order in orders)
     for tie in _ties(spec):
-        expr = _bare(tie)
+        expr = unlabelled(tie)
         if not any(alike(expr, order.expr) for order in orders):
             orders.append(Order(expr, descending=descending))
     for order in orders:
@@ -115,16 +115,12 @@ def goes_on_by_key(spec: QuerySpec) -> bool:
     return not (whole or any(statement_of(join.source) is not None for join in spec.joins))
 
 
-def _bare(expr: Expr[Any]) -> Expr[Any]:
-    return expr.expr if isinstance(expr, Label) else expr
-
-
 def _has_window(expr: Expr[Any]) -> bool:
     return any(isinstance(node, Over) for node in walk(expr))
 
 
 def _check_comparable(expr: Expr[Any], info: ModelInfo) -> None:
-    type_ = expr.type.base if isinstance(expr.type, t.Custom) else expr.type
+    type_ = t.base_of(expr.type)
     if isinstance(type_, (t.Json, t.Array)):
         raise QueryError(
             f"the rows of {info.name} are told apart by {expr!r}, and {type_.name} values have no place in an order",

@@ -21,7 +21,7 @@ from cormorant.query.placement import check_places
 from cormorant.query.spec import Output, QuerySpec
 from cormorant.sql import types as t
 from cormorant.sql.columns import Column
-from cormorant.sql.expr import Expr, Label
+from cormorant.sql.expr import Expr, Label, unlabelled
 from cormorant.sql.functions import func
 from cormorant.sql.inner import selects_of, tables_of
 from cormorant.sql.joins import implied_joins, shown_by
@@ -150,7 +150,7 @@ def _with_beside(
     """Adds what is read beside the rows to the SELECT list, as far as it is not selected anyway."""
     places: list[tuple[int, t.SqlType]] = []
     for expr in beside:
-        bare = [column.expr if isinstance(column, Label) else column for column in columns]
+        bare = [unlabelled(column) for column in columns]
         place = next((place for place, column in enumerate(bare) if alike(expr, column)), len(columns))
         columns = columns if place < len(columns) else (*columns, expr)
         places.append((place, expr.type))
@@ -188,7 +188,7 @@ def with_names(columns: Iterable[Expr[Any]]) -> tuple[Expr[Any], ...]:
     found: list[Expr[Any]] = []
     taken: set[str] = set()
     for number, column in enumerate(columns):
-        inner = column.expr if isinstance(column, Label) else column
+        inner = unlabelled(column)
         name = column.name if isinstance(column, (Label, Column)) else f"c{number}"
         if name.lower() in taken:
             name = free_name(f"c{number}", taken)

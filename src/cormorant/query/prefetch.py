@@ -14,7 +14,6 @@ from cormorant.query.spec import QuerySpec
 from cormorant.sql.columns import Column
 from cormorant.sql.expr import Expr, gather
 from cormorant.sql.nodes import In, Logical
-from cormorant.sql.sources import JoinSource
 
 CHUNK = 10_000
 """The most keys one statement asks for."""
@@ -74,7 +73,7 @@ def members_of(
         part: Which objects.
         branches: What comes along with them, as far as it is joined.
     """
-    near, target = near_columns(relation), relation.target
+    near, target = relation.near_columns(), relation.target
     spec = by_keys(target, near, keys)
     if part.where:
         added = ("where", *(condition.key for condition in part.where))
@@ -93,15 +92,3 @@ def members_of(
 def _with_joined(spec: QuerySpec, branches: Sequence[Branch]) -> QuerySpec:
     joined = joined_only(branches)
     return spec.changed(following_key(joined), (), loading=Loading(joined)) if joined else spec
-
-
-def near_columns(relation: RelationInfo) -> list[Column[Any]]:
-    """Gives the columns, read beside the objects of a relation, that hold the owner's key."""
-    link, target = relation.link, relation.target
-    if link is None:
-        return [target.column(name) for name in relation.remote]
-    on = tuple(zip((column.name for column in target.key_columns), link.far, strict=True))
-    name = f"{relation.name}_link"
-    source = JoinSource(target.source, name, link.table, on, optional=False, entity=link.through)
-    pairs = zip(link.near, relation.owner.key_columns, strict=True)
-    return [Column(source, name, key.type, nullable=False, owner=f"{relation.place}.{name}") for name, key in pairs]

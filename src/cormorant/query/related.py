@@ -26,11 +26,13 @@ class Branch:
     Args:
         part: Which objects of a relation to many.
         joined: Its objects come in the rows of those it belongs to.
+        named: It was asked for itself; a path that only passes through says nothing about which objects are meant.
     """
 
     relation: RelationInfo
     part: Part = WHOLE
     joined: bool = False
+    named: bool = False
     branches: tuple[Branch, ...] = ()
 
     @property
@@ -129,21 +131,21 @@ def grown(branches: tuple[Branch, ...], steps: tuple[Step, ...], *, join: bool) 
     joined = join and step.relation.kind in ("to_one", "reverse_one")
     names = [branch.relation.name for branch in branches]
     if step.relation.name not in names:
-        new = Branch(step.relation, step.part, joined)
+        new = Branch(step.relation, step.part, joined, named=not rest)
         return (*branches, replace(new, branches=grown((), rest, join=join)) if rest else new)
     place = names.index(step.relation.name)
     known = branches[place]
     part = _merged(known, step, last=not rest)
     further = grown(known.branches, rest, join=join) if rest else known.branches
-    new = Branch(known.relation, part, known.joined or joined, further)
+    new = Branch(known.relation, part, known.joined or joined, known.named or not rest, further)
     return (*branches[:place], new, *branches[place + 1 :])
 
 
 def _merged(known: Branch, step: Step, *, last: bool) -> Part:
-    # a path that only passes through says nothing about which objects are meant
     if step.part is WHOLE and not last:
         return known.part
-    if known.part is not WHOLE and not known.part.same_as(step.part):
+    said = known.named or known.part is not WHOLE
+    if said and not known.part.same_as(step.part):
         raise QueryError(
             f"{known.relation.place} is asked for in two ways",
             hint="say in one place which objects are wanted; others may pass through it by .each",

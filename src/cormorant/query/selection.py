@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from inspect import isclass
 from typing import Any
 
-from typing_extensions import TypeIs
-
-from cormorant._internal.narrowing import narrower
 from cormorant.errors import QueryError, WrongType
 from cormorant.models.paths import ManyExpr, Path, is_many
 from cormorant.query.spec import QuerySpec
 from cormorant.sql.columns import Column
-from cormorant.sql.expr import Label, is_expr
-
-is_label: Callable[[object], TypeIs[Label[Any]]] = narrower(Label)
+from cormorant.sql.expr import Label, is_expr, unlabelled
 
 
 def entity_marker(item: Any) -> Any:
@@ -37,11 +31,6 @@ def collections_among(items: tuple[Any, ...]) -> dict[int, ManyExpr[Any]]:
     """Gives the relations to many among selected items, by their place."""
     shown = enumerate(map(unlabelled, items))
     return {place: item for place, item in shown if is_many(item)}
-
-
-def unlabelled(item: Any) -> Any:
-    """Gives what a label is for."""
-    return item.expr if is_label(item) else item
 
 
 def column_names(spec: QuerySpec) -> tuple[str | None, ...]:

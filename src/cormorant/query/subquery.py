@@ -14,7 +14,7 @@ from cormorant.query.matching import in_common, same_types
 from cormorant.query.planner import for_existence, named
 from cormorant.sql.calls import Exists, ScalarSelect
 from cormorant.sql.columns import Column
-from cormorant.sql.expr import Expr, Label, is_expr
+from cormorant.sql.expr import Expr, is_expr, unlabelled
 from cormorant.sql.from_clause import output_names
 from cormorant.sql.inner import selects_of
 from cormorant.sql.joins import shown_by
@@ -96,7 +96,7 @@ class Cte(Subquery):
 
 
 def _shows(asked: Expr[Any], wanted: Expr[Any]) -> bool:
-    bare = asked.expr if isinstance(asked, Label) else asked
+    bare = unlabelled(asked)
     if any(expr is wanted or alike(expr, wanted) for expr in (asked, bare)):
         return True
     # a union is asked for what its first query selects

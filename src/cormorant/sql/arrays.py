@@ -7,7 +7,6 @@ from typing import Any
 from cormorant._internal.narrowing import is_list
 from cormorant.errors import WrongType
 from cormorant.sql import types as t
-from cormorant.sql.documents import base_of
 from cormorant.sql.expr import Binary, Bind, Binds, Expr, Key, is_expr
 from cormorant.sql.operators import check_comparable
 
@@ -69,7 +68,7 @@ class ArrayLength(Expr[Any]):
 
 def items_of(part: Expr[Any]) -> t.SqlType:
     """Gives the type of a list's items."""
-    base = base_of(part.type)
+    base = t.base_of(part.type)
     return base.item if isinstance(base, t.Array) else t.UNKNOWN
 
 
@@ -96,7 +95,7 @@ def array_item(part: Expr[Any], place: Any) -> Expr[Any]:
 def _items(part: Expr[Any], value: Any) -> Expr[Any]:
     """Gives one item, several, or another list as a list."""
     if is_expr(value):
-        one = not isinstance(base_of(value.type), (t.Array, t.Unknown))
+        one = not isinstance(t.base_of(value.type), (t.Array, t.Unknown))
         if one:
             raise WrongType(f"{value!r} is {value.type.name}, not a list", hint="compare lists with lists")
         check_comparable((part, value), part.type, value.type)

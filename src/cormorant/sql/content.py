@@ -8,7 +8,7 @@ from typing import Any
 from cormorant.errors import WrongType
 from cormorant.sql import types as t
 from cormorant.sql.arrays import ArrayLength, array_concat, array_item, array_match
-from cormorant.sql.documents import at_path, base_of, json_contained_by, json_contains
+from cormorant.sql.documents import at_path, json_contained_by, json_contains
 from cormorant.sql.expr import OPERATORS, Expr
 from cormorant.sql.json_values import SIZE
 from cormorant.sql.nodes import TextMatch
@@ -17,14 +17,14 @@ _text_contains = partial(TextMatch, "contains")
 
 
 def _contains(part: Expr[Any], value: Any) -> Expr[bool]:
-    base = base_of(part.type)
+    base = t.base_of(part.type)
     if isinstance(base, t.Array):
         return array_match("@>", part, value)
     return json_contains(part, value) if isinstance(base, t.Json) else _text_contains(part, value)
 
 
 def _contained_by(part: Expr[Any], value: Any) -> Expr[bool]:
-    base = base_of(part.type)
+    base = t.base_of(part.type)
     if isinstance(base, t.Array):
         return array_match("<@", part, value)
     if isinstance(base, t.Json):
@@ -33,13 +33,13 @@ def _contained_by(part: Expr[Any], value: Any) -> Expr[bool]:
 
 
 def _overlaps(part: Expr[Any], value: Any) -> Expr[bool]:
-    if isinstance(base_of(part.type), t.Array):
+    if isinstance(t.base_of(part.type), t.Array):
         return array_match("&&", part, value)
     raise _no_list(part, "ask a document for .has_any_keys([...]), or for several .contains(...) with |")
 
 
 def _length(part: Expr[Any]) -> Expr[Any]:
-    base = base_of(part.type)
+    base = t.base_of(part.type)
     if isinstance(base, t.Array):
         return ArrayLength(part)
     if isinstance(base, t.Json):
@@ -48,13 +48,13 @@ def _length(part: Expr[Any]) -> Expr[Any]:
 
 
 def _item(part: Expr[Any], place: Any) -> Expr[Any]:
-    if isinstance(base_of(part.type), t.Array):
+    if isinstance(t.base_of(part.type), t.Array):
         return array_item(part, place)
     raise _no_list(part, "read documents with .path(0), .path('key')")
 
 
 def _concat(left: Expr[Any], right: Any) -> Expr[Any]:
-    if isinstance(base_of(left.type), t.Array):
+    if isinstance(t.base_of(left.type), t.Array):
         return array_concat(left, right)
     raise _no_list(left, "change documents with .put(...)")
 

@@ -113,20 +113,15 @@ class JsonPut(Expr[Any]):
 # ------------------------------------------------------------------ checking what is given
 
 
-def base_of(type_: t.SqlType) -> t.SqlType:
-    """Gives what the database holds for a type, which may be one of the user's own."""
-    return type_.base if isinstance(type_, t.Custom) else type_
-
-
 def check_document(side: Expr[Any]) -> None:
     """Refuses an expression that is no document.
 
     Raises:
         WrongType: Naming it and its type.
     """
-    if isinstance(base_of(side.type), t.Array):
+    if isinstance(t.base_of(side.type), t.Array):
         raise WrongType(f"{side!r} is a list of its own, not a JSON document", hint="use [0], contains() and length()")
-    if not isinstance(base_of(side.type), (t.Json, t.Unknown)):
+    if not isinstance(t.base_of(side.type), (t.Json, t.Unknown)):
         raise WrongType(
             f"{side!r} is {side.type.name}, not a JSON document", hint="use a column such as Mapped[dict[str, Any]]"
         )

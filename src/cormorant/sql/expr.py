@@ -290,6 +290,11 @@ class Label(Expr[T_co]):
         return (self.expr,)
 
 
+def unlabelled(expr: Expr[Any]) -> Expr[Any]:
+    """Gives an expression without its label."""
+    return expr.expr if isinstance(expr, Label) else expr
+
+
 def gather(parts: Iterable[Expr[Any]]) -> Binds:
     """Gives the values of several expressions in order."""
     return tuple(bind for part in parts for bind in part.binds)

@@ -33,7 +33,7 @@ _VERBS = re.compile(
     _BEFORE + r"(begin|start\s+transaction|commit|end|rollback|abort|savepoint|release|prepare\s+transaction)\b",
     re.I | re.S,
 )
-_LOCKS = re.compile(r"\bfor\s+(?:no\s+key\s+)?(?:update|share|key\s+share)\b", re.I)
+LOCKS = re.compile(r"\bfor\s+(?:no\s+key\s+)?(?:update|share|key\s+share)\b", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def parse(sql: str) -> RawStatement:
         else:
             current += ":" if match[0] == "\\:" else match[0]
     pieces.append(current + sql[start:])
-    is_read = _READS.match(sql) is not None and _LOCKS.search(sql) is None
+    is_read = _READS.match(sql) is not None and LOCKS.search(sql) is None
     return RawStatement(tuple(pieces), tuple(names), is_read)
 
 

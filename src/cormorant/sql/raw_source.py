@@ -10,14 +10,13 @@ from cormorant.errors import QueryError, WrongType
 from cormorant.sql import types as t
 from cormorant.sql.calls import Fragment
 from cormorant.sql.expr import Bind, Binds, Key
-from cormorant.sql.raw import TOKENS, check_params, parse
+from cormorant.sql.raw import LOCKS, TOKENS, check_params, parse
 from cormorant.sql.sources import Source, TableSource
 
 _READS = re.compile(r"\s*(?:select|with|values|table)\b", re.I)
 _WRITES = re.compile(
     r"\b(?:insert\s+into|merge\s+into|delete\s+from|update\s+(?:only\s+)?\S+(?:\s+(?:as\s+)?\w+)?\s+set)\b", re.I
 )
-_LOCKS = re.compile(r"\bfor\s+(?:no\s+key\s+)?(?:update|share|key\s+share)\b", re.I)
 
 
 ANY_TABLE = "*"
@@ -99,7 +98,7 @@ def one_select(sql: str, verb: str) -> str:
         raise QueryError(f"{verb} takes one statement, and this is several", hint="leave ; out")
     if _READS.match(code) is None or _WRITES.search(code) is not None:
         raise QueryError(f"{verb} takes a SELECT", hint="run what writes with session.execute(...)")
-    if _LOCKS.search(code) is not None:
+    if LOCKS.search(code) is not None:
         raise QueryError(f"{verb} takes a SELECT that locks nothing", hint="lock by .for_update()")
     kept = sql[:end]
     # a comment would take the rest of the line with it

@@ -488,3 +488,8 @@ def _fits_numeric(value: decimal.Decimal) -> bool:
     """Whether a number has as many digits as PostgreSQL's numeric holds, before and after the point."""
     exponent = value.as_tuple().exponent
     return value.adjusted() <= 131_071 and isinstance(exponent, int) and exponent >= -16_383
+
+
+def base_of(type_: SqlType) -> SqlType:
+    """Gives what the database holds for a type, which may be one of the user's own."""
+    return type_.base if isinstance(type_, Custom) else type_

@@ -342,6 +342,10 @@ def test_one_relation_cannot_be_asked_for_in_two_ways() -> None:
     for other in (Author.articles, Author.articles.filter(Article.views > 4), some.limit(2)):
         with pytest.raises(QueryError, match=r"Author\.articles is asked for in two ways"):
             query(Author).prefetch_related(some, other)
+        with pytest.raises(QueryError, match=r"Author\.articles is asked for in two ways"):
+            query(Author).prefetch_related(other).prefetch_related(some)
+    # what only passes through says nothing, whether it comes first or last
+    query(Author).prefetch_related(Author.articles.each.tags, some)
 
 
 @pytest.mark.parametrize("verb", ["only", "defer"])

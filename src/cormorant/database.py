@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, Protoco
 
 from typing_extensions import Unpack
 
-from cormorant._internal.lru import LRU
 from cormorant.adapters.base import Adapter, Connection, CopyConnection, RawRows, Reopenable, Row
 from cormorant.adapters.config import ConnectionConfig
 from cormorant.adapters.registry import create_adapter
@@ -33,6 +32,7 @@ from cormorant.query.beside import Pick
 from cormorant.query.cursors import Cursors
 from cormorant.query.entities import EntityColumns, OwnerColumns, Selected
 from cormorant.query.planner import QueryPlan, plan
+from cormorant.query.plans import Plans
 from cormorant.query.predicates import too_deep
 from cormorant.query.prepared import PreparedWrite, encoded, places_of
 from cormorant.query.spec import WRITES, QuerySpec
@@ -42,7 +42,6 @@ from cormorant.sql.expr import Binds
 from cormorant.sql.inner import homes_in, selects_in, selects_of, writes_inside
 from cormorant.sql.restrictions import Owner
 from cormorant.sql.selects import Select
-from cormorant.sql.shapes import canonical
 from cormorant.sql.statements import Delete, Insert, InsertSelect, Update, Write
 from cormorant.sql.types import SqlType
 
@@ -172,9 +171,8 @@ class Database:
         self.tracker: PerformanceTracker = PerformanceTracker()
         compile_text = partial(_text_of, self.dialect)
         self.cursors: Cursors = Cursors(_cursor_key(cursor_key, self.config), compile_text)
-        self._plans: LRU[Any, PreparedQuery] = LRU(plans)
-        self._scoped: LRU[Any, tuple[Owner, ...]] = LRU(plans)
-        self._writes: LRU[Any, PreparedWrite] = LRU(plans)
+        self._plans: Plans[PreparedQuery] = Plans(plans)
+        self._writes: Plans[PreparedWrite] = Plans(plans)
         self._companions: list[Companion] = []
         self._closed = False
 
@@ -232,24 +230,10 @@ class Database:
         """Gives a query's text and loader, made at the first query of its shape."""
         key = spec.cache_key
         if spec.scopes is not None:
-            return self._prepare_scoped((key, spec.scopes.key), spec, spec.scopes)
-        found = self._plans.recent.get(key) or self._plans.get(key)
-        if found is not None:
-            return found
-        shape = canonical(key)
-        found = None if shape is key else self._plans.get(shape)
-        return found if found is not None else self._plans.put(shape, self._prepare(spec))
-
-    def _prepare_scoped(self, key: Any, spec: QuerySpec, scopes: Scopes) -> PreparedQuery:
-        """Gives the plan for the conditions that the scopes have at this moment."""
-        owners = self._scoped.get(key)
-        if owners is None:
-            key = canonical(key)
-            owners = self._scoped.get(key)
-        if owners is None:
-            owners = self._scoped.put(key, self._prepare(spec).owners)
-        whole = (key, tuple(condition.key for condition in scopes.conditions_of(owners)))
-        return self._plans.get(whole) or self._plans.put(whole, self._prepare(spec))
+            return self._plans.find_scoped(key, spec.scopes, partial(self._prepare, spec))
+        # by far the most are found here, without a further call
+        found = self._plans.recent.get(key)
+        return self._plans.find(key, partial(self._prepare, spec)) if found is None else found
 
     def _prepare(self, spec: QuerySpec) -> PreparedQuery:
         try:
@@ -278,22 +262,9 @@ class Database:
         """Gives a write's text and codecs, made at the first write of its shape."""
         key = statement.key
         if scopes is not None:
-            return self._prepare_scoped_write((key, scopes.key), statement, scopes)
-        found = self._writes.recent.get(key) or self._writes.get(key)
-        if found is not None:
-            return found
-        key = canonical(key) if isinstance(key, tuple) else key
-        return self._writes.get(key) or self._writes.put(key, self._prepare_write(statement))
-
-    def _prepare_scoped_write(self, key: Any, statement: Write, scopes: Scopes) -> PreparedWrite:
-        owners = self._scoped.get(key)
-        if owners is None:
-            key = canonical(key)
-            owners = self._scoped.get(key)
-        if owners is None:
-            owners = self._scoped.put(key, self._prepare_write(statement, scopes).owners)
-        whole = (key, tuple(condition.key for condition in scopes.conditions_of(owners)))
-        return self._writes.get(whole) or self._writes.put(whole, self._prepare_write(statement, scopes))
+            return self._writes.find_scoped(key, scopes, partial(self._prepare_write, statement, scopes))
+        found = self._writes.recent.get(key)
+        return self._writes.find(key, partial(self._prepare_write, statement)) if found is None else found
 
     def _prepare_write(self, statement: Write, scopes: Scopes | None = None) -> PreparedWrite:
         compiled = self.dialect.compile(statement, scopes)

@@ -22,8 +22,8 @@ class LRU(Generic[K, V]):
     __slots__ = ("_old", "misses", "recent", "size")
 
     def __init__(self, size: int) -> None:
-        self.size = size
-        self.misses = 0
+        self.size: int = size
+        self.misses: int = 0
         self.recent: dict[K, V] = {}
         self._old: dict[K, V] = {}
 

@@ -22,6 +22,7 @@ FILES = {
     "persistence/bulk_feed.py",
     "persistence/bulk_send.py",
     "persistence/context.py",
+    "persistence/current.py",
     "persistence/cursors.py",
     "persistence/flush.py",
     "persistence/loader.py",

@@ -25,7 +25,7 @@ from cormorant.errors import (
     WrongType,
 )
 from cormorant.models.metadata import ModelInfo
-from cormorant.models.model import Model, ObjectsDescriptor
+from cormorant.models.model import Model
 from cormorant.models.paths import ManyExpr
 from cormorant.models.scopes import Scope, distinct
 from cormorant.models.state import key_of
@@ -42,6 +42,7 @@ from cormorant.persistence.arguments import (
     sent_as,
 )
 from cormorant.persistence.blocks import Transaction
+from cormorant.persistence.current import current_state
 from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.reading import Reading
 from cormorant.persistence.result import Result
@@ -51,7 +52,7 @@ from cormorant.persistence.transaction import Options
 from cormorant.persistence.writer import StateWriter
 from cormorant.query.locking import LOCK, locked
 from cormorant.query.prefetch import by_key, chunks, objects_of
-from cormorant.query.queryset import Manager, QuerySet
+from cormorant.query.queryset import QuerySet
 from cormorant.query.spec import QuerySpec
 from cormorant.sql.calls import Fragment
 from cormorant.sql.columns import Column
@@ -155,10 +156,7 @@ class AsyncSession:
         Raises:
             SessionNotEntered: There is none.
         """
-        cell = context.innermost()
-        if cell is None or cell.frame is None:
-            raise SessionNotEntered("no session is open here", hint="enter one: async with AsyncSession() as session")
-        return cast(AsyncSession, cell.frame.state.handle)
+        return cast(AsyncSession, current_state().handle)
 
     def state(self) -> SessionState:
         """Gives the caller's state: the context's innermost one of this handle, else the only open one.
@@ -545,32 +543,3 @@ class AsyncSession:
 def _check_own(state: SessionState, instance: Model) -> None:
     if instance.__orm_origin__ is None or instance.__orm_origin__.owner is not state:
         raise ForeignInstanceError(f"{instance!r} does not belong to this session", hint="load it with get()")
-
-
-class _Current:
-    """Runs queries of `Model.objects` on the session that is current when they run."""
-
-    @property
-    def database(self) -> Database:
-        return AsyncSession.current().state().database
-
-    async def fetch(self, spec: QuerySpec) -> list[Any]:
-        return await AsyncSession.current().fetch(spec)
-
-    @property
-    def reader(self) -> Reading:
-        return AsyncSession.current().reader
-
-    async def write(self, spec: QuerySpec) -> int:
-        return await AsyncSession.current().write(spec)
-
-    @property
-    def writer(self) -> StateWriter:
-        return AsyncSession.current().writer
-
-
-def _manager(model: Any) -> Manager[Any]:
-    return Manager(QuerySpec(model.__info__), _Current())
-
-
-ObjectsDescriptor.make_manager = staticmethod(_manager)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
 from collections.abc import AsyncIterator
 from functools import reduce
 
@@ -62,8 +64,31 @@ async def test_what_is_too_deep_is_said(session: AsyncSession) -> None:
         await numbers.scalars(total).first()
     with pytest.raises(QueryError, match="nested too deeply"):
         await numbers.filter(turns).count()
-    with pytest.raises(QueryError, match="nested too deeply"):
-        await reduce(lambda query, n: query.union(numbers.filter(a=n)), range(1000), numbers).count()
+    assert await numbers.count() == 3
+
+
+async def test_queries_joined_in_a_loop(session: AsyncSession) -> None:
+    numbers = session.query(Number)
+    others = [numbers.filter(a=n) for n in range(1, 120)]
+    united = reduce(lambda one, other: one.union(other), others, numbers.filter(a=0))
+    assert await united.count() == 3
+    assert united.compile().sql == numbers.filter(a=0).union(*others).compile().sql
+    assert await reduce(lambda one, other: one.except_(other), others, numbers) == await numbers.filter(a=0)
+    assert await united.order_by(Number.a.desc()).limit(1).union(numbers.filter(a=0)).count() == 2
+    with pytest.raises(QueryError, match="more than 500 queries"):
+        numbers.union(*[numbers] * 500)
+
+
+async def test_queries_put_together_in_turns_are_too_deep(session: AsyncSession) -> None:
+    numbers = session.query(Number)
+    limit = sys.getrecursionlimit()
+    # what is as deep as Python allows takes long to make
+    sys.setrecursionlimit(len(inspect.stack(0)) + 100)
+    try:
+        with pytest.raises(QueryError, match="nested too deeply"):
+            reduce(lambda query, n: query.union(numbers.filter(a=n)).intersect(numbers), range(100), numbers)
+    finally:
+        sys.setrecursionlimit(limit)
     assert await numbers.count() == 3
 
 

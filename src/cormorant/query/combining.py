@@ -22,6 +22,9 @@ from cormorant.sql.shown import Shown, Shows
 from cormorant.sql.sources import SubquerySource
 from cormorant.sql.types import SqlType
 
+MOST_PARTS = 500
+"""SQLite takes no more: its SQLITE_MAX_COMPOUND_SELECT."""
+
 
 def combined(word: SetWord, queries: Sequence[tuple[QuerySpec, int | None]]) -> QuerySpec:
     """Gives the query of the rows of several, which goes on as if it selected what the first one does.
@@ -50,7 +53,17 @@ def combined(word: SetWord, queries: Sequence[tuple[QuerySpec, int | None]]) -> 
             f"{what} of locked rows", hint="lock the rows themselves: .filter(Model.id.in_(...)).for_update()"
         )
     _check_items(what, [spec for spec, _ in queries])
-    selects = [select_of(spec, home=home) for spec, home in queries]
+    added = [select_of(spec, home=home) for spec, home in queries]
+    selects = tuple(added)
+    if first.united is not None and first.united[0] == word:
+        # a.union(b).union(c) is a.union(b, c): no deeper, however long the chain
+        _, first, before = first.united
+        selects = (*before, *added[1:])
+    if len(selects) > MOST_PARTS:
+        raise QueryError(
+            f"{what} of more than {MOST_PARTS} queries, the most that every database takes",
+            hint="ask one query for all the rows: .filter(Model.column.in_(values)), or conditions joined by |",
+        )
     parts, types = in_common(what, selects)
     compound = Compound(word, tuple(map(named, parts)))
     source = SubquerySource(compound, first.info.table, shows=_shows(selects[0].columns, compound))
@@ -63,6 +76,7 @@ def combined(word: SetWord, queries: Sequence[tuple[QuerySpec, int | None]]) -> 
         names=first.names,
         output=first.output,
         into=first.into,
+        united=(word, first, selects),
     )
 
 

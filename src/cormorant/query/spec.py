@@ -11,7 +11,7 @@ from cormorant.models.scopes import Scopes
 from cormorant.query.related import NOTHING, Loading, PerOwner
 from cormorant.sql.expr import Bind, Binds, Expr, Order
 from cormorant.sql.sameness import equal_values
-from cormorant.sql.selects import Join, Lock
+from cormorant.sql.selects import Join, Lock, Select, SetWord
 from cormorant.sql.shapes import repeated
 from cormorant.sql.sources import CteSource, Source
 
@@ -27,6 +27,9 @@ class QuerySpec:
 
     Args:
         info: The model it starts from.
+
+    Attributes:
+        united: How it was put together, what its first part asked for, and all parts; None once it goes on.
     """
 
     info: ModelInfo
@@ -56,6 +59,7 @@ class QuerySpec:
     loading: Loading
     collections: tuple[tuple[int, ManyExpr[Any]], ...]
     per_owner: PerOwner | None
+    united: tuple[SetWord, QuerySpec, tuple[Select, ...]] | None
 
     def __init__(self, info: ModelInfo) -> None:
         self.__dict__.update(_EMPTY, info=info, key=("rows", info.source.key))
@@ -74,6 +78,7 @@ class QuerySpec:
         new = object.__new__(QuerySpec)
         values = new.__dict__
         values.update(self.__dict__)
+        values["united"] = None
         values.update(changes)
         values["key"] = self.key + key
         values["binds"] = self.binds + binds
@@ -131,4 +136,5 @@ _EMPTY: dict[str, Any] = {
     "loading": NOTHING,
     "collections": (),
     "per_owner": None,
+    "united": None,
 }

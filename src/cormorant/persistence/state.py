@@ -25,8 +25,9 @@ from cormorant.persistence import context, loader, locking, m2m, prefetch
 from cormorant.persistence.blocks import Blocks
 from cormorant.persistence.flush import Flusher
 from cormorant.persistence.identity_map import IdentityMap
+from cormorant.persistence.levels import Options
 from cormorant.persistence.reading import Reading
-from cormorant.persistence.transaction import Options, TransactionStack, other_readers
+from cormorant.persistence.transaction import TransactionStack, other_readers
 from cormorant.persistence.unit_of_work import UnitOfWork
 from cormorant.persistence.writer import StateWriter
 from cormorant.query.beside import Beside

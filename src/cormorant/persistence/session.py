@@ -9,6 +9,7 @@ from typing import Any, LiteralString, ParamSpec, Self, cast, overload
 
 from typing_extensions import TypeVar
 
+from cormorant._internal import frames
 from cormorant.adapters.base import Adapter
 from cormorant.adapters.config import ConnectionConfig
 from cormorant.database import Database, database_of
@@ -119,26 +120,31 @@ class AsyncSession:
         options = Options(self._isolation or database.isolation, self._read_only)
         autocommit = database.config.autocommit if self._autocommit is None else self._autocommit
         state = SessionState(self, database, options, autocommit=autocommit, scopes=self._scopes)
-        self._entrances.enter(state)
+        self._entrances.enter(state, frames.calling())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        # close() may have ended the block before
-        if self._entrances.open:
-            await self._close(self.state(), failed=error is not None)
+        state = self._entrances.left_by(frames.calling())
+        if state is not None:
+            await self._close(state, failed=error is not None, inside=False)
 
-    async def _close(self, state: SessionState, *, failed: bool) -> None:
+    async def _close(self, state: SessionState, *, failed: bool, inside: bool) -> None:
         try:
             await state.close(failed=failed)
         finally:
-            self._entrances.leave(state)
+            self._entrances.leave(state, inside=inside)
 
     async def close(self) -> None:
-        """Rolls back what is not committed and ends the session; a second call does nothing."""
-        for state, _ in list(self._entrances.open):
-            await self._close(state, failed=True)
+        """Rolls back what is not committed and ends the session's block; a second call does nothing.
+
+        Raises:
+            AmbiguousSession: Several are open, and the context names none.
+        """
+        state = self._entrances.closable()
+        if state is not None:
+            await self._close(state, failed=True, inside=True)
 
     @classmethod
     def current(cls) -> AsyncSession:

@@ -66,7 +66,8 @@ class LoopSession(AsyncSession):
         """
         if self._entrances.open:
             raise AmbiguousSession(
-                f"the session is open already: {self._entrances.open[0][0].frame}", hint="make a Session for each block"
+                f"the session is open already: {self._entrances.open[0].state.frame}",
+                hint="make a Session for each block",
             )
         self._portal = portal()
         self.wait(self._enter)
@@ -116,7 +117,7 @@ class LoopSession(AsyncSession):
         _warn_on_a_loop()
         entered, here = copy_context(), [frames.calling()]
         entered.run(frames.waiting.set, here)
-        cell = entered.run(context.enter, self._entrances.open[0][0].frame) if self._entrances.open else None
+        cell = entered.run(context.enter, self._entrances.open[0].state.frame) if self._entrances.open else None
         try:
             return self._portal.run(partial(function, *args, **kwargs), entered)
         except CormorantError as error:

@@ -330,7 +330,7 @@ async def test_a_child_that_outlives_the_session_is_told_where_it_was_opened_and
         task = asyncio.create_task(child(session, await session.get_one(Story, key)))
     closed.set()
     for message in await task:
-        assert message.count("test_session_tasks.py:") == 2
+        assert message.count("test_session_tasks.py:") == 3
         assert "async with AsyncSession()" in message
 
 

@@ -11,7 +11,9 @@ from cormorant.adapters.base import Connection
 from cormorant.errors import SessionTaskError
 from cormorant.persistence import context
 from cormorant.persistence.blocks import Block
-from cormorant.persistence.transaction import Options, settled, shielded
+from cormorant.persistence.levels import Options
+from cormorant.persistence.shielding import shielded
+from cormorant.persistence.transaction import settled
 
 if TYPE_CHECKING:
     from cormorant.persistence.state import SessionState

@@ -12,8 +12,10 @@ from cormorant.models.state import Origin
 from cormorant.persistence import context
 from cormorant.persistence.flush import Flusher
 from cormorant.persistence.history import History
+from cormorant.persistence.levels import Level, Options
 from cormorant.persistence.marks import Mark
-from cormorant.persistence.transaction import Level, Options, TransactionStack, settled, shielded
+from cormorant.persistence.shielding import shielded
+from cormorant.persistence.transaction import TransactionStack, settled
 from cormorant.persistence.unit_of_work import UnitOfWork
 
 if TYPE_CHECKING:

@@ -50,21 +50,29 @@ class Frame(Generic[S]):
 
 
 class Cell(Generic[S]):
-    """What the ContextVar holds: the innermost frame; emptied when the frame is closed, so that it frees the state."""
+    """What the ContextVar holds: the innermost frame; emptied when the frame is closed, so that it frees the state.
 
-    __slots__ = ("frame", "parent")
+    Args:
+        frame: The frame.
+        parent: The cell around it.
+        owner: Whose block it is, for sessions: what tells of the block after its end.
+    """
 
-    def __init__(self, frame: Frame[S], parent: Cell[S] | None) -> None:
+    __slots__ = ("ended", "frame", "owner", "parent")
+
+    def __init__(self, frame: Frame[S], parent: Cell[S] | None, owner: object = None) -> None:
         self.frame: Frame[S] | None = frame
         self.parent: Cell[S] | None = parent
+        self.owner = owner
+        self.ended: str = ""
 
 
 current: ContextVar[Cell[Any] | None] = ContextVar("cormorant_innermost", default=None)
 
 
-def enter(frame: Frame[Any]) -> Cell[Any]:
+def enter(frame: Frame[Any], owner: object = None) -> Cell[Any]:
     """Makes a frame the innermost one of this context."""
-    cell = Cell(frame, innermost())
+    cell = Cell(frame, innermost(), owner)
     current.set(cell)
     return cell
 
@@ -72,6 +80,7 @@ def enter(frame: Frame[Any]) -> Cell[Any]:
 def leave(cell: Cell[Any]) -> None:
     """Closes a frame, from whatever context."""
     cell.frame = None
+    # this context has left the block; others go on with a closed cell, which lookups skip
     if current.get() is cell:
         current.set(cell.parent)
 
@@ -94,6 +103,21 @@ def innermost_frame(state: S) -> Frame[S] | None:
     return None
 
 
+def ended_block(owner: object) -> str | None:
+    """Gives what is known of the owner's block that this context was in, which has ended; None if there was none."""
+    cell = current.get()
+    while cell is not None:
+        if cell.owner is owner and cell.frame is None:
+            return cell.ended
+        cell = cell.parent
+    return None
+
+
+def used_here() -> str:
+    """Tells who is calling, for messages."""
+    return f"{task_name()} at {caller()}"
+
+
 def task_name() -> str:
     """Gives the running task's name, for messages."""
     try:
@@ -113,4 +137,7 @@ def whereabouts(task: asyncio.Task[Any]) -> str:
 def caller() -> str:
     """Gives file and line of the nearest frame outside of Cormorant."""
     frame = frame_outside("cormorant.", "contextlib")
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else "an unknown place"
+    # a task that runs nothing but our own coroutine has no line: further out there is only the event loop
+    if frame is None or str(frame.f_globals.get("__name__")).startswith("asyncio."):
+        return "an unknown place"
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"

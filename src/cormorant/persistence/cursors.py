@@ -11,7 +11,9 @@ from typing import Any
 
 from cormorant.adapters.base import Connection, Cursor, Row
 from cormorant.errors import DatabaseError, TransactionError
-from cormorant.persistence.transaction import Level, TransactionStack, settled, shielded
+from cormorant.persistence.levels import Level
+from cormorant.persistence.shielding import shielded
+from cormorant.persistence.transaction import TransactionStack, settled
 
 
 class StreamCursor:

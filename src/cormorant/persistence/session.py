@@ -9,17 +9,15 @@ from typing import Any, LiteralString, ParamSpec, Self, cast, overload
 
 from typing_extensions import TypeVar
 
+from cormorant._internal import frames
 from cormorant.adapters.base import Adapter
 from cormorant.adapters.config import ConnectionConfig
 from cormorant.database import Database, database_of
 from cormorant.dialects.base import IsolationLevel, check_isolation
 from cormorant.errors import (
-    AmbiguousSession,
     ConfigurationError,
     ForeignInstanceError,
     NotFoundError,
-    SessionClosedError,
-    SessionNotEntered,
     StaleObjectError,
     TransactionError,
     WrongType,
@@ -43,12 +41,13 @@ from cormorant.persistence.arguments import (
 )
 from cormorant.persistence.blocks import Transaction
 from cormorant.persistence.current import current_state
+from cormorant.persistence.entering import Entrances
 from cormorant.persistence.identity_map import IdentityMap
+from cormorant.persistence.levels import Options
 from cormorant.persistence.reading import Reading
 from cormorant.persistence.result import Result
 from cormorant.persistence.state import SessionState
 from cormorant.persistence.streaming import each_of, raw_chunks
-from cormorant.persistence.transaction import Options
 from cormorant.persistence.writer import StateWriter
 from cormorant.query.locking import LOCK, locked
 from cormorant.query.prefetch import by_key, chunks, objects_of
@@ -103,9 +102,7 @@ class AsyncSession:
         self._autocommit = autocommit
         self._isolation: IsolationLevel | None = isolation
         self._read_only = read_only
-        self._open: list[tuple[SessionState, context.Cell[SessionState]]] = []
-        self._was_open = ""
-        self._last_tracker: PerformanceTracker | None = None
+        self._entrances = Entrances()
 
     @property
     def database(self) -> Database:
@@ -123,31 +120,31 @@ class AsyncSession:
         options = Options(self._isolation or database.isolation, self._read_only)
         autocommit = database.config.autocommit if self._autocommit is None else self._autocommit
         state = SessionState(self, database, options, autocommit=autocommit, scopes=self._scopes)
-        self._open.append((state, context.enter(state.frame)))
+        self._entrances.enter(state, frames.calling())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        # close() may have ended the block before
-        if self._open:
-            await self._close(self.state(), failed=error is not None)
+        state = self._entrances.left_by(frames.calling())
+        if state is not None:
+            await self._close(state, failed=error is not None, inside=False)
 
-    async def _close(self, state: SessionState, *, failed: bool) -> None:
+    async def _close(self, state: SessionState, *, failed: bool, inside: bool) -> None:
         try:
             await state.close(failed=failed)
         finally:
-            self._last_tracker = state.tracker
-            self._was_open = f"{state.frame.root} ended at {state.closed_at}"
-            for known, cell in self._open:
-                if known is state:
-                    context.leave(cell)
-            self._open = [entry for entry in self._open if entry[0] is not state]
+            self._entrances.leave(state, inside=inside)
 
     async def close(self) -> None:
-        """Rolls back what is not committed and ends the session; a second call does nothing."""
-        for state, _ in list(self._open):
-            await self._close(state, failed=True)
+        """Rolls back what is not committed and ends the session's block; a second call does nothing.
+
+        Raises:
+            AmbiguousSession: Several are open, and the context names none.
+        """
+        state = self._entrances.closable()
+        if state is not None:
+            await self._close(state, failed=True, inside=True)
 
     @classmethod
     def current(cls) -> AsyncSession:
@@ -166,30 +163,20 @@ class AsyncSession:
             SessionClosedError: Every block of it has ended.
             AmbiguousSession: Several are open, and the context names none.
         """
-        # closed cells on the way are skipped: they have no frame
+        # walked here, because everything that is asked of a session passes; closed cells have no frame
         cell: context.Cell[SessionState] | None = context.current.get()
         while cell is not None:
             frame = cell.frame
             if frame is not None and frame.state.handle is self:
                 return frame.state
             cell = cell.parent
-        if len(self._open) == 1:
-            return self._open[0][0]
-        raise self._no_state()
+        found = self._entrances.only
+        if found is None:
+            raise self._no_state()
+        return found
 
     def _no_state(self) -> Exception:
-        if self._open:
-            places = "; ".join(str(state.frame) for state, _ in self._open)
-            return AmbiguousSession(
-                f"{len(self._open)} blocks of this session are open, and none of them in this context: {places}",
-                hint="use the session inside its own block, or make one for each task",
-            )
-        if self._was_open:
-            return SessionClosedError(
-                f"the session is closed: {self._was_open}",
-                hint="open one for work that goes on: async with AsyncSession()",
-            )
-        return SessionNotEntered("the session was not entered", hint="use `async with AsyncSession() as session:`")
+        return self._entrances.why_none()
 
     # ---- reading
 
@@ -531,8 +518,8 @@ class AsyncSession:
         return self._tracker().stats()
 
     def _tracker(self) -> PerformanceTracker:
-        if not self._open and self._last_tracker is not None:
-            return self._last_tracker
+        if not self._entrances.open and self._entrances.tracker is not None:
+            return self._entrances.tracker
         return self.state().tracker
 
     def reset_query_stats(self) -> None:

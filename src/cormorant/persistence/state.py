@@ -25,8 +25,9 @@ from cormorant.persistence import context, loader, locking, m2m, prefetch
 from cormorant.persistence.blocks import Blocks
 from cormorant.persistence.flush import Flusher
 from cormorant.persistence.identity_map import IdentityMap
+from cormorant.persistence.levels import Options
 from cormorant.persistence.reading import Reading
-from cormorant.persistence.transaction import Options, TransactionStack, other_readers
+from cormorant.persistence.transaction import TransactionStack, other_readers
 from cormorant.persistence.unit_of_work import UnitOfWork
 from cormorant.persistence.writer import StateWriter
 from cormorant.query.beside import Beside
@@ -94,13 +95,18 @@ class SessionState:
         """
         if self.closed:
             raise SessionClosedError(
-                f"the session is closed: {self.frame} ended at {self.closed_at}",
+                f"the session is closed: {self.ended}; it is used by {context.used_here()}",
                 hint="open a session of its own for work that goes on: `async with AsyncSession()`",
             )
         if asyncio.get_running_loop() is not self._loop:
             raise SessionTaskError(
                 f"{self.frame} belongs to another event loop", hint="open a session on the loop that uses it"
             )
+
+    @property
+    def ended(self) -> str:
+        """Where the block began and where it ended, for messages."""
+        return f"{self.frame.root} ended at {self.closed_at}"
 
     def check_owner(self, verb: str, *, alone: bool = True) -> None:
         """Refuses a transaction verb from outside of the innermost block, or while another task waits for a statement.
@@ -123,7 +129,7 @@ class SessionState:
             f"{self.frame} is open" if mine is not self.frame else f"{context.whereabouts(busy[0])} uses the session"
         )
         raise SessionTaskError(
-            f"{verb} by {context.task_name()} at {context.caller()}, while {other}",
+            f"{verb} by {context.used_here()}, while {other}",
             hint="end that first, or give this task a session of its own: async with AsyncSession()",
         )
 

@@ -5,66 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from cormorant.adapters.base import Connection, RawRows, Row
 from cormorant.database import Database
-from cormorant.dialects.base import IsolationLevel
-from cormorant.errors import CommitOutcomeUnknown, CormorantError, DatabaseError, TransactionFailedError
+from cormorant.errors import CormorantError, DatabaseError, TransactionFailedError
 from cormorant.observability.performance import PerformanceTracker
+from cormorant.persistence.levels import SNAPSHOTS, Level, OpenCursor, Options
+from cormorant.persistence.shielding import shielded
 
 T = TypeVar("T")
-
-COMMIT_TIMEOUT = 5.0
-"""Seconds that a cancelled COMMIT may still take, before the connection is given up."""
-
-_SNAPSHOTS = ("repeatable read", "serializable")
-
-
-@dataclass(slots=True, eq=False)
-class Level:
-    """A transaction, or a savepoint inside it.
-
-    Args:
-        savepoint: The savepoint's name; None for the transaction itself.
-        cause: What made it fail.
-        implicit: A statement opened it, rather than the user.
-        uses: How often its connection was used; counted for the transaction itself.
-    """
-
-    savepoint: str | None
-    cause: BaseException | None = None
-    implicit: bool = False
-    uses: int = 0
-
-
-class OpenCursor(Protocol):
-    """A statement that was not read to its end."""
-
-    level: Level | None
-    task: asyncio.Task[Any] | None
-
-    async def abandon(self) -> None:
-        """Ends it; for who holds the lock."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How a transaction is begun."""
-
-    isolation: IsolationLevel | None = None
-    read_only: bool = False
-    deferrable: bool = False
-
-    def under(self, default: Options) -> Options:
-        """Gives these options, and the session's where they say nothing."""
-        return Options(
-            self.isolation or default.isolation,
-            self.read_only or default.read_only,
-            self.deferrable or default.deferrable,
-        )
 
 
 class TransactionStack:
@@ -89,7 +39,7 @@ class TransactionStack:
         self.tracker = tracker
         self.options = options
         # all reads are to see one moment: the first one opens the transaction
-        self.keeps_snapshots: bool = options.isolation in _SNAPSHOTS
+        self.keeps_snapshots: bool = options.isolation in SNAPSHOTS
         self.levels: list[Level] = []
         self.connection: Connection | None = None
         self.cursors: list[OpenCursor] = []
@@ -386,36 +336,6 @@ async def settled(transactions: TransactionStack) -> None:
     """Waits for the end of a COMMIT or ROLLBACK on its way: what comes now belongs to what follows it."""
     while transactions.ending is not None:
         await transactions.ending.wait()
-
-
-async def shielded(work: Coroutine[Any, Any, T]) -> T:
-    """Waits for work to end even if the caller is cancelled meanwhile; the cancellation is raised afterwards.
-
-    Raises:
-        CommitOutcomeUnknown: It did not end in time after the cancellation.
-    """
-    loop = asyncio.get_running_loop()
-    task = loop.create_task(work)
-    interrupted: asyncio.CancelledError | None = None
-    deadline = 0.0
-    while not task.done():
-        try:
-            await asyncio.wait((task,), timeout=None if interrupted is None else max(0, deadline - loop.time()))
-        except asyncio.CancelledError as error:
-            deadline = deadline or loop.time() + COMMIT_TIMEOUT
-            interrupted = error
-            continue
-        if not task.done():
-            task.cancel()
-            await asyncio.wait((task,))
-            raise CommitOutcomeUnknown(
-                f"the server did not answer within {COMMIT_TIMEOUT:.0f} s after the cancellation",
-                hint="look in the database whether the change is there before repeating it",
-            ) from interrupted
-    result = task.result()
-    if interrupted is not None:
-        raise interrupted
-    return result
 
 
 def _summary(cause: BaseException) -> str:

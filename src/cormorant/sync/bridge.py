@@ -54,7 +54,7 @@ class LoopSession(AsyncSession):
     @property
     def is_open(self) -> bool:
         """Whether it was entered and not left."""
-        return bool(self._open)
+        return bool(self._entrances.open)
 
     # ---- life
 
@@ -64,9 +64,10 @@ class LoopSession(AsyncSession):
         Raises:
             AmbiguousSession: It is open already.
         """
-        if self._open:
+        if self._entrances.open:
             raise AmbiguousSession(
-                f"the session is open already: {self._open[0][0].frame}", hint="make a Session for each block"
+                f"the session is open already: {self._entrances.open[0].state.frame}",
+                hint="make a Session for each block",
             )
         self._portal = portal()
         self.wait(self._enter)
@@ -90,9 +91,10 @@ class LoopSession(AsyncSession):
             self.wait(block.__aexit__, kind, error, traceback)
 
     def _no_state(self) -> Exception:
-        if self._was_open:
+        if self._entrances.was_open:
             return SessionClosedError(
-                f"the session is closed: {self._was_open}", hint="open one for work that goes on: with Session()"
+                f"the session is closed: {self._entrances.was_open}",
+                hint="open one for work that goes on: with Session()",
             )
         return SessionNotEntered("the session was not entered", hint="use `with Session() as session:`")
 
@@ -115,7 +117,7 @@ class LoopSession(AsyncSession):
         _warn_on_a_loop()
         entered, here = copy_context(), [frames.calling()]
         entered.run(frames.waiting.set, here)
-        cell = entered.run(context.enter, self._open[0][0].frame) if self._open else None
+        cell = entered.run(context.enter, self._entrances.open[0].state.frame) if self._entrances.open else None
         try:
             return self._portal.run(partial(function, *args, **kwargs), entered)
         except CormorantError as error:

@@ -1,0 +1,130 @@
+"""Which blocks of a session are open, and which of them a caller is in, or leaves."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from types import FrameType
+
+from cormorant.errors import AmbiguousSession, SessionClosedError, SessionNotEntered
+from cormorant.observability.performance import PerformanceTracker
+from cormorant.persistence import context
+from cormorant.persistence.state import SessionState
+
+_KEEPS_ITS_FRAME = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entrance:
+    """An open block.
+
+    Args:
+        state: What it knows and holds.
+        cell: What its context holds of it.
+        code: The running function whose `async with` it is, where that is known.
+    """
+
+    state: SessionState
+    cell: context.Cell[SessionState]
+    code: FrameType | None
+
+
+class Entrances:
+    """The open blocks of one handle; many tasks may enter it, and each block has a state of its own."""
+
+    __slots__ = ("open", "tracker", "was_open")
+
+    def __init__(self) -> None:
+        self.open: list[Entrance] = []
+        self.was_open: str = ""
+        # what the last block that ended has counted
+        self.tracker: PerformanceTracker | None = None
+
+    def enter(self, state: SessionState, awaiting: FrameType | None) -> None:
+        """Makes a state the innermost one of the calling context.
+
+        Args:
+            state: The state.
+            awaiting: The frame that awaits the entering.
+        """
+        # `async with` leaves from the very frame it entered from, whichever task or context that runs in by then;
+        # any other frame, such as the event loop's, says nothing
+        keeps = awaiting is not None and awaiting.f_code.co_flags & _KEEPS_ITS_FRAME
+        self.open.append(Entrance(state, context.enter(state.frame, self), awaiting if keeps else None))
+
+    def leave(self, state: SessionState, *, inside: bool) -> None:
+        """Forgets a state, from whatever context, and empties what contexts hold of it.
+
+        Args:
+            state: The state.
+            inside: The caller stays in the block that has ended, and is told so.
+        """
+        self.tracker = state.tracker
+        self.was_open = state.ended
+        for entrance in self.open:
+            if entrance.state is state:
+                entrance.cell.ended = state.ended
+                if inside:
+                    entrance.cell.frame = None
+                else:
+                    context.leave(entrance.cell)
+        self.open = [entrance for entrance in self.open if entrance.state is not state]
+
+    # ---- which one
+
+    @property
+    def only(self) -> SessionState | None:
+        """The only open state, for callers whose context knows of none; None for who comes out of an ended block."""
+        return self.open[0].state if len(self.open) == 1 and context.ended_block(self) is None else None
+
+    def left_by(self, awaiting: FrameType | None) -> SessionState | None:
+        """Gives the state of the block that is left; None where `close()` has ended it before.
+
+        It is the newest that the same running function entered by `async with`, else the innermost one of the calling
+        context, else the only one.
+
+        Args:
+            awaiting: The frame that awaits the leaving.
+
+        Raises:
+            AmbiguousSession: Several are open, and nothing tells which of them is left.
+        """
+        for entrance in reversed(self.open):
+            if awaiting is not None and entrance.code is awaiting:
+                return entrance.state
+        return self.closable()
+
+    def closable(self) -> SessionState | None:
+        """Gives the caller's open state, if there is any.
+
+        Raises:
+            AmbiguousSession: Several are open, and the context names none.
+        """
+        mine = {id(entrance.cell): entrance.state for entrance in self.open}
+        cell = context.current.get()
+        while cell is not None:
+            if id(cell) in mine:
+                return mine[id(cell)]
+            cell = cell.parent
+        if not self.open or context.ended_block(self) is not None:
+            return None
+        if len(self.open) > 1:
+            raise self.why_none()
+        return self.open[0].state
+
+    def why_none(self) -> Exception:
+        """Gives the error for a caller who is in none of the blocks."""
+        ended = context.ended_block(self)
+        if self.open and ended is None:
+            places = "; ".join(str(entrance.state.frame) for entrance in self.open)
+            return AmbiguousSession(
+                f"{len(self.open)} blocks of this session are open, and {context.used_here()} is in none of them: "
+                f"{places}",
+                hint="use the session inside its own block, or make one for each task",
+            )
+        if ended or self.was_open:
+            return SessionClosedError(
+                f"the session is closed: {ended or self.was_open}; it is used by {context.used_here()}",
+                hint="open one for work that goes on: async with AsyncSession()",
+            )
+        return SessionNotEntered("the session was not entered", hint="use `async with AsyncSession() as session:`")

@@ -1,0 +1,44 @@
+"""Waits for what was sent and must be answered, whatever becomes of the caller."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from cormorant.errors import CommitOutcomeUnknown
+
+T = TypeVar("T")
+
+COMMIT_TIMEOUT = 5.0
+"""Seconds that a cancelled COMMIT may still take, before the connection is given up."""
+
+
+async def shielded(work: Coroutine[Any, Any, T]) -> T:
+    """Waits for work to end even if the caller is cancelled meanwhile; the cancellation is raised afterwards.
+
+    Raises:
+        CommitOutcomeUnknown: It did not end in time after the cancellation.
+    """
+    loop = asyncio.get_running_loop()
+    task = loop.create_task(work)
+    interrupted: asyncio.CancelledError | None = None
+    deadline = 0.0
+    while not task.done():
+        try:
+            await asyncio.wait((task,), timeout=None if interrupted is None else max(0, deadline - loop.time()))
+        except asyncio.CancelledError as error:
+            deadline = deadline or loop.time() + COMMIT_TIMEOUT
+            interrupted = error
+            continue
+        if not task.done():
+            task.cancel()
+            await asyncio.wait((task,))
+            raise CommitOutcomeUnknown(
+                f"the server did not answer within {COMMIT_TIMEOUT:.0f} s after the cancellation",
+                hint="look in the database whether the change is there before repeating it",
+            ) from interrupted
+    result = task.result()
+    if interrupted is not None:
+        raise interrupted
+    return result

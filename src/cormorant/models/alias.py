@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, TypeVar, cast
 
 from cormorant.errors import WrongType
-from cormorant.models.metadata import ModelInfo
+from cormorant.models.metadata import AliasedInfo, ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.paths import Path
 from cormorant.sql.columns import Column
-from cormorant.sql.sources import Source, aliased
+from cormorant.sql.sources import Source, TableSource, aliased
 
 M = TypeVar("M", bound=Model)
 
@@ -41,6 +41,14 @@ class Alias(Path):
     def __repr__(self) -> str:
         return f"alias({self._info.name})"
 
+    @property
+    def __aliased__(self) -> AliasedInfo:
+        """The model as a query reads it that starts from this."""
+        if not isinstance(self._source, TableSource):
+            # it stands for what another query joins, and no query can start from there
+            raise AttributeError("__aliased__")
+        return AliasedInfo(self._info, self, self._source)
+
     def __hash__(self) -> int:
         return hash(self._source.key)
 
@@ -52,7 +60,7 @@ class Alias(Path):
 
 
 def alias(model: type[M], name: str | None = None) -> type[M]:
-    """Gives a model under another name, to be joined to a query that reads it already.
+    """Gives a model under another name, for what reads it twice: a join, or a query inside another one.
 
     Args:
         model: The model.
@@ -65,6 +73,7 @@ def alias(model: type[M], name: str | None = None) -> type[M]:
         >>> boss = alias(Country)
         >>> session.query(Country).join(boss, boss.code == Country.parent.code).values(Country.code, boss.code)
         ... # FROM "country" JOIN "country" AS "country_2" ON "country_2"."code" = "country"."parent_code"
+        >>> session.query(boss).filter(boss.code == Country.parent.code)  # to stand in a query of countries
     """
     info = getattr(model, "__info__", None)
     if not isinstance(info, ModelInfo):

@@ -97,6 +97,7 @@ class RelationInfo:
             optional=True,
             many=True,
             entity=self.link.through,
+            link=True,
         )
         return JoinSource(
             link,

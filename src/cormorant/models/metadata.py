@@ -83,6 +83,11 @@ class ModelInfo:
     def __repr__(self) -> str:
         return f"<ModelInfo {self.path}>"
 
+    @property
+    def plain(self) -> ModelInfo:
+        """The model as its own table is read."""
+        return self
+
     # ---- columns
 
     @cached_property
@@ -227,6 +232,31 @@ class ModelInfo:
         """Gives the error for a name the model does not have."""
         known = [*self.fields, *self.relation_specs]
         return UnknownName(f"{self.name} has no column or relation {name!r}", hint=suggest(name, known))
+
+
+class AliasedInfo(ModelInfo):
+    """What is known of a model whose table is read under another name.
+
+    Args:
+        info: The model.
+        cls: What stands for its class.
+        source: What its columns are read from.
+    """
+
+    def __init__(self, info: ModelInfo, cls: Any, source: TableSource) -> None:
+        self.__dict__.update(info.__dict__)
+        self.__dict__.pop("entity", None)
+        self.cls = cls
+        self.source = source
+        self._column_nodes = {}
+        self._plain: ModelInfo = info
+
+    @property
+    def plain(self) -> ModelInfo:
+        return self._plain
+
+    def relation(self, name: str) -> RelationInfo:
+        return self._plain.relation(name)
 
 
 def _holders(relations: Iterable[RelationSpec]) -> dict[str, list[tuple[str, int]]]:

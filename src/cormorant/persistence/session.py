@@ -185,12 +185,12 @@ class AsyncSession:
     @overload
     def query(self, source: type[Q]) -> Q: ...
     def query(self, source: Any) -> Any:
-        """Starts a query of a model's objects; a QuerySet subclass may stand for its model.
+        """Starts a query of a model's objects; an alias of it, or a QuerySet subclass, may stand for the model.
 
         Example:
             >>> await session.query(Article).filter(Article.views > 3)
         """
-        info: Any = getattr(source, "__info__", None)
+        info: Any = getattr(source, "__info__", None) or getattr(source, "__aliased__", None)
         if isinstance(info, ModelInfo):
             return QuerySet[Any](QuerySpec(info), self)
         if is_queryset(source):

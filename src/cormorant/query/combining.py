@@ -38,7 +38,7 @@ def combined(word: SetWord, queries: Sequence[tuple[QuerySpec, int | None]]) -> 
     """
     first, what = queries[0][0], word.lower()
     for spec, _ in queries[1:]:
-        if spec.output != first.output or (first.output == "entities" and spec.info is not first.info):
+        if spec.output != first.output or (first.output == "entities" and spec.info.plain is not first.info.plain):
             raise QueryError(
                 f"{what} of {first.info.name} {first.output} and {spec.info.name} {spec.output}",
                 hint="both sides must give the same kind of rows",

@@ -62,7 +62,7 @@ def selected(spec: QuerySpec) -> tuple[tuple[Expr[Any], ...], list[Selected]]:
     """Gives the SELECT list and what its columns make up."""
     columns: list[Expr[Any]] = []
     parts: list[Selected] = []
-    for item in (spec.info.cls,) if spec.columns is None else spec.columns:
+    for item in _items(spec):
         if not is_expr(item):
             columns += _entity(spec, item, parts, len(columns))
         elif (key := owner_key(item)) is not None:
@@ -74,13 +74,17 @@ def selected(spec: QuerySpec) -> tuple[tuple[Expr[Any], ...], list[Selected]]:
     return tuple(columns), parts
 
 
+def _items(spec: QuerySpec) -> tuple[Any, ...]:
+    return (spec.info.cls,) if spec.columns is None else spec.columns
+
+
 def _entity(spec: QuerySpec, item: Any, parts: list[Selected], start: int) -> tuple[Column[Any], ...]:
     """Adds a selected model or relation, and gives its columns."""
     info, columns, optional = entity_of(item)
     names: tuple[str, ...] | None = None
     if item is spec.info.cls:
-        names = attributes_of(info, info.source, spec.loading, spec.loading.branches)
-        columns = columns if names is None else tuple(map(info.column, names))
+        names = attributes_of(info, spec.info.source, spec.loading, spec.loading.branches)
+        columns = columns if names is None else tuple(map(spec.info.column, names))
     parts.append(EntityColumns(info, start, optional or _may_be_missing(spec, info, columns), names))
     return columns
 
@@ -126,7 +130,7 @@ def with_related(
             f"select_related() of {spec.info.name} rows that are put together from several queries",
             hint="use prefetch_related(), which loads them by a statement of their own",
         )
-    root = next(n for n, part in enumerate(parts) if isinstance(part, EntityColumns) and part.info is spec.info)
+    root = next(place for place, item in enumerate(_items(spec)) if item is spec.info.cls)
     joined = _Joined(spec, list(columns), list(parts))
     joined.follow(loading.branches, spec.info.source, root, optional=False)
     unknown = (loading.only.keys() | loading.without.keys()) - joined.sources - {spec.info.source.key}

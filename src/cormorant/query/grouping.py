@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from cormorant.errors import QueryError
@@ -14,7 +15,7 @@ from cormorant.sql.nodes import InSelect
 from cormorant.sql.sameness import alike
 from cormorant.sql.selects import Select
 from cormorant.sql.shown import NOTHING, Shows
-from cormorant.sql.sources import JoinSource, Source, SubquerySource, TableSource
+from cormorant.sql.sources import JoinSource, Source, SubquerySource, TableSource, column_key
 
 
 def is_aggregate(expr: Expr[Any], shown: Shows = NOTHING) -> bool:
@@ -53,6 +54,24 @@ def check_grouping(select: Select) -> None:
                 f"{expr!r} is read from groups without being grouped by",
                 hint=f"add .group_by({expr!r}), or fold it: func.max(...)",
             )
+
+
+def grouped_through(select: Select) -> Select:
+    """Groups by the keys of to-one relations too, where the groups hold them and their objects are read.
+
+    The groups stay the same ones, and databases know then that each has one such object.
+    """
+    if not select.group_by:
+        return select
+    keys = [unlabelled(expr) for expr in select.group_by]
+    groups = _Groups(keys, select.source)
+    more: list[Column[Any]] = []
+    for expr in (*select.columns, *select.having, *(order.expr for order in select.order_by)):
+        if not groups.decide(expr):
+            for node in visible(expr, shown_by(select.source)):
+                if isinstance(node, Column):
+                    more += groups.reach(node.source)
+    return replace(select, group_by=(*select.group_by, *more)) if more else select
 
 
 def check_distinct(select: Select) -> None:
@@ -98,6 +117,21 @@ class _Groups:
             return expr.source.key in self._whole
         inner = free_columns(expr.select) if isinstance(expr, (Exists, InSelect)) else ()
         return all(map(self.decide, (*expr.children, *inner)))
+
+    def reach(self, source: Source) -> list[Column[Any]]:
+        """Gives the keys of what to-one relations lead to, up to `source`, and counts them among the groups."""
+        if not isinstance(source, JoinSource) or source.key in self._whole:
+            return []
+        before = self.reach(source.parent)
+        entity = source.entity
+        if entity is None or {mine for _, mine in source.on} != {column.name for column in entity.key_columns}:
+            return before
+        held = {column_key(key.source, key.name) for key in self._keys if isinstance(key, Column)}
+        decided = source.parent.key in self._whole
+        if not (decided or held.issuperset(column_key(source.parent, theirs) for theirs, _ in source.on)):
+            return before
+        self._whole.add(source.key)
+        return [*before, *(entity.column_from(source, name, nullable=True) for name in entity.key_attributes)]
 
 
 def _decided_sources(keys: Sequence[Expr[Any]]) -> Iterator[str]:

@@ -35,9 +35,9 @@ def join_of(spec: QuerySpec, target: Any, on: Iterable[Any], *, outer: bool) -> 
         return Join(source, outer=outer)
     if any(source.key == other.key for other in _read(spec)):
         name = "other = subquery.alias()" if isinstance(target, Subquery) else "other = alias(Model)"
-        raise QueryError(
-            f"the query of {spec.info.name} reads {target!r} already", hint=f"{name} gives it another name"
-        )
+        info = getattr(target, "__info__", None)
+        known = info.name if isinstance(info, ModelInfo) else repr(target)
+        raise QueryError(f"the query of {spec.info.name} reads {known} already", hint=f"{name} gives it another name")
     if not conditions:
         conditions = _guessed(spec.info, target, source)
     return Join(source, conditions, outer)
@@ -76,7 +76,8 @@ def _guessed(info: ModelInfo, target: Any, source: Source) -> tuple[Expr[Any], .
     if other is None:
         raise QueryError(f"join({target!r}) has no condition", hint="give one: .join(per, per[Model.id] == Model.id)")
     forward = [relation for relation in _to_one(info) if relation.target is other]
-    backward = [] if other is info else [relation for relation in _to_one(other) if relation.target is info]
+    same = other is info.plain
+    backward = [] if same else [relation for relation in _to_one(other) if relation.target is info.plain]
     if len(forward) + len(backward) != 1:
         places = [relation.place for relation in (*forward, *backward)]
         problem = f"{' and '.join(places)} both lead" if places else "no relation leads"

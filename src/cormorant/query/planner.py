@@ -15,7 +15,7 @@ from cormorant.query.entities import (
     selected,
     with_related,
 )
-from cormorant.query.grouping import check_distinct, check_grouping, is_aggregate
+from cormorant.query.grouping import check_distinct, check_grouping, grouped_through, is_aggregate
 from cormorant.query.locking import check_lock
 from cormorant.query.placement import check_places
 from cormorant.query.spec import Output, QuerySpec
@@ -110,7 +110,7 @@ def for_existence(select: Select) -> Select:
 
 
 def _select(spec: QuerySpec, columns: tuple[Expr[Any], ...]) -> Select:
-    return Select(
+    select = Select(
         source=source_of(spec),
         columns=columns,
         where=spec.where,
@@ -126,6 +126,7 @@ def _select(spec: QuerySpec, columns: tuple[Expr[Any], ...]) -> Select:
         ctes=spec.ctes,
         lifted=spec.lifted,
     )
+    return grouped_through(select)
 
 
 def source_of(spec: QuerySpec) -> Source:

@@ -48,6 +48,11 @@ def plan_write(spec: QuerySpec) -> QueryPlan:
 
 def refuse_limits(spec: QuerySpec, verb: str) -> None:
     """Refuses what a statement that writes cannot have."""
+    if spec.info is not spec.info.plain:
+        raise QueryError(
+            f"{verb} of {spec.info.cls!r}, a second name that only reads have",
+            hint=f"start from session.query({spec.info.name})",
+        )
     if spec.source is not None:
         what = "SQL of your own" if isinstance(spec.source, RawSource) else "a query of several"
         raise QueryError(f"{verb} of {what}", hint="filter by key: .filter(Model.id.in_(...))")

@@ -372,7 +372,7 @@ class Writing(Terminals[M], WritingInside[M]):
         return rows[0] if rows else None
 
     async def _made(self, values: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[M, bool]:
-        instance: M = self._spec.info.cls(**given)
+        instance: M = self._spec.info.plain.cls(**given)
         taken = await self._executor.writer.try_insert(instance)
         if taken is None:
             return instance, True

@@ -144,19 +144,47 @@ def output_names(select: SelectLike) -> list[str]:
 
 def _implied(compiler: QueryCompiler, sources: list[s.JoinSource], required: Collection[str]) -> list[str]:
     """Gives implied JOINs, but for those that stand already."""
-    return [_step(compiler, source, required) for source in sources if source.key not in compiler.scope.aliases]
+    parts: list[str] = []
+    for source in sources:
+        if source.key not in compiler.scope.aliases:
+            target = next((other for other in sources if other.parent.key == source.key), None) if source.link else None
+            parts += _step(compiler, source, required) if target is None else _link(compiler, source, target, required)
+    return parts
 
 
-def _step(compiler: QueryCompiler, source: s.JoinSource, required: Collection[str]) -> str:
+def _step(compiler: QueryCompiler, source: s.JoinSource, required: Collection[str]) -> list[str]:
     """Gives one implied JOIN."""
+    table, on = _reached(compiler, source)
+    on += compiler.restricted(source)
+    return [f"{_kind(compiler, source, required)} {table} ON {' AND '.join(on)}"]
+
+
+def _link(compiler: QueryCompiler, source: s.JoinSource, target: s.JoinSource, required: Collection[str]) -> list[str]:
+    """Gives the JOINs of links and of what they lead to: a link to what default conditions hide is hidden with it."""
+    (table, on), (reached, far) = _reached(compiler, source), _reached(compiler, target)
+    on += compiler.restricted(source)
+    kind, hiding = _kind(compiler, source, required), compiler.restricted(target)
+    if kind == "LEFT JOIN" and hiding:
+        return [f"LEFT JOIN ({table} JOIN {reached} ON {' AND '.join(far + hiding)}) ON {' AND '.join(on)}"]
+    return [
+        f"{kind} {table} ON {' AND '.join(on)}",
+        f"{_kind(compiler, target, required)} {reached} ON {' AND '.join(far + hiding)}",
+    ]
+
+
+def _reached(compiler: QueryCompiler, source: s.JoinSource) -> tuple[str, list[str]]:
+    """Gives a joined table with its name, and how it hangs on what it is reached from."""
     alias = compiler.scope.reserve(source.key, _alias_of(source))
     on = [
         f"{compiler.quote(alias)}.{compiler.quote(mine)} = {compiler.column_of(source.parent, theirs)}"
         for theirs, mine in source.on
     ]
-    on += compiler.restricted(source)
+    return _table(compiler, source.table, alias), on
+
+
+def _kind(compiler: QueryCompiler, source: s.JoinSource, required: Collection[str]) -> str:
     optional = source.key not in required and is_optional(source, compiler.scope.is_outer)
-    return f"{'LEFT JOIN' if optional else 'JOIN'} {_table(compiler, source.table, alias)} ON {' AND '.join(on)}"
+    return "LEFT JOIN" if optional else "JOIN"
 
 
 def _asked(compiler: QueryCompiler, join: Join, required: Collection[str]) -> str:

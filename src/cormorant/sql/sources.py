@@ -63,9 +63,10 @@ class JoinSource(Source):
         optional: There may be no row: a LEFT JOIN.
         many: There may be several rows.
         entity: What its rows are, for conditions that every use of them gets.
+        link: Its rows only lead to those of another table, which is joined to it.
     """
 
-    __slots__ = ("entity", "many", "name", "on", "optional", "parent", "table")
+    __slots__ = ("entity", "link", "many", "name", "on", "optional", "parent", "table")
 
     def __init__(
         self,
@@ -77,8 +78,10 @@ class JoinSource(Source):
         optional: bool,
         many: bool = False,
         entity: Any = None,
+        link: bool = False,
     ) -> None:
         self.entity: Any = entity
+        self.link: bool = link
         self.parent: Source = parent
         self.name: str = name
         self.table: str = table
@@ -90,7 +93,14 @@ class JoinSource(Source):
     def outer(self) -> JoinSource:
         """Gives the same join as a LEFT JOIN."""
         return JoinSource(
-            self.parent, self.name, self.table, self.on, optional=True, many=self.many, entity=self.entity
+            self.parent,
+            self.name,
+            self.table,
+            self.on,
+            optional=True,
+            many=self.many,
+            entity=self.entity,
+            link=self.link,
         )
 
 

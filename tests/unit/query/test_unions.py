@@ -427,7 +427,7 @@ def test_what_is_not_shown_cannot_be_asked(built: Any) -> None:
 
 
 def test_a_union_reads_its_models_rows_already() -> None:
-    with pytest.raises(QueryError, match=r"the query of Tag reads <class .*Tag'> already"):
+    with pytest.raises(QueryError, match=r"the query of Tag reads Tag already"):
         tags().join(Tag, Tag.id == 1)
 
 

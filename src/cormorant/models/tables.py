@@ -202,7 +202,7 @@ def _items(items: Sequence[Any]) -> list[Order]:
 
 def _unique(info: ModelInfo, spec: UniqueSpec) -> d.UniqueDef:
     names = tuple(_column_name(info, order.expr) for order in _items(spec.items))
-    return d.UniqueDef(spec.name or constraint_name("uq", info.table, names), names)
+    return d.UniqueDef(spec.name or constraint_name("uq", info.table, names), names, spec.deferrable)
 
 
 def _column_name(info: ModelInfo, expr: Expr[Any]) -> str:

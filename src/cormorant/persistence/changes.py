@@ -46,6 +46,7 @@ class UpdateChange:
         key: The key the row has in the database.
         version: The version it had when it was loaded; None where the model has none, or it was never loaded.
         originals: The values before the change, as far as they were known.
+        part: Another change of the same flush writes the row too, and minds its version.
     """
 
     instance: Model
@@ -54,6 +55,7 @@ class UpdateChange:
     originals: Mapping[str, Any]
     key: tuple[Any, ...]
     version: int | None
+    part: bool = False
 
 
 @dataclass(frozen=True, slots=True)

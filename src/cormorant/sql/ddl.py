@@ -43,10 +43,15 @@ class ForeignKeyDef:
 
 @dataclass(frozen=True, slots=True)
 class UniqueDef:
-    """A UNIQUE constraint."""
+    """A UNIQUE constraint.
+
+    Args:
+        deferrable: It looks at the end of the transaction, where the database can.
+    """
 
     name: str
     columns: tuple[str, ...]
+    deferrable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,9 @@ async def test_null_is_no_value(database: Database) -> None:
         session.add(Seat(place=None), Seat(place=None))
         await session.commit()
         # nothing has to wait for anything: the usual order, deletes last
-        assert [stats.sql.split()[0] for stats in session.query_stats() if "rings_seat" in stats.sql].count("DELETE") == 1
+        assert [stats.sql.split()[0] for stats in session.query_stats() if "rings_seat" in stats.sql].count(
+            "DELETE"
+        ) == 1
         assert await session.query(Seat).count() == 3
 
 
@@ -111,7 +113,9 @@ async def test_an_exchange_is_refused_before_anything_is_sent(database: Database
         first.code, second.code, third.code = "b", "c", "a"
         fresh = Seat(code="d", place=9)
         session.add(fresh)
-        with pytest.raises(DependencyCycleError, match=r"exchange values of Seat\.code, which are unique: <Seat id") as caught:
+        with pytest.raises(
+            DependencyCycleError, match=r"exchange values of Seat\.code, which are unique: <Seat id"
+        ) as caught:
             await session.flush()
         deferrable = database.dialect.supports_deferrable_unique
         hint = "unique(cls.code, deferrable=True)" if deferrable else "this database looks at each row at once"

@@ -60,10 +60,11 @@ def column_definition(dialect: Dialect, table: d.Table, column: d.ColumnDef) -> 
 
 def foreign_key(dialect: Dialect, key: d.ForeignKeyDef) -> str:
     """Gives a FOREIGN KEY constraint."""
+    follows = " ON UPDATE CASCADE" if key.on_update == "cascade" else ""
     return (
         f"CONSTRAINT {dialect.quote(key.name)} FOREIGN KEY ({_names(dialect, key.columns)}) "
         f"REFERENCES {dialect.quote(key.target)} ({_names(dialect, key.target_columns)}) "
-        f"ON DELETE {_ON_DELETE.get(key.on_delete, dialect.restrict)}"
+        f"ON DELETE {_ON_DELETE.get(key.on_delete, dialect.restrict)}{follows}"
     )
 
 

@@ -148,6 +148,7 @@ def _foreign_key(relation: RelationInfo) -> d.ForeignKeyDef:
         target=relation.target.table,
         target_columns=tuple(relation.target.by_attribute[name].name for name in relation.remote),
         on_delete=relation.on_delete,
+        on_update=relation.on_update,
     )
 
 
@@ -290,6 +291,8 @@ def link_table(relation: RelationInfo, link: LinkTable) -> d.Table:
             info.table,
             tuple(c.name for c in info.key_columns),
             "cascade",
+            # nobody else could have the links follow a key that changes
+            "no_action" if all(c.identity for c in info.key_columns) else "cascade",
         )
         for info, names in ends
     )

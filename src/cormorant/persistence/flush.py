@@ -24,6 +24,7 @@ from cormorant.persistence.changes import (
     collect,
 )
 from cormorant.persistence.flush_plan import DeleteStep, FlushPlan, InsertStep, LinkStep, Step, UpdateStep, plan_flush
+from cormorant.persistence.key_changes import following
 from cormorant.persistence.pairing import in_order
 from cormorant.persistence.transaction import TransactionStack
 from cormorant.persistence.unit_of_work import UnitOfWork
@@ -210,7 +211,8 @@ class Flusher:
         unit = self.unit
         unit.find_changes_inside()
         unit.cascade()
-        return collect(unit.new.values(), unit.dirty.values(), unit.deleted.values(), unit.collections.values())
+        found = collect(unit.new.values(), unit.dirty.values(), unit.deleted.values(), unit.collections.values())
+        return following(found) if found.updates else found
 
     def plan(self, changes: ChangeSet) -> FlushPlan:
         """Gives the statements that a flush would send."""

@@ -14,11 +14,12 @@ from cormorant.persistence.changes import (
     DeleteChange,
     InsertChange,
     LinkChange,
-    PendingKey,
     UpdateChange,
     saved_value,
+    source_of,
 )
 from cormorant.persistence.flush_order import children_first, in_order, parents_first
+from cormorant.persistence.key_changes import without_followers
 from cormorant.persistence.row_order import Change, ordered_rows
 from cormorant.persistence.unique_values import handed_over
 from cormorant.sql.statements import Delete, Insert, InsertMode, TypedColumn, Update
@@ -132,7 +133,7 @@ def plan_flush(
             # tables or rows point to each other
             pass
     steps: list[Step] = []
-    for batch in ordered_rows(changes, deferrable=deferrable, together=batches):
+    for batch in ordered_rows(without_followers(changes), deferrable=deferrable, together=batches):
         steps += _of_one_kind(batch, insert_mode, batches=batches)
     return FlushPlan(tuple(_joined(steps)), server_version)
 
@@ -334,4 +335,4 @@ def _link_groups(
 def _link_row(change: LinkChange) -> tuple[Any, ...]:
     pairs = [(end, name) for end in change.ends for name in type(end).__info__.key_attributes]
     # a link that goes is found by the keys that its ends have had
-    return tuple([PendingKey(end, name) if change.added else saved_value(end, name) for end, name in pairs])
+    return tuple([source_of(end, name) if change.added else saved_value(end, name) for end, name in pairs])

@@ -132,6 +132,8 @@ class RowOrder:
             way: Literal["null", "drop"] | None = None
             if isinstance(change, DeleteChange):
                 way = "null" if may_be_null(relation) else None
+            elif relation.on_update == "cascade" and change.info.key_set.isdisjoint(relation.local):
+                way = "drop" if isinstance(self.rows[found], UpdateChange) else None
             elif change.values.keys().isdisjoint(relation.local) and change.info.key_set.isdisjoint(relation.local):
                 way = "drop"
             self.needs[found].append(Need(place, relation, way))

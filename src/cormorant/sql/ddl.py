@@ -11,6 +11,8 @@ from cormorant.sql.types import SqlType
 
 OnDelete: TypeAlias = Literal["restrict", "cascade", "set_null", "set_default", "no_action"]
 
+OnUpdate: TypeAlias = Literal["no_action", "cascade"]
+
 
 @dataclass(frozen=True, slots=True)
 class ColumnDef:
@@ -39,6 +41,7 @@ class ForeignKeyDef:
     target: str
     target_columns: tuple[str, ...]
     on_delete: OnDelete = "restrict"
+    on_update: OnUpdate = "no_action"
 
 
 @dataclass(frozen=True, slots=True)

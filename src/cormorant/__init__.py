@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from cormorant.models.search import search
     from cormorant.observability.performance import StatementStats
     from cormorant.persistence.blocks import Transaction
+    from cormorant.persistence.preview import FlushPreview
     from cormorant.persistence.result import Result
     from cormorant.persistence.session import AsyncSession
     from cormorant.query.explaining import CompiledQuery, Explanation
@@ -115,6 +116,7 @@ _ROOMS = {
     "cormorant.models.search": "search",
     "cormorant.models.relations": "Many One foreign_key many_to_many reverse",
     "cormorant.observability.performance": "StatementStats",
+    "cormorant.persistence.preview": "FlushPreview",
     "cormorant.persistence.result": "Result",
     "cormorant.persistence.blocks": "Transaction",
     "cormorant.persistence.session": "AsyncSession",
@@ -192,6 +194,7 @@ __all__ = [
     "Expr",
     "ExpressionUsedAsBool",
     "FlushError",
+    "FlushPreview",
     "ForeignInstanceError",
     "ForeignKeyViolation",
     "InstanceError",

@@ -264,7 +264,7 @@ class FlushError(SessionError):
 
 
 class DependencyCycleError(FlushError):
-    """New objects need each other's keys in a ring."""
+    """Rows need each other in a ring: by keys of new objects, or by unique values that they exchange."""
 
 
 class StaleObjectError(FlushError):

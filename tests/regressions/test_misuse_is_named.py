@@ -9,7 +9,6 @@ import pytest
 from cormorant import (
     AsyncSession,
     Database,
-    DependencyCycleError,
     ExpressionUsedAsBool,
     FlushError,
     Many,
@@ -36,18 +35,6 @@ class Node(Model, table="misused_node"):
 
 
 NOTHING: Any = None
-
-
-async def test_a_new_object_that_points_to_itself(database_dsn: str) -> None:
-    async with Database(database_dsn) as database:
-        await database.create_all(Node)
-        async with AsyncSession(database) as session:
-            node = Node()
-            node.parent = node
-            session.add(node)
-            with pytest.raises(DependencyCycleError, match="points to itself"):
-                await session.flush()
-            await session.rollback()
 
 
 async def test_what_is_no_model(database_dsn: str) -> None:

@@ -84,6 +84,8 @@ class Dialect(ABC):
     restrict: ClassVar[str] = "RESTRICT"
     """What refuses to delete a row that others, but for those deleted by the same statement, point to."""
     supports_add_constraint: ClassVar[bool] = True
+    supports_deferrable_unique: ClassVar[bool] = False
+    """Whether a unique constraint may look at the end of the transaction."""
     supports_nulls_in_indexes: ClassVar[bool] = False
     """Whether an index says where NULL stands; an order that does uses it only then."""
     around_drops: ClassVar[tuple[tuple[str, ...], tuple[str, ...]]] = ((), ())

@@ -27,7 +27,7 @@ def create_table(dialect: Dialect, operation: d.CreateTable) -> str:
     lines = [column_definition(dialect, table, column) for column in table.columns]
     if not dialect.key_is_part_of_column(table):
         lines.append(f"PRIMARY KEY ({_names(dialect, table.primary_key)})")
-    lines += [f"CONSTRAINT {dialect.quote(u.name)} UNIQUE ({_names(dialect, u.columns)})" for u in table.uniques]
+    lines += [unique(dialect, constraint) for constraint in table.uniques]
     lines += [
         f"CONSTRAINT {dialect.quote(check.name)} CHECK ({dialect.expression(check.condition)})"
         for check in table.checks
@@ -35,6 +35,13 @@ def create_table(dialect: Dialect, operation: d.CreateTable) -> str:
     lines += [foreign_key(dialect, key) for key in table.foreign_keys if key not in operation.deferred]
     body = ",\n  ".join(lines)
     return f"CREATE TABLE {dialect.quote(table.name)} (\n  {body}\n)"
+
+
+def unique(dialect: Dialect, constraint: d.UniqueDef) -> str:
+    """Gives a UNIQUE constraint."""
+    sql = f"CONSTRAINT {dialect.quote(constraint.name)} UNIQUE ({_names(dialect, constraint.columns)})"
+    deferrable = constraint.deferrable and dialect.supports_deferrable_unique
+    return f"{sql} DEFERRABLE INITIALLY DEFERRED" if deferrable else sql
 
 
 def column_definition(dialect: Dialect, table: d.Table, column: d.ColumnDef) -> str:
@@ -53,10 +60,11 @@ def column_definition(dialect: Dialect, table: d.Table, column: d.ColumnDef) -> 
 
 def foreign_key(dialect: Dialect, key: d.ForeignKeyDef) -> str:
     """Gives a FOREIGN KEY constraint."""
+    follows = " ON UPDATE CASCADE" if key.on_update == "cascade" else ""
     return (
         f"CONSTRAINT {dialect.quote(key.name)} FOREIGN KEY ({_names(dialect, key.columns)}) "
         f"REFERENCES {dialect.quote(key.target)} ({_names(dialect, key.target_columns)}) "
-        f"ON DELETE {_ON_DELETE.get(key.on_delete, dialect.restrict)}"
+        f"ON DELETE {_ON_DELETE.get(key.on_delete, dialect.restrict)}{follows}"
     )
 
 

@@ -153,6 +153,7 @@ class PostgreSQLDialect(Dialect):
     supports_array_binds = True
     supports_access_methods = True
     supports_drop_cascade = True
+    supports_deferrable_unique = True
     explain = "EXPLAIN (FORMAT JSON)"
     explain_analyze: ClassVar[str | None] = "EXPLAIN (ANALYZE, FORMAT JSON)"
     supports_nulls_in_indexes = True

@@ -34,6 +34,7 @@ class UniqueSpec:
 
     items: tuple[Any, ...]
     name: str | None
+    deferrable: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +88,22 @@ def index(
     return IndexSpec(items, where, unique, name, using)
 
 
-def unique(*items: Expr[Any] | type[Any], name: str | None = None) -> TableArg:
-    """Declares that no two rows have the same values in these columns or relations."""
+def unique(*items: Expr[Any] | type[Any], name: str | None = None, deferrable: bool = False) -> TableArg:
+    """Declares that no two rows have the same values in these columns or relations.
+
+    Args:
+        items: Columns, relations (their key).
+        name: Its name; made from table and columns otherwise.
+        deferrable: PostgreSQL looks when the transaction commits, so that rows may exchange their values in one
+            flush; an upsert cannot go by it. SQLite has no such constraint, and looks at every row at once.
+
+    Example:
+        >>> yield unique(cls.board, cls.position, deferrable=True)
+        ... # CONSTRAINT ... UNIQUE ("board_id", "position") DEFERRABLE INITIALLY DEFERRED
+    """
     if not items:
         raise ModelError("unique() names no column", hint="name columns: unique(cls.author, cls.title)")
-    return UniqueSpec(items, name)
+    return UniqueSpec(items, name, deferrable)
 
 
 def check(condition: Expr[bool], name: str | None = None) -> TableArg:

@@ -10,7 +10,7 @@ from cormorant._internal.naming import constraint_name
 from cormorant.errors import ModelError, UnresolvedReference, suggest
 from cormorant.models.specs import RelationSpec
 from cormorant.sql.columns import Column
-from cormorant.sql.ddl import OnDelete
+from cormorant.sql.ddl import OnDelete, OnUpdate
 from cormorant.sql.sources import JoinSource, Source
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class RelationInfo:
     remote: tuple[str, ...]
     nullable: bool
     on_delete: OnDelete = "restrict"
+    on_update: OnUpdate = "no_action"
     link: LinkTable | None = None
     inverse: str | None = None
 
@@ -135,6 +136,7 @@ def _to_one(owner: ModelInfo, spec: RelationSpec, target: ModelInfo, nullable: b
         remote=target.key_attributes,
         nullable=nullable,
         on_delete=_checked_on_delete(owner, spec, nullable),
+        on_update=spec.on_update,
         inverse=_inverse_of(target, spec.name, owner),
     )
 
@@ -194,7 +196,16 @@ def _reverse(owner: ModelInfo, spec: RelationSpec, target: ModelInfo, nullable: 
         return RelationInfo(spec.name, "many_to_many", owner, target, *keys, True, link=link, inverse=spec.of)
     kind: RelationKind = "reverse_many" if spec.many else "reverse_one"
     return RelationInfo(
-        spec.name, kind, owner, target, forward.remote, forward.local, True, forward.on_delete, inverse=spec.of
+        spec.name,
+        kind,
+        owner,
+        target,
+        forward.remote,
+        forward.local,
+        True,
+        forward.on_delete,
+        forward.on_update,
+        inverse=spec.of,
     )
 
 

@@ -343,14 +343,15 @@ def describe(instance: Model) -> str:
         spec = info.fields[name]
         value = value_or_missing(instance, name)
         if value is not MISSING:
-            parts.append(f"{name}={_shown(value, sensitive=bool(spec.options.get('sensitive')))}")
+            parts.append(f"{name}={shown_value(value, sensitive=bool(spec.options.get('sensitive')))}")
     state = ""
     if is_ghost(instance) and is_persistent(instance):
         state = " (reference)" if is_reference(instance) else " (in part)"
     return f"<{info.name} {' '.join(parts)}{state}>" if parts else f"<{info.name} (new)>"
 
 
-def _shown(value: Any, *, sensitive: bool) -> str:
+def shown_value(value: Any, *, sensitive: bool) -> str:
+    """Gives a value for messages: a long one cut, a sensitive one hidden."""
     if sensitive:
         return "***"
     text = repr(value)

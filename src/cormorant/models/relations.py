@@ -21,7 +21,7 @@ from cormorant.models.state import (
     unset,
     value_or_missing,
 )
-from cormorant.sql.ddl import OnDelete
+from cormorant.sql.ddl import OnDelete, OnUpdate
 
 if TYPE_CHECKING:
     from cormorant.models.model import Model
@@ -197,6 +197,7 @@ def foreign_key(
     *,
     default: None,
     on_delete: OnDelete = ...,
+    on_update: OnUpdate = ...,
     primary_key: bool = ...,
     unique: bool = ...,
     index: bool = ...,
@@ -207,6 +208,7 @@ def foreign_key(
 def foreign_key(
     *,
     on_delete: OnDelete = ...,
+    on_update: OnUpdate = ...,
     primary_key: bool = ...,
     unique: bool = ...,
     index: bool = ...,
@@ -217,6 +219,7 @@ def foreign_key(
     *,
     default: Any = MISSING,
     on_delete: OnDelete = "restrict",
+    on_update: OnUpdate = "no_action",
     primary_key: bool = False,
     unique: bool = False,
     index: bool = True,
@@ -229,6 +232,8 @@ def foreign_key(
         default: None, for a relation that may be left out.
         on_delete: What the database does when the target's row is deleted: "restrict" (the default), "cascade",
             "set_null", "set_default", "no_action".
+        on_update: What the database does when the target's key changes: "no_action" (the default) refuses while rows
+            point to it, with "cascade" they follow, and so do the objects that are loaded.
         primary_key: The relation is (part of) this model's key.
         unique: No two rows point to the same object: one-to-one.
         index: Make an index over the key columns (the default); a unique or primary key needs none.
@@ -238,11 +243,12 @@ def foreign_key(
     Example:
         >>> author: One[Author] = foreign_key(on_delete="cascade")   # "author_id" bigint REFERENCES "author"
     """
-    _check_foreign_key(on_delete, columns, default)
+    _check_foreign_key(on_delete, on_update, columns, default)
     return RelationSpec(
         "foreign_key",
         default=default,
         on_delete=on_delete,
+        on_update=on_update,
         primary_key=primary_key,
         unique=unique,
         index=index,
@@ -251,9 +257,10 @@ def foreign_key(
     )
 
 
-def _check_foreign_key(on_delete: object, columns: object, default: object) -> None:
-    if on_delete not in get_args(OnDelete):
-        raise ModelError(f"on_delete={on_delete!r} does not exist", hint=suggest(str(on_delete), get_args(OnDelete)))
+def _check_foreign_key(on_delete: object, on_update: object, columns: object, default: object) -> None:
+    for name, value, known in (("delete", on_delete, get_args(OnDelete)), ("update", on_update, get_args(OnUpdate))):
+        if value not in known:
+            raise ModelError(f"on_{name}={value!r} does not exist", hint=suggest(str(value), known))
     if isinstance(columns, str):
         raise ModelError(f"foreign_key(columns={columns!r})", hint=f'give a tuple: columns=("{columns}",)')
     if default is not None and default is not MISSING:

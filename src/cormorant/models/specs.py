@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from cormorant.models.state import MISSING
-from cormorant.sql.ddl import OnDelete
+from cormorant.sql.ddl import OnDelete, OnUpdate
 
 SHARED: tuple[type, ...] = (list, dict, set)
 """Defaults of these classes would be one and the same object for all."""
@@ -67,6 +67,7 @@ class RelationSpec:
     of: str = ""
     through: Any = None
     on_delete: OnDelete = "restrict"
+    on_update: OnUpdate = "no_action"
     primary_key: bool = False
     unique: bool = False
     index: bool = True

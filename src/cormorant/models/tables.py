@@ -148,6 +148,7 @@ def _foreign_key(relation: RelationInfo) -> d.ForeignKeyDef:
         target=relation.target.table,
         target_columns=tuple(relation.target.by_attribute[name].name for name in relation.remote),
         on_delete=relation.on_delete,
+        on_update=relation.on_update,
     )
 
 
@@ -202,7 +203,7 @@ def _items(items: Sequence[Any]) -> list[Order]:
 
 def _unique(info: ModelInfo, spec: UniqueSpec) -> d.UniqueDef:
     names = tuple(_column_name(info, order.expr) for order in _items(spec.items))
-    return d.UniqueDef(spec.name or constraint_name("uq", info.table, names), names)
+    return d.UniqueDef(spec.name or constraint_name("uq", info.table, names), names, spec.deferrable)
 
 
 def _column_name(info: ModelInfo, expr: Expr[Any]) -> str:
@@ -290,6 +291,8 @@ def link_table(relation: RelationInfo, link: LinkTable) -> d.Table:
             info.table,
             tuple(c.name for c in info.key_columns),
             "cascade",
+            # nobody else could have the links follow a key that changes
+            "no_action" if all(c.identity for c in info.key_columns) else "cascade",
         )
         for info, names in ends
     )

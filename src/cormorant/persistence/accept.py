@@ -21,8 +21,10 @@ from cormorant.persistence.changes import (
     InsertChange,
     PendingKey,
     UpdateChange,
+    pending_keys,
     saved_value,
 )
+from cormorant.persistence.key_changes import Follow, moved, new_key
 from cormorant.persistence.unit_of_work import UnitOfWork
 
 
@@ -43,6 +45,9 @@ class Acceptance:
     def accept(self, changes: ChangeSet) -> None:
         """Takes the whole flush over."""
         self.unit.accepted += bool(changes.rows)
+        if changes.updates and (movers := moved(changes.updates)):
+            keys = [tuple([self.result.known(value) for value in new_key(change)]) for change in movers]
+            Follow(self.unit.identity, self.unit.history)(changes, movers, keys)
         for insert in changes.inserts:
             self._inserted(insert)
         for update in changes.updates:
@@ -75,8 +80,7 @@ class Acceptance:
         self._mirror(instance, info, {}, made.keys() | change.values.keys())
 
     def _value(self, change: InsertChange | UpdateChange, made: Mapping[str, Any], name: str) -> Any:
-        value = made[name] if name in made else change.values[name]
-        return self.result.value(value) if isinstance(value, PendingKey) else value
+        return self.result.known(made[name] if name in made else change.values[name])
 
     def _updated(self, change: UpdateChange) -> None:
         instance, info = change.instance, change.info
@@ -137,7 +141,10 @@ class Acceptance:
     def _fill_in(self, instance: Model, name: str, pending: PendingKey, changed: dict[str, Any]) -> None:
         written, current = self.result.value(pending), value_or_missing(instance, name)
         related = (instance.__orm_related__ or {}).values()
-        if current is MISSING and any(held is pending.instance for held in related):
+        if current is MISSING and (
+            any(held is pending.instance for held in related)
+            or self.result.known(pending_keys(instance, type(instance).__info__).get(name)) == written
+        ):
             set_attribute(instance, name, written)
         elif current != written:
             changed[name] = written

@@ -46,6 +46,7 @@ class UpdateChange:
         key: The key the row has in the database.
         version: The version it had when it was loaded; None where the model has none, or it was never loaded.
         originals: The values before the change, as far as they were known.
+        part: Another change of the same flush writes the row too, and minds its version.
     """
 
     instance: Model
@@ -54,6 +55,7 @@ class UpdateChange:
     originals: Mapping[str, Any]
     key: tuple[Any, ...]
     version: int | None
+    part: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,10 @@ class FlushResult:
             return made[pending.attribute]
         return value_or_missing(pending.instance, pending.attribute)
 
+    def known(self, value: Any) -> Any:
+        """Gives a value that may have been waited for."""
+        return self.value(value) if isinstance(value, PendingKey) else value
+
 
 def collect(
     new: Iterable[Model],
@@ -191,8 +197,22 @@ def pending_keys(instance: Model, info: ModelInfo) -> dict[str, PendingKey]:
             continue
         for local, remote in zip(relation.local, relation.remote, strict=True):
             if not is_set(instance, local):
-                found[local] = PendingKey(value, remote)
+                found[local] = source_of(value, remote)
     return found
+
+
+def source_of(instance: Model, attribute: str) -> PendingKey:
+    """Gives whose value a column gets: a key may hold the key of another object, and that one of a third."""
+    seen: set[int] = set()
+    while not is_set(instance, attribute) and id(instance) not in seen:
+        seen.add(id(instance))
+        related = instance.__orm_related__ or {}
+        for name, position in type(instance).__info__.holders.get(attribute, ()):
+            held = related.get(name)
+            if isinstance(held, Model):
+                instance, attribute = held, type(held).__info__.key_attributes[position]
+                break
+    return PendingKey(instance, attribute)
 
 
 def _update(instance: Model, problems: list[Problem]) -> UpdateChange | None:

@@ -24,6 +24,7 @@ from cormorant.persistence.changes import (
     collect,
 )
 from cormorant.persistence.flush_plan import DeleteStep, FlushPlan, InsertStep, LinkStep, Step, UpdateStep, plan_flush
+from cormorant.persistence.key_changes import following
 from cormorant.persistence.pairing import in_order
 from cormorant.persistence.transaction import TransactionStack
 from cormorant.persistence.unit_of_work import UnitOfWork
@@ -106,10 +107,12 @@ class FlushRun:
     ) -> None:
         decoders = prepared.decoders[len(prepared.decoders) - len(columns) :]
         triples = zip(columns, decoders, row, strict=True)
-        self.result.made[id(change.instance)] = {
+        made = {
             column.attribute: value if decode is None or value is None else decode(value)
             for column, decode, value in triples
         }
+        # a row may be written in two parts
+        self.result.made.setdefault(id(change.instance), {}).update(made)
 
     # ---- updates, deletes, links
 
@@ -170,27 +173,33 @@ class Flusher:
         """
         async with self._lock:
             changes = self.changes()
-            if lone and changes.rows == 1 and self.transactions.allows_lone_writes:
-                await self.transactions.use_alone(lambda connection: self._write_alone(connection, changes))
+            # what is refused is refused before anything is sent, and fails no transaction
+            plan = self.plan(changes)
+            if lone and plan.rows == 1 and self.transactions.allows_lone_writes:
+                await self.transactions.use_alone(lambda connection: self._write_alone(connection, changes, plan))
             elif changes.rows:
-                await (use or self.transactions.use)(lambda connection: self._write_in_transaction(connection, changes))
+                await (use or self.transactions.use)(
+                    lambda connection: self._write_in_transaction(connection, changes, plan)
+                )
             else:
                 Acceptance(self.unit, self._origin(), FlushResult()).accept(changes)
             if changes.unchanged:
                 settle_unchanged(self.unit, changes.unchanged)
 
-    async def _write_alone(self, connection: Connection, changes: ChangeSet) -> None:
-        await self._write(connection, changes)
+    async def _write_alone(self, connection: Connection, changes: ChangeSet, plan: FlushPlan) -> None:
+        await self._write(connection, changes, plan)
         # the row is committed, whether or not the caller still waits
         self.unit.history.committed()
 
-    async def _write_in_transaction(self, connection: Connection, changes: ChangeSet) -> None:
+    async def _write_in_transaction(self, connection: Connection, changes: ChangeSet, plan: FlushPlan) -> None:
         self.unit.history.note_write(next(self._numbers))
-        await self._write(connection, changes)
+        await self._write(connection, changes, plan)
 
-    async def _write(self, connection: Connection, changes: ChangeSet) -> None:
-        # the server's version is known once a connection is open, and decides how batches are matched
-        result = await FlushRun(self.database, connection, self.transactions.tracker).run(self.plan(changes))
+    async def _write(self, connection: Connection, changes: ChangeSet, plan: FlushPlan) -> None:
+        if plan.server_version != self.database.adapter.server_version:
+            # it is known since a connection is open, and decides how batches are matched
+            plan = self.plan(changes)
+        result = await FlushRun(self.database, connection, self.transactions.tracker).run(plan)
         Acceptance(self.unit, self._origin(), result).accept(changes)
 
     def changes(self) -> ChangeSet:
@@ -202,12 +211,19 @@ class Flusher:
         unit = self.unit
         unit.find_changes_inside()
         unit.cascade()
-        return collect(unit.new.values(), unit.dirty.values(), unit.deleted.values(), unit.collections.values())
+        found = collect(unit.new.values(), unit.dirty.values(), unit.deleted.values(), unit.collections.values())
+        return following(found) if found.updates else found
 
     def plan(self, changes: ChangeSet) -> FlushPlan:
         """Gives the statements that a flush would send."""
         dialect, version = self.database.dialect, self.database.adapter.server_version
-        return plan_flush(changes, partial(dialect.insert_mode, version), batches=dialect.supports_array_binds)
+        return plan_flush(
+            changes,
+            partial(dialect.insert_mode, version),
+            batches=dialect.supports_array_binds,
+            deferrable=dialect.supports_deferrable_unique,
+            server_version=version,
+        )
 
 
 def encode_row(encoders: Sequence[Callable[[Any], Any] | None], row: Sequence[Any]) -> list[Any]:

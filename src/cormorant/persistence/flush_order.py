@@ -1,29 +1,16 @@
-"""What must come before what in a flush: parents before children, and rows that make way before those that follow."""
+"""What must come before what in a flush, by tables: parents before children, and within a table level by level."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
-from typing_extensions import TypeIs
-
-from cormorant._internal.narrowing import narrower
 from cormorant._internal.topological import CycleError, sort
-from cormorant.errors import DependencyCycleError
 from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ModelInfo
-from cormorant.models.state import MISSING
-from cormorant.models.tables import table_of
-from cormorant.persistence.changes import ChangeSet, DeleteChange, InsertChange, PendingKey, UpdateChange, saved_value
-from cormorant.sql.columns import Column
-
-is_column: Callable[[object], TypeIs[Column[Any]]] = narrower(Column)
-
-SHOWN_OF_RING = 6
-"""The most objects of a ring that an error shows."""
-
+from cormorant.persistence.changes import DeleteChange, InsertChange, PendingKey, saved_value
 
 # ------------------------------------------------------------------ inserts
 
@@ -31,15 +18,12 @@ SHOWN_OF_RING = 6
 def in_order(changes: Sequence[InsertChange]) -> Iterable[tuple[tuple[int, int], InsertChange]]:
     """Gives each insert with its place: parents' tables first, and within a table parents before children.
 
-    Where tables point to each other, the objects alone decide.
+    Raises:
+        CycleError: Tables, or objects, point to each other.
     """
     tables = list(dict.fromkeys([change.info for change in changes]))
-    try:
-        order = {info: place for place, info in enumerate(sort(tables, _targets(tables)))}
-        depths = depths_of(changes, within_table=True)
-    except CycleError:
-        order = dict.fromkeys(tables, 0)
-        depths = depths_of(changes, within_table=False)
+    order = {info: place for place, info in enumerate(sort(tables, _targets(tables)))}
+    depths = depths_of(changes)
     placed = [((order[change.info], depths.get(id(change.instance), 0)), change) for change in changes]
     placed.sort(key=itemgetter(0))
     return placed
@@ -55,101 +39,96 @@ def to_ones(info: ModelInfo) -> tuple[RelationInfo, ...]:
     return tuple(relation for relation in info.relations.values() if relation.kind == "to_one")
 
 
-def depths_of(changes: Sequence[InsertChange], *, within_table: bool) -> dict[int, int]:
-    """Gives how many other new objects must come before each new object, one after another; 0 is left out.
+def depths_of(changes: Sequence[InsertChange]) -> dict[int, int]:
+    """Gives how many new rows of its own table must come before each new one, one after another; 0 is left out.
 
     Raises:
-        DependencyCycleError: They need each other in a ring.
+        CycleError: They need each other in a ring.
     """
-    looked_at = [c for c in changes if any(not within_table or r.target is c.info for r in to_ones(c.info))]
+    looked_at = [c for c in changes if any(r.target is c.info for r in to_ones(c.info))]
     if not looked_at:
         return {}
-    by_id = {id(change.instance): change for change in changes}
-    by_key = {(c.info, _values(c, c.info.key_attributes)): id(c.instance) for c in changes if c.key_given}
+    by_id = {id(change.instance): change for change in looked_at}
+    by_key = {(c.info, _values(c, c.info.key_attributes)): id(c.instance) for c in looked_at if c.key_given}
     needs: dict[int, list[int]] = {}
     for change in looked_at:
-        parents = _parents(change, by_key)
-        kept = [p for p in parents if p in by_id and (not within_table or by_id[p].info is change.info)]
-        if kept:
+        if kept := [parent for parent in _parents(change, by_key) if parent in by_id]:
             needs[id(change.instance)] = kept
     return _depths(by_id, needs) if needs else {}
 
 
 def _depths(by_id: Mapping[int, InsertChange], needs: Mapping[int, list[int]]) -> dict[int, int]:
-    try:
-        ordered = sort(by_id, needs)
-    except CycleError as error:
-        ring = [repr(by_id[node].instance) for node in error.cycle if isinstance(node, int)]
-        if len(ring) > SHOWN_OF_RING:
-            ring = [*ring[:SHOWN_OF_RING], f"... ({len(error.cycle) - 1} objects)"]
-        raise DependencyCycleError(
-            f"new objects need each other's keys: {' -> '.join(ring)}",
-            hint="flush one of them first with the relation left None, then set it",
-        ) from None
     depths: dict[int, int] = {}
-    for node in ordered:
+    for node in sort(by_id, needs):
         depths[node] = 1 + max([depths[parent] for parent in needs.get(node, ())], default=-1)
     return depths
 
 
 def _parents(change: InsertChange, by_key: Mapping[Any, int]) -> Iterable[int]:
-    """Gives the new objects whose rows must exist before this one's."""
+    """Gives the new objects of its own table whose rows must exist before this one's."""
     related = change.instance.__orm_related__ or {}
     for relation in to_ones(change.info):
+        if relation.target is not change.info:
+            continue
         held = related.get(relation.name)
-        if held is change.instance:
-            _refuse_own_key(change, relation)
-        elif held is not None:
+        key = _values(change, relation.local)
+        if held is change.instance and any(isinstance(value, PendingKey) for value in key):
+            raise CycleError((id(held), id(held)))
+        if held is not None and held is not change.instance:
             yield id(held)
             continue
-        key = _values(change, relation.local)
         found = by_key.get((relation.target, key)) if by_key else None
         # a row may point to itself
         if found is not None and found != id(change.instance):
             yield found
 
 
-def _refuse_own_key(change: InsertChange, relation: RelationInfo) -> None:
-    if any(isinstance(change.values.get(name), PendingKey) for name in relation.local):
-        raise DependencyCycleError(
-            f"{change.instance!r} points to itself by {relation.place}, and its key is not made yet",
-            hint=f"flush it with {relation.name} left None, then set it",
-        )
-
-
-def _values(change: InsertChange | UpdateChange, names: tuple[str, ...]) -> tuple[Any, ...]:
+def _values(change: InsertChange, names: tuple[str, ...]) -> tuple[Any, ...]:
     return tuple([change.values.get(name) for name in names])
 
 
 # ------------------------------------------------------------------ deletes
 
 
-def parents_first(infos: list[ModelInfo]) -> list[ModelInfo]:
-    """Gives models so that each comes after those it points to; in a ring, as they came."""
+def parents_first(infos: list[ModelInfo], *, rings: bool = False) -> list[ModelInfo]:
+    """Gives models so that each comes after those it points to.
+
+    Args:
+        infos: The models.
+        rings: Those of a ring stay as they came.
+
+    Raises:
+        CycleError: They point to each other in a ring.
+    """
     if len(infos) < 2:
         return infos
     try:
         return sort(infos, _targets(infos))
     except CycleError:
-        return infos
+        if rings:
+            return infos
+        raise
 
 
-def children_first(group: list[DeleteChange]) -> list[list[DeleteChange]]:
-    """Splits the deletes of a table that points to itself, so that no row goes before the ones that point to it."""
+def children_first(group: list[DeleteChange], *, together: bool) -> list[list[DeleteChange]]:
+    """Splits the deletes of a table that points to itself, so that no row goes before the ones that point to it.
+
+    Args:
+        group: The deletes.
+        together: One statement deletes several rows, and what points to them is looked at when it ends.
+
+    Raises:
+        CycleError: Rows point to each other in a ring.
+    """
     info = group[0].info
     own = [relation for relation in to_ones(info) if relation.target is info]
-    if not own or len(group) == 1:
+    if not own or len(group) == 1 or (together and len({change.version is None for change in group}) == 1):
         return [group]
     by_key = {change.key: change for change in group}
     needs = {key: [p for p in _pointed_to(change, own) if p in by_key] for key, change in by_key.items()}
-    try:
-        ordered = sort(by_key, needs)
-    except CycleError:
-        # one statement for all of them, where the database checks at its end
-        return [group]
     depth: dict[Any, int] = {}
     layers: dict[int, list[DeleteChange]] = {}
-    for key in ordered:
+    for key in sort(by_key, needs):
         depth[key] = 1 + max([depth[parent] for parent in needs[key] if parent != key], default=-1)
         layers.setdefault(depth[key], []).append(by_key[key])
     return [layers[place] for place in sorted(layers, reverse=True)]
@@ -158,73 +137,3 @@ def children_first(group: list[DeleteChange]) -> list[list[DeleteChange]]:
 def _pointed_to(change: DeleteChange, relations: Sequence[RelationInfo]) -> list[tuple[Any, ...]]:
     """Gives the keys that a row holds by some relations."""
     return [tuple([saved_value(change.instance, name) for name in relation.local]) for relation in relations]
-
-
-# ------------------------------------------------------------------ values that are taken over
-
-
-def split(
-    changes: ChangeSet,
-) -> tuple[list[UpdateChange], list[DeleteChange], Sequence[UpdateChange], Sequence[DeleteChange]]:
-    """Gives the updates and deletes that must come before the inserts, and the others.
-
-    A row goes first if a new one takes over one of its unique values; with it go the rows that point to it and are
-    deleted too, and before them the updates that make rows point elsewhere.
-    """
-    early = _taken_over(changes)
-    if not early:
-        return [], [], changes.updates, changes.deletes
-    gone = {(change.info, change.key) for change in early}
-    while more := [c for c in changes.deletes if (c.info, c.key) not in gone and _points_to(c, gone)]:
-        gone.update((change.info, change.key) for change in more)
-    deletes = [change for change in changes.deletes if (change.info, change.key) in gone]
-    updates = [change for change in changes.updates if _turns_from(change, gone)]
-    chosen = {id(change) for change in (*updates, *deletes)}
-    return (
-        updates,
-        deletes,
-        [change for change in changes.updates if id(change) not in chosen],
-        [change for change in changes.deletes if id(change) not in chosen],
-    )
-
-
-def _taken_over(changes: ChangeSet) -> list[DeleteChange]:
-    both = {change.info for change in changes.inserts} & {change.info for change in changes.deletes}
-    found: list[DeleteChange] = []
-    for info in both:
-        for names in unique_sets(info):
-            wanted = {_values(change, names) for change in changes.inserts if change.info is info}
-            found += [c for c in changes.deletes if c.info is info and _saved(c, names) in wanted]
-    return found
-
-
-def _saved(change: DeleteChange | UpdateChange, names: tuple[str, ...]) -> tuple[Any, ...] | None:
-    values = tuple([saved_value(change.instance, name) for name in names])
-    return None if None in values or MISSING in values else values
-
-
-def _points_to(change: DeleteChange, gone: set[tuple[ModelInfo, tuple[Any, ...]]]) -> bool:
-    return any((relation.target, _saved(change, relation.local)) in gone for relation in to_ones(change.info))
-
-
-def _turns_from(change: UpdateChange, gone: set[tuple[ModelInfo, tuple[Any, ...]]]) -> bool:
-    """Whether an update makes a row point elsewhere than to a row that goes, and waits for no new key."""
-    if any(isinstance(value, PendingKey) for value in change.values.values()):
-        return False
-    turned = (r for r in to_ones(change.info) if not change.values.keys().isdisjoint(r.local))
-    return any((relation.target, _saved(change, relation.local)) in gone for relation in turned)
-
-
-@lru_cache(maxsize=1000)
-def unique_sets(info: ModelInfo) -> tuple[tuple[str, ...], ...]:
-    """Gives the sets of attributes whose values no two rows share."""
-    attributes = {column.name: column.attribute for column in info.columns}
-    table = table_of(info)
-    indexes = [[order.expr for order in index.items] for index in table.indexes if index.unique]
-    names = [
-        table.primary_key,
-        *(constraint.columns for constraint in table.uniques),
-        # an index over expressions is not looked into
-        *([column.name for column in items if is_column(column)] for items in indexes if all(map(is_column, items))),
-    ]
-    return tuple([tuple([attributes[name] for name in group]) for group in names])

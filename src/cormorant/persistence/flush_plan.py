@@ -5,19 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
+from cormorant._internal.topological import CycleError
 from cormorant.models.metadata import ColumnInfo, ModelInfo
 from cormorant.persistence.changes import (
     ChangeSet,
     DeleteChange,
     InsertChange,
     LinkChange,
-    PendingKey,
     UpdateChange,
+    saved_value,
+    source_of,
 )
-from cormorant.persistence.flush_order import children_first, in_order, parents_first, split
+from cormorant.persistence.flush_order import children_first, in_order, parents_first
+from cormorant.persistence.key_changes import without_followers
+from cormorant.persistence.row_order import Change, ordered_rows
+from cormorant.persistence.unique_values import handed_over
 from cormorant.sql.statements import Delete, Insert, InsertMode, TypedColumn, Update
+
+T = TypeVar("T")
+
+CHUNK = 10_000
+"""The most rows that one statement inserts or updates: PostgreSQL takes messages of up to 1 GB, 100 KB for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +78,14 @@ Step: TypeAlias = InsertStep | UpdateStep | DeleteStep | LinkStep
 
 @dataclass(frozen=True, slots=True)
 class FlushPlan:
-    """The steps of one flush, in order."""
+    """The steps of one flush, in order.
+
+    Args:
+        server_version: The server's version that it was made for.
+    """
 
     steps: tuple[Step, ...]
+    server_version: tuple[int, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -88,30 +103,92 @@ class Batching(Protocol):
     def __call__(self, *, key_given: bool, ascending: bool) -> InsertMode: ...
 
 
-def plan_flush(changes: ChangeSet, insert_mode: Batching, *, batches: bool) -> FlushPlan:
+def plan_flush(
+    changes: ChangeSet,
+    insert_mode: Batching,
+    *,
+    batches: bool,
+    deferrable: bool = False,
+    server_version: tuple[int, ...] = (),
+) -> FlushPlan:
     """Gives the steps that write the changes: links dropped, rows inserted, updated, links made, rows deleted.
 
-    Rows go before the inserts where they hold a unique value that a new row takes over.
+    Where rows of one flush take over each other's unique values, where keys change, and where rows point to each other
+    in a ring, the order is that of the single rows.
 
     Args:
         changes: What is pending.
         insert_mode: Tells how several rows are inserted at once.
         batches: Several rows can be updated or deleted by one statement.
+        deferrable: The database can look at unique values at the end of the transaction.
+        server_version: What the way of inserting goes by.
 
     Raises:
-        DependencyCycleError: New objects need each other's keys in a ring.
+        DependencyCycleError: Rows need each other in a ring, by columns that are never None or by unique values.
     """
+    if not (changes.updates or changes.deletes) or not _depends_on_rows(changes, deferrable=deferrable):
+        try:
+            return FlushPlan(tuple(_by_tables(changes, insert_mode, batches=batches)), server_version)
+        except CycleError:
+            # tables or rows point to each other
+            pass
+    steps: list[Step] = []
+    for batch in ordered_rows(without_followers(changes), deferrable=deferrable, together=batches):
+        steps += _of_one_kind(batch, insert_mode, batches=batches)
+    return FlushPlan(tuple(_joined(steps)), server_version)
+
+
+def _depends_on_rows(changes: ChangeSet, *, deferrable: bool) -> bool:
+    if any(not change.info.key_set.isdisjoint(change.values) for change in changes.updates):
+        return True
+    return any(not (unique.deferrable and deferrable) for _, _, unique in handed_over(changes))
+
+
+def _by_tables(changes: ChangeSet, insert_mode: Batching, *, batches: bool) -> list[Step]:
     if changes.rows == len(changes.inserts):
-        return FlushPlan(tuple(_inserts(changes.inserts, insert_mode)))
-    early_updates, early_deletes, updates, deletes = split(changes)
-    steps: list[Step] = [*_links(changes.links, added=False, batches=batches)]
-    steps += _updates(early_updates, batches=batches)
-    steps += _deletes(early_deletes, batches=batches)
+        return [*_inserts(changes.inserts, insert_mode)]
+    steps: list[Step] = [*_link_deletes(changes.links, batches=batches)]
     steps += _inserts(changes.inserts, insert_mode)
-    steps += _updates(updates, batches=batches)
+    steps += _updates(changes.updates, batches=batches)
     steps += _link_inserts(changes.links, insert_mode)
-    steps += _deletes(deletes, batches=batches)
-    return FlushPlan(tuple(steps))
+    steps += _deletes(changes.deletes, batches=batches)
+    return steps
+
+
+def _of_one_kind(batch: Sequence[Change], insert_mode: Batching, *, batches: bool) -> Iterable[Step]:
+    """Gives the steps of changes that differ in their values only."""
+    first = batch[0]
+    if isinstance(first, InsertChange):
+        return insert_steps(cast("Sequence[InsertChange]", batch), insert_mode)
+    if isinstance(first, UpdateChange):
+        return _updates(cast("Sequence[UpdateChange]", batch), batches=batches)
+    if isinstance(first, DeleteChange):
+        return [delete_step(cast("Sequence[DeleteChange]", batch), batches=batches)]
+    links = cast("Sequence[LinkChange]", batch)
+    return _link_inserts(links, insert_mode) if first.added else _link_deletes(links, batches=batches)
+
+
+def _joined(steps: Iterable[Step]) -> Iterable[Step]:
+    """Gives steps so that rows that are updated one after another are one step, sent row by row."""
+    last: Step | None = None
+    for step in steps:
+        if (
+            isinstance(step, UpdateStep)
+            and isinstance(last, UpdateStep)
+            and step.statement == last.statement
+            and not step.statement.batch
+        ):
+            last = UpdateStep(last.statement, last.changes + step.changes, last.rows + step.rows, last.returned)
+            continue
+        if last is not None:
+            yield last
+        last = step
+    if last is not None:
+        yield last
+
+
+def _chunks(group: Sequence[T]) -> Iterable[Sequence[T]]:
+    return [group] if len(group) <= CHUNK else [group[at : at + CHUNK] for at in range(0, len(group), CHUNK)]
 
 
 # ------------------------------------------------------------------ inserts
@@ -123,14 +200,21 @@ def _inserts(changes: Sequence[InsertChange], insert_mode: Batching) -> Iterable
     alone = len(changes) == 1 and not changes[0].instance.__orm_related__
     for place, change in [((0, 0), changes[0])] if alone else in_order(changes):
         groups.setdefault((place, change.info, tuple(change.values), change.key_given), []).append(change)
-    for (_, info, names, key_given), group in groups.items():
-        mode: InsertMode = "row"
-        if len(group) > 1 and names:
-            ascending = len(info.key_columns) == 1 and info.key_columns[0].identity
-            mode = insert_mode(key_given=key_given, ascending=ascending)
-        statement, returned = insert_statement(info, names, mode)
-        rows = tuple([tuple(change.values.values()) for change in group])
-        yield InsertStep(statement, tuple(group), rows, returned)
+    for group in groups.values():
+        yield from insert_steps(group, insert_mode)
+
+
+def insert_steps(group: Sequence[InsertChange], insert_mode: Batching) -> Iterable[InsertStep]:
+    """Gives the steps that insert rows of one table with the same columns."""
+    first = group[0]
+    info, names = first.info, tuple(first.values)
+    mode: InsertMode = "row"
+    if len(group) > 1 and names:
+        ascending = len(info.key_columns) == 1 and info.key_columns[0].identity
+        mode = insert_mode(key_given=first.key_given, ascending=ascending)
+    statement, returned = insert_statement(info, names, mode)
+    for part in _chunks(group):
+        yield InsertStep(statement, tuple(part), tuple([tuple(change.values.values()) for change in part]), returned)
 
 
 @lru_cache(maxsize=1000)
@@ -155,11 +239,13 @@ def insert_statement(
 def _updates(changes: Sequence[UpdateChange], *, batches: bool) -> Iterable[UpdateStep]:
     groups: dict[tuple[Any, ...], list[UpdateChange]] = {}
     for change in changes:
-        groups.setdefault((change.info, tuple(change.values), change.version is not None), []).append(change)
-    for (info, names, checked), group in groups.items():
-        statement, returned = update_statement(info, names, checked, batches and len(group) > 1)
-        rows = tuple([_matched(change, checked) + tuple(change.values.values()) for change in group])
-        yield UpdateStep(statement, tuple(group), rows, returned)
+        key = (change.info, tuple(change.values), change.version is not None, change.part)
+        groups.setdefault(key, []).append(change)
+    for (info, names, checked, part), group in groups.items():
+        statement, returned = update_statement(info, names, checked, batches and len(group) > 1, counted=not part)
+        for chunk in _chunks(group):
+            rows = tuple([_matched(change, checked) + tuple(change.values.values()) for change in chunk])
+            yield UpdateStep(statement, tuple(chunk), rows, returned)
 
 
 def _matched(change: UpdateChange | DeleteChange, checked: bool) -> tuple[Any, ...]:
@@ -168,7 +254,7 @@ def _matched(change: UpdateChange | DeleteChange, checked: bool) -> tuple[Any, .
 
 @lru_cache(maxsize=1000)
 def update_statement(
-    info: ModelInfo, names: tuple[str, ...], checked: bool, batch: bool
+    info: ModelInfo, names: tuple[str, ...], checked: bool, batch: bool, *, counted: bool = True
 ) -> tuple[Update, tuple[ColumnInfo, ...]]:
     """Gives the UPDATE of rows with changes to the same columns, and the columns that the database makes.
 
@@ -177,8 +263,9 @@ def update_statement(
         names: The attributes that get new values.
         batch: Several rows at once.
         checked: A row must have the version that is known of it.
+        counted: It counts as a change of the row.
     """
-    version = info.version_column
+    version = info.version_column if counted else None
     returned = tuple(column for column in info.columns if column.spec.computed is not None or column is version)
     statement = Update(
         table=info.table,
@@ -201,19 +288,28 @@ def _deletes(changes: Sequence[DeleteChange], *, batches: bool) -> Iterable[Dele
     for change in changes:
         groups.setdefault(change.info, []).append(change)
     for info in reversed(parents_first(list(groups))):
-        for group in children_first(groups[info]):
+        for group in children_first(groups[info], together=batches):
             for checked in (True, False):
-                part = [change for change in group if (change.version is not None) is checked]
-                if part:
-                    statement = Delete(info.table, _matched_columns(info, checked), batch=batches and len(part) > 1)
-                    yield DeleteStep(statement, tuple(part), tuple([_matched(change, checked) for change in part]))
+                if part := [change for change in group if (change.version is not None) is checked]:
+                    yield delete_step(part, batches=batches)
+
+
+def delete_step(group: Sequence[DeleteChange], *, batches: bool) -> DeleteStep:
+    """Gives the step that deletes rows of one table, all of them with a known version or none.
+
+    They are one statement, however many: rows that point to each other may go together.
+    """
+    checked = group[0].version is not None
+    info = group[0].info
+    statement = Delete(info.table, _matched_columns(info, checked), batch=batches and len(group) > 1)
+    return DeleteStep(statement, tuple(group), tuple([_matched(change, checked) for change in group]))
 
 
 # ------------------------------------------------------------------ links
 
 
-def _links(changes: Sequence[LinkChange], *, added: bool, batches: bool) -> Iterable[LinkStep]:
-    for (table, columns, _), group in _link_groups(changes, added=added).items():
+def _link_deletes(changes: Sequence[LinkChange], *, batches: bool) -> Iterable[LinkStep]:
+    for (table, columns, _), group in _link_groups(changes, added=False).items():
         statement = Delete(table, columns, batch=batches and len(group) > 1)
         yield LinkStep(statement, tuple(group), tuple([_link_row(change) for change in group]))
 
@@ -222,7 +318,8 @@ def _link_inserts(changes: Sequence[LinkChange], insert_mode: Batching) -> Itera
     for (table, columns, extra), group in _link_groups(changes, added=True).items():
         mode = insert_mode(key_given=True, ascending=False) if len(group) > 1 else "row"
         statement = Insert(table, (*columns, *extra), mode=mode, skip_existing=True)
-        yield LinkStep(statement, tuple(group), tuple([(*_link_row(change), *change.values) for change in group]))
+        for part in _chunks(group):
+            yield LinkStep(statement, tuple(part), tuple([(*_link_row(change), *change.values) for change in part]))
 
 
 def _link_groups(
@@ -236,4 +333,6 @@ def _link_groups(
 
 
 def _link_row(change: LinkChange) -> tuple[Any, ...]:
-    return tuple([PendingKey(end, name) for end in change.ends for name in type(end).__info__.key_attributes])
+    pairs = [(end, name) for end in change.ends for name in type(end).__info__.key_attributes]
+    # a link that goes is found by the keys that its ends have had
+    return tuple([source_of(end, name) if change.added else saved_value(end, name) for end, name in pairs])

@@ -44,6 +44,7 @@ from cormorant.persistence.current import current_state
 from cormorant.persistence.entering import Entrances
 from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.levels import Options
+from cormorant.persistence.preview import FlushPreview, preview
 from cormorant.persistence.reading import Reading
 from cormorant.persistence.result import Result
 from cormorant.persistence.state import SessionState
@@ -388,6 +389,24 @@ class AsyncSession:
     async def flush(self) -> None:
         """Writes what is pending: inserts, updates, links, deletes, in one transaction."""
         await self.state().flush()
+
+    def preview(self) -> FlushPreview:
+        """Gives what the next flush would do, to be printed: statements, rows, and what the database does by itself.
+
+        Nothing is sent, no hook runs, and no object changes.
+
+        Raises:
+            ValidationError: A value cannot be saved.
+            DependencyCycleError: Rows need each other in a ring.
+
+        Example:
+            >>> print(session.preview())
+            ... # 1 statement, 1 row
+            ... # 1. INSERT author: 1 row
+            ... #    INSERT INTO "author" ("name") VALUES ($1) RETURNING "id"
+            ... #    name = 'Ada'
+        """
+        return preview(self.state().flusher)
 
     # ---- transactions
 

@@ -11,6 +11,8 @@ from cormorant.sql.types import SqlType
 
 OnDelete: TypeAlias = Literal["restrict", "cascade", "set_null", "set_default", "no_action"]
 
+OnUpdate: TypeAlias = Literal["no_action", "cascade"]
+
 
 @dataclass(frozen=True, slots=True)
 class ColumnDef:
@@ -39,14 +41,20 @@ class ForeignKeyDef:
     target: str
     target_columns: tuple[str, ...]
     on_delete: OnDelete = "restrict"
+    on_update: OnUpdate = "no_action"
 
 
 @dataclass(frozen=True, slots=True)
 class UniqueDef:
-    """A UNIQUE constraint."""
+    """A UNIQUE constraint.
+
+    Args:
+        deferrable: It looks at the end of the transaction, where the database can.
+    """
 
     name: str
     columns: tuple[str, ...]
+    deferrable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

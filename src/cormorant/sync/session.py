@@ -20,6 +20,7 @@ from cormorant.models.scopes import Scope
 from cormorant.observability.performance import StatementStats
 from cormorant.persistence.blocks import Transaction
 from cormorant.persistence.identity_map import IdentityMap
+from cormorant.persistence.preview import FlushPreview
 from cormorant.persistence.result import Result
 from cormorant.persistence.streaming import raw_chunks
 from cormorant.sql.calls import Fragment
@@ -249,6 +250,17 @@ class Session:
     def flush(self) -> None:
         """Writes what is pending: inserts, updates, links, deletes, in one transaction."""
         self._session.wait(self._session.flush)
+
+    def preview(self) -> FlushPreview:
+        """Gives what the next flush would do, to be printed: statements, rows, and what the database does by itself.
+
+        Nothing is sent, no hook runs, and no object changes.
+
+        Raises:
+            ValidationError: A value cannot be saved.
+            DependencyCycleError: Rows need each other in a ring.
+        """
+        return self._session.preview()
 
     # ---- transactions
 

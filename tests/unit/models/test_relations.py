@@ -336,7 +336,7 @@ def test_many_to_many_makes_a_table_of_links() -> None:
         '  "tag_id" bigint NOT NULL,\n'
         '  PRIMARY KEY ("post_slug", "tag_id"),\n'
         '  CONSTRAINT "fk_posts_tags_post_slug" FOREIGN KEY ("post_slug") REFERENCES "posts" ("slug")'
-        " ON DELETE CASCADE,\n"
+        " ON DELETE CASCADE ON UPDATE CASCADE,\n"
         '  CONSTRAINT "fk_posts_tags_tag_id" FOREIGN KEY ("tag_id") REFERENCES "tag" ("id") ON DELETE CASCADE\n'
         ")",
         'CREATE INDEX "ix_posts_tags_tag_id" ON "posts_tags" ("tag_id")',

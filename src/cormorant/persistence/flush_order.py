@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any
@@ -125,13 +126,25 @@ def _values(change: InsertChange | UpdateChange, names: tuple[str, ...]) -> tupl
 
 
 def parents_first(infos: list[ModelInfo]) -> list[ModelInfo]:
-    """Gives models so that each comes after those it points to; in a ring, as they came."""
+    """Gives models so that each comes after those it points to; in a ring, as they came.
+
+    What a model points to by way of others counts too: deleting that may take its rows along.
+    """
     if len(infos) < 2:
         return infos
-    try:
-        return sort(infos, _targets(infos))
-    except CycleError:
-        return infos
+    for needs in ({info: reached_from(info) for info in infos}, _targets(infos)):
+        with suppress(CycleError):
+            return sort(infos, needs)
+    return infos
+
+
+@lru_cache(maxsize=1000)
+def reached_from(info: ModelInfo) -> tuple[ModelInfo, ...]:
+    """Gives the models that a model points to, and those they point to."""
+    found = [info]
+    for model in found:
+        found += [r.target for r in to_ones(model) if r.target not in found]
+    return tuple(dict.fromkeys(found))
 
 
 def children_first(group: list[DeleteChange]) -> list[list[DeleteChange]]:

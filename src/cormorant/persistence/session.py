@@ -44,6 +44,7 @@ from cormorant.persistence.current import current_state
 from cormorant.persistence.entering import Entrances
 from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.levels import Options
+from cormorant.persistence.orphans import orphans_of
 from cormorant.persistence.reading import Reading
 from cormorant.persistence.result import Result
 from cormorant.persistence.state import SessionState
@@ -501,7 +502,8 @@ class AsyncSession:
     @property
     def deleted(self) -> AbstractCollection[Model]:
         """The objects whose rows the next flush deletes."""
-        return tuple(self.state().unit.deleted.values())
+        unit = self.state().unit
+        return (*unit.deleted.values(), *orphans_of(unit).values())
 
     @property
     def identity_map(self) -> IdentityMap:

@@ -64,7 +64,7 @@ def show_new(instance: Model) -> None:
     for name, held in list(related.items()):
         relation = type(instance).__info__.relation(name)
         if relation.kind == "to_one" and relation.inverse is not None and held is not None:
-            _show(held, relation, instance, shown=True)
+            show_sides(instance, relation, None, held)
 
 
 def hide(target: Model, relation: RelationInfo, instance: Model) -> None:
@@ -150,6 +150,9 @@ def relate_other_side(instance: Model, relation: RelationInfo, value: Any) -> No
         raise WrongType(f"{relation.place} takes a {name}, not {value!r} ({type(value).__name__})")
     # for a new object, nobody
     before = getattr(instance, relation.name) if is_persistent(instance) else held_other(instance, relation)
+    origin = instance.__orm_origin__
+    if value is not None and origin is not None:
+        origin.owner.reached(value)
     if before is not None and before is not value:
         let_go(before, instance, relation)
     if value is not None:

@@ -64,6 +64,10 @@ class Owner(Protocol):
         """Notes that the other side of a relation is going to show something else, because its own side was set."""
         ...
 
+    def reached(self, instance: Model) -> None:
+        """Takes in an object that one of its own leads to now."""
+        ...
+
     def known(self, info: ModelInfo, key: Any) -> Model | None:
         """Gives the known instance of a key, or None."""
         ...
@@ -151,6 +155,9 @@ class NoOwner:
 
     def shown(self, instance: Model, name: str) -> None:
         """Does nothing: nobody will roll it back."""
+
+    def reached(self, instance: Model) -> None:
+        """Does nothing: nobody will flush it."""
 
     def known(self, info: ModelInfo, key: Any) -> None:
         """Knows none."""

@@ -503,7 +503,8 @@ class AsyncSession:
     def deleted(self) -> AbstractCollection[Model]:
         """The objects whose rows the next flush deletes."""
         unit = self.state().unit
-        return (*unit.deleted.values(), *orphans_of(unit).values())
+        orphans = orphans_of(unit)
+        return (*unit.deleted.values(), *(orphans[key] for key in orphans if key not in unit.new))
 
     @property
     def identity_map(self) -> IdentityMap:

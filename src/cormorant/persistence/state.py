@@ -230,6 +230,11 @@ class SessionState:
         if not self.closed:
             self.unit.history.keep_side(instance, name)
 
+    def reached(self, instance: Model) -> None:
+        """Takes in an object that one of this session's leads to now."""
+        if not self.closed:
+            self.unit.add(instance)
+
     def known(self, info: ModelInfo, key: Any) -> Model | None:
         """Gives the known instance of a key, or None."""
         return cast("Model | None", self.identity.get(info, key))

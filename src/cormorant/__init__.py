@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     from cormorant.models.search import search
     from cormorant.observability.performance import StatementStats
     from cormorant.persistence.blocks import Transaction
+    from cormorant.persistence.changed import Change
     from cormorant.persistence.result import Result
     from cormorant.persistence.session import AsyncSession
     from cormorant.query.explaining import CompiledQuery, Explanation
@@ -118,6 +119,7 @@ _ROOMS = {
     "cormorant.observability.performance": "StatementStats",
     "cormorant.persistence.result": "Result",
     "cormorant.persistence.blocks": "Transaction",
+    "cormorant.persistence.changed": "Change",
     "cormorant.persistence.session": "AsyncSession",
     "cormorant.query.explaining": "CompiledQuery Explanation",
     "cormorant.query.page": "Page",
@@ -170,6 +172,7 @@ __all__ = [
     "Adapter",
     "AmbiguousSession",
     "AsyncSession",
+    "Change",
     "CheckViolation",
     "Collection",
     "Column",

@@ -26,6 +26,7 @@ from cormorant.errors import (
     ForeignKeyViolation,
     InstanceError,
     IntegrityError,
+    KeyConflictError,
     LockTimeout,
     ModelError,
     MultipleResultsError,
@@ -75,6 +76,7 @@ if TYPE_CHECKING:
     from cormorant.models.search import search
     from cormorant.observability.performance import StatementStats
     from cormorant.persistence.blocks import Transaction
+    from cormorant.persistence.changed import Change
     from cormorant.persistence.preview import FlushPreview
     from cormorant.persistence.result import Result
     from cormorant.persistence.session import AsyncSession
@@ -119,6 +121,7 @@ _ROOMS = {
     "cormorant.persistence.preview": "FlushPreview",
     "cormorant.persistence.result": "Result",
     "cormorant.persistence.blocks": "Transaction",
+    "cormorant.persistence.changed": "Change",
     "cormorant.persistence.session": "AsyncSession",
     "cormorant.query.explaining": "CompiledQuery Explanation",
     "cormorant.query.page": "Page",
@@ -171,6 +174,7 @@ __all__ = [
     "Adapter",
     "AmbiguousSession",
     "AsyncSession",
+    "Change",
     "CheckViolation",
     "Collection",
     "Column",
@@ -199,6 +203,7 @@ __all__ = [
     "ForeignKeyViolation",
     "InstanceError",
     "IntegrityError",
+    "KeyConflictError",
     "LockTimeout",
     "Manager",
     "Many",

@@ -28,6 +28,7 @@
     |   |-- ForeignInstanceError      an object of another session
     |   |-- FlushError
     |   |   |-- DependencyCycleError
+    |   |   |-- KeyConflictError      two objects with one key
     |   |   `-- StaleObjectError
     |   `-- TransactionError
     |       `-- TransactionFailedError
@@ -79,6 +80,7 @@ __all__ = [
     "ForeignKeyViolation",
     "InstanceError",
     "IntegrityError",
+    "KeyConflictError",
     "LockTimeout",
     "ModelError",
     "MultipleResultsError",
@@ -265,6 +267,10 @@ class FlushError(SessionError):
 
 class DependencyCycleError(FlushError):
     """Rows need each other in a ring: by keys of new objects, or by unique values that they exchange."""
+
+
+class KeyConflictError(FlushError):
+    """Two objects of one session have the same key."""
 
 
 class StaleObjectError(FlushError):

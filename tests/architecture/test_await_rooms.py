@@ -29,6 +29,7 @@ FILES = {
     "persistence/loader.py",
     "persistence/locking.py",
     "persistence/m2m.py",
+    "persistence/merging.py",
     "persistence/prefetch.py",
     "persistence/reading.py",
     "persistence/retry.py",

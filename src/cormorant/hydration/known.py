@@ -9,8 +9,7 @@ from cormorant.models.inside import Decode, copier, find_changes_inside, readers
 from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ColumnInfo, ModelInfo
 from cormorant.models.model import Model
-from cormorant.models.relations import keep_related
-from cormorant.models.state import MISSING, is_ghost, is_set, set_attribute, set_class, value_or_missing
+from cormorant.models.state import MISSING, is_ghost, is_set, keep_related, set_attribute, set_class, value_or_missing
 from cormorant.sql.types import SqlType
 
 Decoders: TypeAlias = Callable[[SqlType], "Decode | None"]

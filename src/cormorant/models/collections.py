@@ -11,6 +11,7 @@ from typing_extensions import TypeIs, TypeVar
 from cormorant._internal.narrowing import narrower
 from cormorant.errors import NotLoadedError, SessionNotEntered, WrongType
 from cormorant.models.links import RelationInfo
+from cormorant.models.sides import let_go
 from cormorant.models.state import is_persistent, not_loaded
 from cormorant.models.through import check_fillable
 
@@ -210,9 +211,9 @@ class Collection(Generic[M]):
         for item in items:
             self._check(item)
             self._touch()
+            there = self._items is not None and id(item) in self._items
             self._point(item, self.owner)
             other = self._other_side(item)
-            there = self._items is not None and id(item) in self._items
             there |= self.removed.pop(id(item), None) is not None
             if other is not None:
                 there |= other.removed.pop(id(self.owner), None) is not None
@@ -234,7 +235,8 @@ class Collection(Generic[M]):
             if other is not None:
                 taken_back |= other.added.pop(id(self.owner), None) is not None
                 other.exclude(self.owner)
-            if not taken_back:
+            # a new orphan has no row to delete: the flush forgets it
+            if not taken_back or (self.relation.orphan_removal and item.__orm_origin__ is not None):
                 self.removed[id(item)] = item
             self.exclude(item)
 
@@ -262,9 +264,11 @@ class Collection(Generic[M]):
         inverse = self.relation.inverse
         if self.relation.link is not None or inverse is None:
             return
-        # what points elsewhere meanwhile is no member, and stays as it is
-        if owner is not None or getattr(item, inverse) is self.owner:
+        if owner is not None:
             setattr(item, inverse, owner)
+        # what points elsewhere meanwhile is no member, and stays as it is
+        elif getattr(item, inverse) is self.owner:
+            let_go(item, self.owner, self.relation)
 
     def _other_side(self, item: M) -> Collection[Any] | None:
         """Gives the member's own collection of a many-to-many relation, ready to be changed, if it is at hand."""

@@ -43,6 +43,7 @@ class RelationInfo:
         local: Attributes of the owner.
         remote: Attributes of the target; for many-to-many, its key.
         inverse: The relation's name on the target, if it is declared there.
+        orphan_removal: Objects of the target that lose their owner are deleted.
     """
 
     name: str
@@ -56,6 +57,7 @@ class RelationInfo:
     on_update: OnUpdate = "no_action"
     link: LinkTable | None = None
     inverse: str | None = None
+    orphan_removal: bool = False
 
     @property
     def is_symmetrical(self) -> bool:
@@ -191,22 +193,32 @@ def _reverse(owner: ModelInfo, spec: RelationSpec, target: ModelInfo, nullable: 
     if not spec.many:
         _check_reverse_one(owner, spec, forward, nullable=nullable)
     if forward.link is not None:
+        _refuse_orphans(owner, spec, forward)
         link = LinkTable(forward.link.table, forward.link.far, forward.link.near, forward.link.through)
         keys = (owner.key_attributes, target.key_attributes)
         return RelationInfo(spec.name, "many_to_many", owner, target, *keys, True, link=link, inverse=spec.of)
     kind: RelationKind = "reverse_many" if spec.many else "reverse_one"
     return RelationInfo(
-        spec.name,
-        kind,
-        owner,
-        target,
-        forward.remote,
-        forward.local,
-        True,
-        forward.on_delete,
-        forward.on_update,
+        name=spec.name,
+        kind=kind,
+        owner=owner,
+        target=target,
+        local=forward.remote,
+        remote=forward.local,
+        nullable=True,
+        on_delete=forward.on_delete,
+        on_update=forward.on_update,
         inverse=spec.of,
+        orphan_removal=spec.orphan_removal,
     )
+
+
+def _refuse_orphans(owner: ModelInfo, spec: RelationSpec, forward: RelationInfo) -> None:
+    if spec.orphan_removal:
+        raise ModelError(
+            f"{owner.name}.{spec.name} has orphan_removal, and {forward.place} is many-to-many: nothing has one owner",
+            hint="leave it out; links are dropped by .remove(...), and with the objects they lead to",
+        )
 
 
 def _many_to_many(owner: ModelInfo, spec: RelationSpec, target: ModelInfo) -> RelationInfo:

@@ -319,8 +319,11 @@ def forget_related(instance: Model, related: dict[str, Any], name: str, value: A
     """Drops the object of a to-one relation whose key column is written directly."""
     info = type(instance).__info__
     for relation, position in info.holders.get(name, ()):
-        held = related.get(relation)
-        if held is not None and value_or_missing(held, info.relation(relation).remote[position]) != value:
+        held = related.get(relation, MISSING)
+        if held is MISSING:
+            continue
+        theirs = None if held is None else value_or_missing(held, info.relation(relation).remote[position])
+        if theirs != value:
             del related[relation]
 
 

@@ -10,12 +10,13 @@ from cormorant.errors import ModelError, WrongType, suggest
 from cormorant.models.collections import Collection
 from cormorant.models.links import RelationInfo
 from cormorant.models.paths import ManyExpr, path_of
+from cormorant.models.sides import held_by, relate_other_side, show_sides
 from cormorant.models.specs import RelationSpec
 from cormorant.models.state import (
     DETACHED,
     MISSING,
-    is_persistent,
     is_set,
+    keep_related,
     not_loaded,
     set_attribute,
     unset,
@@ -129,15 +130,6 @@ def reference(relation: RelationInfo, key: Any, beside: Model) -> Any:
     return origin.owner.reference(relation, key, beside)
 
 
-def keep_related(instance: Model, name: str, value: Any) -> None:
-    """Remembers the object of a to-one relation."""
-    related = instance.__orm_related__
-    if related is None:
-        related = {}
-        set_attribute(instance, "__orm_related__", related)
-    related[name] = value
-
-
 def relate(instance: Model, relation: RelationInfo, value: Any) -> None:
     """Sets a to-one relation: the object, and the key columns as far as the object has its key.
 
@@ -145,11 +137,9 @@ def relate(instance: Model, relation: RelationInfo, value: Any) -> None:
         WrongType: The value is no instance of the target, or None is not allowed.
     """
     if relation.kind != "to_one":
-        raise WrongType(
-            f"{relation.place} is the other side of {relation.target.name}.{relation.inverse} and cannot be assigned",
-            hint=f"set {relation.inverse} on the {relation.target.name}",
-        )
-    before = (instance.__orm_related__ or {}).get(relation.name)
+        relate_other_side(instance, relation, value)
+        return
+    before = held_by(instance, relation) if relation.inverse is not None else None
     if value is None:
         if not relation.nullable:
             raise WrongType(f"{relation.place} cannot be None", hint=f"annotate it One[{relation.target.name} | None]")
@@ -165,21 +155,9 @@ def relate(instance: Model, relation: RelationInfo, value: Any) -> None:
         )
     else:
         copy_key(instance, relation, value)
-    if relation.inverse is not None:
-        _show_to_new(instance, relation, before, value)
     keep_related(instance, relation.name, value)
-
-
-def _show_to_new(instance: Model, relation: RelationInfo, before: Model | None, value: Model | None) -> None:
-    """Has a new target show who points to it: no row could; one that has a row is told when this is written."""
-    for target, shown in ((before, False), (value, True)):
-        if target is None or is_persistent(target):
-            continue
-        if target.__info__.relation(relation.inverse or "").kind == "reverse_many":
-            collection: Collection[Any] = getattr(target, relation.inverse or "")
-            collection.include(instance) if shown else collection.exclude(instance)
-        else:
-            keep_related(target, relation.inverse or "", instance if shown else None)
+    if relation.inverse is not None:
+        show_sides(instance, relation, before, value)
 
 
 def copy_key(instance: Model, relation: RelationInfo, value: Model) -> None:
@@ -273,16 +251,22 @@ if TYPE_CHECKING:
         """What `reverse()` is typed as: it may be annotated Many or One, and nothing else."""
 
 
-def reverse(of: str, *, init: Literal[False] = False) -> ReverseEnd:
+def reverse(of: str, *, orphan_removal: bool = False, init: Literal[False] = False) -> ReverseEnd:
     """Declares the other side of a relation, so that checkers and queries see it.
 
     Args:
         of: The relation's name on the other model; annotated `Many[...]`, or `One[... | None]` for one-to-one.
+        orphan_removal: What is taken out, or replaced, and given to no other owner is deleted by the next flush; so is
+            what is loaded when the owner is deleted. Declare `on_delete="cascade"` beside it for what is not loaded.
         init: Tells checkers that the constructor does not take it.
+
+    Example:
+        >>> lines: Many[Line] = reverse("order", orphan_removal=True)
+        >>> order.lines.remove(line)    # DELETE FROM "line" WHERE "id" = $1
     """
     if not of:
         raise ModelError("reverse() needs the name of the relation on the other side", hint='write reverse("author")')
-    return cast("ReverseEnd", RelationSpec("reverse", of=of, init=False))
+    return cast("ReverseEnd", RelationSpec("reverse", of=of, init=False, orphan_removal=orphan_removal))
 
 
 def many_to_many(

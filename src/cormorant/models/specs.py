@@ -60,6 +60,7 @@ class RelationSpec:
         columns: The declared attributes that hold the key, where their names do not tell.
         keys: The attributes that hold the key, in the order of the target's.
         symmetrical: A link goes both ways.
+        orphan_removal: What has lost its owner is deleted.
     """
 
     kind: Literal["foreign_key", "reverse", "many_to_many"]
@@ -77,6 +78,7 @@ class RelationSpec:
     keys: tuple[str, ...] = ()
     many: bool = False
     symmetrical: bool = False
+    orphan_removal: bool = False
     annotation: Any = None
     declared_in: Any = None
     scope: Any = None

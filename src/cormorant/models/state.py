@@ -60,6 +60,18 @@ class Owner(Protocol):
         """Notes the first change of a collection since it was loaded or flushed."""
         ...
 
+    def shown(self, instance: Model, name: str) -> None:
+        """Notes that the other side of a relation is going to show something else, because its own side was set."""
+        ...
+
+    def reached(self, instance: Model) -> None:
+        """Takes in an object that one of its own leads to now."""
+        ...
+
+    def known(self, info: ModelInfo, key: Any) -> Model | None:
+        """Gives the known instance of a key, or None."""
+        ...
+
     def reference(self, relation: RelationInfo, key: Any, beside: Model) -> Model:
         """Gives the known instance of a key, or a reference to it that remembers whom it was read from."""
         ...
@@ -140,6 +152,15 @@ class NoOwner:
 
     def collection_touched(self, collection: Collection[Any]) -> None:
         """Does nothing: nobody will flush it."""
+
+    def shown(self, instance: Model, name: str) -> None:
+        """Does nothing: nobody will roll it back."""
+
+    def reached(self, instance: Model) -> None:
+        """Does nothing: nobody will flush it."""
+
+    def known(self, info: ModelInfo, key: Any) -> None:
+        """Knows none."""
 
     def reference(self, relation: RelationInfo, key: Any, beside: Model) -> Model:
         """Gives a new reference outside of any session."""
@@ -355,3 +376,12 @@ def unset_silently(instance: Model, name: str) -> None:
     """Takes a column's value away without tracking."""
     if is_set(instance, name):
         object.__delattr__(instance, name)
+
+
+def keep_related(instance: Model, name: str, value: Any) -> None:
+    """Remembers the object of a to-one relation."""
+    related = instance.__orm_related__
+    if related is None:
+        related = {}
+        set_attribute(instance, "__orm_related__", related)
+    related[name] = value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -10,9 +10,19 @@ from cormorant.hydration.known import prune_related
 from cormorant.models.collections import Collection, is_collection
 from cormorant.models.inside import remember_raw, same
 from cormorant.models.links import RelationInfo
-from cormorant.models.metadata import ModelInfo
+from cormorant.models.metadata import ColumnInfo, ModelInfo
 from cormorant.models.model import Model
-from cormorant.models.state import MISSING, Origin, bare_key, set_attribute, set_class, value_or_missing
+from cormorant.models.sides import hide
+from cormorant.models.state import (
+    MISSING,
+    Origin,
+    bare_key,
+    set_attribute,
+    set_class,
+    unset_silently,
+    value_or_missing,
+)
+from cormorant.persistence.cascades import consequences
 from cormorant.persistence.changes import (
     ChangeSet,
     CollectionChange,
@@ -22,10 +32,12 @@ from cormorant.persistence.changes import (
     PendingKey,
     UpdateChange,
     pending_keys,
+    row_key,
     saved_value,
 )
 from cormorant.persistence.key_changes import Follow, moved, new_key
 from cormorant.persistence.unit_of_work import UnitOfWork
+from cormorant.sql.expr import is_expr
 
 
 class Acceptance:
@@ -57,7 +69,9 @@ class Acceptance:
         for delete in changes.deletes:
             self._deleted(delete)
         if changes.deletes:
-            self._show_gone({id(delete.instance): delete.instance for delete in changes.deletes})
+            gone = {id(delete.instance): delete.instance for delete in changes.deletes}
+            self._show_gone(gone | self._take_along(changes.deletes))
+        self.unit.forgotten.clear()
 
     # ---- rows
 
@@ -178,15 +192,57 @@ class Acceptance:
         identity.put(change.info, bare_key(tuple(key)), change.instance)
 
     def _deleted(self, change: DeleteChange) -> None:
+        self._leave(change)
+        if self.unit.deleted.pop(id(change.instance), None) is None:
+            # added again while its row was being deleted
+            self.unit.add(change.instance)
+
+    def _leave(self, change: DeleteChange) -> None:
+        """Makes an object one without a row."""
         instance, unit = change.instance, self.unit
         self._mirror(instance, change.info, {n: saved_value(instance, n) for n in change.info.fields}, ())
         unit.dirty.pop(id(instance), None)
         unit.identity.discard(change.info, bare_key(change.key), instance)
         set_attribute(instance, "__orm_origin__", None)
         set_attribute(instance, "__orm_changes__", None)
-        if unit.deleted.pop(id(instance), None) is None:
-            # added again while its row was being deleted
-            unit.add(instance)
+
+    def _take_along(self, deletes: Sequence[DeleteChange]) -> dict[int, Model]:
+        """Does to loaded objects what the database has done to their rows by `on_delete`; gives those deleted."""
+        unit = self.unit
+        rows = [(delete.info, bare_key(delete.key)) for delete in deletes]
+        found = consequences(unit.identity.by_model, rows, saved_value)
+        for child in found.deleted.values():
+            unit.history.keep(child)
+            info = type(child).__info__
+            self._leave(DeleteChange(child, info, tuple([saved_value(child, n) for n in info.key_attributes]), None))
+            unit.deleted.pop(id(child), None)
+        targets = {row: delete.instance for row, delete in zip(rows, deletes, strict=True)}
+        targets |= {(type(child).__info__, row_key(child)): child for child in found.deleted.values()}
+        for child, relation in found.turned:
+            key = bare_key(tuple([saved_value(child, name) for name in relation.local]))
+            self._turned(child, relation, targets[relation.target, key])
+        return found.deleted
+
+    def _turned(self, child: Model, relation: RelationInfo, target: Model) -> None:
+        """Shows in an object that its row has lost the target of a relation; what is pending for it stays so."""
+        history, info, changes = self.unit.history, relation.owner, child.__orm_changes__ or {}
+        history.keep(child)
+        if relation.inverse in (target.__orm_related__ or {}):
+            history.keep_side(target, relation.inverse or "")
+            hide(target, relation, child)
+        for name in relation.local:
+            value = None if relation.on_delete == "set_null" else default_of(info.by_attribute[name])
+            if name in changes:
+                changes[name] = value
+            elif value is MISSING:
+                unset_silently(child, name)
+                set_class(child, info.ghost)
+            else:
+                set_attribute(child, name, value)
+        set_attribute(child, "__orm_origin__", self.origin)
+        if child.__orm_related__ is not None:
+            prune_related(child)
+        self._mirror(child, info, {}, relation.local)
 
     # ---- the other side of relations
 
@@ -215,6 +271,11 @@ class Acceptance:
             for instance in list(known.values()) if names else ():
                 related: dict[str, Any] = instance.__orm_related__ or {}
                 self._exclude([related[name] for name in names if name in related], gone)
+
+        for pending in self.unit.collections.values():
+            for key in gone.keys() & (pending.added.keys() | pending.removed.keys()):
+                pending.added.pop(key, None)
+                pending.removed.pop(key, None)
 
     def _exclude(self, collections: Iterable[Collection[Any]], gone: Mapping[int, Model]) -> None:
         for collection in collections:
@@ -256,6 +317,14 @@ def is_complete(instance: Model, info: ModelInfo) -> bool:
     except AttributeError:
         return False
     return True
+
+
+def default_of(column: ColumnInfo) -> Any:
+    """Gives the value a row gets by a column's default; MISSING where only the database knows it."""
+    value = column.spec.server_default
+    if value is MISSING:
+        return None
+    return MISSING if is_expr(value) else value
 
 
 @lru_cache(maxsize=1000)

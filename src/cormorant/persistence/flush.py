@@ -14,6 +14,13 @@ from cormorant.models.metadata import ColumnInfo
 from cormorant.models.state import Origin
 from cormorant.observability.performance import PerformanceTracker
 from cormorant.persistence.accept import Acceptance, settle_unchanged
+from cormorant.persistence.cascades import (
+    naming_children,
+    refuse_lost_children,
+    taken_along,
+    takes_its_own,
+    without_lost_links,
+)
 from cormorant.persistence.changes import (
     ChangeSet,
     DeleteChange,
@@ -23,8 +30,10 @@ from cormorant.persistence.changes import (
     UpdateChange,
     collect,
 )
+from cormorant.persistence.conflicts import refuse_same_keys
 from cormorant.persistence.flush_plan import DeleteStep, FlushPlan, InsertStep, LinkStep, Step, UpdateStep, plan_flush
 from cormorant.persistence.key_changes import following
+from cormorant.persistence.orphans import orphans_of
 from cormorant.persistence.pairing import in_order
 from cormorant.persistence.transaction import TransactionStack
 from cormorant.persistence.unit_of_work import UnitOfWork
@@ -66,7 +75,8 @@ class FlushRun:
         elif isinstance(step, UpdateStep):
             await self._update(step, prepared, rows)
         elif isinstance(step, DeleteStep):
-            await self._delete(step, prepared, rows)
+            with naming_children(step.changes[0].info):
+                await self._delete(step, prepared, rows)
         else:
             await self._link(step, prepared, rows)
 
@@ -132,7 +142,11 @@ class FlushRun:
             found = {row[0] for row in await self._batch(prepared, rows)}
         else:
             found = {place for place, run in enumerate(await self._each(prepared, rows), 1) if run}
-        _refuse_stale([change for place, change in enumerate(step.changes, 1) if place not in found])
+        missing = [change for place, change in enumerate(step.changes, 1) if place not in found]
+        if missing and len(step.changes) > 1 and takes_its_own(missing[0].info):
+            # the statement before may have taken the row along, by way of rows that nobody knows
+            missing = [change for change in missing if change.version is not None]
+        _refuse_stale(missing)
 
     async def _link(self, step: LinkStep, prepared: PreparedWrite, rows: list[tuple[Any, ...]]) -> None:
         statement = step.statement
@@ -207,12 +221,27 @@ class Flusher:
 
         Raises:
             ValidationError: Listing every value that cannot be saved.
+            FlushError: A row would point to one that is deleted.
+            KeyConflictError: Two objects have the same key.
         """
         unit = self.unit
         unit.find_changes_inside()
         unit.cascade()
-        found = collect(unit.new.values(), unit.dirty.values(), unit.deleted.values(), unit.collections.values())
-        return following(found) if found.updates else found
+        if unit.dirty or unit.deleted or unit.collections or any(i.__orm_related__ for i in unit.new.values()):
+            for orphan in orphans_of(unit).values():
+                unit.delete(orphan)
+        gone = {**unit.deleted, **taken_along(unit.deleted, unit.identity.by_model)} if unit.deleted else unit.deleted
+        # what the database deletes by itself has no changes to write
+        dirty = [i for i in unit.dirty.values() if id(i) not in gone] if gone else unit.dirty.values()
+        changes = collect(unit.new.values(), dirty, unit.deleted.values(), unit.collections.values())
+        if gone:
+            changes = without_lost_links(changes, gone)
+            refuse_lost_children(changes, gone)
+        if changes.updates:
+            changes = following(changes)
+        if changes.updates or any(change.key_given for change in changes.inserts):
+            refuse_same_keys(changes, unit.identity.by_model, gone)
+        return changes
 
     def plan(self, changes: ChangeSet) -> FlushPlan:
         """Gives the statements that a flush would send."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any
@@ -93,6 +94,9 @@ def _values(change: InsertChange, names: tuple[str, ...]) -> tuple[Any, ...]:
 def parents_first(infos: list[ModelInfo], *, rings: bool = False) -> list[ModelInfo]:
     """Gives models so that each comes after those it points to.
 
+    What a model points to by way of others counts too, as far as there is such an order: deleting that may take its
+    rows along.
+
     Args:
         infos: The models.
         rings: Those of a ring stay as they came.
@@ -102,12 +106,23 @@ def parents_first(infos: list[ModelInfo], *, rings: bool = False) -> list[ModelI
     """
     if len(infos) < 2:
         return infos
+    with suppress(CycleError):
+        return sort(infos, {info: reached_from(info) for info in infos})
     try:
         return sort(infos, _targets(infos))
     except CycleError:
         if rings:
             return infos
         raise
+
+
+@lru_cache(maxsize=1000)
+def reached_from(info: ModelInfo) -> tuple[ModelInfo, ...]:
+    """Gives the models that a model points to, and those they point to."""
+    found = [info]
+    for model in found:
+        found += [r.target for r in to_ones(model) if r.target not in found]
+    return tuple(dict.fromkeys(found))
 
 
 def children_first(group: list[DeleteChange], *, together: bool) -> list[list[DeleteChange]]:

@@ -44,6 +44,11 @@ class History:
         """Remembers what a collection holds before that changes."""
         self.marks[-1].keep_collection(collection)
 
+    def keep_side(self, instance: Model, name: str) -> None:
+        """Remembers what the other side of a relation shows."""
+        held = (instance.__orm_related__ or {}).get(name)
+        self.keep_collection(held) if is_collection(held) else self.keep(instance)
+
     def keep_unread(self, collection: Collection[Any]) -> None:
         """Remembers that a collection was not loaded, where it is going to show rows that may be rolled back."""
         if any(mark.first_write is not None for mark in self.marks):
@@ -101,6 +106,7 @@ class History:
             inner = self.marks.pop()
             self.marks[-1].take_over(inner)
         self.marks.pop()
+        self.pending.forgotten.clear()
         for instance in mark.instances:
             self.leave(instance)
         for instance in mark.added.values():

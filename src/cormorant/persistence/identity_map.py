@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,19 +11,39 @@ from cormorant.models.model import Model
 from cormorant.models.state import is_persistent, key_of
 
 
+class ByModel(dict[ModelInfo, dict[Any, Any]]):
+    """Instances by key, by model; a model's dictionary is made when it is first asked for."""
+
+    def __init__(self) -> None:
+        # models with JSON or arrays, whose changes nobody tells of
+        self.documents: list[ModelInfo] = []
+
+    def __missing__(self, info: ModelInfo) -> dict[Any, Any]:
+        if info.mutable_columns:
+            self.documents.append(info)
+        self[info] = made = dict[Any, Any]()
+        return made
+
+    def clear(self) -> None:
+        """Forgets everything."""
+        self.documents.clear()
+        super().clear()
+
+
 class IdentityMap:
     """Holds instances strongly, so that an object keeps its identity while the session lives.
 
     A stream lets its objects go: they stay the session's, and whoever changes one of them brings it back.
     """
 
-    __slots__ = ("by_model", "has_let_go", "of")
+    __slots__ = ("by_model", "documents", "has_let_go", "of")
 
     of: Callable[[ModelInfo], dict[Any, Any]]
     """Gives a model's instances by key; hydration reads and writes them directly."""
 
     def __init__(self) -> None:
-        self.by_model: defaultdict[ModelInfo, dict[Any, Any]] = defaultdict(dict)
+        self.by_model: ByModel = ByModel()
+        self.documents: list[ModelInfo] = self.by_model.documents
         # every query asks, and a bound method of C costs no Python call
         self.of = self.by_model.__getitem__
         self.has_let_go: bool = False

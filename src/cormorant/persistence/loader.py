@@ -15,9 +15,8 @@ from cormorant.models.links import RelationInfo
 from cormorant.models.many import WHOLE, Part
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
-from cormorant.models.relations import keep_related
 from cormorant.models.scopes import Scopes
-from cormorant.models.state import MISSING, Origin, bare_key, is_ghost, is_set, key_of, value_or_missing
+from cormorant.models.state import MISSING, Origin, bare_key, is_ghost, is_set, keep_related, key_of, value_or_missing
 from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.unit_of_work import UnitOfWork
 from cormorant.query.prefetch import by_key, chunks, members_of, objects_of
@@ -62,7 +61,9 @@ def _or_hidden(reader: Reader, info: ModelInfo) -> str:
 
 async def flush_before(reader: Reader, spec: QuerySpec) -> None:
     """Writes what is pending, if the query reads tables that it is for."""
-    if not reader.unit.is_empty and reader.unit.concerns(reader.database.prepare(spec).tables):
+    unit = reader.unit
+    pending = not unit.is_empty or bool(reader.identity.documents)
+    if pending and unit.concerns(reader.database.prepare(spec).tables):
         await reader.flush()
 
 

@@ -9,15 +9,19 @@ from cormorant.models.model import Model
 
 
 class Pending:
-    """The objects and collections that a flush would write, by their id."""
+    """The objects and collections that a flush would write, by their id.
 
-    __slots__ = ("collections", "deleted", "dirty", "new")
+    New objects that were deleted before they were written are forgotten; what points to them must not bring them back.
+    """
+
+    __slots__ = ("collections", "deleted", "dirty", "forgotten", "new")
 
     def __init__(self) -> None:
         self.new: dict[int, Model] = {}
         self.dirty: dict[int, Model] = {}
         self.deleted: dict[int, Model] = {}
         self.collections: dict[int, Collection[Any]] = {}
+        self.forgotten: dict[int, Model] = {}
 
     @property
     def is_empty(self) -> bool:
@@ -40,5 +44,5 @@ class Pending:
 
     def clear(self) -> None:
         """Takes everything out."""
-        for pending in (self.new, self.dirty, self.deleted, self.collections):
+        for pending in (self.new, self.dirty, self.deleted, self.collections, self.forgotten):
             pending.clear()

@@ -15,9 +15,8 @@ from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.paths import ManyExpr
-from cormorant.models.relations import keep_related
 from cormorant.models.scopes import Scopes
-from cormorant.models.state import MISSING, bare_key, is_persistent, key_of, value_or_missing
+from cormorant.models.state import MISSING, bare_key, is_persistent, keep_related, key_of, value_or_missing
 from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.loader import (
     Batch,

@@ -28,7 +28,7 @@ from cormorant.models.paths import ManyExpr
 from cormorant.models.scopes import Scope, distinct
 from cormorant.models.state import key_of
 from cormorant.observability.performance import PerformanceTracker, StatementStats
-from cormorant.persistence import context, loader, prefetch
+from cormorant.persistence import context, loader, merging, prefetch
 from cormorant.persistence.arguments import (
     checked_key,
     given_objects,
@@ -40,10 +40,12 @@ from cormorant.persistence.arguments import (
     sent_as,
 )
 from cormorant.persistence.blocks import Transaction
+from cormorant.persistence.changed import Change, changes_of
 from cormorant.persistence.current import current_state
 from cormorant.persistence.entering import Entrances
 from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.levels import Options
+from cormorant.persistence.orphans import orphans_of
 from cormorant.persistence.preview import FlushPreview, preview
 from cormorant.persistence.reading import Reading
 from cormorant.persistence.result import Result
@@ -209,7 +211,7 @@ class AsyncSession:
 
     async def write(self, spec: QuerySpec) -> int:
         """Runs an UPDATE or DELETE by conditions; queries call it."""
-        return await self.state().write(spec)
+        return await self.state().writer.write(spec)
 
     @property
     def writer(self) -> StateWriter:
@@ -333,6 +335,23 @@ class AsyncSession:
         state = self.state()
         for instance in objects:
             state.unit.delete(instance)
+
+    async def merge(self, instance: M) -> M:
+        """Copies what an object from outside holds onto the session's own object of the same row, and gives that.
+
+        The row is loaded if the session does not hold it; an object without a row is copied as a new one. What is
+        loaded of its relations is merged with it.
+
+        Args:
+            instance: An object of another session, open or closed, an unpickled or a new one; it stays as it is.
+
+        Raises:
+            StaleObjectError: The row has another version than the object, or is gone.
+
+        Example:
+            >>> article = await session.merge(pickle.loads(saved))    # SELECT ... WHERE "articles"."id" = $1
+        """
+        return cast(M, await merging.merge(self.state(), instance))
 
     async def add_m2m(self, owner: Model, relation: ManyExpr[M], *items: M) -> None:
         """Links objects at once, without loading anything; new objects among them are saved first.
@@ -517,10 +536,24 @@ class AsyncSession:
         state.unit.find_changes_inside()
         return tuple(state.unit.dirty.values())
 
+    def changes(self, instance: Model) -> Mapping[str, Change]:
+        """Gives what the next flush would write of an object: old and new by attribute, for collections what came and
+        went; of a new object every column that has a value.
+
+        Example:
+            >>> session.changes(article)["title"].old    # 'Notes'
+        """
+        state = self.state()
+        _check_own(state, instance)
+        state.unit.find_changes_inside(frozenset({type(instance).__info__.table}))
+        return changes_of(instance)
+
     @property
     def deleted(self) -> AbstractCollection[Model]:
         """The objects whose rows the next flush deletes."""
-        return tuple(self.state().unit.deleted.values())
+        unit = self.state().unit
+        orphans = orphans_of(unit)
+        return (*unit.deleted.values(), *(orphans[key] for key in orphans if key not in unit.new))
 
     @property
     def identity_map(self) -> IdentityMap:

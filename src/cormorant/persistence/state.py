@@ -9,7 +9,7 @@ from functools import partial
 from inspect import currentframe
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from cormorant._internal.frames import frame_outside
 from cormorant.adapters.base import RawRows
@@ -17,6 +17,7 @@ from cormorant.database import Database
 from cormorant.errors import ForeignInstanceError, SessionClosedError, SessionTaskError
 from cormorant.models.collections import Collection
 from cormorant.models.links import RelationInfo
+from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.scopes import Scope, Scopes
 from cormorant.models.state import LinkVerb, Origin, is_ghost, new_ghost, set_attribute
@@ -151,7 +152,7 @@ class SessionState:
         unit = self.unit
         if (
             autoflush
-            and (unit.new or unit.dirty or unit.deleted or unit.collections)
+            and (unit.new or unit.dirty or unit.deleted or unit.collections or self.identity.documents)
             and unit.concerns(prepared.tables)
         ):
             await self.flush()
@@ -187,10 +188,6 @@ class SessionState:
         origin = instance.__orm_origin__
         return self.scopes is None or origin is None or not origin.lifted
 
-    async def write(self, spec: QuerySpec) -> int:
-        """Runs an UPDATE or DELETE by conditions and gives the number of rows."""
-        return await self.writer.write(spec)
-
     async def raw(self, sql: str, args: Sequence[Any], *, write: bool) -> RawRows:
         """Runs raw SQL; what may write opens a transaction."""
         self.check_usable()
@@ -223,6 +220,20 @@ class SessionState:
             )
         self.identity.take_back(collection.owner)
         self.unit.collection_touched(collection)
+
+    def shown(self, instance: Model, name: str) -> None:
+        """Remembers what the other side of a relation shows, before that changes."""
+        if not self.closed:
+            self.unit.history.keep_side(instance, name)
+
+    def reached(self, instance: Model) -> None:
+        """Takes in an object that one of this session's leads to now."""
+        if not self.closed:
+            self.unit.add(instance)
+
+    def known(self, info: ModelInfo, key: Any) -> Model | None:
+        """Gives the known instance of a key, or None."""
+        return cast("Model | None", self.identity.get(info, key))
 
     def reference(self, relation: RelationInfo, key: Any, beside: Model) -> Model:
         """Gives the known instance of a key, or a reference to it."""

@@ -8,6 +8,7 @@ from cormorant.errors import FlushError, ForeignInstanceError
 from cormorant.models.collections import Collection, is_collection
 from cormorant.models.inside import find_changes_inside, readers
 from cormorant.models.model import Model
+from cormorant.models.sides import hide, show_new
 from cormorant.models.state import (
     DETACHED,
     Origin,
@@ -20,6 +21,7 @@ from cormorant.models.state import (
 from cormorant.persistence.history import History
 from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.marks import Decoder
+from cormorant.persistence.orphans import orphans_of
 from cormorant.persistence.pending import Pending
 from cormorant.sql.raw_source import ANY_TABLE
 
@@ -53,6 +55,7 @@ class UnitOfWork(Pending):
         Raises:
             ForeignInstanceError: One belongs to another session.
         """
+        self.forgotten.pop(id(instance), None)
         found, taken = [instance], list[Model]()
         try:
             # in the order in which they are met, which the database's keys will show; the list grows meanwhile
@@ -61,6 +64,7 @@ class UnitOfWork(Pending):
                     taken.append(current)
                     if current.__orm_related__:
                         found += self._reachable(current)
+                        show_new(current)
         except BaseException:
             for current in taken:
                 self._take_back(current)
@@ -156,12 +160,16 @@ class UnitOfWork(Pending):
         if id(instance) in self.new:
             self.history.keep(instance)
             self._take_back(instance)
+            self.forgotten[id(instance)] = instance
             return
         origin = instance.__orm_origin__
         if origin is DETACHED:
             self._adopt(instance)
         elif origin is None:
-            raise ForeignInstanceError(f"{instance!r} is new and was never saved, so it cannot be deleted")
+            raise ForeignInstanceError(
+                f"{instance!r} has no row: it was never saved, or is deleted already",
+                hint="delete what the session has loaded; a row by its key: session.delete(ref(Model, key))",
+            )
         elif origin.owner is not self._owner:
             raise _foreign(instance, origin)
         self.identity.take_back(instance)
@@ -171,17 +179,14 @@ class UnitOfWork(Pending):
     def _take_back(self, instance: Model) -> None:
         """Forgets a new object, and its place in collections that would bring it in again."""
         del self.new[id(instance)]
+        relations = type(instance).__info__.relations
+        for name, held in (instance.__orm_related__ or {}).items():
+            if isinstance(held, Model) and relations[name].kind == "to_one" and relations[name].inverse is not None:
+                hide(held, relations[name], instance)
         set_attribute(instance, "__orm_origin__", None)
         for collection in self.collections.values():
             if collection.added.pop(id(instance), None) is not None:
                 collection.exclude(instance)
-        relations = type(instance).__info__.relations
-        for name, held in (instance.__orm_related__ or {}).items():
-            inverse = relations[name].inverse
-            if isinstance(held, Model) and inverse is not None and not is_persistent(held):
-                shown = getattr(held, inverse)
-                if is_collection(shown):
-                    shown.exclude(instance)
 
     # ---- what instances tell
 
@@ -205,23 +210,31 @@ class UnitOfWork(Pending):
                 reached += self._reachable(instance)
         for instance in reached:
             origin = instance.__orm_origin__
+            if id(instance) in self.forgotten:
+                raise FlushError(
+                    f"{instance!r} was new and is deleted, and others still lead to it",
+                    hint="delete them too, or give them another; session.add(...) takes the deletion back",
+                )
             if origin is None or origin.owner is not self._owner:
                 self.add(instance)
 
-    def find_changes_inside(self) -> None:
-        """Finds changes inside JSON documents and arrays, which no assignment tells of."""
-        for info, known in self.identity.by_model.items():
-            if known and info.mutable_columns:
+    def find_changes_inside(self, tables: frozenset[str] | None = None) -> None:
+        """Finds changes inside JSON documents and arrays, which no assignment tells of; in some tables or in all."""
+        for info in list(self.identity.documents):
+            if tables is None or info.table in tables:
                 columns = readers(info, self._decoder)
-                for instance in list(known.values()):
+                for instance in list(self.identity.of(info).values()):
                     find_changes_inside(instance, columns)
 
     def concerns(self, tables: frozenset[str]) -> bool:
         """Whether what is pending must be written before a statement over these tables."""
+        everything = self._eager or ANY_TABLE in tables
+        if self.identity.documents:
+            self.find_changes_inside(None if everything else tables)
         if not (self.new or self.dirty or self.deleted or self.collections):
             return False
         # what a delete takes along by on_delete can be in any table
-        if self._eager or self.deleted or ANY_TABLE in tables:
+        if everything or self.deleted or orphans_of(self):
             return True
         self.cascade()
         return not tables.isdisjoint(self.tables())

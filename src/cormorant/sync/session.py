@@ -19,6 +19,7 @@ from cormorant.models.paths import ManyExpr
 from cormorant.models.scopes import Scope
 from cormorant.observability.performance import StatementStats
 from cormorant.persistence.blocks import Transaction
+from cormorant.persistence.changed import Change
 from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.preview import FlushPreview
 from cormorant.persistence.result import Result
@@ -210,6 +211,17 @@ class Session:
         """Marks objects' rows for deletion at the next flush."""
         self._session.delete(*objects)
 
+    def merge(self, instance: M) -> M:
+        """Copies what an object from outside holds onto the session's own object of the same row, and gives that.
+
+        Args:
+            instance: An object of another session, open or closed, an unpickled or a new one; it stays as it is.
+
+        Raises:
+            StaleObjectError: The row has another version than the object, or is gone.
+        """
+        return self._session.wait(self._session.merge, instance)
+
     def add_m2m(self, owner: Model, relation: ManyExpr[M], *items: M) -> None:
         """Links objects at once, without loading anything; new objects among them are saved first.
 
@@ -340,6 +352,12 @@ class Session:
     def dirty(self) -> AbstractCollection[Model]:
         """The objects with changed columns."""
         return self._session.dirty
+
+    def changes(self, instance: Model) -> Mapping[str, Change]:
+        """Gives what the next flush would write of an object: old and new by attribute, for collections what came and
+        went; of a new object every column that has a value.
+        """
+        return self._session.changes(instance)
 
     @property
     def deleted(self) -> AbstractCollection[Model]:

@@ -272,8 +272,12 @@ def test_one_to_one_has_a_one_on_the_other_side() -> None:
     assert where(query(User).filter(User.profile.is_null()))[0] == '"profile"."id" IS NULL'
     with pytest.raises(NotLoadedError, match=r"User\.profile of <User id=1> was not loaded"):
         User(id=1).profile  # noqa: B018
-    with pytest.raises(WrongType, match=r"other side of Profile\.user and cannot be assigned\nHint: set user on the"):
-        User(id=1).profile = None
+    profile = Profile(text="x", user=User(id=2))
+    user = User(id=1)
+    user.profile = profile
+    assert (profile.user, profile.user_id) == (user, 1)
+    with pytest.raises(WrongType, match=r"User\.profile takes a Profile, not "):
+        user.profile = user  # type: ignore[assignment]
 
 
 def test_setting_a_relation_sets_its_key_and_the_other_way_round() -> None:

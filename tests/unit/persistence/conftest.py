@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import pytest
 
@@ -27,6 +27,15 @@ class Listener:
 
     def collection_touched(self, collection: Any) -> None:
         self.unit.collection_touched(collection)
+
+    def shown(self, instance: Model, name: str) -> None:
+        self.unit.history.keep_side(instance, name)
+
+    def reached(self, instance: Model) -> None:
+        self.unit.add(instance)
+
+    def known(self, info: Any, key: Any) -> Model | None:
+        return cast("Model | None", self.identity.get(info, key))
 
     def reference(self, relation: Any, key: Any, beside: Model) -> Any:
         known = self.identity.of(relation.target)

@@ -1,4 +1,4 @@
-"""Flushes in which single rows decide the order: rings, values handed over, keys that change; exact SQL, no database."""
+"""Flushes in which single rows decide the order: rings, values handed over, keys that change."""
 
 from __future__ import annotations
 

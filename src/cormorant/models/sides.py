@@ -1,0 +1,168 @@
+"""The two sides of a relation in memory: what is set on one side is shown by the other, without a query."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cormorant.errors import WrongType
+from cormorant.models.links import RelationInfo
+from cormorant.models.state import (
+    MISSING,
+    bare_key,
+    is_persistent,
+    keep_related,
+    set_attribute,
+    unset,
+    value_or_missing,
+)
+
+if TYPE_CHECKING:
+    from cormorant.models.model import Model
+
+
+def held_by(instance: Model, relation: RelationInfo) -> Model | None:
+    """Gives the object a to-one relation leads to, as far as it is known without making a reference."""
+    held: Any = (instance.__orm_related__ or {}).get(relation.name, MISSING)
+    if held is not MISSING:
+        return held  # type: ignore[no-any-return]
+    origin = instance.__orm_origin__
+    key = tuple([value_or_missing(instance, name) for name in relation.local])
+    if origin is None or MISSING in key or None in key:
+        return None
+    return origin.owner.known(relation.target, bare_key(key))
+
+
+def show_sides(instance: Model, relation: RelationInfo, before: Model | None, after: Model | None) -> None:
+    """Has the object that a to-one relation led to, and the one it leads to now, show that on their side."""
+    if before is not None and before is not after:
+        _show(before, relation, instance, shown=False)
+    if after is not None:
+        _make_way(after, relation, instance)
+        _show(after, relation, instance, shown=True)
+
+
+def _make_way(owner: Model, relation: RelationInfo, instance: Model) -> None:
+    """Has who is shown by the other side of a one-to-one relation make way for another, where it can."""
+    inverse = owner.__info__.relation(relation.inverse or "")
+    if inverse.kind == "reverse_one" and (relation.nullable or inverse.orphan_removal):
+        held = held_other(owner, inverse)
+        if held is not None and held is not instance and _are_together(instance, owner):
+            let_go(held, owner, inverse)
+
+
+def _are_together(instance: Model, target: Model) -> bool:
+    """Whether an object's target shows it: what has a row shows what belongs to its session."""
+    origin, theirs = instance.__orm_origin__, target.__orm_origin__
+    if theirs is None or not is_persistent(target):
+        return True
+    return origin is not None and origin.owner is theirs.owner
+
+
+def show_new(instance: Model) -> None:
+    """Has the objects that a new one points to show it: until it was added, nobody knew whether it would be."""
+    related = instance.__orm_related__ or {}
+    for name, held in list(related.items()):
+        relation = type(instance).__info__.relation(name)
+        if relation.kind == "to_one" and relation.inverse is not None and held is not None:
+            show_sides(instance, relation, None, held)
+
+
+def hide(target: Model, relation: RelationInfo, instance: Model) -> None:
+    """Has an object show another no more that points to it."""
+    _show(target, relation, instance, shown=False)
+
+
+def _show(target: Model, relation: RelationInfo, instance: Model, *, shown: bool) -> None:
+    name = relation.inverse or ""
+    if not _are_together(instance, target) or (is_persistent(target) and name not in (target.__orm_related__ or {})):
+        return
+    many = target.__info__.relation(name).kind == "reverse_many"
+    collection: Any = getattr(target, name) if many else None
+    origin = target.__orm_origin__
+    if origin is not None:
+        origin.owner.shown(target, name)
+    if many:
+        (collection.removed if shown else collection.added).pop(id(instance), None)
+        collection.include(instance) if shown else collection.exclude(instance)
+    elif shown:
+        keep_related(target, name, instance)
+    elif held_other(target, target.__info__.relation(name)) is instance:
+        keep_related(target, name, None)
+
+
+def let_go(item: Model, owner: Model, relation: RelationInfo) -> None:
+    """Makes an object point to its owner no more, for a relation of the owner's.
+
+    One that cannot be without an owner keeps a mark of having lost it, if that is what deletes its row.
+
+    Raises:
+        WrongType: It cannot be without an owner.
+    """
+    forward = relation.target.relation(relation.inverse or "")
+    if forward.nullable:
+        setattr(item, forward.name, None)
+        return
+    if not relation.orphan_removal:
+        me = relation.target.name.lower()
+        raise WrongType(
+            f"{item!r} cannot be taken out of {relation.place}: {forward.place} cannot be None",
+            hint=f"delete it: session.delete({me}), or give it to another: {me}.{forward.name} = ...; "
+            f'reverse("{forward.name}", orphan_removal=True) deletes what is taken out',
+        )
+    _lose(item, forward)
+    hide(owner, forward, item)
+    keep_related(item, forward.name, None)
+
+
+def _lose(item: Model, forward: RelationInfo) -> None:
+    """Unsets the key of the owner, as far as nothing else needs it, and has the session look at the object."""
+    info = type(item).__info__
+    own = [name for name in forward.local if name not in info.key_set and len(info.holders[name]) == 1]
+    for name in own:
+        unset(item, name)
+    origin = item.__orm_origin__
+    if is_persistent(item) and origin is not None and item.__orm_changes__ is None:
+        set_attribute(item, "__orm_changes__", {})
+        origin.owner.touched(item)
+
+
+def lost_owner(instance: Model, forward: RelationInfo) -> bool:
+    """Whether an object had an owner by a relation and has none any more."""
+    related = instance.__orm_related__ or {}
+    if not forward.nullable:
+        # nobody can set it to None, except by letting the object go
+        return related.get(forward.name, MISSING) is None
+    changes = instance.__orm_changes__ or {}
+    before = [changes.get(name, value_or_missing(instance, name)) for name in forward.local]
+    now = [value_or_missing(instance, name) for name in forward.local]
+    return None not in before and MISSING not in before and None in now
+
+
+def relate_other_side(instance: Model, relation: RelationInfo, value: Any) -> None:
+    """Sets the side of a one-to-one relation that holds no key: the object that holds it is set.
+
+    Raises:
+        WrongType: The value is no instance of the target, or who was there before cannot be without an owner.
+        NotLoadedError: Nobody knows who was there before.
+    """
+    if value is not None and not isinstance(value, relation.target.cls):
+        name = relation.target.name
+        raise WrongType(f"{relation.place} takes a {name}, not {value!r} ({type(value).__name__})")
+    # for a new object, nobody
+    before = getattr(instance, relation.name) if is_persistent(instance) else held_other(instance, relation)
+    origin = instance.__orm_origin__
+    if value is not None and origin is not None:
+        origin.owner.reached(value)
+    if before is not None and before is not value:
+        let_go(before, instance, relation)
+    if value is not None:
+        setattr(value, relation.inverse or "", instance)
+        keep_related(instance, relation.name, value)
+    elif before is None:
+        keep_related(instance, relation.name, None)
+
+
+def held_other(instance: Model, relation: RelationInfo) -> Model | None:
+    """Gives who is known to point to an object by a one-to-one relation."""
+    held: Model | None = (instance.__orm_related__ or {}).get(relation.name)
+    return held

@@ -1,0 +1,163 @@
+"""What deleting rows does to objects that are loaded: by `on_delete`, the database deletes and changes more rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+from cormorant.errors import FlushError, ForeignKeyViolation
+from cormorant.models.links import RelationInfo
+from cormorant.models.metadata import ModelInfo
+from cormorant.models.model import Model
+from cormorant.models.state import bare_key, value_or_missing
+from cormorant.persistence.changes import ChangeSet, InsertChange, UpdateChange, row_key
+from cormorant.persistence.flush_order import to_ones
+
+Loaded: TypeAlias = Mapping[ModelInfo, Mapping[Any, Model]]
+Row: TypeAlias = tuple[ModelInfo, Any]
+"""A row by its model and key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consequences:
+    """What the database does by itself when rows are deleted, as far as the objects are loaded.
+
+    Args:
+        deleted: Objects whose rows it deletes too, by id.
+        turned: Objects whose key of a deleted row it sets to NULL, or to the default, with the relation.
+    """
+
+    deleted: dict[int, Model] = field(default_factory=dict[int, Model])
+    turned: list[tuple[Model, RelationInfo]] = field(default_factory=list[tuple[Model, RelationInfo]])
+
+
+def consequences(loaded: Loaded, gone: Iterable[Row], value_of: Callable[[Model, str], Any]) -> Consequences:
+    """Follows `on_delete` from deleted rows to the objects that point to them, and from those on.
+
+    Args:
+        loaded: The session's objects.
+        gone: The deleted rows; objects of theirs are not told again.
+        value_of: Gives a column of an object as its row has it when the rows are deleted.
+    """
+    found = Consequences()
+    seen = set(gone)
+    acting = [r for info in list(loaded) for r in to_ones(info) if r.on_delete not in ("restrict", "no_action")]
+    wave = seen if acting else set[Row]()
+    while wave:
+        keys = {info: {key for model, key in wave if model is info} for info, _ in wave}
+        wave = set()
+        for relation in acting:
+            for child in _pointing(loaded, relation, keys.get(relation.target), value_of):
+                row = (relation.owner, row_key(child))
+                if row in seen:
+                    continue
+                if relation.on_delete == "cascade":
+                    found.deleted[id(child)] = child
+                    wave.add(row)
+                else:
+                    found.turned.append((child, relation))
+        seen |= wave
+    found.turned[:] = [(child, relation) for child, relation in found.turned if id(child) not in found.deleted]
+    return found
+
+
+def _pointing(
+    loaded: Loaded, relation: RelationInfo, keys: set[Any] | None, value_of: Callable[[Model, str], Any]
+) -> Iterable[Model]:
+    """Gives the loaded objects whose key of a relation is one of these."""
+    for child in list(loaded.get(relation.owner, {}).values()) if keys else ():
+        if bare_key(tuple([value_of(child, name) for name in relation.local])) in (keys or ()):
+            yield child
+
+
+def takes_its_own(info: ModelInfo) -> bool:
+    """Whether deleting a row may take other rows of the same table along."""
+    return any(relation.target is info and relation.on_delete == "cascade" for relation in to_ones(info))
+
+
+def taken_along(deleted: Mapping[int, Model], loaded: Loaded) -> dict[int, Model]:
+    """Gives the objects whose rows the database will delete together with these, by id."""
+    rows = [(type(instance).__info__, row_key(instance)) for instance in deleted.values()]
+    # what is turned elsewhere is written before anything is deleted
+    return consequences(loaded, rows, value_or_missing).deleted
+
+
+# ---- what cannot be written beside a delete
+
+
+def without_lost_links(changes: ChangeSet, gone: Mapping[int, Model]) -> ChangeSet:
+    """Leaves out new links to objects whose rows are deleted: nobody could see them any more."""
+    links = [link for link in changes.links if not (link.added and any(id(end) in gone for end in link.ends))]
+    return changes if len(links) == len(changes.links) else replace(changes, links=tuple(links))
+
+
+def refuse_lost_children(changes: ChangeSet, gone: Mapping[int, Model]) -> None:
+    """Refuses rows that would point to a row which the same flush deletes.
+
+    Args:
+        changes: What is to be written.
+        gone: The objects whose rows are deleted, by id.
+
+    Raises:
+        FlushError: Naming the object and its target.
+    """
+    keys = {(type(instance).__info__, row_key(instance)): instance for instance in gone.values()}
+    # a key that is given up is taken over by these
+    for new in changes.inserts:
+        keys.pop((new.info, bare_key(tuple([new.values.get(name) for name in new.info.key_attributes]))), None)
+    written: list[InsertChange | UpdateChange] = [*changes.inserts, *changes.updates]
+    for change in written:
+        for relation in to_ones(change.info):
+            target = _target(change, relation, keys)
+            if target is not None and change.instance is not target:
+                raise _lost(change.instance, relation, target)
+
+
+def _target(change: InsertChange | UpdateChange, relation: RelationInfo, gone: Mapping[Row, Model]) -> Model | None:
+    """Gives the deleted object that a change makes a row point to."""
+    if change.values.keys().isdisjoint(relation.local):
+        return None
+    key = tuple([_value(change, name) for name in relation.local])
+    return gone.get((relation.target, bare_key(key)))
+
+
+def _value(change: InsertChange | UpdateChange, name: str) -> Any:
+    return change.values[name] if name in change.values else value_or_missing(change.instance, name)
+
+
+def _lost(instance: Model, relation: RelationInfo, target: Model) -> FlushError:
+    me, name = relation.owner.name.lower(), relation.name
+    return FlushError(
+        f"{instance!r} points by {relation.place} to {target!r}, which the same flush deletes",
+        hint=f"give it another: {me}.{name} = ...; delete it too: session.delete({me}); "
+        f"or keep the {relation.target.name}: session.add(...) takes its deletion back",
+    )
+
+
+@contextmanager
+def naming_children(info: ModelInfo) -> Generator[None]:
+    """Has the refusal to delete rows that are pointed to say what points to them, and what to do."""
+    try:
+        yield
+    except ForeignKeyViolation as error:
+        raise ForeignKeyViolation(
+            f"{info.name} rows are still pointed to: {error.message}",
+            statement=error.statement,
+            code=error.code,
+            constraint=error.constraint,
+            table=error.table,
+            columns=error.columns,
+            hint=_remedy(info),
+        ) from error
+
+
+def _remedy(info: ModelInfo) -> str:
+    pointing = [relation for other in info.registry for relation in to_ones(other) if relation.target is info]
+    holding = [f"{r.place} ({r.on_delete})" for r in pointing if r.on_delete in ("restrict", "no_action")]
+    by = f" by {' or '.join(holding)}" if holding else ""
+    return (
+        f"delete what points there{by} in the same flush, or give it another target; "
+        'foreign_key(on_delete="cascade") or "set_null" has the database do it'
+    )

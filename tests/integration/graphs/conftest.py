@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from cormorant import Database
+from tests.support import households, newsroom
+
+
+@pytest.fixture
+async def database(database_dsn: str) -> AsyncIterator[Database]:
+    """A database with the empty tables of the households and the newsroom."""
+    async with Database(database_dsn) as database:
+        await database.create_all(*households.MODELS, *newsroom.MODELS)
+        yield database

@@ -180,9 +180,7 @@ async def test_what_follows_a_key_that_changes(database: Database) -> None:
             ("follow", "keyed_line", ("bill_id",)),
             ("follow", "keyed_remark", ("line_number", "line_place")),
         ]
-        assert "the database updates keyed_line by bill_number, where it points to rows of keyed_bill whose key" in str(
-            found
-        )
+        assert "updates keyed_line by bill_id, where it points to rows of keyed_bill whose key changes" in str(found)
         session.clear()
 
 

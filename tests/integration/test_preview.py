@@ -21,8 +21,10 @@ from cormorant import (
     foreign_key,
     generated,
     many_to_many,
+    ref,
     reverse,
 )
+from tests.support.keyed import Bill, Nation
 from tests.support.newsroom import MODELS as NEWSROOM
 from tests.support.newsroom import Label, Memo, Story, Writer, words
 from tests.support.rings import Twin
@@ -162,6 +164,24 @@ async def test_what_the_database_does_by_itself(database: Database) -> None:
             "- the database deletes preview_team by firm_id, where it points to rows of preview_firm that go: "
             "an unknown number of rows"
         ) in str(found).splitlines()
+
+
+async def test_what_follows_a_key_that_changes(database: Database) -> None:
+    async with AsyncSession(database) as session:
+        nation = Nation(code="A")
+        session.add(nation)
+        assert session.preview().consequences == ()
+        session.clear()
+        bill = ref(Bill, 1)
+        bill.number = 2
+        session.add(bill)
+        found = session.preview()
+        assert [(c.action, c.table, c.columns) for c in found.consequences] == [
+            ("follow", "keyed_line", ("bill_id",)),
+            ("follow", "keyed_remark", ("line_number", "line_place")),
+        ]
+        assert "updates keyed_line by bill_id, where it points to rows of keyed_bill whose key changes" in str(found)
+        session.clear()
 
 
 async def test_what_cannot_be_written_is_told(database: Database) -> None:

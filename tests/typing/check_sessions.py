@@ -11,6 +11,7 @@ from cormorant import (
     ConnectionConfig,
     CormorantError,
     Database,
+    FlushPreview,
     IntegrityError,
     Model,
     PostgresAdapter,
@@ -37,6 +38,10 @@ async def sessions(s: AsyncSession, customer: Customer, order: Order) -> None:
     s.clear()
     await s.refresh(customer, order)
     await s.flush()
+    assert_type(s.preview(), FlushPreview)
+    assert_type([st.sql for st in s.preview().statements], list[str])
+    assert_type(s.preview().rows, int)
+    s.preview().rows = 3  # type: ignore[misc]
     await s.commit()
     await s.rollback()
     await s.close()

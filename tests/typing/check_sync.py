@@ -9,6 +9,7 @@ from typing import Any, Self, assert_type
 from cormorant import (
     AsyncSession,
     Database,
+    FlushPreview,
     Model,
     QuerySet,
     Result,
@@ -38,6 +39,7 @@ def sessions(s: Session, customer: Customer, order: Order) -> None:
     assert_type(s.get_one(Customer, 1), Customer)
     assert_type(s.get_many(Customer, (key for key in (1, 2))), list[Customer])
     assert_type(s.create(Customer, name="x"), Customer)
+    assert_type(s.preview(), FlushPreview)
     assert_type(s.create(Card, number="1", holder=customer), Card)
     s.add(customer, order)
     s.delete(customer)

@@ -15,7 +15,7 @@ from cormorant.models.model import shown_value
 from cormorant.models.state import set_attribute
 from cormorant.persistence.changes import PendingKey
 from cormorant.persistence.flush import Flusher
-from cormorant.persistence.flush_plan import DeleteStep, FlushPlan, InsertStep, LinkStep, Step
+from cormorant.persistence.flush_plan import DeleteStep, FlushPlan, InsertStep, LinkStep, Step, UpdateStep
 from cormorant.persistence.unit_of_work import UnitOfWork
 from cormorant.sql.ddl import OnDelete
 from cormorant.sql.statements import Delete, Insert, TypedColumn, Update
@@ -23,8 +23,14 @@ from cormorant.sql.statements import Delete, Insert, TypedColumn, Update
 SHOWN_ROWS = 3
 """The most rows whose values are shown."""
 
-Action: TypeAlias = Literal["delete", "set null", "set default"]
+Action: TypeAlias = Literal["delete", "set null", "set default", "follow"]
 
+_VERBS: dict[Action, str] = {
+    "delete": "deletes",
+    "set null": "sets NULL in",
+    "set default": "sets the default in",
+    "follow": "updates",
+}
 _ACTIONS: dict[OnDelete, Action] = {"cascade": "delete", "set_null": "set null", "set_default": "set default"}
 
 
@@ -58,13 +64,13 @@ class PlannedStatement:
 
 @dataclass(frozen=True, slots=True)
 class Consequence:
-    """What the database does to rows that point to rows that go; how many there are is not known before.
+    """What the database does to rows that point to others; how many there are is not known before.
 
     Args:
-        action: What becomes of the rows.
+        action: What becomes of the rows; "follow": they get the key that the others have from now on.
         table: The table they are in.
         columns: The columns by which they point.
-        because: The table whose rows go.
+        because: The table whose rows go, or get another key.
     """
 
     action: Action
@@ -74,8 +80,9 @@ class Consequence:
 
     def __str__(self) -> str:
         columns = ", ".join(self.columns)
-        verb = {"delete": "deletes", "set null": "sets NULL in", "set default": "sets the default in"}[self.action]
-        return f"the database {verb} {self.table} by {columns}, where it points to rows of {self.because} that go"
+        why = "whose key changes" if self.action == "follow" else "that go"
+        target = f"rows of {self.because} {why}"
+        return f"the database {_VERBS[self.action]} {self.table} by {columns}, where it points to {target}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +127,11 @@ def preview(flusher: Flusher) -> FlushPreview:
     with _put_back(flusher.unit):
         plan = flusher.plan(flusher.changes())
         statements = tuple([_statement(flusher.database, step) for step in plan.steps])
-    return FlushPreview(statements, tuple(consequences(_gone(plan))), tuple(_notes(flusher.database, plan)))
+    return FlushPreview(
+        statements,
+        (*consequences(_gone(plan)), *consequences(_moved(plan), moved=True)),
+        tuple(_notes(flusher.database, plan)),
+    )
 
 
 @contextmanager
@@ -205,20 +216,32 @@ def _gone(plan: FlushPlan) -> list[ModelInfo]:
     return list(dict.fromkeys([step.changes[0].info for step in plan.steps if isinstance(step, DeleteStep)]))
 
 
-def consequences(gone: Iterable[ModelInfo]) -> Iterator[Consequence]:
-    """Gives what the database does by itself when rows of some models go, and then when those rows go too."""
-    waiting = list(gone)
+def _moved(plan: FlushPlan) -> list[ModelInfo]:
+    updates = [step.changes[0] for step in plan.steps if isinstance(step, UpdateStep)]
+    return list(dict.fromkeys([first.info for first in updates if not first.info.key_set.isdisjoint(first.values)]))
+
+
+def consequences(infos: Iterable[ModelInfo], *, moved: bool = False) -> Iterator[Consequence]:
+    """Gives what the database does by itself to what points to rows of some models, and then to what points to that.
+
+    Args:
+        infos: The models.
+        moved: Their rows get other keys, rather than go.
+    """
+    consequence = _of_key if moved else _of_delete
+    waiting = list(infos)
     seen = set(waiting)
     told: set[Consequence] = set()
     for info in waiting:
         for owner in info.registry:
             for relation in _relations(owner):
-                found = _consequence(owner, relation, info)
+                found = consequence(owner, relation, info)
                 if found is None or found in told:
                     continue
                 told.add(found)
                 yield found
-                if found.action == "delete" and relation.link is None and owner not in seen:
+                further = not owner.key_set.isdisjoint(relation.local) if moved else found.action == "delete"
+                if further and relation.link is None and owner not in seen:
                     seen.add(owner)
                     waiting.append(owner)
 
@@ -231,16 +254,30 @@ def _relations(owner: ModelInfo) -> Iterable[RelationInfo]:
         return ()
 
 
-def _consequence(owner: ModelInfo, relation: RelationInfo, gone: ModelInfo) -> Consequence | None:
-    link = relation.link
-    if link is not None and link.through is None and owner.relation_specs[relation.name].kind == "many_to_many":
-        columns = link.near if relation.owner is gone else link.far
-        return (
-            Consequence("delete", link.table, columns, gone.table)
-            if gone in (relation.owner, relation.target)
-            else None
-        )
+def _of_delete(owner: ModelInfo, relation: RelationInfo, gone: ModelInfo) -> Consequence | None:
+    if relation.kind == "many_to_many":
+        return _of_link(owner, relation, gone, "delete")
     if relation.kind != "to_one" or relation.target is not gone or relation.on_delete not in _ACTIONS:
         return None
-    names = tuple(owner.by_attribute[name].name for name in relation.local)
-    return Consequence(_ACTIONS[relation.on_delete], owner.table, names, gone.table)
+    return Consequence(_ACTIONS[relation.on_delete], owner.table, _names(owner, relation), gone.table)
+
+
+def _of_key(owner: ModelInfo, relation: RelationInfo, moved: ModelInfo) -> Consequence | None:
+    if relation.kind == "many_to_many":
+        return _of_link(owner, relation, moved, "follow")
+    if relation.kind != "to_one" or relation.target is not moved or relation.on_update != "cascade":
+        return None
+    return Consequence("follow", owner.table, _names(owner, relation), moved.table)
+
+
+def _of_link(owner: ModelInfo, relation: RelationInfo, changed: ModelInfo, action: Action) -> Consequence | None:
+    link = relation.link
+    # once, from the side that declares it; a model of links has relations of its own
+    declared = owner.relation_specs[relation.name].kind == "many_to_many"
+    if link is None or link.through is not None or not declared or changed not in (owner, relation.target):
+        return None
+    return Consequence(action, link.table, link.near if owner is changed else link.far, changed.table)
+
+
+def _names(owner: ModelInfo, relation: RelationInfo) -> tuple[str, ...]:
+    return tuple(owner.by_attribute[name].name for name in relation.local)

@@ -99,7 +99,7 @@ class Atomic:
         try:
             self._block = await state.blocks.enter(Options())
         except BaseException:
-            state.end_frame(frame)
+            context.end_frame(state, frame)
             raise
         self._cell = context.enter(frame)
 
@@ -151,7 +151,7 @@ class Atomic:
         finally:
             self._cell = self._block = None
             if frame is not None:
-                self._state.end_frame(frame)
+                context.end_frame(self._state, frame)
             context.leave(cell)
             self._give_back()
 

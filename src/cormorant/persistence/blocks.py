@@ -54,7 +54,7 @@ class Transaction:
         try:
             self._block = await state.blocks.enter(self._options)
         except BaseException:
-            state.end_frame(frame)
+            context.end_frame(state, frame)
             raise
         self._cell = context.enter(frame)
         return self
@@ -70,7 +70,7 @@ class Transaction:
         try:
             await state.blocks.leave(block, failed=error is not None or inner is not frame)
         finally:
-            state.end_frame(frame)
+            context.end_frame(state, frame)
             context.leave(cell)
         if error is None and inner is not frame:
             if frame in inner.chain:

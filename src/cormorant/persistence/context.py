@@ -85,6 +85,12 @@ def leave(cell: Cell[Any]) -> None:
         current.set(cell.parent)
 
 
+def end_frame(state: Any, frame: Frame[Any]) -> None:
+    """Makes the frame around a block the state's innermost one, and ends those inside the block."""
+    if frame in state.frame.chain and frame.parent is not None:
+        state.frame = frame.parent
+
+
 def innermost() -> Cell[Any] | None:
     """Gives this context's innermost open cell."""
     cell = current.get()

@@ -47,7 +47,7 @@ class CurrentSession:
 
     async def write(self, spec: QuerySpec) -> int:
         """Runs an UPDATE or DELETE by conditions."""
-        return await current_state().writer.write(spec)
+        return await current_state().write(spec)
 
     @property
     def writer(self) -> StateWriter:

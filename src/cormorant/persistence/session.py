@@ -211,7 +211,7 @@ class AsyncSession:
 
     async def write(self, spec: QuerySpec) -> int:
         """Runs an UPDATE or DELETE by conditions; queries call it."""
-        return await self.state().writer.write(spec)
+        return await self.state().write(spec)
 
     @property
     def writer(self) -> StateWriter:

@@ -134,11 +134,6 @@ class SessionState:
             hint="end that first, or give this task a session of its own: async with AsyncSession()",
         )
 
-    def end_frame(self, frame: context.Frame[SessionState]) -> None:
-        """Makes the frame around a block the innermost one, and ends those inside the block."""
-        if frame in self.frame.chain and frame.parent is not None:
-            self.frame = frame.parent
-
     # ---- reading
 
     async def fetch(self, spec: QuerySpec, *, autoflush: bool = True, beside: list[Beside] | None = None) -> list[Any]:
@@ -187,6 +182,10 @@ class SessionState:
             return False
         origin = instance.__orm_origin__
         return self.scopes is None or origin is None or not origin.lifted
+
+    async def write(self, spec: QuerySpec) -> int:
+        """Runs an UPDATE or DELETE by conditions and gives the number of rows."""
+        return await self.writer.write(spec)
 
     async def raw(self, sql: str, args: Sequence[Any], *, write: bool) -> RawRows:
         """Runs raw SQL; what may write opens a transaction."""

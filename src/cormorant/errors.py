@@ -122,6 +122,7 @@ class CormorantError(Exception):
     """
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
+        message, hint = _cut(message), None if hint is None else _cut(hint)
         super().__init__(message if hint is None else f"{message}\nHint: {hint}")
         self.message = message
         self.hint = hint
@@ -130,6 +131,17 @@ class CormorantError(Exception):
         # Exceptions cross process borders (pytest-xdist, task queues): keyword-only arguments
         # would break the default way of rebuilding them.
         return (_rebuild, (type(self), self.args, dict(self.__dict__)))
+
+
+_LONGEST_LINE = 2_500
+
+
+def _cut(text: str) -> str:
+    """Cuts long lines in their middle: a name or a value that a stranger chose may be a megabyte."""
+    if len(text) <= _LONGEST_LINE:
+        return text
+    lines = text.split("\n")
+    return "\n".join(line if len(line) <= _LONGEST_LINE else f"{line[:2_000]} ... {line[-200:]}" for line in lines)
 
 
 def _rebuild(cls: type[CormorantError], args: tuple[object, ...], state: dict[str, object]) -> CormorantError:
@@ -309,7 +321,7 @@ class DatabaseError(CormorantError):
     ) -> None:
         text = message if statement is None else f"{message}\nStatement: {_shorten(statement)}"
         super().__init__(text, hint=hint)
-        self.message = message
+        self.message = _cut(message)
         self.statement = statement
         self.code = code
         self.constraint = constraint

@@ -255,27 +255,36 @@ def missing_attribute(instance: Model, name: str) -> Exception:
 
 def _why_missing(instance: Model, origin: Origin) -> tuple[str, str]:
     """Gives why a column was not loaded, and what to do."""
-    info = type(instance).__info__
-    me = info.name.lower()
+    me = type(instance).__info__.name.lower()
     if not is_reference(instance):
-        place = f" by the query at {origin.place}" if origin.place else ""
-        return place, f"await the object, `await {me}`, or have the query read the column: see its .only() or .defer()"
-    if origin.beside is None:
-        return "", f"await the object first: `await {me}`"
+        fix = f"await the object, `await {me}`, or have the query read the column: see its .only() or .defer()"
+    elif origin.beside is None:
+        fix = f"await the object first: `await {me}`"
+    else:
+        relation = origin.beside[1]
+        fix = f"await it first: `{me} = await {relation.owner.name.lower()}.{relation.name}`"
+        fix = f"{fix}, or read it up front: .select_related({relation.place})"
+    return _whence(origin), fix
+
+
+def _whence(origin: Origin) -> str:
+    """Gives which query did not load something, as far as that is known."""
+    if origin.place or origin.beside is None:
+        return f" by the query at {origin.place}" if origin.place else ""
     first, relation = origin.beside[0](), origin.beside[1]
     source = None if first is None else first.__orm_origin__
     place = f" of what was read at {source.place}" if source is not None and source.place else ""
-    fix = f"await it first: `{me} = await {relation.owner.name.lower()}.{relation.name}`"
-    return f": it is the {relation.place}{place}", f"{fix}, or read it up front: .select_related({relation.place})"
+    return f": it is the {relation.place}{place}"
 
 
 def not_loaded(instance: Model, relation: RelationInfo) -> Exception:
     """Gives the error for a relation whose other side was not loaded."""
     origin, me = instance.__orm_origin__, type(instance).__info__.name.lower()
-    place = f" by the query at {origin.place}" if origin is not None and origin.place else ""
-    what = f"{relation.place} of {instance!r} was not loaded{place}"
+    what = f"{relation.place} of {instance!r} was not loaded{'' if origin is None else _whence(origin)}"
     many = relation.kind != "reverse_one"
-    up_front = f".{'prefetch' if many else 'select'}_related({relation.place})"
+    before = None if origin is None or origin.place or origin.beside is None else origin.beside[1]
+    path = relation.place if before is None else f"{before.place}.{relation.name}"
+    up_front = f".{'prefetch' if many else 'select'}_related({path})"
     fix = f"`await {me}.{relation.name}`" if many else f"`await session.load({me}, {relation.place})`"
     if origin is not None and origin.owner.closed:
         return SessionClosedError(f"{what}, and its session is closed", hint=f"load it inside the block: {fix}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cormorant import errors
 from cormorant.errors import (
+    AfterHookError,
     AmbiguousSession,
     CheckViolation,
     CommitOutcomeUnknown,
@@ -24,6 +25,7 @@ from cormorant.errors import (
     FlushError,
     ForeignInstanceError,
     ForeignKeyViolation,
+    HookError,
     InstanceError,
     IntegrityError,
     LockTimeout,
@@ -58,6 +60,7 @@ from cormorant.errors import (
 )
 
 if TYPE_CHECKING:
+    from cormorant import hooks
     from cormorant.adapters.base import Adapter
     from cormorant.adapters.config import ConnectionConfig
     from cormorant.adapters.postgresql import PostgresAdapter
@@ -136,6 +139,7 @@ _ROOMS = {
     "cormorant.sync.session": "Session SyncTransaction",
 }
 _ADAPTERS = {"PostgresAdapter": "postgresql", "SQLiteAdapter": "sqlite"}
+_MODULES = {"hooks": "cormorant.hooks", "types": "cormorant.sql.types"}
 _WHERE = {name: room for room, names in _ROOMS.items() for name in names.split()}
 
 if not TYPE_CHECKING:
@@ -147,8 +151,8 @@ if not TYPE_CHECKING:
         return value
 
     def _load(name: str) -> object:
-        if name == "types":
-            return import_module("cormorant.sql.types")
+        if name in _MODULES:
+            return import_module(_MODULES[name])
         if name in _ADAPTERS:
             return import_module("cormorant.adapters.registry").adapter_class(_ADAPTERS[name])
         if name in ("Database", "Model"):
@@ -167,6 +171,7 @@ def utcnow() -> datetime:
 
 __all__ = [
     "Adapter",
+    "AfterHookError",
     "AmbiguousSession",
     "AsyncSession",
     "CheckViolation",
@@ -194,6 +199,7 @@ __all__ = [
     "FlushError",
     "ForeignInstanceError",
     "ForeignKeyViolation",
+    "HookError",
     "InstanceError",
     "IntegrityError",
     "LockTimeout",
@@ -258,6 +264,7 @@ __all__ = [
     "foreign_key",
     "func",
     "generated",
+    "hooks",
     "hybrid",
     "index",
     "literal",

@@ -25,6 +25,7 @@ FILES = {
     "persistence/current.py",
     "persistence/cursors.py",
     "persistence/flush.py",
+    "persistence/hooking.py",
     "persistence/loader.py",
     "persistence/locking.py",
     "persistence/m2m.py",

@@ -152,6 +152,9 @@ class Atomic:
                 self._state.end_frame(frame)
             context.leave(cell)
             self._give_back()
+        hooks = self._state.blocks.hooks
+        if hooks.due:
+            await hooks.run_due(quiet=error is not None)
 
     async def _end(self, block: Block, error: BaseException | None) -> None:
         blocks, transactions = self._state.blocks, self._state.transactions

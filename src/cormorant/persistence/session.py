@@ -24,6 +24,7 @@ from cormorant.errors import (
     TransactionError,
     WrongType,
 )
+from cormorant.hooks.dispatcher import running
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.paths import ManyExpr
@@ -43,6 +44,7 @@ from cormorant.persistence.arguments import (
 )
 from cormorant.persistence.blocks import Transaction
 from cormorant.persistence.current import current_state
+from cormorant.persistence.hooking import HookedSession, refuse_in_hooks
 from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.reading import Reading
 from cormorant.persistence.result import Result
@@ -63,7 +65,7 @@ Q = TypeVar("Q", bound=QuerySet[Any])
 P = ParamSpec("P")
 
 
-class AsyncSession:
+class AsyncSession(HookedSession["AsyncSession"]):
     """A unit of work on a database: `async with AsyncSession() as session`.
 
     The object is a handle; each `async with` makes a state of its own, found again through the context, so that one
@@ -147,6 +149,7 @@ class AsyncSession:
     async def close(self) -> None:
         """Rolls back what is not committed and ends the session; a second call does nothing."""
         for state, _ in list(self._open):
+            refuse_in_hooks(state, "close()")
             await self._close(state, failed=True)
 
     @classmethod
@@ -335,6 +338,7 @@ class AsyncSession:
         Example:
             >>> ada = await session.create(Author, name="Ada")   # INSERT ... RETURNING "id"
         """
+        refuse_in_hooks(self.state(), "create()")
         instance = model(*args, **kwargs)
         self.add(instance)
         await self.flush()
@@ -400,7 +404,7 @@ class AsyncSession:
 
     async def flush(self) -> None:
         """Writes what is pending: inserts, updates, links, deletes, in one transaction."""
-        await self.state().flush()
+        await self.state().flush(asked=True)
 
     # ---- transactions
 
@@ -430,6 +434,7 @@ class AsyncSession:
         check_isolation(isolation)
         state = self.state()
         state.check_usable()
+        refuse_in_hooks(state, "begin()")
         state.check_owner("begin()")
         if state.transactions.is_open:
             raise TransactionError(
@@ -452,6 +457,8 @@ class AsyncSession:
     def _for_verb(self, verb: str) -> SessionState:
         state = self.state()
         state.check_usable()
+        if running.get() is not None:
+            refuse_in_hooks(state, verb)
         state.check_owner(verb)
         if state.frame.kind == "transaction":
             raise TransactionError(f"{verb} inside {state.frame}", hint="leave the block instead")

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Generic
 from weakref import WeakSet
 
-from typing_extensions import TypeVar
+from typing_extensions import TypeIs, TypeVar
 
+from cormorant._internal.narrowing import narrower
 from cormorant.errors import HookError
 from cormorant.hooks.events import EVENTS, Event
 
@@ -155,6 +156,10 @@ class HookTarget(Generic[S_co, O_co]):
         return found
 
 
+is_target: Callable[[object], TypeIs[HookTarget[Any, Any]]] = narrower(HookTarget)
+is_class: Callable[[object], TypeIs[type[Any]]] = narrower(type)
+
+
 def register(event: Event, target: object, function: object) -> None:
     """Has a function called at an event.
 
@@ -172,9 +177,9 @@ def register(event: Event, target: object, function: object) -> None:
 
 def hooks_at(target: object) -> Hooks[Any, Any]:
     """Gives the hooks of one target."""
-    if isinstance(target, HookTarget):
+    if is_target(target):
         return target.__orm_hooks__
-    if isinstance(target, type) and not issubclass(target, HookTarget):
+    if is_class(target) and not issubclass(target, HookTarget):
         found: Hooks[Any, Any] | None = vars(target).get(_ON_CLASSES)
         if found is not None:
             return found

@@ -8,12 +8,11 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec
 
-from typing_extensions import TypeIs, TypeVar
+from typing_extensions import TypeVar
 
-from cormorant._internal.narrowing import narrower
 from cormorant.database import Database
 from cormorant.errors import AfterHookError, FlushError
-from cormorant.hooks.dispatcher import Hook, HookTarget, call, hook_around, name_of, registrations
+from cormorant.hooks.dispatcher import Hook, HookTarget, call, hook_around, is_target, name_of, registrations
 from cormorant.hooks.events import (
     AFTER_COMMIT,
     AFTER_DELETE,
@@ -50,8 +49,6 @@ _NOTHING: Mapping[str, Any] = {}
 
 _log = logging.getLogger("cormorant.hooks")
 
-_is_target: Callable[[object], TypeIs[HookTarget[Any, Any]]] = narrower(HookTarget)
-
 
 class SessionHooks:
     """The hooks that one session calls.
@@ -86,7 +83,7 @@ class SessionHooks:
         if self.version == registrations.version:
             return
         self.version = registrations.version
-        kept = [source.__orm_hooks__ for source in self._sources if _is_target(source)]
+        kept = [source.__orm_hooks__ for source in self._sources if is_target(source)]
         self.wide = {event: found for event in EVENTS if (found := sum((hooks.of(event) for hooks in kept), ()))}
 
     def of(self, info: ModelInfo, event: Event) -> tuple[Hook, ...]:
@@ -146,7 +143,7 @@ class SessionHooks:
 
     def _face(self, hook: Hook) -> object:
         """Gives the session as a session hook is to see it."""
-        own = self.handle.__orm_hooks__ if _is_target(self.handle) else None
+        own = self.handle.__orm_hooks__ if is_target(self.handle) else None
         if own is not None and own.face is not None and hook in own.of(hook.event):
             return own.face
         return self.handle
@@ -276,7 +273,7 @@ class HookRun:
 
     def __init__(self, hooks: SessionHooks) -> None:
         self.hooks = hooks
-        self.unit = hooks.unit
+        self.unit: UnitOfWork = hooks.unit
         # by id, and whether it was to be deleted; held, so that no other object gets the id
         self._seen: dict[tuple[int, bool], Model] = {}
         self._checked: dict[int, Model] = {}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cormorant import errors
 from cormorant.errors import (
+    AfterHookError,
     AmbiguousSession,
     CheckViolation,
     CommitOutcomeUnknown,
@@ -24,6 +25,7 @@ from cormorant.errors import (
     FlushError,
     ForeignInstanceError,
     ForeignKeyViolation,
+    HookError,
     InstanceError,
     IntegrityError,
     KeyConflictError,
@@ -59,6 +61,7 @@ from cormorant.errors import (
 )
 
 if TYPE_CHECKING:
+    from cormorant import hooks
     from cormorant.adapters.base import Adapter
     from cormorant.adapters.config import ConnectionConfig
     from cormorant.adapters.postgresql import PostgresAdapter
@@ -141,6 +144,7 @@ _ROOMS = {
     "cormorant.sync.session": "Session SyncTransaction",
 }
 _ADAPTERS = {"PostgresAdapter": "postgresql", "SQLiteAdapter": "sqlite"}
+_MODULES = {"hooks": "cormorant.hooks", "types": "cormorant.sql.types"}
 _WHERE = {name: room for room, names in _ROOMS.items() for name in names.split()}
 
 if not TYPE_CHECKING:
@@ -152,8 +156,8 @@ if not TYPE_CHECKING:
         return value
 
     def _load(name: str) -> object:
-        if name == "types":
-            return import_module("cormorant.sql.types")
+        if name in _MODULES:
+            return import_module(_MODULES[name])
         if name in _ADAPTERS:
             return import_module("cormorant.adapters.registry").adapter_class(_ADAPTERS[name])
         if name in ("Database", "Model"):
@@ -172,6 +176,7 @@ def utcnow() -> datetime:
 
 __all__ = [
     "Adapter",
+    "AfterHookError",
     "AmbiguousSession",
     "AsyncSession",
     "Change",
@@ -201,6 +206,7 @@ __all__ = [
     "FlushPreview",
     "ForeignInstanceError",
     "ForeignKeyViolation",
+    "HookError",
     "InstanceError",
     "IntegrityError",
     "KeyConflictError",
@@ -266,6 +272,7 @@ __all__ = [
     "foreign_key",
     "func",
     "generated",
+    "hooks",
     "hybrid",
     "index",
     "literal",

@@ -20,6 +20,7 @@ from cormorant.adapters.registry import create_adapter
 from cormorant.dialects.base import Dialect, IsolationLevel, check_isolation
 from cormorant.dialects.ddl import compile_operation
 from cormorant.errors import ConfigurationError, ModelError, PoolClosed, QueryError, SessionNotEntered
+from cormorant.hooks.dispatcher import Hooks, HookTarget
 from cormorant.hydration.hydrator import Loader, compile_loader
 from cormorant.hydration.shapes import EntityPart, KeyPart, Part, RowShape, ValuePart
 from cormorant.models.metadata import ModelInfo
@@ -130,7 +131,7 @@ class Companion(Protocol):
         ...
 
 
-class Database:
+class Database(HookTarget["AsyncSession", Model]):
     """A database that sessions work on; made once for a program. Making it does no I/O.
 
     Args:
@@ -175,6 +176,7 @@ class Database:
         self._writes: Plans[PreparedWrite] = Plans(plans)
         self._companions: list[Companion] = []
         self._closed = False
+        self._own_hooks = Hooks()
 
     def __repr__(self) -> str:
         return f"<Database {self.config.redacted}>"

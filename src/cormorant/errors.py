@@ -6,6 +6,7 @@
     |-- ModelError                    a declaration that cannot work
     |   |-- UnresolvedReference
     |   `-- DuplicateModel
+    |-- HookError                     a function that cannot be called at an event
     |-- QueryError                    a query that cannot be built
     |   |-- UnknownName
     |   |-- WrongType
@@ -26,6 +27,7 @@
     |   |-- SessionTaskError          two tasks disagree about one transaction
     |   |-- SyncInLoopError           a sync session would wait for its own event loop
     |   |-- ForeignInstanceError      an object of another session
+    |   |-- AfterHookError            what followed a commit failed; the commit stands
     |   |-- FlushError
     |   |   |-- DependencyCycleError
     |   |   |-- KeyConflictError      two objects with one key
@@ -60,6 +62,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 __all__ = [
+    "AfterHookError",
     "AmbiguousSession",
     "CheckViolation",
     "CommitOutcomeUnknown",
@@ -78,6 +81,7 @@ __all__ = [
     "FlushError",
     "ForeignInstanceError",
     "ForeignKeyViolation",
+    "HookError",
     "InstanceError",
     "IntegrityError",
     "KeyConflictError",
@@ -169,6 +173,10 @@ class UnresolvedReference(ModelError):
 
 class DuplicateModel(ModelError):
     """Two models claim one table or one name."""
+
+
+class HookError(CormorantError, TypeError):
+    """A function cannot be called at the event, or the target, it is registered for."""
 
 
 class QueryError(CormorantError):
@@ -271,6 +279,20 @@ class SyncInLoopError(SessionError):
 
 class ForeignInstanceError(SessionError):
     """An object belongs to another session."""
+
+
+class AfterHookError(SessionError):
+    """Hooks that are called after a commit or a rollback failed; what was done before stays.
+
+    Args:
+        message: What ended, and which hooks failed.
+        errors: What they raised.
+        hint: What to do about it.
+    """
+
+    def __init__(self, message: str, errors: Sequence[Exception], *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.errors: tuple[Exception, ...] = tuple(errors)
 
 
 class FlushError(SessionError):

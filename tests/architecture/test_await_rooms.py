@@ -26,6 +26,7 @@ FILES = {
     "persistence/cursors.py",
     "persistence/flush.py",
     "persistence/levels.py",
+    "persistence/hooking.py",
     "persistence/loader.py",
     "persistence/locking.py",
     "persistence/m2m.py",

@@ -9,6 +9,8 @@ from itertools import count
 from typing import Any
 
 from cormorant.errors import ModelError, UnknownName, UnresolvedReference, suggest
+from cormorant.hooks.dispatcher import Hook, hooks_of, registrations
+from cormorant.hooks.events import EVENTS, Event
 from cormorant.models import annotations as ann
 from cormorant.models.links import RelationInfo, resolve_relation
 from cormorant.models.registry import Registry, registry
@@ -77,6 +79,9 @@ class ModelInfo:
         self.holders: dict[str, list[tuple[str, int]]] = _holders(relations.values())
         self.source: TableSource = TableSource(table, f"{next(_serials)}", entity=self)
         self.registry: Registry = registry
+        # as of a number of registrations
+        self.hooks: Mapping[Event, tuple[Hook, ...]] = {}
+        self.hooks_version: int = -1
         self._column_infos: dict[str, ColumnInfo] = {}
         self._column_nodes: dict[str, Column[Any]] = {}
 
@@ -227,6 +232,13 @@ class ModelInfo:
                 hint="name a model: One[Author]",
             )
         return info, resolved.nullable
+
+    def find_hooks(self) -> Mapping[Event, tuple[Hook, ...]]:
+        """Gives what is called for the model's objects, by event; found out anew after a registration."""
+        if self.hooks_version != registrations.version:
+            self.hooks_version = registrations.version
+            self.hooks = {event: found for event in EVENTS if (found := hooks_of(self.cls, event))}
+        return self.hooks
 
     def unknown(self, name: str) -> UnknownName:
         """Gives the error for a name the model does not have."""

@@ -10,6 +10,7 @@ from typing_extensions import TypeVar, dataclass_transform
 from cormorant._internal.naming import snake_case
 from cormorant._internal.narrowing import is_tuple
 from cormorant.errors import ModelError, SessionNotEntered, UnknownName, WrongType
+from cormorant.hooks.dispatcher import check_methods
 from cormorant.models.constraints import TableArg
 from cormorant.models.construct import compile_init
 from cormorant.models.declaration import own_slots, read_class
@@ -102,6 +103,7 @@ def make_model(mcls: Any, name: str, bases: tuple[Any, ...], namespace: dict[str
     if app is None:
         app = next((base.__app__ for base in bases if getattr(base, "__app__", None)), None)
     declaration = read_class(name, bases, namespace, abstract=abstract)
+    check_methods(name, namespace)
     slots = () if abstract else (*declaration.fields, *own_slots(namespace))
     relations = {relation: _descriptor(spec) for relation, spec in declaration.relations.items()}
     meta = mcls if abstract else _metaclass(mcls, name, tuple(declaration.fields))

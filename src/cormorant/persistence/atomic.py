@@ -154,6 +154,9 @@ class Atomic:
                 context.end_frame(self._state, frame)
             context.leave(cell)
             self._give_back()
+        hooks = self._state.blocks.hooks
+        if hooks.due:
+            await hooks.run_due(quiet=error is not None)
 
     async def _end(self, block: Block, error: BaseException | None) -> None:
         blocks, transactions = self._state.blocks, self._state.transactions

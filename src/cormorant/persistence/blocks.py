@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from cormorant.errors import SessionTaskError, TransactionError
+from cormorant.errors import AfterHookError, SessionTaskError, TransactionError
+from cormorant.hooks.dispatcher import hook_around, registrations, running
+from cormorant.hooks.events import BEFORE_COMMIT
 from cormorant.models.state import Origin
 from cormorant.persistence import context
 from cormorant.persistence.flush import Flusher
 from cormorant.persistence.history import History
+from cormorant.persistence.hooking import ROUNDS, SessionHooks, refuse_in_hooks
 from cormorant.persistence.levels import Level, Options
 from cormorant.persistence.marks import Mark
 from cormorant.persistence.shielding import shielded
@@ -48,6 +51,7 @@ class Transaction:
     async def __aenter__(self) -> Self:
         state = self._session.state()
         state.check_usable()
+        refuse_in_hooks(state, "transaction()")
         state.check_owner("transaction()")
         # before anything is awaited: nobody else may open a block meanwhile
         frame = state.frame = context.Frame(state, state.frame, "transaction")
@@ -107,6 +111,7 @@ class Blocks:
         self.history: History = unit.history
         self.transactions = transactions
         self.flusher = flusher
+        self.hooks: SessionHooks = flusher.hooks
         self.autocommit = autocommit
         self._origin = origin
 
@@ -116,20 +121,51 @@ class Blocks:
         if not self.autocommit or self.transactions.is_open:
             await self.flusher.flush()
             return
+        accepted = self.unit.accepted
         try:
             await self.commit()
+        except AfterHookError:
+            # it is committed
+            raise
         except BaseException:
-            # what was not accepted stays pending, to be corrected and written again
-            await shielded(self.transactions.rollback())
+            if self.transactions.is_open and self.unit.accepted != accepted:
+                await self.rollback()
+            else:
+                # what was not accepted stays pending, to be corrected and written again
+                await shielded(self.transactions.rollback())
             raise
 
     async def commit(self) -> None:
         """Writes what is pending and commits. One row needs no transaction: the server alone decides its success."""
-        await self.flusher.flush(lone=True)
-        if self.transactions.is_open:
-            await shielded(self._commit())
-        else:
-            self.history.committed()
+        hooks = self.hooks
+        if hooks.version != registrations.version:
+            hooks.refresh()
+        try:
+            await self.flusher.flush(lone=BEFORE_COMMIT not in hooks.wide)
+            if hooks.busy or hooks.wide:
+                await self._write_rest(outermost=True)
+            if self.transactions.is_open:
+                await shielded(self._commit())
+            else:
+                ends = self.history.committed()
+                if ends is not None:
+                    hooks.committed(ends, wrote=False)
+        except BaseException:
+            await hooks.run_due(quiet=True)
+            raise
+        if hooks.due:
+            await hooks.run_due()
+
+    async def _write_rest(self, *, outermost: bool) -> None:
+        """Writes what hooks have added, and tells of the commit, until nothing is left."""
+        told: dict[int, object] = {}
+        for _ in range(ROUNDS):
+            if not self.hooks.has_news:
+                telling = outermost and self.transactions.is_open
+                if not (telling and await self.hooks.before_commit(told)):
+                    return
+            await self.flusher.flush()
+        raise self.hooks.endless("commit" if outermost else "block")
 
     async def _commit(self) -> None:
         try:
@@ -137,22 +173,28 @@ class Blocks:
         except BaseException:
             # a refused COMMIT has undone everything; a transaction that had failed before waits for rollback()
             if not self.transactions.is_open:
-                self._undo(self.history.marks[0])
+                self._undo(self.history.marks[0], whole=True)
             raise
-        self.history.committed()
+        self.hooks.committed(self.history.committed())
 
     async def rollback(self) -> None:
         """Undoes everything since the last commit."""
-        await shielded(self._roll_back())
+        await self._finish(self._roll_back())
 
     async def _roll_back(self) -> None:
+        whole = self.transactions.is_open
         await self.transactions.rollback()
-        self._undo(self.history.marks[0])
+        self._undo(self.history.marks[0], whole=whole)
 
-    def _undo(self, mark: Mark) -> None:
+    def _undo(self, mark: Mark, *, whole: bool) -> None:
         if mark in self.history.marks:
             self.unit.find_changes_inside()
             self.history.undo(mark, self._origin())
+            self.hooks.rolled_back(mark.ends, whole=whole)
+
+    async def _finish(self, work: Coroutine[Any, Any, None], *, quiet: bool = False) -> None:
+        """Ends a block, whether or not the caller still waits, and calls the hooks that waited for it."""
+        await self.hooks.then_due(shielded(work), quiet=quiet)
 
     # ---- transaction()
 
@@ -166,7 +208,9 @@ class Blocks:
                 "isolation, read_only and deferrable belong to the outermost transaction",
                 hint="open it with them, before the first write of the session",
             )
-        await self.flusher.flush()
+        # inside of a hook, a write of several statements makes one
+        if running.get() is None or hook_around(self.hooks.owner) is None:
+            await self.flusher.flush()
         return Block(await self.transactions.savepoint(), self.history.set_mark())
 
     async def leave(self, block: Block, *, failed: bool) -> None:
@@ -176,12 +220,17 @@ class Blocks:
             if not failed:
                 self._check_open(block)
                 await self.flusher.flush()
-                await shielded(self._release(block))
+                if self.hooks.busy or BEFORE_COMMIT in self.hooks.wide:
+                    await self._write_rest(outermost=block.level.savepoint is None)
+                await self._finish(self._release(block))
                 return
-        except BaseException:
-            await shielded(self._roll_back_to(block))
+        except AfterHookError:
+            # it has ended well
             raise
-        await shielded(self._roll_back_to(block))
+        except BaseException:
+            await self._finish(self._roll_back_to(block), quiet=True)
+            raise
+        await self._finish(self._roll_back_to(block), quiet=True)
 
     def _check_open(self, block: Block) -> None:
         if block.level not in self.transactions.levels:
@@ -192,11 +241,12 @@ class Blocks:
         if self.transactions.is_open:
             self.history.release_mark(block.mark)
         else:
-            self.history.committed()
+            self.hooks.committed(self.history.committed())
 
     async def _roll_back_to(self, block: Block) -> None:
+        whole = block.level.savepoint is None and self.transactions.is_open
         await self.transactions.rollback_to(block.level)
-        self._undo(block.mark)
+        self._undo(block.mark, whole=whole)
 
     # ---- the block of a single write
 
@@ -209,7 +259,7 @@ class Blocks:
         """
         self._check_open(block)
         if nested or self.autocommit:
-            await shielded(self._release(block))
+            await self._finish(self._release(block))
             return
         self.transactions.check()
         block.level.implicit = True
@@ -218,11 +268,11 @@ class Blocks:
     async def undo(self, block: Block) -> None:
         """Undoes a block for who holds the lock: nobody has a statement run in between."""
         await self.transactions.undo(block.level)
-        self._undo(block.mark)
+        self._undo(block.mark, whole=block.level.savepoint is None)
 
     async def undo_in_turn(self, block: Block) -> None:
         """Undoes a block that has failed, or of which nothing was sent."""
-        await shielded(self._roll_back_to(block))
+        await self._finish(self._roll_back_to(block), quiet=True)
 
     # ---- the session's own block
 
@@ -231,9 +281,18 @@ class Blocks:
         try:
             await self.transactions.drain(cancel=failed)
             if not failed:
-                await self.commit()
+                await self._commit_all()
                 return
         except BaseException:
-            await self.rollback()
+            await self._finish(self._roll_back(), quiet=True)
             raise
-        await self.rollback()
+        await self._finish(self._roll_back(), quiet=True)
+
+    async def _commit_all(self) -> None:
+        """Commits, and what hooks have added after the commit too: nobody would do it later."""
+        for _ in range(ROUNDS):
+            self.hooks.has_news = False
+            await self.commit()
+            if not self.hooks.has_news:
+                return
+        raise self.hooks.endless("end of the session")

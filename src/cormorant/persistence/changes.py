@@ -234,6 +234,14 @@ def _update(instance: Model, problems: list[Problem]) -> UpdateChange | None:
     return UpdateChange(instance, info, values, dict(originals), _key(instance), _version(instance, info))
 
 
+def is_changed(instance: Model) -> bool:
+    """Whether an object's row is to be written: it may have its first values again."""
+    changes = instance.__orm_changes__ or {}
+    if any(not same(before, value_or_missing(instance, name)) for name, before in changes.items()):
+        return True
+    return bool(pending_keys(instance, type(instance).__info__))
+
+
 def _refuse_generated(instance: Model, info: ModelInfo, values: Mapping[str, Any]) -> None:
     for name in values:
         spec = info.fields[name]

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from cormorant.adapters.base import Connection, Row
 from cormorant.database import Database
 from cormorant.errors import FlushError, StaleObjectError
+from cormorant.hooks.dispatcher import registrations, running
 from cormorant.models.metadata import ColumnInfo
 from cormorant.models.state import Origin
 from cormorant.observability.performance import PerformanceTracker
@@ -32,6 +33,7 @@ from cormorant.persistence.changes import (
 )
 from cormorant.persistence.conflicts import refuse_same_keys
 from cormorant.persistence.flush_plan import DeleteStep, FlushPlan, InsertStep, LinkStep, Step, UpdateStep, plan_flush
+from cormorant.persistence.hooking import HookRun, SessionHooks, refuse_in_hooks
 from cormorant.persistence.key_changes import following
 from cormorant.persistence.orphans import orphans_of
 from cormorant.persistence.pairing import in_order
@@ -159,6 +161,7 @@ class Flusher:
 
     Args:
         unit: What is pending.
+        hooks: The session's hooks.
         numbers: Counts the session's statements.
         origin: Gives what written objects come from, newer than every statement sent before.
     """
@@ -168,12 +171,14 @@ class Flusher:
         database: Database,
         unit: UnitOfWork,
         transactions: TransactionStack,
+        hooks: SessionHooks,
         numbers: Iterator[int],
         origin: Callable[[], Origin],
     ) -> None:
         self.database = database
         self.unit = unit
         self.transactions = transactions
+        self.hooks = hooks
         self._numbers = numbers
         self._origin = origin
         self._lock = asyncio.Lock()
@@ -185,36 +190,68 @@ class Flusher:
             lone: Nothing follows: what is one row needs no transaction, because the server alone decides its success.
             use: Runs work on the transaction's connection; the stack does unless told otherwise.
         """
+        if running.get() is not None:
+            refuse_in_hooks(self.hooks.owner, "a flush")
         async with self._lock:
-            changes = self.changes()
-            # what is refused is refused before anything is sent, and fails no transaction
-            plan = self.plan(changes)
-            if lone and plan.rows == 1 and self.transactions.allows_lone_writes:
-                await self.transactions.use_alone(lambda connection: self._write_alone(connection, changes, plan))
-            elif changes.rows:
-                await (use or self.transactions.use)(
-                    lambda connection: self._write_in_transaction(connection, changes, plan)
-                )
+            self.hooks.has_news = False
+            self.gather()
+            hooks = self._hooks()
+            if hooks is None:
+                changes = self.collected()
             else:
-                Acceptance(self.unit, self._origin(), FlushResult()).accept(changes)
+                changes = await hooks.prepare(self.gather, self.collected)
+                lone = lone and not hooks.needs_transaction(changes)
+            await self._send(changes, hooks, lone=lone, use=use)
             if changes.unchanged:
                 settle_unchanged(self.unit, changes.unchanged)
+            if hooks is not None:
+                await hooks.after(changes)
 
-    async def _write_alone(self, connection: Connection, changes: ChangeSet, plan: FlushPlan) -> None:
-        await self._write(connection, changes, plan)
+    async def _send(self, changes: ChangeSet, hooks: HookRun | None, *, lone: bool, use: Use | None) -> None:
+        # what is refused is refused before anything is sent, and fails no transaction
+        plan = self.plan(changes)
+        if lone and plan.rows == 1 and self.transactions.allows_lone_writes:
+            await self.transactions.use_alone(lambda connection: self._write_alone(connection, changes, plan, hooks))
+        elif changes.rows:
+            work = self._write_in_transaction
+            await (use or self.transactions.use)(lambda connection: work(connection, changes, plan, hooks))
+        else:
+            Acceptance(self.unit, self._origin(), FlushResult()).accept(changes)
+
+    def _hooks(self) -> HookRun | None:
+        """Gives what is to be called for the pending objects; None where no hook is registered for any of them."""
+        unit, hooks, version = self.unit, self.hooks, registrations.version
+        infos = {type(one).__info__ for one in (*unit.new.values(), *unit.dirty.values(), *unit.deleted.values())}
+        if hooks.wide or hooks.version != version:
+            return hooks.run_for(infos)
+        for info in infos:
+            if info.hooks or info.hooks_version != version:
+                return hooks.run_for(infos)
+        return None
+
+    async def _write_alone(
+        self, connection: Connection, changes: ChangeSet, plan: FlushPlan, hooks: HookRun | None
+    ) -> None:
+        await self._write(connection, changes, plan, hooks)
         # the row is committed, whether or not the caller still waits
-        self.unit.history.committed()
+        ends = self.unit.history.committed()
+        if ends is not None or self.hooks.wide:
+            self.hooks.committed(ends)
 
-    async def _write_in_transaction(self, connection: Connection, changes: ChangeSet, plan: FlushPlan) -> None:
+    async def _write_in_transaction(
+        self, connection: Connection, changes: ChangeSet, plan: FlushPlan, hooks: HookRun | None
+    ) -> None:
         self.unit.history.note_write(next(self._numbers))
-        await self._write(connection, changes, plan)
+        await self._write(connection, changes, plan, hooks)
 
-    async def _write(self, connection: Connection, changes: ChangeSet, plan: FlushPlan) -> None:
+    async def _write(self, connection: Connection, changes: ChangeSet, plan: FlushPlan, hooks: HookRun | None) -> None:
         if plan.server_version != self.database.adapter.server_version:
             # it is known since a connection is open, and decides how batches are matched
             plan = self.plan(changes)
         result = await FlushRun(self.database, connection, self.transactions.tracker).run(plan)
         Acceptance(self.unit, self._origin(), result).accept(changes)
+        if hooks is not None:
+            hooks.note(changes)
 
     def changes(self) -> ChangeSet:
         """Gives what a flush would write, as values.
@@ -224,12 +261,21 @@ class Flusher:
             FlushError: A row would point to one that is deleted.
             KeyConflictError: Two objects have the same key.
         """
+        self.gather()
+        return self.collected()
+
+    def gather(self) -> None:
+        """Finds what has become pending without anybody telling."""
         unit = self.unit
         unit.find_changes_inside()
         unit.cascade()
         if unit.dirty or unit.deleted or unit.collections or any(i.__orm_related__ for i in unit.new.values()):
             for orphan in orphans_of(unit).values():
                 unit.delete(orphan)
+
+    def collected(self) -> ChangeSet:
+        """Checks what is pending and gives it as values."""
+        unit = self.unit
         gone = {**unit.deleted, **taken_along(unit.deleted, unit.identity.by_model)} if unit.deleted else unit.deleted
         # what the database deletes by itself has no changes to write
         dirty = [i for i in unit.dirty.values() if id(i) not in gone] if gone else unit.dirty.values()

@@ -8,6 +8,7 @@ from cormorant.models.collections import Collection, is_collection
 from cormorant.models.model import Model
 from cormorant.models.state import Origin, is_persistent, is_reference, set_attribute
 from cormorant.persistence.changes import row_key
+from cormorant.persistence.ends import Ends, joined
 from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.marks import (
     Decoder,
@@ -83,17 +84,23 @@ class History:
             inner = self.marks.pop()
             self.marks[-1].take_over(inner)
 
-    def committed(self) -> None:
-        """Forgets every mark: there is no way back any more, but for what came up while the commit was on its way."""
+    def committed(self) -> Ends | None:
+        """Forgets every mark: there is no way back any more, but for what came up while the commit was on its way.
+
+        Returns:
+            What was waiting for it.
+        """
         pending = self.pending
+        ends = self.marks[0].ends if len(self.marks) == 1 else joined(mark.ends for mark in self.marks)
         self.marks = [mark := Mark()]
         if not (pending.new or pending.dirty or pending.deleted or pending.collections):
-            return
+            return ends
         mark.added.update(pending.new)
         for instance in (*pending.dirty.values(), *pending.deleted.values()):
             mark.known[id(instance)] = remember_saved(instance)
         for collection in pending.collections.values():
             mark.collections[id(collection)] = (collection, collection.saved_contents)
+        return ends
 
     def undo(self, mark: Mark, accepted: Origin) -> None:
         """Puts every object back to what it was at a mark, and ends it.
@@ -167,4 +174,4 @@ class History:
 
     def clear(self) -> None:
         """Forgets every object; the marks stay."""
-        self.marks = [Mark(first_write=mark.first_write) for mark in self.marks]
+        self.marks = [Mark(first_write=mark.first_write, ends=mark.ends) for mark in self.marks]

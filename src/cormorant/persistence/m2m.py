@@ -105,8 +105,12 @@ async def _save_ends(
         state.unit.add(end)
     if not all(map(is_persistent, ends)) or state.unit.concerns(frozenset({relation.link.table})):
         await state.flush()
-    if not is_persistent(owner):
-        raise UnsavedError(f"{owner!r} has no row, so it has no links", hint="add it to the session first")
+    for end in ends if new else (owner,):
+        if not is_persistent(end):
+            raise UnsavedError(
+                f"{end!r} has no row, so it has no links",
+                hint="add it to the session first; inside of a hook, which flushes nothing, use the collection's add()",
+            )
 
 
 def _deletes_of(relation: RelationInfo, owner: Model) -> Iterable[LinkStep]:

@@ -12,6 +12,7 @@ from cormorant.models.inside import Decode, readers, saved_value_of
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.state import MISSING, Origin, set_attribute, set_class, unset_silently, value_or_missing
+from cormorant.persistence.ends import Ends, joined
 from cormorant.sql.types import SqlType
 
 Decoder: TypeAlias = Callable[[SqlType], Decode | None]
@@ -104,6 +105,7 @@ class Mark:
         collections: What collections held.
         made: For objects that were inserted since, the columns that the flush gave a value.
         first_write: The number of the first statement that wrote since.
+        ends: What is told of the end of the block.
     """
 
     added: dict[int, Model] = field(default_factory=dict[int, Model])
@@ -113,6 +115,7 @@ class Mark:
     )
     made: dict[int, tuple[str, ...]] = field(default_factory=dict[int, tuple[str, ...]])
     first_write: int | None = None
+    ends: Ends | None = None
 
     def keep(self, instance: Model, *, deleted: bool) -> None:
         """Remembers an object before its first change."""
@@ -139,6 +142,8 @@ class Mark:
                 self.known.setdefault(key, memento)
         self.collections = {**inner.collections, **self.collections}
         self.made.update(inner.made)
+        if inner.ends is not None:
+            self.ends = joined((self.ends, inner.ends))
 
     def drop(self, instance: Model) -> None:
         """Forgets an object that has left the session."""

@@ -22,6 +22,7 @@ from cormorant.errors import (
     TransactionError,
     WrongType,
 )
+from cormorant.hooks.dispatcher import running
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.paths import ManyExpr
@@ -43,6 +44,7 @@ from cormorant.persistence.blocks import Transaction
 from cormorant.persistence.changed import Change, changes_of
 from cormorant.persistence.current import current_state
 from cormorant.persistence.entering import Entrances
+from cormorant.persistence.hooking import HookedSession, refuse_in_hooks
 from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.levels import Options
 from cormorant.persistence.orphans import orphans_of
@@ -65,7 +67,7 @@ Q = TypeVar("Q", bound=QuerySet[Any])
 P = ParamSpec("P")
 
 
-class AsyncSession:
+class AsyncSession(HookedSession["AsyncSession"]):
     """A unit of work on a database: `async with AsyncSession() as session`.
 
     The object is a handle; each `async with` makes a state of its own, found again through the context, so that one
@@ -147,6 +149,7 @@ class AsyncSession:
         """
         state = self._entrances.closable()
         if state is not None:
+            refuse_in_hooks(state, "close()")
             await self._close(state, failed=True, inside=True)
 
     @classmethod
@@ -325,6 +328,7 @@ class AsyncSession:
         Example:
             >>> ada = await session.create(Author, name="Ada")   # INSERT ... RETURNING "id"
         """
+        refuse_in_hooks(self.state(), "create()")
         instance = model(*args, **kwargs)
         self.add(instance)
         await self.flush()
@@ -407,7 +411,7 @@ class AsyncSession:
 
     async def flush(self) -> None:
         """Writes what is pending: inserts, updates, links, deletes, in one transaction."""
-        await self.state().flush()
+        await self.state().flush(asked=True)
 
     def preview(self) -> FlushPreview:
         """Gives what the next flush would do, to be printed: statements, rows, and what the database does by itself.
@@ -455,6 +459,7 @@ class AsyncSession:
         check_isolation(isolation)
         state = self.state()
         state.check_usable()
+        refuse_in_hooks(state, "begin()")
         state.check_owner("begin()")
         if state.transactions.is_open:
             raise TransactionError(
@@ -477,6 +482,8 @@ class AsyncSession:
     def _for_verb(self, verb: str) -> SessionState:
         state = self.state()
         state.check_usable()
+        if running.get() is not None:
+            refuse_in_hooks(state, verb)
         state.check_owner(verb)
         if state.frame.kind == "transaction":
             raise TransactionError(f"{verb} inside {state.frame}", hint="leave the block instead")

@@ -15,6 +15,7 @@ from cormorant._internal.frames import frame_outside
 from cormorant.adapters.base import RawRows
 from cormorant.database import Database
 from cormorant.errors import ForeignInstanceError, SessionClosedError, SessionTaskError
+from cormorant.hooks.dispatcher import hook_around, running
 from cormorant.models.collections import Collection
 from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ModelInfo
@@ -25,6 +26,7 @@ from cormorant.observability.performance import PerformanceTracker
 from cormorant.persistence import context, loader, locking, m2m, prefetch
 from cormorant.persistence.blocks import Blocks
 from cormorant.persistence.flush import Flusher
+from cormorant.persistence.hooking import SessionHooks, refuse_in_hooks
 from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.levels import Options
 from cormorant.persistence.reading import Reading
@@ -80,7 +82,8 @@ class SessionState:
             return Origin(self, next(self.numbers))
 
         self.reader: Reading = Reading(self)
-        self.flusher: Flusher = Flusher(database, self.unit, self.transactions, self.numbers, origin)
+        hooks = SessionHooks(self, handle, database, self.unit, self.transactions)
+        self.flusher: Flusher = Flusher(database, self.unit, self.transactions, hooks, self.numbers, origin)
         self.blocks: Blocks = Blocks(self.unit, self.transactions, self.flusher, origin, autocommit=autocommit)
         self.writer: StateWriter = StateWriter(self)
         self._loop = asyncio.get_running_loop()
@@ -278,9 +281,20 @@ class SessionState:
 
     # ---- writing
 
-    async def flush(self) -> None:
-        """Writes what is pending."""
+    async def flush(self, *, asked: bool = False) -> None:
+        """Writes what is pending; not inside of a hook, which is part of a flush itself.
+
+        Args:
+            asked: The user has asked for it, rather than a query that needs it.
+
+        Raises:
+            FlushError: It was asked for inside of a hook.
+        """
         self.check_usable()
+        if running.get() is not None and hook_around(self) is not None:
+            if asked:
+                refuse_in_hooks(self, "flush()")
+            return
         await self.blocks.flush()
 
     async def close(self, *, failed: bool) -> None:

@@ -54,12 +54,13 @@ class StateWriter:
         async def alone(connection: Connection) -> T:
             result = await noted(connection)
             # it is committed, whether or not the caller still waits
-            state.unit.history.committed()
+            hooks.committed(state.unit.history.committed())
             return result
 
         await settled(state.transactions)
+        hooks = state.blocks.hooks
         if state.autocommit and not state.transactions.is_open:
-            return await state.transactions.use_alone(alone)
+            return await hooks.then_due(state.transactions.use_alone(alone))
         return await state.transactions.use(noted)
 
     def note(self) -> None:

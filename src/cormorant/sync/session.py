@@ -13,6 +13,7 @@ from cormorant.adapters.base import Adapter
 from cormorant.adapters.config import ConnectionConfig
 from cormorant.database import Database
 from cormorant.dialects.base import IsolationLevel
+from cormorant.hooks.dispatcher import Hooks, HookTarget
 from cormorant.models.collections import Collection
 from cormorant.models.model import Model
 from cormorant.models.paths import ManyExpr
@@ -61,7 +62,7 @@ class SyncTransaction:
         self._session.wait(self._transaction.rollback)
 
 
-class Session:
+class Session(HookTarget["Session", Model]):
     """A unit of work on a database for programs without `await`: `with Session("sqlite:///app.db") as session`.
 
     It is an AsyncSession that runs on an event loop of its own, in a thread that all sync sessions of the process
@@ -103,6 +104,13 @@ class Session:
             read_only=read_only,
             scopes=scopes,
         )
+
+    @property
+    def __orm_hooks__(self) -> Hooks[Session, Model]:
+        # kept where the session is, and called with what users know of it
+        hooks: Hooks[Any, Any] = self._session.__orm_hooks__
+        hooks.face = self
+        return hooks
 
     @property
     def database(self) -> Database:
@@ -308,6 +316,26 @@ class Session:
     def rollback(self) -> None:
         """Undoes everything since the last commit, in the database and in the objects."""
         self._session.wait(self._session.rollback)
+
+    def after_commit(self, fn: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Has a function called once after what is going on is committed; forgotten if it is rolled back.
+
+        Args:
+            fn: A sync or async function; it is called on the session's event loop.
+            args: What it is called with.
+            kwargs: What it is called with by name.
+        """
+        self._session.after_commit(fn, *args, **kwargs)
+
+    def after_rollback(self, fn: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Has a function called once after the innermost block, or one around it, is rolled back.
+
+        Args:
+            fn: A sync or async function; it is called on the session's event loop.
+            args: What it is called with.
+            kwargs: What it is called with by name.
+        """
+        self._session.after_rollback(fn, *args, **kwargs)
 
     # ---- raw SQL
 

@@ -60,6 +60,7 @@ A message says what happened, on what, and what to do; the same facts are attrib
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 __all__ = [
     "AfterHookError",
@@ -84,6 +85,7 @@ __all__ = [
     "HookError",
     "InstanceError",
     "IntegrityError",
+    "InvalidField",
     "KeyConflictError",
     "LockTimeout",
     "ModelError",
@@ -219,11 +221,35 @@ class MultipleResultsError(ResultError):
     """More than one row matched."""
 
 
+class InvalidField(NamedTuple):
+    """One value that was refused.
+
+    Args:
+        model: The model's name.
+        field: The attribute's name; None where the object as a whole was refused.
+        message: What is wrong.
+        instance: The object; None for a row of a bulk write that is a mapping.
+    """
+
+    model: str
+    field: str | None
+    message: str
+    instance: object | None
+
+
+def _invalid_field(problem: tuple[str, str], instance: object | None) -> InvalidField:
+    place, message = problem
+    # rows of bulk writes are numbered: "row 3: Author.name"
+    model, _, name = place.rpartition(": ")[2].partition(".")
+    return InvalidField(model, name or None, message, instance)
+
+
 class ValidationError(CormorantError, ValueError):
     """Objects were refused before anything was sent.
 
     Args:
         problems: One (place, what is wrong) pair for each bad field, place as "Author.name".
+        instances: For each pair its object, where there is one.
         hint: What to do about it.
     """
 
@@ -231,11 +257,14 @@ class ValidationError(CormorantError, ValueError):
         self,
         problems: Sequence[tuple[str, str]],
         *,
+        instances: Sequence[object] = (),
         hint: str = "correct the values and flush again; nothing was sent",
     ) -> None:
         lines = "".join(f"\n  {place}: {text}" for place, text in problems)
         super().__init__(f"{len(problems)} value{'s'[: len(problems) != 1]} cannot be saved:{lines}", hint=hint)
         self.problems: tuple[tuple[str, str], ...] = tuple(problems)
+        owners = (*instances, *[None] * (len(problems) - len(instances)))
+        self.fields: tuple[InvalidField, ...] = tuple(map(_invalid_field, problems, owners))
 
 
 class InstanceError(CormorantError, RuntimeError):

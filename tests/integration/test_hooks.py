@@ -839,6 +839,26 @@ async def test_an_error_after_a_rollback_does_not_hide_its_reason(
         assert not session.new
 
 
+async def test_an_error_after_the_commit_of_another_session_rolls_this_one_back(database: Database, on: On) -> None:
+    async def audit(task: Task) -> None:
+        async with AsyncSession(database) as other:
+            other.after_commit(failing, other)
+
+    on("before_save", Task, audit)
+    async with AsyncSession(database) as session:
+        for autocommit in (True, False):
+            block = AsyncSession(database, autocommit=True) if autocommit else session.transaction()
+            with pytest.raises(AfterHookError):
+                await add_in(block, session)
+            assert not session.in_transaction
+            assert await session.query(Task).count() == 0
+
+
+async def add_in(block: Any, session: AsyncSession) -> None:
+    async with block as entered:
+        (entered if isinstance(entered, AsyncSession) else session).add(Task(name="one"))
+
+
 async def test_what_is_added_after_the_commit_at_the_end_is_not_lost(database: Database, on: On) -> None:
     def more(task: Task) -> None:
         if task.name == "one":

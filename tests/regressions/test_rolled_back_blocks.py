@@ -116,3 +116,16 @@ async def test_a_query_sees_what_a_pending_delete_takes_along(database: Database
     async with AsyncSession(database) as session:
         session.delete(await session.query(Shelf).one())
         assert await session.query(Book).count() == 0
+
+
+async def test_what_a_rolled_back_transaction_gave_back_stays_loaded(database: Database) -> None:
+    async with AsyncSession(database) as session:
+        shelf = await session.query(Shelf).one()
+        with suppress(KeyError):
+            async with session.transaction():
+                shelf.name = "changed"
+                await session.flush()
+                raise KeyError
+        # nothing is written that this could undo
+        await session.rollback()
+        assert shelf.name == "first"

@@ -157,7 +157,11 @@ class HookTarget(Generic[S_co, O_co]):
 
 
 is_target: Callable[[object], TypeIs[HookTarget[Any, Any]]] = narrower(HookTarget)
-is_class: Callable[[object], TypeIs[type[Any]]] = narrower(type)
+
+
+def is_class(target: object) -> TypeIs[type[Any]]:
+    """Whether it is a class."""
+    return isinstance(target, type)
 
 
 def register(event: Event, target: object, function: object) -> None:

@@ -213,7 +213,7 @@ def column_type(resolved: ResolvedType, options: Mapping[str, Any], place: str, 
         return explicit
     found = _by_python_type(resolved, options, place, key=key)
     for name, kind in _OPTIONS.items():
-        item = found.item if isinstance(found, t.Array) and name != "max_length" else found
+        item = found.item if isinstance(found, t.Array) and name not in ("max_length", "min_length") else found
         if options.get(name) is not None and not isinstance(item, kind):
             raise ModelError(
                 f"{place} has {name}={options[name]!r}, which says nothing of a {found.name} column",
@@ -224,6 +224,7 @@ def column_type(resolved: ResolvedType, options: Mapping[str, Any], place: str, 
 
 _OPTIONS: dict[str, type[t.SqlType]] = {
     "max_length": t.Text,
+    "min_length": t.Text,
     "pattern": t.Text,
     "size": t.Integer,
     "precision": t.Numeric,
@@ -307,7 +308,12 @@ def _literals(values: tuple[Any, ...], place: str) -> t.Literals:
 
 
 def _max_length(metadata: tuple[Any, ...]) -> int | None:
-    return next((item.max_length for item in metadata if isinstance(getattr(item, "max_length", None), int)), None)
+    for item in metadata:
+        # pydantic's Field() has the constraints in a list
+        for each in (item, *(getattr(item, "metadata", None) or ())):
+            if isinstance(getattr(each, "max_length", None), int):
+                return int(each.max_length)
+    return None
 
 
 def _name_of(python: Any) -> str:

@@ -49,7 +49,11 @@ class FieldOptions(TypedDict, total=False):
     decimal_places: int
     native: bool | str
     ge: Any
+    gt: Any
     le: Any
+    lt: Any
+    multiple_of: Any
+    min_length: int
     pattern: str
     choices: tuple[Any, ...]
     sensitive: bool
@@ -60,21 +64,26 @@ _SHARED = ("primary_key", "unique", "index", "init", "column", "server_default")
 
 
 @overload
-def field(*, default: T, **options: Unpack[FieldOptions]) -> Mapped[T]: ...
+def field(*, default: T, on_update: Callable[[], T] | None = None, **options: Unpack[FieldOptions]) -> Mapped[T]: ...
 @overload
-def field(*, default_factory: Callable[[], T], **options: Unpack[FieldOptions]) -> Mapped[T]: ...
+def field(
+    *, default_factory: Callable[[], T], on_update: Callable[[], T] | None = None, **options: Unpack[FieldOptions]
+) -> Mapped[T]: ...
 @overload
-def field(**options: Unpack[FieldOptions]) -> Mapped[Any]: ...
-def field(*, default: Any = MISSING, default_factory: Any = None, **options: Any) -> Any:
+def field(*, on_update: Callable[[], Any] | None = None, **options: Unpack[FieldOptions]) -> Mapped[Any]: ...
+def field(*, default: Any = MISSING, default_factory: Any = None, on_update: Any = None, **options: Any) -> Any:
     """Declares a column whose value the program gives.
 
     Args:
         default: What a new object has unless told otherwise.
         default_factory: Makes the default for each object.
+        on_update: Makes the column's value anew with every other change of the row, unless it is set as well: by flush,
+            by update() and by upsert().
         options: `primary_key`, `unique`, `index`, `init`; `column` (its name in the database); `max_length` in
             characters; `size` of an int ("small" 16, "normal" 32, "big" 64 bits); `precision` and `decimal_places` of
-            a Decimal; `native=True` for an enum type of the database; `type` for a column type of your own; `ge`,
-            `le`, `pattern`, `choices`; `sensitive=True` to keep values out of messages; `server_default`.
+            a Decimal; `native=True` for an enum type of the database; `type` for a column type of your own; `ge`, `gt`,
+            `le`, `lt`, `multiple_of`, `min_length`, `pattern`, `choices`; `sensitive=True` to keep values out of
+            messages; `server_default`.
 
     Example:
         >>> name: Mapped[str] = field(max_length=100)     # "name" varchar(100) NOT NULL
@@ -90,7 +99,8 @@ def field(*, default: Any = MISSING, default_factory: Any = None, **options: Any
         )
     _check_options(options)
     shared = {name: options.pop(name) for name in _SHARED if name in options}
-    return FieldSpec(default=default, default_factory=default_factory, options=options, **shared)
+    made: dict[str, Any] = {"default_factory": default_factory, "on_update": on_update}
+    return FieldSpec(default=default, options=options, **made, **shared)
 
 
 def generated(
@@ -165,6 +175,7 @@ def _at_least(lowest: int) -> Callable[[Any], bool]:
 
 
 _VALUES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "min_length": (_at_least(0), "give a number of characters, 0 or more"),
     "max_length": (_at_least(1), "give a number of characters, 1 or more"),
     "precision": (_at_least(1), "give a number of digits, 1 or more"),
     "decimal_places": (_at_least(0), "give a number of digits, 0 or more"),

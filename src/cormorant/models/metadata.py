@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
 from typing import Any
 
-from cormorant.errors import ModelError, UnknownName, UnresolvedReference, suggest
+from cormorant.errors import ModelError, UnknownName, UnresolvedReference, WrongType, suggest
 from cormorant.hooks.dispatcher import Hook, hooks_of, registrations
 from cormorant.hooks.events import EVENTS, Event
 from cormorant.models import annotations as ann
+from cormorant.models.constrained import Constrained, constraints_of
 from cormorant.models.links import RelationInfo, resolve_relation
 from cormorant.models.registry import Registry, registry
 from cormorant.models.specs import FieldSpec, RelationSpec
@@ -33,6 +35,7 @@ class ColumnInfo:
         name: The column's name in the database.
         identity: The database numbers the rows by it.
         server_made: The database gives the value when none is sent.
+        constrained: What checks values beyond their type and the plain options.
     """
 
     attribute: str
@@ -42,6 +45,7 @@ class ColumnInfo:
     spec: FieldSpec
     identity: bool
     server_made: bool
+    constrained: Constrained | None = None
 
     @property
     def typed(self) -> TypedColumn:
@@ -156,7 +160,8 @@ class ModelInfo:
         return Column(source, info.name, info.type, nullable=nullable or info.nullable, owner=owner, attribute=name)
 
     def _resolve(self, spec: FieldSpec) -> ColumnInfo:
-        type_, nullable = self._type_of(spec)
+        type_, nullable, constrained = self._type_of(spec)
+        _check_limits(f"{self.name}.{spec.name}", spec, type_)
         _check_key_and_version(f"{self.name}.{spec.name}", spec, type_, nullable=nullable)
         by_database = spec.made_by == "database"
         identity = spec.primary_key and by_database and isinstance(type_, t.Integer) and not _has_default(spec)
@@ -168,13 +173,14 @@ class ModelInfo:
             spec=spec,
             identity=identity,
             server_made=by_database or _has_default(spec),
+            constrained=constrained,
         )
 
-    def _type_of(self, spec: FieldSpec) -> tuple[t.SqlType, bool]:
+    def _type_of(self, spec: FieldSpec) -> tuple[t.SqlType, bool, Constrained | None]:
         place = f"{self.name}.{spec.name}"
         if spec.annotation is None:
             relation = self.relation(spec.relation or "")
-            return relation.target.column_info(relation.remote[spec.position]).type, relation.nullable
+            return relation.target.column_info(relation.remote[spec.position]).type, relation.nullable, None
         module, names = spec.declared_in, self.names(spec)
         argument = ann.argument_of(spec.annotation, names, place, module)
         resolved = ann.without_none(argument, names, place, module)
@@ -185,7 +191,7 @@ class ModelInfo:
                 f"{place} is a generated key of type {type_.name}, which no database numbers",
                 hint='use an int, server_default=text("gen_random_uuid()"), or field(default_factory=uuid4)',
             )
-        return type_, resolved.nullable
+        return type_, resolved.nullable, constraints_of(resolved, type_, spec.options, place)
 
     def names(self, spec: FieldSpec | RelationSpec) -> ann.Names:
         """Gives the names that an annotation of this model may use."""
@@ -278,6 +284,19 @@ def _holders(relations: Iterable[RelationSpec]) -> dict[str, list[tuple[str, int
         for position, name in enumerate(spec.keys):
             found.setdefault(name, []).append((spec.name, position))
     return found
+
+
+def _check_limits(place: str, spec: FieldSpec, type_: t.SqlType) -> None:
+    for name in ("ge", "gt", "le", "lt"):
+        if (limit := spec.options.get(name)) is not None:
+            try:
+                type_.check(limit)
+            except WrongType as error:
+                raise ModelError(f"{place} has {name}={limit!r}, and {error.message}", hint="give a value") from error
+    try:
+        re.compile(spec.options.get("pattern") or "")
+    except re.error as error:
+        raise ModelError(f"{place} has pattern={spec.options['pattern']!r}: {error}") from error
 
 
 def _check_key_and_version(place: str, spec: FieldSpec, type_: t.SqlType, *, nullable: bool) -> None:

@@ -36,6 +36,7 @@ from cormorant.models.state import (
     set_class,
     value_or_missing,
 )
+from cormorant.models.validation import check_validate
 from cormorant.sql.columns import Column
 from cormorant.sql.expr import Expr
 
@@ -104,6 +105,7 @@ def make_model(mcls: Any, name: str, bases: tuple[Any, ...], namespace: dict[str
         app = next((base.__app__ for base in bases if getattr(base, "__app__", None)), None)
     declaration = read_class(name, bases, namespace, abstract=abstract)
     check_methods(name, namespace)
+    check_validate(name, namespace)
     slots = () if abstract else (*declaration.fields, *own_slots(namespace))
     relations = {relation: _descriptor(spec) for relation, spec in declaration.relations.items()}
     meta = mcls if abstract else _metaclass(mcls, name, tuple(declaration.fields))

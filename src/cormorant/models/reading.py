@@ -9,7 +9,7 @@ from typing import Any
 from cormorant._internal.codegen import compile_function
 from cormorant.models.metadata import ColumnInfo, ModelInfo
 from cormorant.models.state import set_class
-from cormorant.models.validation import Problem, own_copy, problem_of
+from cormorant.models.validation import LIMITS, Problem, own_copy, problem_of
 from cormorant.sql import types as t
 
 Reader = Callable[[Any, list[Problem]], dict[str, Any]]
@@ -51,8 +51,7 @@ def _column(column: ColumnInfo, number: int) -> list[str]:
 def plainly_right(column: ColumnInfo) -> str | None:
     """Gives the source of a test that most values pass and only right ones can; None where each must be looked at."""
     type_ = column.type
-    options = {name for name in column.spec.options if name in ("ge", "le", "pattern", "choices")}
-    if options:
+    if column.constrained is not None or not LIMITS.isdisjoint(column.spec.options):
         return None
     if isinstance(type_, t.Integer):
         low, high = type_.bounds

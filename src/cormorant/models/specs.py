@@ -20,6 +20,7 @@ class FieldSpec:
     Args:
         default: The value a new object gets; MISSING for none.
         default_factory: Makes that value anew for each object.
+        on_update: Makes the value anew with every change of the row.
         made_by: Who makes the value when none is given: "program", or "database".
         relation: The first to-one relation whose key this column holds.
         position: The place of the target's key column it holds.
@@ -29,6 +30,7 @@ class FieldSpec:
     name: str = ""
     default: Any = MISSING
     default_factory: Callable[[], Any] | None = None
+    on_update: Callable[[], Any] | None = None
     made_by: Literal["program", "database"] = "program"
     primary_key: bool = False
     unique: bool = False

@@ -1,13 +1,16 @@
-"""Checks values before anything is sent: type, null, length, bounds, choices."""
+"""Checks values before anything is sent: type, null, length, bounds, choices, and the models' own conditions."""
 
 from __future__ import annotations
 
 import copy
+import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
-from cormorant.errors import WrongType
+from cormorant._internal.narrowing import is_iterable, is_tuple
+from cormorant.errors import HookError, ValidationError, WrongType
 from cormorant.models.metadata import ColumnInfo, ModelInfo
 
 Problem = tuple[str, str]
@@ -31,23 +34,37 @@ def problem_of(column: ColumnInfo, value: Any) -> str | None:
     except WrongType as error:
         return _masked(column, error.message)
     options = column.spec.options
-    return _broken_option(column, value, options) if options else None
+    broken = _broken_option(column, value, options) if options else None
+    if broken is None and column.constrained is not None:
+        text = column.constrained.problem(value)
+        broken = None if text is None else _masked(column, f"{_shown(value)} is refused: {text}")
+    return broken
 
 
 _OPTIONS: dict[str, tuple[Callable[[Any, Any], bool], str]] = {
     "ge": (lambda value, limit: value >= limit, "must be at least {}"),
+    "gt": (lambda value, limit: value > limit, "must be more than {}"),
     "le": (lambda value, limit: value <= limit, "must be at most {}"),
+    "lt": (lambda value, limit: value < limit, "must be less than {}"),
+    "min_length": (lambda value, limit: len(value) >= limit, "must have at least {} characters"),
     "pattern": (lambda value, pattern: re.search(pattern, value) is not None, "must match {!r}"),
     "choices": (lambda value, choices: value in choices, "must be one of {}"),
 }
+LIMITS: frozenset[str] = frozenset(_OPTIONS)
+"""The options of `field()` that say something of values, and nothing of the column's type."""
 
 
 def _broken_option(column: ColumnInfo, value: Any, options: Mapping[str, Any]) -> str | None:
     for name, (holds, text) in _OPTIONS.items():
         limit = options.get(name)
         if limit is not None and not holds(value, limit):
-            return _masked(column, f"{value!r} {text.format(limit)}")
+            return _masked(column, f"{_shown(value)} {text.format(limit)}")
     return None
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _masked(column: ColumnInfo, message: str) -> str:
@@ -57,3 +74,68 @@ def _masked(column: ColumnInfo, message: str) -> str:
 def own_copy(value: Any) -> Any:
     """Gives a copy of a list or document that nobody else can change."""
     return copy.deepcopy(value)
+
+
+@lru_cache(maxsize=2000)
+def stamped_columns(info: ModelInfo) -> tuple[ColumnInfo, ...]:
+    """Gives the columns that get a new value with every change of the row."""
+    return tuple(column for column in info.columns if column.spec.on_update is not None)
+
+
+# ------------------------------------------------------------------ validate()
+
+
+def check_validate(name: str, namespace: Mapping[str, Any]) -> None:
+    """Refuses a `validate` in a class body that cannot be called with the object alone, or would have to be awaited.
+
+    Raises:
+        HookError: Naming the model.
+    """
+    method = namespace.get("validate")
+    if method is None:
+        return
+    hint = "write def validate(self): it raises ValueError, or yields (field, what is wrong); or rename it"
+    if not inspect.isfunction(method):
+        raise HookError(f"{name}.validate is no method", hint=hint)
+    if inspect.iscoroutinefunction(method) or inspect.isasyncgenfunction(method):
+        raise HookError(f"{name}.validate is async", hint="ask the database in before_validate; validate() only checks")
+    needed = [p for p in inspect.signature(method).parameters.values() if p.default is p.empty]
+    plain = [p for p in needed if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    if len(plain) != 1:
+        raise HookError(f"{name}.validate wants {', '.join(map(str, needed[1:])) or 'no object'}", hint=hint)
+
+
+@lru_cache(maxsize=2000)
+def check_of(info: ModelInfo) -> Callable[[Any], object] | None:
+    """Gives a model's own `validate()`, if it has one."""
+    found = next((vars(base)["validate"] for base in info.cls.__mro__ if "validate" in vars(base)), None)
+    return found if inspect.isfunction(found) else None
+
+
+def own_problems(info: ModelInfo, instance: object) -> list[Problem]:
+    """Gives what a model's own `validate()` has to say of an object whose columns are right one by one."""
+    check = check_of(info)
+    if check is None:
+        return []
+    try:
+        found = check(instance)
+        return [] if found is None else [_problem(info, item) for item in _listed(info, found)]
+    except ValidationError as error:
+        return list(error.problems)
+    except ValueError as error:
+        return [(info.name, str(error) or "is refused by validate()")]
+
+
+def _listed(info: ModelInfo, found: object) -> Iterable[Any]:
+    if isinstance(found, str) or not is_iterable(found):
+        raise WrongType(f"{info.name}.validate() gave {found!r}", hint="give (field, what is wrong) pairs, or None")
+    return found
+
+
+def _problem(info: ModelInfo, item: object) -> Problem:
+    if not is_tuple(item) or len(item) != 2 or not all(isinstance(part, str) for part in item):
+        raise WrongType(f"{info.name}.validate() gave {item!r}", hint='give pairs: ("ends", "is before the beginning")')
+    name, text = item
+    if name not in info.fields and name not in info.relation_specs:
+        raise info.unknown(name)
+    return (f"{info.name}.{name}", text)

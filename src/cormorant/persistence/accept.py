@@ -99,6 +99,9 @@ class Acceptance:
     def _updated(self, change: UpdateChange) -> None:
         instance, info = change.instance, change.info
         made = self.result.made.get(id(instance), {})
+        for name in change.stamped:
+            if name in change.values and name not in (instance.__orm_changes__ or ()):
+                set_attribute(instance, name, change.values[name])
         changed, _ = self._take_values(instance, change.values)
         for name, before in (instance.__orm_changes__ or {}).items():
             if name not in change.values and not same(before, value_or_missing(instance, name)):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from cormorant.errors import AfterHookError, SessionTaskError, TransactionError
+from cormorant.errors import SessionTaskError, TransactionError
 from cormorant.hooks.dispatcher import hook_around, registrations, running
 from cormorant.hooks.events import BEFORE_COMMIT
 from cormorant.models.state import Origin
@@ -124,9 +124,6 @@ class Blocks:
         accepted = self.unit.accepted
         try:
             await self.commit()
-        except AfterHookError:
-            # it is committed
-            raise
         except BaseException:
             if self.transactions.is_open and self.unit.accepted != accepted:
                 await self.rollback()
@@ -147,6 +144,7 @@ class Blocks:
             if self.transactions.is_open:
                 await shielded(self._commit())
             else:
+                hooks.busy = False
                 ends = self.history.committed()
                 if ends is not None:
                     hooks.committed(ends, wrote=False)
@@ -190,6 +188,9 @@ class Blocks:
         if mark in self.history.marks:
             self.unit.find_changes_inside()
             self.history.undo(mark, self._origin())
+            if whole:
+                # nothing that was written is left for a later rollback to undo
+                self.history.forget_writes()
             self.hooks.rolled_back(mark.ends, whole=whole)
 
     async def _finish(self, work: Coroutine[Any, Any, None], *, quiet: bool = False) -> None:
@@ -215,6 +216,9 @@ class Blocks:
 
     async def leave(self, block: Block, *, failed: bool) -> None:
         """Ends a transaction well, or rolls it back."""
+        await self.hooks.then_due(self._leave(block, failed=failed), quiet=failed)
+
+    async def _leave(self, block: Block, *, failed: bool) -> None:
         try:
             await self.transactions.drain(cancel=failed)
             if not failed:
@@ -222,15 +226,12 @@ class Blocks:
                 await self.flusher.flush()
                 if self.hooks.busy or BEFORE_COMMIT in self.hooks.wide:
                     await self._write_rest(outermost=block.level.savepoint is None)
-                await self._finish(self._release(block))
+                await shielded(self._release(block))
                 return
-        except AfterHookError:
-            # it has ended well
-            raise
         except BaseException:
-            await self._finish(self._roll_back_to(block), quiet=True)
+            await shielded(self._roll_back_to(block))
             raise
-        await self._finish(self._roll_back_to(block), quiet=True)
+        await shielded(self._roll_back_to(block))
 
     def _check_open(self, block: Block) -> None:
         if block.level not in self.transactions.levels:

@@ -10,11 +10,12 @@ from cormorant.database import Database
 from cormorant.errors import FlushError
 from cormorant.models.metadata import ColumnInfo, ModelInfo
 from cormorant.models.scopes import Scopes
+from cormorant.models.validation import stamped_columns
 from cormorant.observability.performance import PerformanceTracker
 from cormorant.persistence.bulk_rows import Group, key_values
 from cormorant.persistence.pairing import in_order
 from cormorant.query import prefetch
-from cormorant.query.bulk import Conflict, with_version
+from cormorant.query.bulk import Conflict, with_stamps, with_version
 from cormorant.query.prepared import PreparedWrite
 from cormorant.sql import types as t
 from cormorant.sql.columns import Assignment
@@ -227,14 +228,16 @@ def upsert_statement(info: ModelInfo, group: Group, conflict: Conflict, returnin
     """Gives the statement of one group."""
     assignments = conflict.assignments
     if assignments is None:
-        assignments = _new_values(info, group.shape.given, conflict)
+        # an object has such a value from the time when it was made or loaded
+        stale = {column.attribute for column in stamped_columns(info)} if group.batch.instances else set[str]()
+        assignments = _new_values(info, [name for name in group.shape.given if name not in stale], conflict)
     return Upsert(
         source=info.source,
         table=info.table,
         columns=tuple(column.typed for column in group.shape.columns),
         on=tuple(column.name for column in conflict.on),
         on_where=conflict.index_where,
-        assignments=with_version(info, assignments),
+        assignments=with_version(info, with_stamps(info, assignments)),
         where=conflict.where,
         returning=tuple(column.typed for column in returning),
         lifted=conflict.lifted,

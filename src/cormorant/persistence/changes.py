@@ -16,7 +16,7 @@ from cormorant.models.model import Model
 from cormorant.models.reading import reader_of
 from cormorant.models.state import MISSING, bare_key, is_persistent, is_set, value_or_missing
 from cormorant.models.through import default_values, filled_columns
-from cormorant.models.validation import Problem, problems_of
+from cormorant.models.validation import Problem, check_of, own_problems, problems_of, stamped_columns
 from cormorant.sql.statements import TypedColumn
 
 
@@ -47,6 +47,7 @@ class UpdateChange:
         version: The version it had when it was loaded; None where the model has none, or it was never loaded.
         originals: The values before the change, as far as they were known.
         part: Another change of the same flush writes the row too, and minds its version.
+        stamped: The columns that got their values because others have changed.
     """
 
     instance: Model
@@ -56,6 +57,7 @@ class UpdateChange:
     key: tuple[Any, ...]
     version: int | None
     part: bool = False
+    stamped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,15 +150,22 @@ def collect(
     """
     problems: list[Problem] = []
     gone = {id(instance): instance for instance in deleted}
-    inserts = [_insert(instance, problems) for instance in new]
+    refused: list[Model] = []
+    inserts: list[InsertChange] = []
+    for instance in new:
+        inserts.append(_insert(instance, problems))
+        if len(problems) > len(refused):
+            refused += [instance] * (len(problems) - len(refused))
     updates: list[UpdateChange] = []
     unchanged: list[Model] = []
     for instance in dirty:
         if id(instance) not in gone:
             change = _update(instance, problems)
             unchanged.append(instance) if change is None else updates.append(change)
+            if len(problems) > len(refused):
+                refused += [instance] * (len(problems) - len(refused))
     if problems:
-        raise ValidationError(problems)
+        raise ValidationError(problems, instances=refused)
     parts = [CollectionChange(c, tuple(c.added.values()), tuple(c.removed.values())) for c in collections]
     return ChangeSet(
         tuple(inserts),
@@ -169,7 +178,7 @@ def collect(
 
 
 def _insert(instance: Model, problems: list[Problem]) -> InsertChange:
-    info = type(instance).__info__
+    info, known = type(instance).__info__, len(problems)
     values = reader_of(info)(instance, problems)
     if instance.__orm_related__ and (waiting := pending_keys(instance, info)):
         values.update(waiting)
@@ -177,6 +186,8 @@ def _insert(instance: Model, problems: list[Problem]) -> InsertChange:
         values = {name: values[name] for name in info.fields if name in values}
     if missing := [name for name in info.needed_attributes if name not in values]:
         problems += [(f"{info.name}.{name}", _no_value(info.by_attribute[name])) for name in missing]
+    if len(problems) == known and check_of(info) is not None:
+        problems += own_problems(info, instance)
     return InsertChange(instance, info, values, info.key_set <= values.keys())
 
 
@@ -229,9 +240,24 @@ def _update(instance: Model, problems: list[Problem]) -> UpdateChange | None:
         values[name] = copy.deepcopy(value) if info.by_attribute[name].type.mutable else value
     if not values:
         return None
-    problems += problems_of(info, {k: v for k, v in values.items() if k not in waiting})
     _refuse_generated(instance, info, values)
-    return UpdateChange(instance, info, values, dict(originals), _key(instance), _version(instance, info))
+    stamped = tuple([c.attribute for c in stamped_columns(info) if c.attribute not in originals])
+    if stamped:
+        values |= {name: _stamp(info, name) for name in stamped}
+        values = {name: values[name] for name in info.fields if name in values}
+    known = len(problems)
+    problems += problems_of(info, {k: v for k, v in values.items() if k not in waiting})
+    if len(problems) == known:
+        problems += own_problems(info, instance)
+    return UpdateChange(
+        instance, info, values, dict(originals), _key(instance), _version(instance, info), stamped=stamped
+    )
+
+
+def _stamp(info: ModelInfo, name: str) -> Any:
+    make = info.fields[name].on_update
+    assert make is not None
+    return make()
 
 
 def is_changed(instance: Model) -> bool:

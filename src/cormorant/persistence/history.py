@@ -66,6 +66,11 @@ class History:
             if mark.first_write is None:
                 mark.first_write = number
 
+    def forget_writes(self) -> None:
+        """Forgets what was written since the marks: the transaction was undone as a whole."""
+        for mark in self.marks:
+            mark.first_write = None
+
     def set_mark(self) -> Mark:
         """Gives a mark for what is now."""
         self.marks.append(mark := Mark())

@@ -12,6 +12,7 @@ from cormorant.errors import QueryError, WrongType
 from cormorant.models.constraints import IndexSpec
 from cormorant.models.metadata import ColumnInfo, ModelInfo
 from cormorant.models.paths import Path
+from cormorant.models.validation import stamped_columns
 from cormorant.query.predicates import conditions_of
 from cormorant.query.spec import Output, QuerySpec
 from cormorant.query.write_planner import refuse_limits
@@ -240,6 +241,19 @@ def with_version(info: ModelInfo, assignments: tuple[Assignment, ...]) -> tuple[
     return (*assignments, Assignment(node, node + Fragment("1", t.BIG_INTEGER)))
 
 
+def with_stamps(info: ModelInfo, assignments: tuple[Assignment, ...]) -> tuple[Assignment, ...]:
+    """Gives assignments with new values for the columns that get one with every change, unless they are set too."""
+    if not assignments or not stamped_columns(info):
+        return assignments
+    assigned = {item.column.attribute for item in assignments}
+    stamps = [
+        info.column(column.attribute).set(column.spec.on_update())
+        for column in stamped_columns(info)
+        if column.spec.on_update is not None and column.attribute not in assigned
+    ]
+    return (*assignments, *stamps)
+
+
 def checked_assignments(info: ModelInfo, assignments: tuple[Any, ...]) -> tuple[Assignment, ...]:
     """Gives what an update sets, the version included."""
     if not assignments:
@@ -247,7 +261,7 @@ def checked_assignments(info: ModelInfo, assignments: tuple[Any, ...]) -> tuple[
     for item in assignments:
         check_assignment(info, item, "update()")
     _refuse_twice(info, assignments)
-    return with_version(info, assignments)
+    return with_version(info, with_stamps(info, assignments))
 
 
 def _refuse_other_tables(info: ModelInfo, expr: Expr[Any]) -> None:

@@ -22,7 +22,7 @@ from cormorant.sql.calls import Exists, ScalarSelect
 from cormorant.sql.columns import Column
 from cormorant.sql.expr import Binds, Expr, Key
 from cormorant.sql.functions import func
-from cormorant.sql.nodes import In, IsNotTrue, IsNull, Logical, Not, condition
+from cormorant.sql.nodes import In, IsNotTrue, IsNull, Logical, Not
 from cormorant.sql.selectable import Selectable
 from cormorant.sql.selects import Select
 from cormorant.sql.sources import Source
@@ -297,23 +297,23 @@ class ManyExpr(Expr[list[M]], Generic[M]):
 
     # ---- conditions
 
-    def any(self, *conditions: Expr[bool | None]) -> Expr[bool]:
+    def any(self, *conditions: Condition) -> Expr[bool]:
         """Whether one of them, or one that meets all conditions, exists: EXISTS (SELECT ...)."""
         return Exists(self._select((), conditions), self._links())
 
-    def none(self, *conditions: Expr[bool | None]) -> Expr[bool]:
+    def none(self, *conditions: Condition) -> Expr[bool]:
         """Whether none of them meets all conditions."""
         return Not(self.any(*conditions))
 
-    def every(self, *conditions: Expr[bool | None]) -> Expr[bool]:
+    def every(self, *conditions: Condition) -> Expr[bool]:
         """Whether all of them meet all conditions; true where there are none."""
-        parts = tuple(map(condition, conditions))
+        parts = read_conditions(self._relation.target, conditions, {})
         if not parts:
             raise QueryError(f"{self!r}.every() has no condition", hint="say what all of them meet: .every(...)")
         # what is NULL is not met
         return self.none(IsNotTrue(parts[0] if len(parts) == 1 else Logical("AND", parts)))
 
-    def count(self, *conditions: Expr[bool | None]) -> Expr[int]:
+    def count(self, *conditions: Condition) -> Expr[int]:
         """How many there are, or meet all conditions: a SELECT inside the query."""
         return ScalarSelect(self._select((func.count(),), conditions), self._links(), type_=t.BIG_INTEGER)
 
@@ -322,7 +322,7 @@ class ManyExpr(Expr[list[M]], Generic[M]):
             raise QueryError(
                 f"{self!r}.limit(...) in a condition or a count", hint="say it without .limit(): the order is of no use"
             )
-        where = (*self._part.where, *map(condition, conditions))
+        where = (*self._part.where, *read_conditions(self._relation.target, conditions, {}))
         return Select(self._relation.target.source, columns, where)
 
     def _links(self) -> tuple[tuple[Column[Any], Expr[Any]], ...]:

@@ -20,7 +20,7 @@ from cormorant.models.state import MISSING, Origin, bare_key, is_ghost, is_set, 
 from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.unit_of_work import UnitOfWork
 from cormorant.query.prefetch import by_key, chunks, members_of, objects_of
-from cormorant.query.related import Branch
+from cormorant.query.related import NOTHING, Loading
 from cormorant.query.spec import QuerySpec
 
 Batch: TypeAlias = dict[Any, Model]
@@ -236,17 +236,17 @@ def siblings(reader: Reader, info: ModelInfo, origin: Origin | None) -> list[Any
 # ---- loading
 
 
-async def load_objects(reader: Reader, info: ModelInfo, keys: Iterable[Any], branches: Sequence[Branch] = ()) -> None:
+async def load_objects(reader: Reader, info: ModelInfo, keys: Iterable[Any], loading: Loading = NOTHING) -> None:
     """Reads a model's rows by their keys, with what is joined to them."""
     for chunk in chunks(keys, len(info.key_attributes)):
-        await reader.fetch(objects_of(info, chunk, branches), autoflush=False)
+        await reader.fetch(objects_of(info, chunk, loading), autoflush=False)
 
 
 async def load_members(
-    reader: Reader, relation: RelationInfo, owners: Batch, part: Part = WHOLE, branches: Sequence[Branch] = ()
+    reader: Reader, relation: RelationInfo, owners: Batch, part: Part = WHOLE, loading: Loading = NOTHING
 ) -> None:
     """Loads a relation on the other side for its owners."""
-    found = await members_by_owner(reader, relation, owners, part, branches)
+    found = await members_by_owner(reader, relation, owners, part, loading)
     history = reader.unit.history
     for key, owner in owners.items():
         if relation.kind == "reverse_one":
@@ -263,7 +263,7 @@ async def members_by_owner(
     relation: RelationInfo,
     keys: Iterable[Any],
     part: Part = WHOLE,
-    branches: Sequence[Branch] = (),
+    loading: Loading = NOTHING,
 ) -> Mapping[Any, list[Any]]:
     """Gives the objects of a relation on the other side by the owner's key."""
     wanted = dict.fromkeys(keys)
@@ -272,7 +272,7 @@ async def members_by_owner(
         seen = reader.unit.accepted
         found: dict[Any, list[Any]] = {key: [] for key in wanted}
         for chunk in chunks(wanted, width):
-            for row in await reader.fetch(members_of(relation, chunk, part, branches), autoflush=False):
+            for row in await reader.fetch(members_of(relation, chunk, part, loading), autoflush=False):
                 found[row[0] if width == 1 else row[:width]].append(row[width])
         # a flush meanwhile may have moved objects from one owner to another
         if reader.unit.accepted == seen:

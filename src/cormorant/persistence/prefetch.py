@@ -16,7 +16,15 @@ from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.paths import ManyExpr
 from cormorant.models.scopes import Scopes
-from cormorant.models.state import MISSING, bare_key, is_persistent, keep_related, key_of, value_or_missing
+from cormorant.models.state import (
+    MISSING,
+    bare_key,
+    is_persistent,
+    is_reference,
+    keep_related,
+    key_of,
+    value_or_missing,
+)
 from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.loader import (
     Batch,
@@ -31,7 +39,7 @@ from cormorant.persistence.loader import (
 )
 from cormorant.persistence.unit_of_work import UnitOfWork
 from cormorant.query.prefetch import chunks, members_of, objects_of
-from cormorant.query.related import Branch, Loading, chosen_columns, grown, steps_to
+from cormorant.query.related import Branch, Loading, chosen_columns, grown, loading_of, steps_to, with_columns
 from cormorant.query.spec import QuerySpec
 from cormorant.sql.columns import Column
 
@@ -69,7 +77,7 @@ async def complete(reader: Reader, spec: QuerySpec, rows: list[Any]) -> list[Any
     if spec.lifted:
         reader = Unscoped(reader, spec.lifted)
     if spec.loading.is_fetched:
-        await follow(reader, _own_objects(spec, rows), spec.loading.branches)
+        await follow(reader, _own_objects(spec, rows), with_columns(spec.loading, spec.info.source))
     for place, many in spec.collections:
         rows = await _with_members(reader, spec, rows, place, many)
     return rows
@@ -135,10 +143,11 @@ async def _load_targets(reader: Reader, objects: Sequence[Any], branch: Branch, 
             owners.setdefault(bare_key(key), []).append(instance)
     known = reader.identity.of(relation.target)
     wanted = [key for key in owners if fresh or key not in known or lacks_columns(known[key])]
-    await load_objects(reader, relation.target, wanted, branch.branches)
+    await load_objects(reader, relation.target, wanted, loading_of(branch))
     for key, holders in owners.items():
         target = known.get(key)
-        for instance in holders if target is not None and not lacks_columns(target) else ():
+        lacks = is_reference if branch.is_partial else lacks_columns
+        for instance in holders if target is not None and not lacks(target) else ():
             # it may have been pointed elsewhere meanwhile
             if bare_key(tuple(value_or_missing(instance, name) for name in relation.local)) == key:
                 keep_related(instance, relation.name, target)
@@ -153,7 +162,7 @@ async def _load_other_side(reader: Reader, objects: Sequence[Any], branch: Branc
     }
     if owners:
         await flush_before(reader, members_of(relation, [next(iter(owners))], part))
-        await load_members(reader, relation, owners, part, branch.branches)
+        await load_members(reader, relation, owners, part, loading_of(branch))
 
 
 # ---- objects that are at hand
@@ -191,8 +200,7 @@ async def load_columns(reader: Reader, info: ModelInfo, objects: Iterable[Any], 
     lacking = [i for i in objects if is_persistent(i) and any(value_or_missing(i, name) is MISSING for name in names)]
     loading = Loading(only={info.source.key: names})
     for chunk in chunks(map(key_of, lacking), len(info.key_attributes)):
-        spec = objects_of(info, chunk).changed(("only", *sorted(names)), (), loading=loading)
-        await reader.fetch(spec, autoflush=False)
+        await reader.fetch(objects_of(info, chunk, loading), autoflush=False)
     for instance in lacking:
         if any(value_or_missing(instance, name) is MISSING for name in names):
             raise not_there(reader, info, instance)

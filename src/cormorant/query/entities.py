@@ -10,7 +10,7 @@ from cormorant.errors import QueryError, WrongType
 from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.paths import Path, is_many
-from cormorant.query.related import Branch, PerOwner, attributes_of
+from cormorant.query.related import Branch, PerOwner, attributes_of, sources_of
 from cormorant.query.spec import QuerySpec
 from cormorant.sql import types as t
 from cormorant.sql.columns import Column
@@ -133,11 +133,11 @@ def with_related(
     root = next(place for place, item in enumerate(_items(spec)) if item is spec.info.cls)
     joined = _Joined(spec, list(columns), list(parts))
     joined.follow(loading.branches, spec.info.source, root, optional=False)
-    unknown = (loading.only.keys() | loading.without.keys()) - joined.sources - {spec.info.source.key}
-    if unknown:
+    unknown = (loading.only.keys() | loading.without.keys()) - {spec.info.source.key}
+    if unknown.difference(sources_of(loading.branches, spec.info.source)):
         raise QueryError(
-            f"only() and defer() of {spec.info.name} name columns of a relation that is loaded on its own",
-            hint="join it: .select_related(...)",
+            f"only() and defer() of {spec.info.name} name columns of a relation that does not come along",
+            hint="load it with the query: .select_related(...) or .prefetch_related(...)",
         )
     return tuple(joined.columns), joined.parts
 
@@ -149,7 +149,6 @@ class _Joined:
         self.spec = spec
         self.columns = columns
         self.parts = parts
-        self.sources: set[str] = set()
 
     def follow(self, branches: Iterable[Branch], parent: Source, place: int, *, optional: bool) -> None:
         """Adds what is joined to one object."""
@@ -165,7 +164,6 @@ class _Joined:
             source = source.outer()
         optional = optional or source.optional
         names = attributes_of(target, source, self.spec.loading, branch.branches)
-        self.sources.add(source.key)
         self.parts.append(EntityColumns(target, len(self.columns), optional, names, (place, relation)))
         mine = len(self.parts) - 1
         self.columns += (target.column_from(source, name, nullable=optional) for name in names or target.fields)

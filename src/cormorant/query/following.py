@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from cormorant.errors import QueryError
 from cormorant.models.paths import ManyExpr
 from cormorant.query.builder import Builder
-from cormorant.query.related import NOTHING, Verb, chosen_columns, following_key, grown, steps_to
+from cormorant.query.related import NOTHING, Verb, chosen_columns, columns_key, following_key, grown, steps_to
 from cormorant.query.spec import QuerySpec
 from cormorant.sql.columns import Column
 
@@ -76,7 +76,7 @@ class Following(Builder[R]):
         the place of this one.
 
         Args:
-            columns: Columns of the query's model, and of relations that `select_related` joins.
+            columns: Columns of the query's model, and of relations that come along: `Author.articles.each.title`.
 
         Raises:
             WrongType: Something is no column.
@@ -87,14 +87,13 @@ class Following(Builder[R]):
             ... # SELECT "articles"."id", "articles"."title" FROM "articles"
         """
         chosen = chosen_columns(self._spec.info, columns, "only")
-        key = ("only", *((source, *sorted(names)) for source, names in sorted(chosen.items())))
-        return self._with(key, loading=replace(self._spec.loading, only=chosen))
+        return self._with(columns_key("only", chosen), loading=replace(self._spec.loading, only=chosen))
 
     def defer(self, *columns: Column[Any]) -> Self:
         """Leaves columns out until they are asked for; further calls add to them.
 
         Args:
-            columns: Columns of the query's model, and of relations that `select_related` joins.
+            columns: Columns of the query's model, and of relations that come along: `Author.articles.each.title`.
 
         Raises:
             WrongType: Something is no column.
@@ -105,11 +104,10 @@ class Following(Builder[R]):
             >>> (await article).body      # SELECT ... FROM "articles" WHERE "articles"."id" = ANY($1)
         """
         chosen = chosen_columns(self._spec.info, columns, "defer")
-        key = ("defer", *((source, *sorted(names)) for source, names in sorted(chosen.items())))
         without = dict(self._spec.loading.without)
         for source, names in chosen.items():
             without[source] = without.get(source, frozenset()) | names
-        return self._with(key, loading=replace(self._spec.loading, without=without))
+        return self._with(columns_key("defer", chosen), loading=replace(self._spec.loading, without=without))
 
 
 def check_loading(spec: QuerySpec, items: tuple[Any, ...]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from cormorant.models.links import RelationInfo
 from cormorant.models.many import WHOLE, Part
 from cormorant.models.metadata import ModelInfo
-from cormorant.query.related import Branch, Loading, PerOwner, following_key, joined_only
+from cormorant.query.related import NOTHING, Loading, PerOwner, columns_key, following_key
 from cormorant.query.spec import QuerySpec
 from cormorant.sql.columns import Column
 from cormorant.sql.expr import Expr, gather
@@ -50,20 +50,20 @@ def chunks(keys: Iterable[Any], columns: int = 1) -> Iterable[list[Any]]:
         yield chunk
 
 
-def objects_of(info: ModelInfo, keys: Sequence[Any], branches: Sequence[Branch] = ()) -> QuerySpec:
+def objects_of(info: ModelInfo, keys: Sequence[Any], loading: Loading = NOTHING) -> QuerySpec:
     """Gives the query of a model's objects by their primary keys.
 
     Args:
         info: The model.
         keys: At most a chunk of them.
-        branches: What comes along, as far as it is joined.
+        loading: What comes along in the rows.
     """
     spec = by_keys(info, [info.column(name) for name in info.key_attributes], keys)
-    return _with_joined(spec, branches)
+    return _with(spec, loading)
 
 
 def members_of(
-    relation: RelationInfo, keys: Sequence[Any], part: Part = WHOLE, branches: Sequence[Branch] = ()
+    relation: RelationInfo, keys: Sequence[Any], part: Part = WHOLE, loading: Loading = NOTHING
 ) -> QuerySpec:
     """Gives the query of (owner's key, object) for the objects of a relation on the other side.
 
@@ -71,7 +71,7 @@ def members_of(
         relation: A relation to many, or to the one that holds the key.
         keys: The owners', at most a chunk of them.
         part: Which objects.
-        branches: What comes along with them, as far as it is joined.
+        loading: What comes along with them in the rows.
     """
     near, target = relation.near_columns(), relation.target
     spec = by_keys(target, near, keys)
@@ -86,9 +86,11 @@ def members_of(
     spec = spec.changed(added, (), columns=(*near, target.cls), output="tuples")
     if part.limit is not None:
         spec = spec.changed(("per owner",), (part.limit,), per_owner=PerOwner(tuple(near), part.limit))
-    return _with_joined(spec, branches)
+    return _with(spec, loading)
 
 
-def _with_joined(spec: QuerySpec, branches: Sequence[Branch]) -> QuerySpec:
-    joined = joined_only(branches)
-    return spec.changed(following_key(joined), (), loading=Loading(joined)) if joined else spec
+def _with(spec: QuerySpec, loading: Loading) -> QuerySpec:
+    if loading == NOTHING:
+        return spec
+    columns = (columns_key("only", loading.only), columns_key("defer", loading.without))
+    return spec.changed((*following_key(loading.branches), *columns), (), loading=loading)

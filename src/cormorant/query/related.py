@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, Literal, TypeAlias
@@ -27,6 +27,8 @@ class Branch:
         part: Which objects of a relation to many.
         joined: Its objects come in the rows of those it belongs to.
         named: It was asked for itself; a path that only passes through says nothing about which objects are meant.
+        only: The attributes that its objects get; None where nothing is said.
+        without: The attributes that they do not get.
     """
 
     relation: RelationInfo
@@ -34,6 +36,8 @@ class Branch:
     joined: bool = False
     named: bool = False
     branches: tuple[Branch, ...] = ()
+    only: frozenset[str] | None = None
+    without: frozenset[str] = frozenset()
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -45,6 +49,11 @@ class Branch:
     def is_fetched(self) -> bool:
         """Whether this, or what follows, takes statements of its own."""
         return not self.joined or any(branch.is_fetched for branch in self.branches)
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether its objects get some of their columns."""
+        return self.only is not None or bool(self.without)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,12 +167,67 @@ def joined_only(branches: Iterable[Branch]) -> tuple[Branch, ...]:
     return tuple(replace(branch, branches=joined_only(branch.branches)) for branch in branches if branch.joined)
 
 
+def sources_of(branches: Iterable[Branch], parent: Source) -> Iterator[str]:
+    """Gives the keys of what the columns of related objects are named from."""
+    for branch in branches:
+        source = branch.relation.source_from(parent)
+        yield source.key
+        yield from sources_of(branch.branches, source)
+
+
+def with_columns(loading: Loading, parent: Source) -> tuple[Branch, ...]:
+    """Gives the relations to follow with the columns that their objects get, whatever statement reads them."""
+
+    def said(branch: Branch, parent: Source) -> Branch:
+        source = branch.relation.source_from(parent)
+        return replace(
+            branch,
+            only=loading.only.get(source.key),
+            without=loading.without.get(source.key, frozenset()),
+            branches=tuple(said(further, source) for further in branch.branches),
+        )
+
+    if not (loading.only or loading.without):
+        return loading.branches
+    return tuple(said(branch, parent) for branch in loading.branches)
+
+
+def loading_of(branch: Branch) -> Loading:
+    """Gives what comes in the rows of a relation that a statement of its own reads."""
+    only: dict[str, frozenset[str]] = {}
+    without: dict[str, frozenset[str]] = {}
+    for part, source in _in_the_rows(branch, branch.relation.target.source):
+        to_one = (further.relation for further in part.branches if further.relation.kind == "to_one")
+        # by them it goes on to other objects
+        held = {name for relation in to_one for name in relation.local}
+        if part.relation.kind in ("reverse_many", "reverse_one"):
+            # and back to those it belongs to
+            held.update(part.relation.remote)
+        if part.only is not None:
+            only[source.key] = part.only | held
+        if part.without:
+            without[source.key] = part.without - held
+    return Loading(joined_only(branch.branches), only, without)
+
+
+def _in_the_rows(branch: Branch, source: Source) -> Iterator[tuple[Branch, Source]]:
+    yield branch, source
+    for further in branch.branches:
+        if further.joined:
+            yield from _in_the_rows(further, further.relation.source_from(source))
+
+
 def following_key(branches: Iterable[Branch]) -> tuple[Any, ...]:
     """Gives the part of a query's shape that tells what comes along."""
     return ("following", *(branch.key for branch in branches))
 
 
 # ---- columns
+
+
+def columns_key(verb: str, chosen: Mapping[str, frozenset[str]]) -> tuple[Any, ...]:
+    """Gives the part of a query's shape that tells which columns were chosen."""
+    return (verb, *((source, *sorted(names)) for source, names in sorted(chosen.items())))
 
 
 def chosen_columns(info: ModelInfo, columns: Iterable[Any], verb: str) -> dict[str, frozenset[str]]:

@@ -61,6 +61,7 @@ def from_clause(compiler: QueryCompiler, select: Select, more: tuple[Column[Any]
     required = required_sources(select)
     outer = {join.source.key for join in select.joins if join.outer and join.source.key not in required}
     compiler.scope.outer = outer
+    compiler.scope.missing |= outer
     implied = implied_joins(select, more)
     parts = [_named_source(compiler, select.source), *_implied(compiler, implied[select.source.key], required)]
     for join in select.joins:
@@ -183,8 +184,10 @@ def _reached(compiler: QueryCompiler, source: s.JoinSource) -> tuple[str, list[s
 
 
 def _kind(compiler: QueryCompiler, source: s.JoinSource, required: Collection[str]) -> str:
-    optional = source.key not in required and is_optional(source, compiler.scope.is_outer)
-    return "LEFT JOIN" if optional else "JOIN"
+    if source.key in required or not is_optional(source, compiler.scope.is_outer):
+        return "JOIN"
+    compiler.scope.missing.add(source.key)
+    return "LEFT JOIN"
 
 
 def _asked(compiler: QueryCompiler, join: Join, required: Collection[str]) -> str:

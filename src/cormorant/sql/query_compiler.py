@@ -144,6 +144,12 @@ class QueryCompiler:
         lock = select.lock
         if lock is None:
             return ""
+        for source in lock.of:
+            if source.key in self.scope.missing:
+                raise QueryError(
+                    f"for_update(of=...) names {self._alias(source)}, where rows may be missing: none can be locked",
+                    hint="leave out what has none: .join(Article.editor), or .join(...) instead of .outer_join(...)",
+                )
         sources = lock.of or ((select.source,) if len(self.scope.aliases) > 1 else ())
         of = f" OF {', '.join(self._alias(source) for source in sources)}" if sources else ""
         return f" FOR {lock.strength}{of}{' ' if lock.wait else ''}{lock.wait}"

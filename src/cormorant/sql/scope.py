@@ -22,6 +22,8 @@ class Scope:
         self.aliases: dict[str, str] = {}
         # what was joined so that there may be no row
         self.outer: set[str] = set()
+        # the same, and what relations lead to by a LEFT JOIN
+        self.missing: set[str] = set()
         # subqueries that are read as what they show, by their aliases
         self.shows: list[tuple[str, Shows]] = []
 

@@ -171,6 +171,47 @@ async def test_columns_of_joined_objects_are_left_out_too(database: Database) ->
         assert sent(session) == 2
 
 
+async def test_columns_of_what_other_statements_load_are_left_out_too(database: Database) -> None:
+    async with AsyncSession(database) as session:
+        painters = session.query(Painter).prefetch_related(Painter.paintings, Painter.paintings.each.styles)
+        titles = painters.only(Painter.name, Painter.paintings.each.title, Painter.paintings.each.styles.each.name)
+        ada, bob, _ = await titles.order_by(Painter.id)
+        assert [painting.title for painting in bob.paintings] == ["p4", "p5", "p6"]
+        first = next(iter(ada.paintings))
+        assert columns_of(first) == {"id", "title", "version", "painter_id"}
+        assert first.painter is ada
+        assert {style.name for style in first.styles} == {"baroque", "cubism"}
+        with pytest.raises(
+            NotLoadedError, match=r"Painting\.notes of .* was not loaded by the query at .*test_columns"
+        ):
+            _ = first.notes
+        with pytest.raises(NotLoadedError, match=r"Style\.weight"):
+            _ = next(iter(first.styles)).weight
+        assert sent(session) == 3
+        # awaiting one loads the columns of all
+        assert (await first).notes == "notes 0"
+        assert [painting.notes for painting in bob.paintings] == ["notes 4", "notes 5", "notes 6"]
+        assert sent(session) == 4
+
+
+async def test_columns_of_references_that_a_statement_loads_are_left_out_too(database: Database) -> None:
+    async with AsyncSession(database) as session:
+        paintings = session.query(Painting).prefetch_related(Painting.painter.city).order_by(Painting.id)
+        painting = (await paintings.defer(Painting.notes, Painting.painter.name, Painting.painter.city_id))[0]
+        # the key is read all the same where the way goes on by it
+        city = painting.painter.city
+        assert (city and city.name) == "Delft"
+        with pytest.raises(NotLoadedError, match=r"Painter\.name"):
+            _ = painting.painter.name
+    async with AsyncSession(database) as session:
+        top = Painter.paintings.order_by(Painting.price.desc()).limit(1)
+        painters = session.query(Painter).order_by(Painter.id).prefetch_related(top)
+        ada = (await painters.select_related(Painter.paintings.each.wall).only(Painter.paintings.each.wall.color))[0]
+        (best,) = ada.paintings
+        assert (best.price, best.wall and best.wall.color) == (30, "white")
+        assert sent(session) == 2
+
+
 async def test_the_same_model_with_other_columns_in_one_row(database: Database) -> None:
     async with AsyncSession(database) as session:
         query = session.query(Painting).select_related(Painting.owner.teacher, Painting.painter)

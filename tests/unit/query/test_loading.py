@@ -9,7 +9,7 @@ import pytest
 from cormorant import Model, QueryError, UnknownName, WrongType, alias, func
 from cormorant.models.many import WHOLE
 from cormorant.query.prefetch import members_of, objects_of
-from cormorant.query.related import Branch
+from cormorant.query.related import Branch, loading_of
 from cormorant.query.rows import in_mode
 from tests.support.sql import both, last_sql, query, sql
 from tests.unit.query.models import Article, Author, Country, Node, Seat, Tag, Ticket
@@ -202,7 +202,8 @@ def test_a_limit_over_links_is_of_each_owner_too() -> None:
 
 def test_what_is_joined_to_members_comes_in_their_rows() -> None:
     branches = (Branch(relation(Article, "editor"), joined=True), Branch(relation(Article, "tags")))
-    assert text(members_of(relation(Author, "articles"), [1], WHOLE, branches)) == (
+    members = loading_of(Branch(relation(Author, "articles"), branches=branches))
+    assert text(members_of(relation(Author, "articles"), [1], WHOLE, members)) == (
         f'SELECT "articles"."author_id", {ARTICLE}, {AUTHOR.replace("author", "editor")} FROM "articles"'
         ' LEFT JOIN "author" AS "editor" ON "editor"."id" = "articles"."editor_id"'
         ' WHERE "articles"."author_id" = ANY($1::bigint[]) ORDER BY "articles"."id"'
@@ -366,12 +367,12 @@ def test_what_is_no_column_of_the_objects_is_refused(verb: str, column: Any, err
         getattr(query(Article), verb)(column)
 
 
-def test_columns_of_a_relation_that_is_not_joined_are_refused() -> None:
+def test_columns_of_a_relation_that_does_not_come_along_are_refused() -> None:
     for built in (
         query(Article).only(Article.author.name),
-        query(Article).defer(Article.author.name).prefetch_related(Article.author),
+        query(Article).defer(Article.editor.name).prefetch_related(Article.author),
     ):
-        with pytest.raises(QueryError, match=r"name columns of a relation that is loaded on its own\nHint: join it"):
+        with pytest.raises(QueryError, match=r"name columns of a relation that does not come along\nHint: load it"):
             sql(built)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cormorant import Q, QueryError, WrongType, func
+from cormorant import Q, QueryError, UnknownName, WrongType, func
 from tests.support.sql import both, last_sql, query, sql
 from tests.unit.query.models import Article, Author, Country, Node, Sample, Seat, Tag, Ticket
 
@@ -662,3 +662,13 @@ async def test_writes_refuse_what_they_cannot_keep() -> None:
 def test_an_assignment_fits_its_column(assign: Any, message: str) -> None:
     with pytest.raises(WrongType, match=message):
         assign()
+
+
+def test_what_holds_of_related_objects_may_be_a_q() -> None:
+    either = Q(views__gt=3) | Q(title="x")
+    same = (Article.views > 3) | (Article.title == "x")
+    for asked in ("any", "none", "every", "count"):
+        by_name = query(Author).scalars(getattr(Author.articles, asked)(either))
+        assert sql(by_name) == sql(query(Author).scalars(getattr(Author.articles, asked)(same)))
+    with pytest.raises(UnknownName, match="Article has no column or relation 'names'"):
+        Author.articles.any(Q(names=3))

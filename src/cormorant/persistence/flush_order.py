@@ -15,7 +15,7 @@ from cormorant._internal.topological import CycleError, sort
 from cormorant.errors import DependencyCycleError
 from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ModelInfo
-from cormorant.models.state import MISSING
+from cormorant.models.state import MISSING, is_persistent
 from cormorant.models.tables import table_of
 from cormorant.persistence.changes import ChangeSet, DeleteChange, InsertChange, PendingKey, UpdateChange, saved_value
 from cormorant.sql.columns import Column
@@ -100,7 +100,7 @@ def _parents(change: InsertChange, by_key: Mapping[Any, int]) -> Iterable[int]:
         held = related.get(relation.name)
         if held is change.instance:
             _refuse_own_key(change, relation)
-        elif held is not None:
+        elif held is not None and not is_persistent(held):
             yield id(held)
             continue
         key = _values(change, relation.local)

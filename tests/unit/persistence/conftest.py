@@ -28,6 +28,15 @@ class Listener:
     def collection_touched(self, collection: Any) -> None:
         self.unit.collection_touched(collection)
 
+    def shown(self, instance: Model, name: str) -> None:
+        self.unit.history.keep_side(instance, name)
+
+    def reached(self, instance: Model) -> None:
+        self.unit.add(instance)
+
+    def known(self, info: Any, key: Any) -> Any:
+        return self.identity.get(info, key)
+
     def reference(self, relation: Any, key: Any, beside: Model) -> Any:
         known = self.identity.of(relation.target)
         if key not in known:

@@ -28,6 +28,7 @@ from cormorant.errors import (
 
 _Rule: TypeAlias = tuple[type[DatabaseError], str | None]
 
+_TAKEN = "load the row that has it and change that, await session.merge(...), or use get_or_create() or upsert()"
 _NO_SUCH_NAME = "create it with `await db.create_all()` or a migration, or correct the name"
 _RUN_AGAIN = "run the whole unit of work again in a new session"
 
@@ -40,7 +41,7 @@ _BY_STATE: dict[str, _Rule] = {
     "23001": (ForeignKeyViolation, None),
     "23502": (NotNullViolation, None),
     "23503": (ForeignKeyViolation, None),
-    "23505": (UniqueViolation, None),
+    "23505": (UniqueViolation, _TAKEN),
     "23514": (CheckViolation, None),
     "25P02": (StatementError, "roll back, then run the whole transaction again"),
     "25P03": (ConnectionLost, "end transactions sooner, or raise idle_in_transaction_session_timeout"),

@@ -25,6 +25,7 @@ from cormorant.errors import (
 
 _Rule: TypeAlias = tuple[type[DatabaseError], str | None]
 
+_TAKEN = "load the row that has it and change that, await session.merge(...), or use get_or_create() or upsert()"
 _NO_SUCH_NAME = "create it with `await db.create_all()` or a migration, or correct the name"
 _WRONG_VALUE = "check the values: a divisor of zero, a pattern, a text that is cast"
 _ONE_VALUE_EACH = "give one value for each placeholder"
@@ -39,9 +40,9 @@ _BY_CODE: dict[str, _Rule] = {
     "SQLITE_CONSTRAINT_DATATYPE": (DataError, None),
     "SQLITE_CONSTRAINT_FOREIGNKEY": (ForeignKeyViolation, None),
     "SQLITE_CONSTRAINT_NOTNULL": (NotNullViolation, None),
-    "SQLITE_CONSTRAINT_PRIMARYKEY": (UniqueViolation, None),
-    "SQLITE_CONSTRAINT_ROWID": (UniqueViolation, None),
-    "SQLITE_CONSTRAINT_UNIQUE": (UniqueViolation, None),
+    "SQLITE_CONSTRAINT_PRIMARYKEY": (UniqueViolation, _TAKEN),
+    "SQLITE_CONSTRAINT_ROWID": (UniqueViolation, _TAKEN),
+    "SQLITE_CONSTRAINT_UNIQUE": (UniqueViolation, _TAKEN),
     "SQLITE_ERROR": (StatementError, None),
     "SQLITE_FULL": (DiskFullError, "free space on the disk, or raise PRAGMA max_page_count"),
     "SQLITE_INTERRUPT": (QueryTimeout, "make the statement cheaper or raise statement_timeout"),

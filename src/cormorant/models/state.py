@@ -68,7 +68,7 @@ class Owner(Protocol):
         """Takes in an object that one of its own leads to now."""
         ...
 
-    def known(self, info: ModelInfo, key: Any) -> Model | None:
+    def known(self, info: ModelInfo, key: Any, /) -> Model | None:
         """Gives the known instance of a key, or None."""
         ...
 
@@ -159,7 +159,7 @@ class NoOwner:
     def reached(self, instance: Model) -> None:
         """Does nothing: nobody will flush it."""
 
-    def known(self, info: ModelInfo, key: Any) -> None:
+    def known(self, info: ModelInfo, key: Any, /) -> None:
         """Knows none."""
 
     def reference(self, relation: RelationInfo, key: Any, beside: Model) -> Model:

@@ -11,6 +11,7 @@ from typing import Any
 from cormorant._internal.topological import CycleError, sort
 from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ModelInfo
+from cormorant.models.state import is_persistent
 from cormorant.persistence.changes import DeleteChange, InsertChange, PendingKey, saved_value
 
 # ------------------------------------------------------------------ inserts
@@ -75,7 +76,7 @@ def _parents(change: InsertChange, by_key: Mapping[Any, int]) -> Iterable[int]:
         key = _values(change, relation.local)
         if held is change.instance and any(isinstance(value, PendingKey) for value in key):
             raise CycleError((id(held), id(held)))
-        if held is not None and held is not change.instance:
+        if held is not None and held is not change.instance and not is_persistent(held):
             yield id(held)
             continue
         found = by_key.get((relation.target, key)) if by_key else None

@@ -30,6 +30,7 @@ from cormorant.models.scopes import Scope, distinct
 from cormorant.models.state import key_of
 from cormorant.observability.performance import PerformanceTracker, StatementStats
 from cormorant.persistence import context, loader, merging, prefetch
+from cormorant.persistence.accept import settle_unchanged
 from cormorant.persistence.arguments import (
     checked_key,
     given_objects,
@@ -275,12 +276,14 @@ class AsyncSession(HookedSession["AsyncSession"]):
         state = self.state()
         state.unit.find_changes_inside()
         for instance in objects:
+            _check_own(state, instance)
+        settle_unchanged(state.unit, objects)
+        for instance in objects:
             if instance.__orm_changes__:
                 raise StaleObjectError(
                     f"{instance!r} has unsaved changes to {', '.join(instance.__orm_changes__)}",
                     hint="flush, or roll back, first",
                 )
-            _check_own(state, instance)
             state.identity.take_back(instance)
         await loader.refresh(state, objects)
 

@@ -9,7 +9,7 @@ from functools import partial
 from inspect import currentframe
 from itertools import count
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from cormorant._internal.frames import frame_outside
 from cormorant.adapters.base import RawRows
@@ -68,6 +68,7 @@ class SessionState:
         self.autocommit = autocommit
         self.tracker: PerformanceTracker = PerformanceTracker()
         self.identity: IdentityMap = IdentityMap()
+        self.known: Callable[[ModelInfo, Any], Model | None] = self.identity.get
         self.unit: UnitOfWork = UnitOfWork(self, self.identity, database.dialect.decoder, eager=autocommit)
         self.transactions: TransactionStack = TransactionStack(database, self.tracker, options, self.check_usable)
         self.frame: context.Frame[SessionState] = context.Frame(self, None, "session")
@@ -232,10 +233,6 @@ class SessionState:
         """Takes in an object that one of this session's leads to now."""
         if not self.closed:
             self.unit.add(instance)
-
-    def known(self, info: ModelInfo, key: Any) -> Model | None:
-        """Gives the known instance of a key, or None."""
-        return cast("Model | None", self.identity.get(info, key))
 
     def reference(self, relation: RelationInfo, key: Any, beside: Model) -> Model:
         """Gives the known instance of a key, or a reference to it."""

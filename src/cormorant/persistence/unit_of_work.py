@@ -60,6 +60,9 @@ class UnitOfWork(Pending):
         try:
             # in the order in which they are met, which the database's keys will show; the list grows meanwhile
             for current in found:
+                # only who is added by name is no longer to be deleted
+                if current is not instance and id(current) in self.deleted:
+                    continue
                 if self._take(current):
                     taken.append(current)
                     if current.__orm_related__:

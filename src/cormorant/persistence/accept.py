@@ -59,7 +59,7 @@ class Acceptance:
         self.unit.accepted += bool(changes.rows)
         if changes.updates and (movers := moved(changes.updates)):
             keys = [tuple([self.result.known(value) for value in new_key(change)]) for change in movers]
-            Follow(self.unit.identity, self.unit.history)(changes, movers, keys)
+            Follow(self.unit.identity, self.unit.history)(movers, keys)
         for insert in changes.inserts:
             self._inserted(insert)
         for update in changes.updates:
@@ -151,7 +151,12 @@ class Acceptance:
             except AttributeError:
                 current = MISSING
             # a change inside of a document is found by its copy
-            if current is not value and not same(value, current):
+            if current is value or same(value, current):
+                continue
+            if pending_keys(instance, type(instance).__info__).get(name, MISSING) == value:
+                # a related object has another key since they were related
+                set_attribute(instance, name, value)
+            else:
                 changed[name] = value
         return changed, filled
 

@@ -197,9 +197,9 @@ def _no_value(column: ColumnInfo) -> str:
     return "has no value"
 
 
-def pending_keys(instance: Model, info: ModelInfo) -> dict[str, PendingKey]:
-    """Gives the key columns whose value a new related object will bring."""
-    found: dict[str, PendingKey] = {}
+def pending_keys(instance: Model, info: ModelInfo) -> dict[str, Any]:
+    """Gives the key columns whose value a related object will bring, or has brought since by another key of its own."""
+    found: dict[str, Any] = {}
     for name, value in (instance.__orm_related__ or {}).items():
         if value is None or is_collection(value):
             continue
@@ -207,8 +207,14 @@ def pending_keys(instance: Model, info: ModelInfo) -> dict[str, PendingKey]:
         if relation.kind != "to_one":
             continue
         for local, remote in zip(relation.local, relation.remote, strict=True):
-            if not is_set(instance, local):
+            own = value_or_missing(instance, local)
+            if own is MISSING:
                 found[local] = source_of(value, remote)
+                continue
+            # who writes a key column drops the object it does not fit: if they differ, the object's key has changed
+            theirs = value_or_missing(value, remote)
+            if theirs is not own and theirs is not MISSING and theirs != own:
+                found[local] = theirs
     return found
 
 
@@ -246,7 +252,7 @@ def _update(instance: Model, problems: list[Problem]) -> UpdateChange | None:
         values |= {name: _stamp(info, name) for name in stamped}
         values = {name: values[name] for name in info.fields if name in values}
     known = len(problems)
-    problems += problems_of(info, {k: v for k, v in values.items() if k not in waiting})
+    problems += problems_of(info, {k: v for k, v in values.items() if not isinstance(v, PendingKey)})
     if len(problems) == known:
         problems += own_problems(info, instance)
     return UpdateChange(

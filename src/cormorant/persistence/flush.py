@@ -34,7 +34,6 @@ from cormorant.persistence.changes import (
 from cormorant.persistence.conflicts import refuse_same_keys
 from cormorant.persistence.flush_plan import DeleteStep, FlushPlan, InsertStep, LinkStep, Step, UpdateStep, plan_flush
 from cormorant.persistence.hooking import HookRun, SessionHooks, refuse_in_hooks
-from cormorant.persistence.key_changes import following
 from cormorant.persistence.orphans import orphans_of
 from cormorant.persistence.pairing import in_order
 from cormorant.persistence.transaction import TransactionStack
@@ -283,8 +282,6 @@ class Flusher:
         if gone:
             changes = without_lost_links(changes, gone)
             refuse_lost_children(changes, gone)
-        if changes.updates:
-            changes = following(changes)
         if changes.updates or any(change.key_given for change in changes.inserts):
             refuse_same_keys(changes, unit.identity.by_model, gone)
         return changes

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.state import MISSING, bare_key, set_attribute, value_or_missing
-from cormorant.persistence.changes import ChangeSet, InsertChange, UpdateChange
+from cormorant.persistence.changes import ChangeSet, UpdateChange
 from cormorant.persistence.flush_order import to_ones
 from cormorant.persistence.history import History
 from cormorant.persistence.identity_map import IdentityMap
@@ -18,8 +18,6 @@ from cormorant.persistence.identity_map import IdentityMap
 Key: TypeAlias = tuple[Any, ...]
 Moves: TypeAlias = dict[ModelInfo, dict[Key, Key]]
 """For each model its old keys with the new ones."""
-
-Written = TypeVar("Written", InsertChange, UpdateChange)
 
 
 def moved(changes: Iterable[UpdateChange]) -> list[UpdateChange]:
@@ -34,27 +32,6 @@ def new_key(change: UpdateChange) -> Key:
 
 
 # ------------------------------------------------------------------ what is written
-
-
-def following(changes: ChangeSet) -> ChangeSet:
-    """Gives the changes so that rows which point to an object by its old key point to it by the new one."""
-    movers = {id(change.instance): change for change in moved(changes.updates)}
-    if not movers:
-        return changes
-    return replace(
-        changes,
-        inserts=tuple([_followed(change, movers) for change in changes.inserts]),
-        updates=tuple([_followed(change, movers) for change in changes.updates]),
-    )
-
-
-def _followed(change: Written, movers: Mapping[int, UpdateChange]) -> Written:
-    values: dict[str, Any] = {}
-    for relation in to_ones(change.info):
-        mover = movers.get(id((change.instance.__orm_related__ or {}).get(relation.name)))
-        if mover is not None and tuple([change.values.get(name) for name in relation.local]) == mover.key:
-            values.update(zip(relation.local, new_key(mover), strict=True))
-    return replace(change, values={**change.values, **values}) if values else change
 
 
 def without_followers(changes: ChangeSet) -> ChangeSet:
@@ -103,11 +80,10 @@ class Follow:
         self.identity = identity
         self.history = history
 
-    def __call__(self, changes: ChangeSet, movers: Sequence[UpdateChange], keys: Sequence[Key]) -> None:
+    def __call__(self, movers: Sequence[UpdateChange], keys: Sequence[Key]) -> None:
         """Gives objects their new places, and those that point to them the new keys.
 
         Args:
-            changes: What was written.
             movers: The changes of keys.
             keys: The new keys, as the rows have them.
         """
@@ -118,21 +94,8 @@ class Follow:
         for change, key in zip(movers, keys, strict=True):
             self.identity.put(change.info, bare_key(key), change.instance)
             moves.setdefault(change.info, {})[change.key] = key
-        written: list[InsertChange | UpdateChange] = [*changes.inserts, *changes.updates]
-        by_instance = {id(change.instance): key for change, key in zip(movers, keys, strict=True)}
-        for item in written:
-            self._point(item, by_instance)
         while moves:
             moves = self._cascade(moves)
-
-    def _point(self, change: InsertChange | UpdateChange, keys: Mapping[int, Key]) -> None:
-        """Shows the new key in an object that was written with it."""
-        for relation in to_ones(change.info):
-            held = (change.instance.__orm_related__ or {}).get(relation.name)
-            key = keys.get(id(held))
-            if key is not None and tuple([change.values.get(name) for name in relation.local]) == key:
-                for name, value in zip(relation.local, key, strict=True):
-                    set_attribute(change.instance, name, value)
 
     def _cascade(self, moves: Moves) -> Moves:
         """Has the loaded objects follow whose rows have, and gives those whose own keys change by that."""

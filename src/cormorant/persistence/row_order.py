@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Literal, TypeAlias
 
@@ -42,13 +43,15 @@ class Need:
     Args:
         row: The place of the row that comes first.
         why: The relation, or the unique values, between them.
-        way: How to do without: "later" writes the relation by an UPDATE afterwards, "null" takes it away by an UPDATE
-            before, "drop" has no order; None: not at all.
+        way: How to do without: "later" writes columns by an UPDATE afterwards, "null" makes those of the other row NULL
+            by an UPDATE before, "drop" has no order; None: not at all.
+        names: The columns that are written apart.
     """
 
     row: int
     why: RelationInfo | UniqueSet
     way: Literal["later", "null", "drop"] | None = None
+    names: tuple[str, ...] = ()
 
     @property
     def cost(self) -> int | None:
@@ -80,10 +83,17 @@ class RowOrder:
             self._note_needs(place, change)
         for taker, leaver, unique in handed_over(changes):
             if not (unique.deferrable and deferrable):
-                need = Need(self.place[id(leaver)], unique, None if unique.certain else "drop")
-                self.needs[self.place[id(taker)]].append(need)
+                self.needs[self.place[id(taker)]].append(self._need_value(leaver, unique))
 
     # ---- who needs whom
+
+    def _need_value(self, leaver: UpdateChange | DeleteChange, unique: UniqueSet) -> Need:
+        place = self.place[id(leaver)]
+        if not unique.certain:
+            return Need(place, unique, "drop")
+        # a row that goes may have lost the value before
+        names = nullable(leaver.info, unique.names)[:1] if isinstance(leaver, DeleteChange) else ()
+        return Need(place, unique, "null" if names else None, names)
 
     def _note_key(self, place: int, change: Change) -> None:
         if isinstance(change, InsertChange):
@@ -121,7 +131,8 @@ class RowOrder:
                 found = self.comers.get((relation.target, key))
             if found is None or (found == place and not any(isinstance(value, PendingKey) for value in key)):
                 continue
-            self.needs[place].append(Need(found, relation, "later" if may_be_null(relation) else None))
+            names = nullable(relation.owner, relation.local)
+            self.needs[place].append(Need(found, relation, "later" if names else None, names))
 
     def _let_go(self, place: int, change: UpdateChange | DeleteChange) -> None:
         """Notes the row that a row has pointed to so far, where that one goes."""
@@ -129,14 +140,13 @@ class RowOrder:
             found = self.leavers.get((relation.target, saved_values(change, relation.local)))
             if found is None or found == place:
                 continue
-            way: Literal["null", "drop"] | None = None
-            if isinstance(change, DeleteChange):
-                way = "null" if may_be_null(relation) else None
-            elif relation.on_update == "cascade" and change.info.key_set.isdisjoint(relation.local):
-                way = "drop" if isinstance(self.rows[found], UpdateChange) else None
-            elif change.values.keys().isdisjoint(relation.local) and change.info.key_set.isdisjoint(relation.local):
-                way = "drop"
-            self.needs[found].append(Need(place, relation, way))
+            names = nullable(relation.owner, relation.local)
+            way: Literal["null", "drop"] | None = "null" if names else None
+            if isinstance(change, UpdateChange) and change.info.key_set.isdisjoint(relation.local):
+                follows = relation.on_update == "cascade" and isinstance(self.rows[found], UpdateChange)
+                if follows or change.values.keys().isdisjoint(relation.local):
+                    way = "drop"
+            self.needs[found].append(Need(place, relation, way, names))
 
     # ---- rings
 
@@ -181,7 +191,7 @@ class RowOrder:
         """Has a row written without what it points to, and that by an UPDATE of its own."""
         change = self.rows[row]
         assert isinstance(change, (InsertChange, UpdateChange))
-        names = [name for need in needs for name in nullable_columns(need.why)]
+        names = {name for need in needs for name in need.names}
         # NULL by name: the row goes with others that have the same columns
         first = {name: None if name in names else value for name, value in change.values.items()}
         rest = {name: value for name, value in change.values.items() if name in names}
@@ -190,12 +200,12 @@ class RowOrder:
         self._append(_part(change, rest, tuple(keys)), [Need(row, needs[0].why), *needs])
 
     def _add(self, row: int, need: Need) -> None:
-        """Has a row that goes let go of another one before that one goes."""
+        """Has a row let go of another one, or of a value, before it is written itself."""
         change = self.rows[need.row]
-        assert isinstance(change, DeleteChange)
-        nothing = dict.fromkeys(nullable_columns(need.why))
-        place = self._append(_part(change, nothing, change.key), [])
+        assert isinstance(change, (UpdateChange, DeleteChange))
+        place = self._append(_part(change, dict.fromkeys(need.names), change.key), [])
         self.needs[row].append(Need(place, need.why))
+        self.needs[need.row].append(Need(place, need.why))
 
     def _append(self, change: UpdateChange, needs: list[Need]) -> int:
         self.rows.append(change)
@@ -263,16 +273,10 @@ def saved_values(change: UpdateChange | DeleteChange, names: tuple[str, ...]) ->
     return tuple([saved_value(change.instance, name) for name in names])
 
 
-def nullable_columns(why: RelationInfo | UniqueSet) -> tuple[str, ...]:
-    """Gives the columns of a relation that can be NULL, which makes it point to nothing."""
-    assert isinstance(why, RelationInfo)
-    info = why.owner
-    return tuple([n for n in why.local if info.by_attribute[n].nullable and n not in info.key_set])
-
-
-def may_be_null(relation: RelationInfo) -> bool:
-    """Whether a relation can point to nothing for a while."""
-    return bool(nullable_columns(relation))
+@lru_cache(maxsize=1000)
+def nullable(info: ModelInfo, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Gives the columns that can be NULL for a while: one of them makes a relation point to nothing."""
+    return tuple([name for name in names if info.by_attribute[name].nullable and name not in info.key_set])
 
 
 def _key_value(change: InsertChange | UpdateChange, name: str) -> Any:

@@ -18,7 +18,6 @@ from cormorant.dialects.sqlite import SQLiteDialect
 from cormorant.errors import DependencyCycleError
 from cormorant.persistence.changes import ChangeSet, collect
 from cormorant.persistence.flush_plan import FlushPlan, plan_flush
-from cormorant.persistence.key_changes import following
 from cormorant.persistence.unique_values import comparable
 from cormorant.sql.types import SqlType
 from tests.support.newsroom import Desk, Egg, Folder, Hen, Story, Writer
@@ -34,7 +33,7 @@ def pending(owner: Listener, *new: Model) -> ChangeSet:
         unit.add(instance)
     unit.find_changes_inside()
     unit.cascade()
-    return following(collect(unit.new.values(), unit.dirty.values(), unit.deleted.values(), unit.collections.values()))
+    return collect(unit.new.values(), unit.dirty.values(), unit.deleted.values(), unit.collections.values())
 
 
 def plan(owner: Listener, *new: Model, dialect: Dialect = POSTGRESQL) -> FlushPlan:

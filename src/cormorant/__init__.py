@@ -56,6 +56,7 @@ from cormorant.errors import (
     UnresolvedReference,
     UnsavedError,
     ValidationError,
+    WouldDeadlock,
     WrongCursor,
     WrongType,
 )
@@ -259,6 +260,7 @@ __all__ = [
     "UnresolvedReference",
     "UnsavedError",
     "ValidationError",
+    "WouldDeadlock",
     "WrongCursor",
     "WrongType",
     "alias",

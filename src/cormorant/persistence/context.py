@@ -7,6 +7,7 @@ use and exit may happen in different contexts (fixtures, `wait_for`, generators 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any, Generic, Literal, TypeVar
 
@@ -63,7 +64,7 @@ class Cell(Generic[S]):
     def __init__(self, frame: Frame[S], parent: Cell[S] | None, owner: object = None) -> None:
         self.frame: Frame[S] | None = frame
         self.parent: Cell[S] | None = parent
-        self.owner = owner
+        self.owner: object = owner
         self.ended: str = ""
 
 
@@ -97,6 +98,15 @@ def innermost() -> Cell[Any] | None:
     while cell is not None and cell.frame is None:
         cell = cell.parent
     return cell
+
+
+def open_cells() -> Iterator[Cell[Any]]:
+    """Gives this context's open cells, from the innermost outwards."""
+    cell = current.get()
+    while cell is not None:
+        if cell.frame is not None:
+            yield cell
+        cell = cell.parent
 
 
 def innermost_frame(state: S) -> Frame[S] | None:

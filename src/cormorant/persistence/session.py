@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from collections.abc import Collection as AbstractCollection
+from datetime import datetime
 from types import TracebackType
 from typing import Any, LiteralString, ParamSpec, Self, cast, overload
 
@@ -11,7 +12,7 @@ from typing_extensions import TypeVar
 
 from cormorant._internal import frames
 from cormorant.adapters.base import Adapter
-from cormorant.adapters.config import ConnectionConfig
+from cormorant.adapters.config import ConnectionConfig, check_timeout
 from cormorant.database import Database, database_of
 from cormorant.dialects.base import IsolationLevel, check_isolation
 from cormorant.errors import (
@@ -81,6 +82,8 @@ class AsyncSession(HookedSession["AsyncSession"]):
         isolation: The isolation level of its transactions.
         read_only: Its transactions refuse writes.
         scopes: Conditions that its queries get by themselves, besides the database's: tenants, soft delete.
+        timeout: Seconds that a statement has, with the waiting for its turn, a connection and locks; the database's if
+            not given.
 
     Example:
         >>> async with AsyncSession() as session:
@@ -97,8 +100,10 @@ class AsyncSession(HookedSession["AsyncSession"]):
         isolation: IsolationLevel | None = None,
         read_only: bool = False,
         scopes: Sequence[Scope[Any]] = (),
+        timeout: float | None = None,
     ) -> None:
         check_isolation(isolation)
+        self._timeout = check_timeout("timeout", timeout)
         self._scopes = distinct(scopes)
         given = [source for source in (database, dsn, connection_config) if source is not None]
         if len(given) > 1:
@@ -122,9 +127,10 @@ class AsyncSession(HookedSession["AsyncSession"]):
 
     async def __aenter__(self) -> Self:
         database = self.database
-        options = Options(self._isolation or database.isolation, self._read_only)
+        options = Options(self._isolation or database.level, self._read_only)
         autocommit = database.config.autocommit if self._autocommit is None else self._autocommit
-        state = SessionState(self, database, options, autocommit=autocommit, scopes=self._scopes)
+        timeout = self._timeout or database.timeout
+        state = SessionState(self, database, options, autocommit=autocommit, scopes=self._scopes, timeout=timeout)
         self._entrances.enter(state, frames.calling())
         return self
 
@@ -455,7 +461,7 @@ class AsyncSession(HookedSession["AsyncSession"]):
     async def begin(
         self, *, isolation: IsolationLevel | None = None, read_only: bool = False, deferrable: bool = False
     ) -> Transaction:
-        """Opens a transaction that `commit()` or `rollback()` ends."""
+        """Opens a transaction that `commit()`, `rollback()` or leaving `async with await session.begin()` ends."""
         check_isolation(isolation)
         state = self.state()
         state.check_usable()
@@ -466,8 +472,7 @@ class AsyncSession(HookedSession["AsyncSession"]):
                 "a transaction is open already", hint="use `async with session.transaction()` for a savepoint"
             )
         options = Options(isolation, read_only, deferrable)
-        state.transactions.begin(options)
-        return Transaction(self, options)
+        return Transaction(self, options, state.blocks.begin(options))
 
     async def commit(self) -> None:
         """Writes what is pending and commits; nothing is forgotten or expired."""
@@ -571,6 +576,15 @@ class AsyncSession(HookedSession["AsyncSession"]):
     def in_transaction(self) -> bool:
         """Whether a transaction is open."""
         return self.state().transactions.is_open
+
+    @property
+    def last_commit(self) -> datetime | None:
+        """When the database last said that something of the session is committed; after its block, of the last one.
+
+        Whether a commit happened that was cancelled on its way shows in this having changed.
+        """
+        entrances = self._entrances
+        return self.state().transactions.connections.last_commit if entrances.open else entrances.last_commit
 
     def query_stats(self) -> list[StatementStats]:
         """Gives the session's statement shapes, the costliest first; after its block, those of the last one."""

@@ -51,6 +51,7 @@ class SessionState:
         options: How its transactions begin.
         autocommit: Every flush is a transaction of its own.
         scopes: Its default scopes, besides the database's.
+        timeout: Seconds that a statement has; None sets no limit.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class SessionState:
         *,
         autocommit: bool,
         scopes: Sequence[Scope[Any]] = (),
+        timeout: float | None = None,
     ) -> None:
         self.scopes: Scopes | None = Scopes((*database.scopes, *scopes)) if database.scopes or scopes else None
         self.handle = handle
@@ -69,7 +71,9 @@ class SessionState:
         self.tracker: PerformanceTracker = PerformanceTracker()
         self.identity: IdentityMap = IdentityMap()
         self.unit: UnitOfWork = UnitOfWork(self, self.identity, database.dialect.decoder, eager=autocommit)
-        self.transactions: TransactionStack = TransactionStack(database, self.tracker, options, self.check_usable)
+        self.transactions: TransactionStack = TransactionStack(
+            database, self.tracker, options, self.check_usable, timeout
+        )
         self.frame: context.Frame[SessionState] = context.Frame(self, None, "session")
         self.closed: bool = False
         self.closed_at: str = ""

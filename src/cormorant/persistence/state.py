@@ -128,7 +128,9 @@ class SessionState:
         """
         cell = context.current.get()
         nearest = cell is not None and cell.frame is self.frame
-        mine = self.frame if nearest else context.innermost_frame(self) or self.frame.root
+        mine = self.frame
+        if not nearest:
+            mine = mine.innermost_for(context.innermost_frame(self) or mine.root)
         transactions = self.transactions
         busy = (transactions.others_in_flight or other_readers(transactions)) if alone else []
         if mine is self.frame and not busy:
@@ -136,8 +138,9 @@ class SessionState:
         other = (
             f"{self.frame} is open" if mine is not self.frame else f"{context.whereabouts(busy[0])} uses the session"
         )
+        inside = "" if mine is self.frame else f", inside of {mine}"
         raise SessionTaskError(
-            f"{verb} by {context.used_here()}, while {other}",
+            f"{verb} by {context.used_here()}{inside}, while {other}",
             hint="end that first, or give this task a session of its own: async with AsyncSession()",
         )
 

@@ -302,9 +302,9 @@ class Blocks:
                 await self._commit_all()
                 return
         except BaseException:
-            await self._finish(self._roll_back(), quiet=True)
+            await self._finish(self._roll_back(), undoes=True, quiet=True)
             raise
-        await self._finish(self._roll_back(), quiet=True)
+        await self._finish(self._roll_back(), undoes=True, quiet=True)
 
     async def _commit_all(self) -> None:
         """Commits, and what hooks have added after the commit too: nobody would do it later."""

@@ -17,9 +17,7 @@ from cormorant.database import Database, database_of
 from cormorant.dialects.base import IsolationLevel, check_isolation
 from cormorant.errors import (
     ConfigurationError,
-    ForeignInstanceError,
     NotFoundError,
-    StaleObjectError,
     TransactionError,
     WrongType,
 )
@@ -28,10 +26,11 @@ from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.paths import ManyExpr
 from cormorant.models.scopes import Scope, distinct
-from cormorant.models.state import key_of
 from cormorant.observability.performance import PerformanceTracker, StatementStats
 from cormorant.persistence import context, loader, merging, prefetch
 from cormorant.persistence.arguments import (
+    check_own,
+    check_unchanged,
     checked_key,
     given_objects,
     info_of,
@@ -56,7 +55,7 @@ from cormorant.persistence.state import SessionState
 from cormorant.persistence.streaming import each_of, raw_chunks
 from cormorant.persistence.writer import StateWriter
 from cormorant.query.locking import LOCK, locked
-from cormorant.query.prefetch import by_key, chunks, objects_of
+from cormorant.query.prefetch import by_key
 from cormorant.query.queryset import QuerySet
 from cormorant.query.spec import QuerySpec
 from cormorant.sql.calls import Fragment
@@ -260,17 +259,10 @@ class AsyncSession(HookedSession["AsyncSession"]):
 
     async def get_many(self, model: type[M], keys: Iterable[Any]) -> list[M]:
         """Gives the objects of several keys, in the keys' order, in one query; missing ones are left out."""
-        state = self.state()
-        info = info_of(model)
+        state, info = self.state(), info_of(model)
         wanted = [checked_key(info, key) for key in keys]
         state.check_usable()
-        known = state.identity.of(info)
-        shown = {key: known[key] for key in wanted if key in known and state.shows(known[key])}
-        missing = [key for key in wanted if key not in shown]
-        for chunk in chunks(dict.fromkeys(missing), len(info.key_attributes)):
-            shown |= {key_of(row): row for row in await state.fetch(objects_of(info, chunk))}
-        found = [shown[key] for key in wanted if key in shown]
-        return [instance for instance in found if id(instance) not in state.unit.deleted]
+        return await state.reader.get_many(info, wanted)
 
     async def refresh(self, *objects: Model) -> None:
         """Reads objects again, over what they hold.
@@ -281,12 +273,8 @@ class AsyncSession(HookedSession["AsyncSession"]):
         state = self.state()
         state.unit.find_changes_inside()
         for instance in objects:
-            if instance.__orm_changes__:
-                raise StaleObjectError(
-                    f"{instance!r} has unsaved changes to {', '.join(instance.__orm_changes__)}",
-                    hint="flush, or roll back, first",
-                )
-            _check_own(state, instance)
+            check_unchanged(instance)
+            check_own(state, instance)
             state.identity.take_back(instance)
         await loader.refresh(state, objects)
 
@@ -312,7 +300,7 @@ class AsyncSession(HookedSession["AsyncSession"]):
         state.check_usable()
         given = given_objects(objects)
         for instance in given:
-            _check_own(state, instance)
+            check_own(state, instance)
             state.identity.take_back(instance)
         await prefetch.load(state, given, what)
 
@@ -556,7 +544,7 @@ class AsyncSession(HookedSession["AsyncSession"]):
             >>> session.changes(article)["title"].old    # 'Notes'
         """
         state = self.state()
-        _check_own(state, instance)
+        check_own(state, instance)
         state.unit.find_changes_inside(frozenset({type(instance).__info__.table}))
         return changes_of(instance)
 
@@ -598,8 +586,3 @@ class AsyncSession(HookedSession["AsyncSession"]):
     def reset_query_stats(self) -> None:
         """Forgets the statements counted so far."""
         self._tracker().reset()
-
-
-def _check_own(state: SessionState, instance: Model) -> None:
-    if instance.__orm_origin__ is None or instance.__orm_origin__.owner is not state:
-        raise ForeignInstanceError(f"{instance!r} does not belong to this session", hint="load it with get()")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from cormorant.adapters.config import COMMIT_TIMEOUT
@@ -12,13 +12,20 @@ from cormorant.errors import CommitOutcomeUnknown
 T = TypeVar("T")
 
 
-async def shielded(work: Coroutine[Any, Any, T], seconds: float = COMMIT_TIMEOUT, *, undoes: bool = False) -> T:
+async def shielded(
+    work: Coroutine[Any, Any, T],
+    seconds: float = COMMIT_TIMEOUT,
+    *,
+    undoes: bool = False,
+    then: Callable[[], None] | None = None,
+) -> T:
     """Waits for work to end even if the caller is cancelled meanwhile; the cancellation is raised afterwards.
 
     Args:
         work: What is waited for.
         seconds: How long, after the cancellation.
         undoes: It takes something back, which a connection that is given up does too.
+        then: Called when it has ended well, whether or not the caller still waits.
 
     Raises:
         CommitOutcomeUnknown: It did not end in time after the cancellation.
@@ -45,6 +52,8 @@ async def shielded(work: Coroutine[Any, Any, T], seconds: float = COMMIT_TIMEOUT
     if interrupted is not None and task.cancelled():
         raise interrupted
     result = task.result()
+    if then is not None:
+        then()
     if interrupted is not None:
         raise interrupted
     return result

@@ -64,38 +64,26 @@ class Connections:
             database.adapter.release(await self.acquire())
         return database.level
 
+    def committed(self) -> None:
+        """Notes that the server has said so."""
+        self.last_commit = datetime.now(UTC)
+
     # ---- one statement
 
-    async def alone(self, work: Callable[[Connection], Coroutine[Any, Any, T]], *, write: bool) -> T:
-        """Runs work that is one statement on a connection of its own; a write that was sent is waited for."""
-        if self.timeout is None:
-            return await self._alone(work, None, write=write)
-        async with Limit(self.timeout) as limit:
-            return await self._alone(work, limit, write=write)
-
-    async def _alone(
-        self, work: Callable[[Connection], Coroutine[Any, Any, T]], limit: Limit | None, *, write: bool
-    ) -> T:
-        if limit is not None:
+    async def alone(self, work: Callable[[Connection], Coroutine[Any, Any, T]], timeout: float, *, write: bool) -> T:
+        """Runs work that is one statement on a connection of its own, in a given time."""
+        async with Limit(timeout) as limit:
             limit.doing = A_CONNECTION
-        connection = await self.acquire(write=write)
-        try:
-            if limit is not None:
+            connection = await self.acquire(write=write)
+            try:
                 limit.doing = AN_ANSWER
-            if not write:
-                return await work(connection)
-            return await shielded(self._written(connection, work, limit), self.database.commit_timeout)
-        finally:
-            self.database.adapter.release(connection)
-
-    async def _written(
-        self, connection: Connection, work: Callable[[Connection], Coroutine[Any, Any, T]], limit: Limit | None
-    ) -> T:
-        sent = work(connection)
-        # what is cut off may be committed: the server is asked to stop, and its answer counts
-        result = await (sent if limit is None else answered_in_time(sent, limit.take_rest(), connection))
-        self.last_commit = datetime.now(UTC)
-        return result
+                if not write:
+                    return await work(connection)
+                # what is cut off may be committed: the server is asked to stop, and its answer counts
+                sent = answered_in_time(work(connection), limit.take_rest(), connection)
+                return await shielded(sent, self.database.commit_timeout, then=self.committed)
+            finally:
+                self.database.adapter.release(connection)
 
     # ---- a transaction
 
@@ -241,8 +229,18 @@ class TransactionStack:
     async def use_alone(self, work: Callable[[Connection], Coroutine[Any, Any, T]], *, write: bool = True) -> T:
         """Runs work that is one statement on a connection of its own; a write that was sent is waited for."""
         self._in_flight.add(task := asyncio.current_task())
+        database, connections = self.database, self.connections
         try:
-            return await self.connections.alone(work, write=write)
+            if connections.timeout is not None:
+                return await connections.alone(work, connections.timeout, write=write)
+            source = connections if database.lending.holders else database.adapter
+            connection = await source.acquire(write=write)
+            try:
+                if not write:
+                    return await work(connection)
+                return await shielded(work(connection), database.commit_timeout, then=connections.committed)
+            finally:
+                database.adapter.release(connection)
         finally:
             self._arrive(task)
 
@@ -345,7 +343,7 @@ class TransactionStack:
         try:
             await _in_turn(self, "COMMIT", ())
             if self.connection is not None:
-                self.connections.last_commit = datetime.now(UTC)
+                self.connections.committed()
         finally:
             self.end()
 

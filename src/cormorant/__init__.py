@@ -57,6 +57,7 @@ from cormorant.errors import (
     UnresolvedReference,
     UnsavedError,
     ValidationError,
+    WouldDeadlock,
     WrongCursor,
     WrongType,
 )
@@ -261,6 +262,7 @@ __all__ = [
     "UnresolvedReference",
     "UnsavedError",
     "ValidationError",
+    "WouldDeadlock",
     "WrongCursor",
     "WrongType",
     "alias",

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, Protoco
 from typing_extensions import Unpack
 
 from cormorant.adapters.base import Adapter, Connection, CopyConnection, RawRows, Reopenable, Row
-from cormorant.adapters.config import ConnectionConfig
+from cormorant.adapters.config import COMMIT_TIMEOUT, ConnectionConfig, check_timeout
+from cormorant.adapters.lending import Lending
 from cormorant.adapters.registry import create_adapter
-from cormorant.dialects.base import Dialect, IsolationLevel, check_isolation
+from cormorant.dialects.base import SNAPSHOTS, Dialect, IsolationLevel, check_isolation
 from cormorant.dialects.ddl import compile_operation
 from cormorant.errors import ConfigurationError, ModelError, PoolClosed, QueryError, SessionNotEntered
 from cormorant.hooks.dispatcher import Hooks, HookTarget
@@ -105,6 +106,7 @@ class SessionOptions(TypedDict, total=False):
     isolation: IsolationLevel | None
     read_only: bool
     scopes: Sequence[Scope[Any]]
+    timeout: float | None
 
 
 class Sessions(Protocol):
@@ -141,6 +143,9 @@ class Database(HookTarget["AsyncSession", Model]):
         pool_size: Connections at most, unless the DSN says it.
         cursor_key: The secret that signs the cursors of pages; CORMORANT_CURSOR_KEY, or one made of the DSN, if none is
             given. Programs that take each other's cursors need the same one.
+        timeout: Seconds that a statement of a session has, with the waiting for its turn, a connection and locks; None
+            sets no limit. `ConnectionConfig.statement_timeout` is the server's own, and counts the statement alone.
+        commit_timeout: Seconds that a COMMIT on its way may still take after its caller was cancelled.
 
     Its `number` tells it from the program's other databases.
 
@@ -160,6 +165,8 @@ class Database(HookTarget["AsyncSession", Model]):
         scopes: Sequence[Scope[Any]] = (),
         pool_size: int | None = None,
         cursor_key: str | bytes | None = None,
+        timeout: float | None = None,
+        commit_timeout: float = COMMIT_TIMEOUT,
         plans: int = PLANS,
     ) -> None:
         check_isolation(isolation)
@@ -169,6 +176,9 @@ class Database(HookTarget["AsyncSession", Model]):
         self.dialect: Dialect = self.adapter.dialect
         self.config: ConnectionConfig = self.adapter.config
         self.isolation: IsolationLevel | None = isolation or self.config.isolation
+        self.timeout: float | None = check_timeout("timeout", timeout)
+        self.commit_timeout: float = check_timeout("commit_timeout", commit_timeout) or COMMIT_TIMEOUT
+        self.lending: Lending = Lending(self.adapter)
         self.tracker: PerformanceTracker = PerformanceTracker()
         compile_text = partial(_text_of, self.dialect)
         self.cursors: Cursors = Cursors(_cursor_key(cursor_key, self.config), compile_text)
@@ -181,13 +191,24 @@ class Database(HookTarget["AsyncSession", Model]):
     def __repr__(self) -> str:
         return f"<Database {self.config.redacted}>"
 
+    @property
+    def level(self) -> IsolationLevel | None:
+        """The isolation level of transactions that name none: the given one, else the server's if it is stronger."""
+        default = self.adapter.default_isolation if self.dialect.supports_isolation_levels else None
+        return self.isolation or (default if default in SNAPSHOTS else None)
+
+    @property
+    def knows_level(self) -> bool:
+        """Whether that level is known: the server's is read from the first connection."""
+        return self.isolation is not None or self.adapter.default_isolation is not None
+
     # ---- sessions
 
     def session(self, **options: Unpack[SessionOptions]) -> AsyncSession:
         """Gives a session on this database, to be entered: `async with db.session() as session`.
 
         Args:
-            options: `autocommit`, `isolation`, `read_only` and `scopes`, as for AsyncSession.
+            options: `autocommit`, `isolation`, `read_only`, `scopes` and `timeout`, as for AsyncSession.
         """
         return self._sessions().session(self, options)
 
@@ -428,7 +449,7 @@ class Database(HookTarget["AsyncSession", Model]):
         if adapter is None:
             return self
         twin = copy(self)
-        twin.adapter, twin._companions = adapter, []
+        twin.adapter, twin.lending, twin._companions = adapter, Lending(adapter), []
         return twin
 
     def accompany(self, companion: Companion) -> None:

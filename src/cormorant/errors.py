@@ -25,6 +25,7 @@
     |   |-- SessionClosedError
     |   |-- AmbiguousSession
     |   |-- SessionTaskError          two tasks disagree about one transaction
+    |   |-- WouldDeadlock             a session would wait for the one it is inside of
     |   |-- SyncInLoopError           a sync session would wait for its own event loop
     |   |-- ForeignInstanceError      an object of another session
     |   |-- AfterHookError            what followed a commit failed; the commit stands
@@ -114,6 +115,7 @@ __all__ = [
     "UnresolvedReference",
     "UnsavedError",
     "ValidationError",
+    "WouldDeadlock",
     "WrongCursor",
     "WrongType",
 ]
@@ -300,6 +302,10 @@ class AmbiguousSession(SessionError):
 
 class SessionTaskError(SessionError):
     """A transaction verb was called where another task or block owns the transaction."""
+
+
+class WouldDeadlock(SessionError):
+    """A session needs a connection that only the transactions around it could give back, which wait for it."""
 
 
 class SyncInLoopError(SessionError):

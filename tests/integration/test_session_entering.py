@@ -12,7 +12,13 @@ from typing import Any
 import pytest
 
 from cormorant import AsyncSession, Database
-from cormorant.errors import AmbiguousSession, SessionClosedError, SessionNotEntered
+from cormorant.errors import (
+    AmbiguousSession,
+    SessionClosedError,
+    SessionNotEntered,
+    SessionTaskError,
+    TransactionError,
+)
 from tests.support.newsroom import Label
 
 HERE = r"test_session_entering\.py:\d+"
@@ -245,3 +251,58 @@ async def test_an_exit_stack_left_in_another_context(database: Database, fails: 
         leave(ZeroDivisionError, ZeroDivisionError(), None) if fails else leave(*[None] * 3)
     )
     assert await names(database) == ([] if fails else ["one"])
+
+
+# ---- blocks that were opened for others
+
+
+async def test_a_block_whose_opener_has_ended_is_gone_on_in_by_others(database: Database) -> None:
+    """A fixture opens it, in a task and a context of its own; the test works inside of it."""
+    session = AsyncSession(database)
+    block = session.transaction()
+    await in_own_context(session.__aenter__())
+    await in_own_context(block.__aenter__())
+
+    async def use() -> None:
+        async with session.transaction():
+            session.add(Label(name="kept"))
+        with pytest.raises(TransactionError, match=r"commit\(\) inside the transaction"):
+            await session.commit()
+
+    await in_own_context(use())
+    await in_own_context(block.__aexit__(None, None, None))
+    await in_own_context(session.__aexit__(None, None, None))
+    assert await names(database) == ["kept"]
+
+
+async def test_a_block_entered_by_a_child_that_has_ended_is_its_parents(database: Database) -> None:
+    async with AsyncSession(database) as session:
+        block = session.transaction()
+        # a task of its own, before Python 3.12
+        await asyncio.create_task(block.__aenter__())
+        async with session.transaction():
+            session.add(Label(name="kept"))
+        await asyncio.create_task(block.__aexit__(None, None, None))
+        await session.commit()
+    assert await names(database) == ["kept"]
+
+
+async def test_a_block_whose_opener_goes_on_is_nobody_elses(database: Database) -> None:
+    async with AsyncSession(database) as session:
+        opened_, go_on = asyncio.Event(), asyncio.Event()
+
+        async def opener() -> None:
+            async with session.transaction():
+                opened_.set()
+                await go_on.wait()
+
+        task = asyncio.create_task(opener(), name="opener")
+        await opened_.wait()
+        for context in (contextvars.copy_context(), contextvars.Context()):
+            with pytest.raises(
+                SessionTaskError, match=r"inside of the session opened by .* while .* by opener at"
+            ) as e:
+                await asyncio.create_task(session.transaction().__aenter__(), context=context)
+            assert str(e.value).count("test_session_entering.py:") == 2
+        go_on.set()
+        await task

@@ -212,7 +212,7 @@ async def test_a_child_cannot_begin_while_its_parents_block_is_open(database: Da
                 text = str(caught.value)
                 assert "by child at" in text
                 assert "the transaction opened by parent at" in text
-                assert text.count("test_session_tasks.py:") == 2
+                assert text.count("test_session_tasks.py:") == 3
             refused.set()
 
         asyncio.current_task().set_name("parent")  # type: ignore[union-attr]

@@ -168,6 +168,24 @@ class Adapter(Protocol):
 
 
 @runtime_checkable
+class Interruptible(Protocol):
+    """What a connection may offer besides: to stop the statement that runs on it."""
+
+    async def interrupt(self) -> None:
+        """Asks the database to stop the running statement, which then fails with QueryTimeout, unless it has ended."""
+        ...
+
+
+@runtime_checkable
+class Separate(Protocol):
+    """What an adapter may offer besides: it tells how many connections there are for each kind of use."""
+
+    def capacity(self, *, write: bool) -> tuple[str, int]:
+        """Gives a name for the connections that readers, or writers, take, and how many of them there are."""
+        ...
+
+
+@runtime_checkable
 class Reopenable(Protocol):
     """An adapter that can be made once more, for another event loop: a pool of connections belongs to one loop."""
 

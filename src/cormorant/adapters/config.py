@@ -23,6 +23,9 @@ _DURATIONS = (
     "max_connection_age",
 )
 
+COMMIT_TIMEOUT = 5.0
+"""Seconds that a cancelled COMMIT may still take, before the connection is given up, unless told otherwise."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionConfig:
@@ -186,6 +189,19 @@ class ConnectionConfig:
 def _host_text(host: str, port: int | None) -> str:
     name = f"[{host}]" if ":" in host else quote(host, safe="")
     return name if port is None else f"{name}:{port}"
+
+
+def check_timeout(name: str, seconds: object) -> float | None:
+    """Gives a timeout back, if it is one.
+
+    Raises:
+        ConfigurationError: It is no number of seconds above 0.
+    """
+    if seconds is None:
+        return None
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < float("inf"):
+        raise ConfigurationError(f"{name} is {seconds!r}", hint=f"give seconds, more than 0: {name}=5")
+    return float(seconds)
 
 
 def _check_duration(name: str, seconds: float | None) -> None:

@@ -105,6 +105,12 @@ class PostgresConnection:
             # the loop is closed and runs nothing any more; the socket still tells the server
             _hang_up(transport)
 
+    async def interrupt(self) -> None:
+        """Asks the server to cancel the running statement; its own answer says what became of it."""
+        # the driver's way of doing it when a task is cancelled, which would leave the answer unread; it ends when the
+        # server has acted, so that no later statement is met
+        await self._driver._cancel(asyncio.get_running_loop().create_future())
+
     async def _send(self, method: Callable[..., Awaitable[R]], sql: str, args: Sequence[Any]) -> R:
         if not sql.isascii() or "\0" in sql:
             check_sendable(sql)

@@ -136,7 +136,7 @@ class SQLiteConnection:
         if self._closed:
             raise ConnectionLost("the connection is closed", statement=sql)
         if self._statement_timeout is not None and not _is_protected(sql):
-            self._start_timer(self._statement_timeout)
+            self._timer = _timer(self._statement_timeout, self._time_out)
         try:
             return await self._hop(self._work, work, args)
         except asyncio.CancelledError:
@@ -173,14 +173,16 @@ class SQLiteConnection:
         # only here: an earlier call that ends meanwhile must not set this one going
         self._stopped = False
 
-    def _start_timer(self, seconds: float) -> None:
-        # the loop keeps a cancelled timer, and its context, until its time has come
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._time_out, context=Context())
+    async def interrupt(self) -> None:
+        """Has the running statement fail as one that takes too long."""
+        self._time_out()
 
     def _time_out(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         self._stopped = self._cursors.cut = True
         self._raw.interrupt()
-        self._start_timer(_INTERRUPT_EVERY)
+        self._timer = _timer(_INTERRUPT_EVERY, self._time_out)
 
     # ---- in the thread
 
@@ -276,6 +278,12 @@ class SQLiteAdapter(Adapter):
     async def acquire(self, *, write: bool = False) -> SQLiteConnection:
         return await (self._writers if write else self._readers).acquire()
 
+    def capacity(self, *, write: bool) -> tuple[str, int]:
+        """Gives whether readers and writers take their connections from one place, and how many there are."""
+        if self._config.in_memory:
+            return "any", 1
+        return ("writer", 1) if write else ("reader", self._config.pool_size)
+
     def release(self, connection: Connection) -> None:
         if not isinstance(connection, SQLiteConnection):
             raise ConfigurationError(f"{connection!r} is no SQLite connection", hint="release it where it was acquired")
@@ -360,6 +368,11 @@ def _use_wal(raw: sqlite3.Connection, seconds: float) -> None:
             if not error.sqlite_errorname.startswith("SQLITE_BUSY") or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
+
+
+def _timer(seconds: float, function: Callable[[], None]) -> asyncio.TimerHandle:
+    # the loop keeps a cancelled timer, and its context, until its time has come
+    return asyncio.get_running_loop().call_later(seconds, function, context=Context())
 
 
 def _is_protected(sql: str) -> bool:

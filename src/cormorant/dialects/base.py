@@ -24,6 +24,9 @@ Codec: TypeAlias = Callable[[Any], Any]
 
 ISOLATION_LEVELS: tuple[IsolationLevel, ...] = ("read uncommitted", "read committed", "repeatable read", "serializable")
 
+SNAPSHOTS: tuple[IsolationLevel, ...] = ("repeatable read", "serializable")
+"""The levels whose transactions see one moment."""
+
 _REFUSED_IN_NAMES = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
@@ -40,6 +43,8 @@ class Dialect(ABC):
     """Whether a whole column of values travels as one parameter."""
     supports_access_methods: ClassVar[bool] = False
     """Whether there are other indexes than those that sort, such as GIN."""
+    # what a server calls its default is its own, rather than the only level there is
+    supports_isolation_levels: ClassVar[bool] = True
     supports_transactional_ddl: ClassVar[bool] = True
     explain: ClassVar[str] = "EXPLAIN"
     """The words before a statement that is to be explained."""

@@ -171,6 +171,7 @@ class SQLiteDialect(Dialect):
     compiler: ClassVar[type[Compiler]] = SQLiteCompiler
     search_indexes: ClassVar[search.SearchIndexes] = search.SQLiteSearch()
     supports_add_constraint = False
+    supports_isolation_levels = False
     explain = "EXPLAIN QUERY PLAN"
     # tables that point to each other could not be dropped one after another, and a transaction ignores the pragma
     around_drops: ClassVar[tuple[tuple[str, ...], tuple[str, ...]]] = (

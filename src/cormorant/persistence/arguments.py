@@ -9,7 +9,7 @@ from typing_extensions import TypeIs
 
 from cormorant._internal.narrowing import is_iterable, is_tuple
 from cormorant.dialects.base import Dialect
-from cormorant.errors import QueryError, WrongType
+from cormorant.errors import ForeignInstanceError, QueryError, StaleObjectError, WrongType
 from cormorant.models.links import RelationInfo
 from cormorant.models.many import WHOLE
 from cormorant.models.metadata import ModelInfo
@@ -135,3 +135,26 @@ def checked_key(info: ModelInfo, key: Any) -> Any:
         if value is None:
             raise WrongType(f"{info.name}.{column.attribute} is never None", hint="look whether there is a key first")
     return key
+
+
+def check_own(state: object, instance: Model) -> None:
+    """Refuses an object that does not belong to a session's state.
+
+    Raises:
+        ForeignInstanceError: It does not.
+    """
+    if instance.__orm_origin__ is None or instance.__orm_origin__.owner is not state:
+        raise ForeignInstanceError(f"{instance!r} does not belong to this session", hint="load it with get()")
+
+
+def check_unchanged(instance: Model) -> None:
+    """Refuses an object whose changes would be lost.
+
+    Raises:
+        StaleObjectError: It has some.
+    """
+    if instance.__orm_changes__:
+        raise StaleObjectError(
+            f"{instance!r} has unsaved changes to {', '.join(instance.__orm_changes__)}",
+            hint="flush, or roll back, first",
+        )

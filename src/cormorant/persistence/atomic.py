@@ -112,7 +112,7 @@ class Atomic:
                 return await work(connection)
             except BaseException as error:
                 failures.append(error)
-                await shielded(self._undo(error))
+                await shielded(self._undo(error), self._state.blocks.patience, undoes=True)
                 return None
 
         result = await self._state.transactions.use(guarded)
@@ -166,7 +166,7 @@ class Atomic:
             elif transactions.connection is None:
                 await blocks.undo_in_turn(block)
             else:
-                await shielded(transactions.use(lambda _: self._undo(error)))
+                await shielded(transactions.use(lambda _: self._undo(error)), blocks.patience, undoes=True)
         except BaseException:
             # another task's statement has failed in it, or its end was refused
             await blocks.undo_in_turn(block)

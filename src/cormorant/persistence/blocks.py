@@ -40,11 +40,12 @@ class Transaction:
     Leaving the block flushes and commits, or releases the savepoint; leaving it by an exception rolls back.
     """
 
-    __slots__ = ("_block", "_cell", "_options", "_session")
+    __slots__ = ("_begun", "_block", "_cell", "_options", "_session")
 
-    def __init__(self, session: AsyncSession, options: Options) -> None:
+    def __init__(self, session: AsyncSession, options: Options, begun: Block | None = None) -> None:
         self._session = session
         self._options = options
+        self._begun = begun
         self._block: Block | None = None
         self._cell: context.Cell[SessionState] | None = None
 
@@ -56,7 +57,7 @@ class Transaction:
         # before anything is awaited: nobody else may open a block meanwhile
         frame = state.frame = context.Frame(state, state.frame, "transaction")
         try:
-            self._block = await state.blocks.enter(self._options)
+            self._block = await self._open(state.blocks)
         except BaseException:
             context.end_frame(state, frame)
             raise
@@ -80,6 +81,17 @@ class Transaction:
             if frame in inner.chain:
                 raise SessionTaskError(f"{frame} ended while {inner} was open", hint="end the inner block first")
             raise TransactionError(f"{frame} had ended with the block around it", hint="end the inner block first")
+
+    async def _open(self, blocks: Blocks) -> Block:
+        begun, self._begun = self._begun, None
+        if begun is None:
+            return await blocks.enter(self._options)
+        if blocks.transactions.levels != [begun.level]:
+            raise TransactionError(
+                "the transaction that begin() opened is over, or has others inside of it",
+                hint="use `async with session.transaction()`",
+            )
+        return begun
 
     async def commit(self) -> None:
         """Commits a transaction that `begin()` opened."""
@@ -113,6 +125,8 @@ class Blocks:
         self.flusher = flusher
         self.hooks: SessionHooks = flusher.hooks
         self.autocommit = autocommit
+        # seconds that what was sent may still take after a cancellation
+        self.patience: float = transactions.database.commit_timeout
         self._origin = origin
 
     async def flush(self) -> None:
@@ -129,7 +143,7 @@ class Blocks:
                 await self.rollback()
             else:
                 # what was not accepted stays pending, to be corrected and written again
-                await shielded(self.transactions.rollback())
+                await shielded(self.transactions.rollback(), self.patience, undoes=True)
             raise
 
     async def commit(self) -> None:
@@ -142,7 +156,7 @@ class Blocks:
             if hooks.busy or hooks.wide:
                 await self._write_rest(outermost=True)
             if self.transactions.is_open:
-                await shielded(self._commit())
+                await shielded(self._commit(), self.patience)
             else:
                 hooks.busy = False
                 ends = self.history.committed()
@@ -177,7 +191,7 @@ class Blocks:
 
     async def rollback(self) -> None:
         """Undoes everything since the last commit."""
-        await self._finish(self._roll_back())
+        await self._finish(self._roll_back(), undoes=True)
 
     async def _roll_back(self) -> None:
         whole = self.transactions.is_open
@@ -193,17 +207,21 @@ class Blocks:
                 self.history.forget_writes()
             self.hooks.rolled_back(mark.ends, whole=whole)
 
-    async def _finish(self, work: Coroutine[Any, Any, None], *, quiet: bool = False) -> None:
+    async def _finish(self, work: Coroutine[Any, Any, None], *, undoes: bool = False, quiet: bool = False) -> None:
         """Ends a block, whether or not the caller still waits, and calls the hooks that waited for it."""
-        await self.hooks.then_due(shielded(work), quiet=quiet)
+        await self.hooks.then_due(shielded(work, self.patience, undoes=undoes), quiet=quiet)
 
     # ---- transaction()
+
+    def begin(self, options: Options) -> Block:
+        """Opens a transaction."""
+        self.unit.find_changes_inside()
+        return Block(self.transactions.begin(options), self.history.set_mark())
 
     async def enter(self, options: Options) -> Block:
         """Opens a transaction, or a savepoint in the open one, after writing what is pending."""
         if not self.transactions.is_open:
-            self.unit.find_changes_inside()
-            return Block(self.transactions.begin(options), self.history.set_mark())
+            return self.begin(options)
         if options != Options():
             raise TransactionError(
                 "isolation, read_only and deferrable belong to the outermost transaction",
@@ -226,12 +244,12 @@ class Blocks:
                 await self.flusher.flush()
                 if self.hooks.busy or BEFORE_COMMIT in self.hooks.wide:
                     await self._write_rest(outermost=block.level.savepoint is None)
-                await shielded(self._release(block))
+                await shielded(self._release(block), self.patience)
                 return
         except BaseException:
-            await shielded(self._roll_back_to(block))
+            await shielded(self._roll_back_to(block), self.patience, undoes=True)
             raise
-        await shielded(self._roll_back_to(block))
+        await shielded(self._roll_back_to(block), self.patience, undoes=True)
 
     def _check_open(self, block: Block) -> None:
         if block.level not in self.transactions.levels:
@@ -273,7 +291,7 @@ class Blocks:
 
     async def undo_in_turn(self, block: Block) -> None:
         """Undoes a block that has failed, or of which nothing was sent."""
-        await self._finish(self._roll_back_to(block), quiet=True)
+        await self._finish(self._roll_back_to(block), undoes=True, quiet=True)
 
     # ---- the session's own block
 
@@ -285,9 +303,9 @@ class Blocks:
                 await self._commit_all()
                 return
         except BaseException:
-            await self._finish(self._roll_back(), quiet=True)
+            await self._finish(self._roll_back(), undoes=True, quiet=True)
             raise
-        await self._finish(self._roll_back(), quiet=True)
+        await self._finish(self._roll_back(), undoes=True, quiet=True)
 
     async def _commit_all(self) -> None:
         """Commits, and what hooks have added after the commit too: nobody would do it later."""

@@ -7,8 +7,10 @@ use and exit may happen in different contexts (fixtures, `wait_for`, generators 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any, Generic, Literal, TypeVar
+from weakref import ref
 
 from cormorant._internal.frames import frame_outside
 
@@ -23,17 +25,37 @@ class Frame(Generic[S]):
         parent: The frame around it; None for the session's own.
     """
 
-    __slots__ = ("kind", "parent", "place", "state", "task")
+    __slots__ = ("_opener", "kind", "parent", "place", "state", "task")
 
     def __init__(self, state: S, parent: Frame[S] | None, kind: Literal["session", "transaction"]) -> None:
         self.state: S = state
         self.parent: Frame[S] | None = parent
         self.kind = kind
-        self.task: str = task_name()
+        opener = running_task()
+        self._opener: ref[asyncio.Task[Any]] | None = None if opener is None else ref(opener)
+        self.task: str = name_of(opener)
         self.place: str = caller()
 
     def __str__(self) -> str:
         return f"the {self.kind} opened by {self.task} at {self.place}"
+
+    @property
+    def is_left_to_others(self) -> bool:
+        """Whether the task that opened it has ended, so that others go on inside of it: it set a fixture up, say."""
+        opener = None if self._opener is None else self._opener()
+        return opener is None or opener.done()
+
+    def innermost_for(self, frame: Frame[S]) -> Frame[S]:
+        """Gives the frame that a caller in one of this frame's chain is in: further in, where blocks are left to him.
+
+        Args:
+            frame: The innermost one that his context knows.
+        """
+        chain = self.chain
+        place = chain.index(frame) if frame in chain else 0
+        while place > 0 and chain[place - 1].is_left_to_others:
+            place -= 1
+        return chain[place] if frame in chain else frame
 
     @property
     def chain(self) -> list[Frame[S]]:
@@ -63,7 +85,7 @@ class Cell(Generic[S]):
     def __init__(self, frame: Frame[S], parent: Cell[S] | None, owner: object = None) -> None:
         self.frame: Frame[S] | None = frame
         self.parent: Cell[S] | None = parent
-        self.owner = owner
+        self.owner: object = owner
         self.ended: str = ""
 
 
@@ -99,6 +121,15 @@ def innermost() -> Cell[Any] | None:
     return cell
 
 
+def open_cells() -> Iterator[Cell[Any]]:
+    """Gives this context's open cells, from the innermost outwards."""
+    cell = current.get()
+    while cell is not None:
+        if cell.frame is not None:
+            yield cell
+        cell = cell.parent
+
+
 def innermost_frame(state: S) -> Frame[S] | None:
     """Gives the innermost open frame of one state in this context, or None."""
     cell = current.get()
@@ -124,13 +155,22 @@ def used_here() -> str:
     return f"{task_name()} at {caller()}"
 
 
+def running_task() -> asyncio.Task[Any] | None:
+    """Gives the running task, if there is one."""
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None
+
+
+def name_of(task: asyncio.Task[Any] | None) -> str:
+    """Gives a task's name, for messages."""
+    return task.get_name() if task is not None else "no task"
+
+
 def task_name() -> str:
     """Gives the running task's name, for messages."""
-    try:
-        task = asyncio.current_task()
-    except RuntimeError:
-        task = None
-    return task.get_name() if task is not None else "no task"
+    return name_of(running_task())
 
 
 def whereabouts(task: asyncio.Task[Any]) -> str:

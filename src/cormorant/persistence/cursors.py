@@ -90,7 +90,7 @@ class StreamCursor:
     async def close(self) -> None:
         """Ends the statement, and the transaction that only it was for."""
         if self in self._transactions.cursors:
-            await shielded(self._close())
+            await shielded(self._close(), self._transactions.database.commit_timeout, undoes=True)
 
     async def _close(self) -> None:
         transactions = self._transactions

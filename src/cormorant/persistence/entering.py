@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
+from datetime import datetime
 from types import FrameType
 
 from cormorant.errors import AmbiguousSession, SessionClosedError, SessionNotEntered
@@ -32,13 +33,14 @@ class Entrance:
 class Entrances:
     """The open blocks of one handle; many tasks may enter it, and each block has a state of its own."""
 
-    __slots__ = ("open", "tracker", "was_open")
+    __slots__ = ("last_commit", "open", "tracker", "was_open")
 
     def __init__(self) -> None:
         self.open: list[Entrance] = []
         self.was_open: str = ""
         # what the last block that ended has counted
         self.tracker: PerformanceTracker | None = None
+        self.last_commit: datetime | None = None
 
     def enter(self, state: SessionState, awaiting: FrameType | None) -> None:
         """Makes a state the innermost one of the calling context.
@@ -60,6 +62,7 @@ class Entrances:
             inside: The caller stays in the block that has ended, and is told so.
         """
         self.tracker = state.tracker
+        self.last_commit = state.transactions.connections.last_commit
         self.was_open = state.ended
         for entrance in self.open:
             if entrance.state is state:

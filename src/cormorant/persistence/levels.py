@@ -8,9 +8,6 @@ from typing import Any, Protocol
 
 from cormorant.dialects.base import IsolationLevel
 
-SNAPSHOTS: tuple[IsolationLevel, ...] = ("repeatable read", "serializable")
-"""The levels whose transactions see one moment."""
-
 
 @dataclass(slots=True, eq=False)
 class Level:

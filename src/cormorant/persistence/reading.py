@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cormorant.database import PreparedQuery
 from cormorant.errors import CompileError
+from cormorant.models.metadata import ModelInfo
+from cormorant.models.model import Model
+from cormorant.models.state import key_of
 from cormorant.persistence import streaming
 from cormorant.persistence.writer import refuse_portions
 from cormorant.query.beside import Beside
 from cormorant.query.explaining import CompiledQuery, Explanation, explained
+from cormorant.query.prefetch import chunks, objects_of
 from cormorant.query.spec import QuerySpec
 
 if TYPE_CHECKING:
@@ -34,6 +38,17 @@ class Reading:
         beside: list[Beside] = []
         rows = await self._state.fetch(spec, beside=beside)
         return rows, beside[0]
+
+    async def get_many(self, info: ModelInfo, wanted: Sequence[Any]) -> list[Any]:
+        """Gives the objects of several keys, in the keys' order, in one query; missing ones are left out."""
+        state = self._state
+        known = state.identity.of(info)
+        shown: dict[Any, Model] = {key: known[key] for key in wanted if key in known and state.shows(known[key])}
+        missing = [key for key in wanted if key not in shown]
+        for chunk in chunks(dict.fromkeys(missing), len(info.key_attributes)):
+            shown |= {key_of(row): row for row in await state.fetch(objects_of(info, chunk))}
+        found = [shown[key] for key in wanted if key in shown]
+        return [instance for instance in found if id(instance) not in state.unit.deleted]
 
     def chunks(self, spec: QuerySpec, size: int) -> AsyncGenerator[list[Any], None]:
         """Gives a query's rows, at most `size` at a time, and forgets the objects of each chunk before the next."""

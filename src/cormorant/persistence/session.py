@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from collections.abc import Collection as AbstractCollection
+from datetime import datetime
 from types import TracebackType
 from typing import Any, LiteralString, ParamSpec, Self, cast, overload
 
@@ -11,14 +12,12 @@ from typing_extensions import TypeVar
 
 from cormorant._internal import frames
 from cormorant.adapters.base import Adapter
-from cormorant.adapters.config import ConnectionConfig
+from cormorant.adapters.config import ConnectionConfig, check_timeout
 from cormorant.database import Database, database_of
 from cormorant.dialects.base import IsolationLevel, check_isolation
 from cormorant.errors import (
     ConfigurationError,
-    ForeignInstanceError,
     NotFoundError,
-    StaleObjectError,
     TransactionError,
     WrongType,
 )
@@ -27,11 +26,12 @@ from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.paths import ManyExpr
 from cormorant.models.scopes import Scope, distinct
-from cormorant.models.state import key_of
 from cormorant.observability.performance import PerformanceTracker, StatementStats
 from cormorant.persistence import context, loader, merging, prefetch
 from cormorant.persistence.accept import settle_unchanged
 from cormorant.persistence.arguments import (
+    check_own,
+    check_unchanged,
     checked_key,
     given_objects,
     info_of,
@@ -56,7 +56,7 @@ from cormorant.persistence.state import SessionState
 from cormorant.persistence.streaming import each_of, raw_chunks
 from cormorant.persistence.writer import StateWriter
 from cormorant.query.locking import LOCK, locked
-from cormorant.query.prefetch import by_key, chunks, objects_of
+from cormorant.query.prefetch import by_key
 from cormorant.query.queryset import QuerySet
 from cormorant.query.spec import QuerySpec
 from cormorant.sql.calls import Fragment
@@ -82,6 +82,8 @@ class AsyncSession(HookedSession["AsyncSession"]):
         isolation: The isolation level of its transactions.
         read_only: Its transactions refuse writes.
         scopes: Conditions that its queries get by themselves, besides the database's: tenants, soft delete.
+        timeout: Seconds that a statement has, with the waiting for its turn, a connection and locks; the database's if
+            not given.
 
     Example:
         >>> async with AsyncSession() as session:
@@ -98,8 +100,10 @@ class AsyncSession(HookedSession["AsyncSession"]):
         isolation: IsolationLevel | None = None,
         read_only: bool = False,
         scopes: Sequence[Scope[Any]] = (),
+        timeout: float | None = None,
     ) -> None:
         check_isolation(isolation)
+        self._timeout = check_timeout("timeout", timeout)
         self._scopes = distinct(scopes)
         given = [source for source in (database, dsn, connection_config) if source is not None]
         if len(given) > 1:
@@ -123,9 +127,10 @@ class AsyncSession(HookedSession["AsyncSession"]):
 
     async def __aenter__(self) -> Self:
         database = self.database
-        options = Options(self._isolation or database.isolation, self._read_only)
+        options = Options(self._isolation or database.level, self._read_only)
         autocommit = database.config.autocommit if self._autocommit is None else self._autocommit
-        state = SessionState(self, database, options, autocommit=autocommit, scopes=self._scopes)
+        timeout = self._timeout or database.timeout
+        state = SessionState(self, database, options, autocommit=autocommit, scopes=self._scopes, timeout=timeout)
         self._entrances.enter(state, frames.calling())
         return self
 
@@ -255,17 +260,10 @@ class AsyncSession(HookedSession["AsyncSession"]):
 
     async def get_many(self, model: type[M], keys: Iterable[Any]) -> list[M]:
         """Gives the objects of several keys, in the keys' order, in one query; missing ones are left out."""
-        state = self.state()
-        info = info_of(model)
+        state, info = self.state(), info_of(model)
         wanted = [checked_key(info, key) for key in keys]
         state.check_usable()
-        known = state.identity.of(info)
-        shown = {key: known[key] for key in wanted if key in known and state.shows(known[key])}
-        missing = [key for key in wanted if key not in shown]
-        for chunk in chunks(dict.fromkeys(missing), len(info.key_attributes)):
-            shown |= {key_of(row): row for row in await state.fetch(objects_of(info, chunk))}
-        found = [shown[key] for key in wanted if key in shown]
-        return [instance for instance in found if id(instance) not in state.unit.deleted]
+        return await state.reader.get_many(info, wanted)
 
     async def refresh(self, *objects: Model) -> None:
         """Reads objects again, over what they hold.
@@ -276,14 +274,10 @@ class AsyncSession(HookedSession["AsyncSession"]):
         state = self.state()
         state.unit.find_changes_inside()
         for instance in objects:
-            _check_own(state, instance)
+            check_own(state, instance)
         settle_unchanged(state.unit, objects)
         for instance in objects:
-            if instance.__orm_changes__:
-                raise StaleObjectError(
-                    f"{instance!r} has unsaved changes to {', '.join(instance.__orm_changes__)}",
-                    hint="flush, or roll back, first",
-                )
+            check_unchanged(instance)
             state.identity.take_back(instance)
         await loader.refresh(state, objects)
 
@@ -309,7 +303,7 @@ class AsyncSession(HookedSession["AsyncSession"]):
         state.check_usable()
         given = given_objects(objects)
         for instance in given:
-            _check_own(state, instance)
+            check_own(state, instance)
             state.identity.take_back(instance)
         await prefetch.load(state, given, what)
 
@@ -458,7 +452,7 @@ class AsyncSession(HookedSession["AsyncSession"]):
     async def begin(
         self, *, isolation: IsolationLevel | None = None, read_only: bool = False, deferrable: bool = False
     ) -> Transaction:
-        """Opens a transaction that `commit()` or `rollback()` ends."""
+        """Opens a transaction that `commit()`, `rollback()` or leaving `async with await session.begin()` ends."""
         check_isolation(isolation)
         state = self.state()
         state.check_usable()
@@ -469,8 +463,7 @@ class AsyncSession(HookedSession["AsyncSession"]):
                 "a transaction is open already", hint="use `async with session.transaction()` for a savepoint"
             )
         options = Options(isolation, read_only, deferrable)
-        state.transactions.begin(options)
-        return Transaction(self, options)
+        return Transaction(self, options, state.blocks.begin(options))
 
     async def commit(self) -> None:
         """Writes what is pending and commits; nothing is forgotten or expired."""
@@ -554,7 +547,7 @@ class AsyncSession(HookedSession["AsyncSession"]):
             >>> session.changes(article)["title"].old    # 'Notes'
         """
         state = self.state()
-        _check_own(state, instance)
+        check_own(state, instance)
         state.unit.find_changes_inside(frozenset({type(instance).__info__.table}))
         return changes_of(instance)
 
@@ -575,6 +568,15 @@ class AsyncSession(HookedSession["AsyncSession"]):
         """Whether a transaction is open."""
         return self.state().transactions.is_open
 
+    @property
+    def last_commit(self) -> datetime | None:
+        """When the database last said that something of the session is committed; after its block, of the last one.
+
+        Whether a commit happened that was cancelled on its way shows in this having changed.
+        """
+        entrances = self._entrances
+        return self.state().transactions.connections.last_commit if entrances.open else entrances.last_commit
+
     def query_stats(self) -> list[StatementStats]:
         """Gives the session's statement shapes, the costliest first; after its block, those of the last one."""
         return self._tracker().stats()
@@ -587,8 +589,3 @@ class AsyncSession(HookedSession["AsyncSession"]):
     def reset_query_stats(self) -> None:
         """Forgets the statements counted so far."""
         self._tracker().reset()
-
-
-def _check_own(state: SessionState, instance: Model) -> None:
-    if instance.__orm_origin__ is None or instance.__orm_origin__.owner is not state:
-        raise ForeignInstanceError(f"{instance!r} does not belong to this session", hint="load it with get()")

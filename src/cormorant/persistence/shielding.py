@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from cormorant.adapters.config import COMMIT_TIMEOUT
 from cormorant.errors import CommitOutcomeUnknown
 
 T = TypeVar("T")
 
-COMMIT_TIMEOUT = 5.0
-"""Seconds that a cancelled COMMIT may still take, before the connection is given up."""
 
-
-async def shielded(work: Coroutine[Any, Any, T]) -> T:
+async def shielded(
+    work: Coroutine[Any, Any, T],
+    seconds: float = COMMIT_TIMEOUT,
+    *,
+    undoes: bool = False,
+    then: Callable[[], None] | None = None,
+) -> T:
     """Waits for work to end even if the caller is cancelled meanwhile; the cancellation is raised afterwards.
+
+    Args:
+        work: What is waited for.
+        seconds: How long, after the cancellation.
+        undoes: It takes something back, which a connection that is given up does too.
+        then: Called when it has ended well, whether or not the caller still waits.
 
     Raises:
         CommitOutcomeUnknown: It did not end in time after the cancellation.
@@ -28,17 +38,22 @@ async def shielded(work: Coroutine[Any, Any, T]) -> T:
         try:
             await asyncio.wait((task,), timeout=None if interrupted is None else max(0, deadline - loop.time()))
         except asyncio.CancelledError as error:
-            deadline = deadline or loop.time() + COMMIT_TIMEOUT
+            deadline = deadline or loop.time() + seconds
             interrupted = error
             continue
         if not task.done():
             task.cancel()
             await asyncio.wait((task,))
-            raise CommitOutcomeUnknown(
-                f"the server did not answer within {COMMIT_TIMEOUT:.0f} s after the cancellation",
-                hint="look in the database whether the change is there before repeating it",
-            ) from interrupted
+    if task.cancelled() and interrupted is not None and not undoes:
+        raise CommitOutcomeUnknown(
+            f"the server did not answer within {seconds:g} s after the cancellation",
+            hint="look in the database whether the change is there before repeating it",
+        ) from interrupted
+    if interrupted is not None and task.cancelled():
+        raise interrupted
     result = task.result()
+    if then is not None:
+        then()
     if interrupted is not None:
         raise interrupted
     return result

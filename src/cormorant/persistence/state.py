@@ -51,6 +51,7 @@ class SessionState:
         options: How its transactions begin.
         autocommit: Every flush is a transaction of its own.
         scopes: Its default scopes, besides the database's.
+        timeout: Seconds that a statement has; None sets no limit.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class SessionState:
         *,
         autocommit: bool,
         scopes: Sequence[Scope[Any]] = (),
+        timeout: float | None = None,
     ) -> None:
         self.scopes: Scopes | None = Scopes((*database.scopes, *scopes)) if database.scopes or scopes else None
         self.handle = handle
@@ -70,7 +72,9 @@ class SessionState:
         self.identity: IdentityMap = IdentityMap()
         self.known: Callable[[ModelInfo, Any], Model | None] = self.identity.get
         self.unit: UnitOfWork = UnitOfWork(self, self.identity, database.dialect.decoder, eager=autocommit)
-        self.transactions: TransactionStack = TransactionStack(database, self.tracker, options, self.check_usable)
+        self.transactions: TransactionStack = TransactionStack(
+            database, self.tracker, options, self.check_usable, timeout
+        )
         self.frame: context.Frame[SessionState] = context.Frame(self, None, "session")
         self.closed: bool = False
         self.closed_at: str = ""
@@ -125,7 +129,9 @@ class SessionState:
         """
         cell = context.current.get()
         nearest = cell is not None and cell.frame is self.frame
-        mine = self.frame if nearest else context.innermost_frame(self) or self.frame.root
+        mine = self.frame
+        if not nearest:
+            mine = mine.innermost_for(context.innermost_frame(self) or mine.root)
         transactions = self.transactions
         busy = (transactions.others_in_flight or other_readers(transactions)) if alone else []
         if mine is self.frame and not busy:
@@ -133,8 +139,9 @@ class SessionState:
         other = (
             f"{self.frame} is open" if mine is not self.frame else f"{context.whereabouts(busy[0])} uses the session"
         )
+        inside = "" if mine is self.frame else f", inside of {mine}"
         raise SessionTaskError(
-            f"{verb} by {context.used_here()}, while {other}",
+            f"{verb} by {context.used_here()}{inside}, while {other}",
             hint="end that first, or give this task a session of its own: async with AsyncSession()",
         )
 

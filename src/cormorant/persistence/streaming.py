@@ -13,6 +13,7 @@ from cormorant.persistence import locking, prefetch
 from cormorant.persistence.arguments import raw_text, sent_as
 from cormorant.persistence.cursors import StreamCursor
 from cormorant.persistence.passing import Passing
+from cormorant.persistence.transaction import find_level
 from cormorant.persistence.writer import refuse_portions
 from cormorant.query.cursors import Place
 from cormorant.query.paging import Paging, count_of_rows, goes_on_by_key, paging_of
@@ -35,6 +36,7 @@ async def chunks(state: SessionState, spec: QuerySpec, size: int) -> AsyncGenera
     """
     state.check_usable()
     transactions = state.transactions
+    await find_level(transactions)
     held = transactions.is_open or transactions.keeps_snapshots or spec.lock is not None
     found = _by_key(state, paging_of(spec), size) if not held and goes_on_by_key(spec) else _at_once(state, spec, size)
     passing = Passing(state.unit, state.database.dialect.decoder) if _gives_objects(spec) else None

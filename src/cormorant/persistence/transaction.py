@@ -5,16 +5,108 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from cormorant.adapters.base import Connection, RawRows, Row
 from cormorant.database import Database
+from cormorant.dialects.base import SNAPSHOTS, IsolationLevel
 from cormorant.errors import CormorantError, DatabaseError, TransactionFailedError
 from cormorant.observability.performance import PerformanceTracker
-from cormorant.persistence.levels import SNAPSHOTS, Level, OpenCursor, Options
+from cormorant.persistence import context
+from cormorant.persistence.levels import Level, OpenCursor, Options
+from cormorant.persistence.limits import A_CONNECTION, AN_ANSWER, Limit, answered_in_time
 from cormorant.persistence.shielding import shielded
 
 T = TypeVar("T")
+
+
+class Connections:
+    """The connections of one session state.
+
+    Args:
+        database: Where they come from.
+        timeout: Seconds that a statement has, with all that it waits for; None sets no limit.
+    """
+
+    def __init__(self, database: Database, tracker: PerformanceTracker, timeout: float | None) -> None:
+        self.database = database
+        self.tracker = tracker
+        self.timeout: float | None = timeout
+        # when the server last said that something of ours is committed
+        self.last_commit: datetime | None = None
+
+    async def acquire(self, *, write: bool = False) -> Connection:
+        """Takes a connection.
+
+        Raises:
+            WouldDeadlock: The caller is inside of transactions that hold all there are, and wait for him.
+        """
+        adapter, lending = self.database.adapter, self.database.lending
+        if not lending.holders or not (around := self._around()):
+            return await adapter.acquire(write=write)
+        with lending.waiting(around, write=write, waiter=context.used_here):
+            return await adapter.acquire(write=write)
+
+    def _around(self) -> dict[object, str]:
+        """Gives the other transactions that the caller is inside of, as far as they hold connections."""
+        holders = self.database.lending.holders
+        roots = [cell.frame.root for cell in context.open_cells() if cell.frame is not None]
+        found = [(root.state.transactions.connections, root) for root in roots]
+        return {other: str(root) for other, root in found if other is not self and other in holders}
+
+    async def find_level(self) -> IsolationLevel | None:
+        """Gives the isolation level of transactions that name none, which may be the server's."""
+        database = self.database
+        if not database.knows_level:
+            # it is read when the first connection is opened
+            database.adapter.release(await self.acquire())
+        return database.level
+
+    def committed(self) -> None:
+        """Notes that the server has said so."""
+        self.last_commit = datetime.now(UTC)
+
+    # ---- one statement
+
+    async def alone(self, work: Callable[[Connection], Coroutine[Any, Any, T]], timeout: float, *, write: bool) -> T:
+        """Runs work that is one statement on a connection of its own, in a given time."""
+        async with Limit(timeout) as limit:
+            limit.doing = A_CONNECTION
+            connection = await self.acquire(write=write)
+            try:
+                limit.doing = AN_ANSWER
+                if not write:
+                    return await work(connection)
+                # what is cut off may be committed: the server is asked to stop, and its answer counts
+                sent = answered_in_time(work(connection), limit.take_rest(), connection)
+                return await shielded(sent, self.database.commit_timeout, then=self.committed)
+            finally:
+                self.database.adapter.release(connection)
+
+    # ---- a transaction
+
+    async def begin(self, options: Options, levels: Sequence[Level], limit: Limit | None) -> Connection:
+        """Takes a connection for a transaction, and sends BEGIN and the savepoints that were asked for meanwhile."""
+        database = self.database
+        if limit is not None:
+            limit.doing = A_CONNECTION
+        connection = await self.acquire(write=not options.read_only)
+        if limit is not None:
+            limit.doing = AN_ANSWER
+        begin = database.dialect.begin(
+            isolation=options.isolation, read_only=options.read_only, deferrable=options.deferrable, write=True
+        )
+        savepoints = [database.dialect.savepoint(level.savepoint) for level in levels if level.savepoint]
+        try:
+            for sql in (begin, *savepoints):
+                await database.execute(connection, self.tracker, sql)
+        except BaseException:
+            database.adapter.release(connection)
+            raise
+        database.lending.hold(self, write=not options.read_only)
+        return connection
 
 
 class TransactionStack:
@@ -26,6 +118,7 @@ class TransactionStack:
         database: Where connections come from.
         options: How transactions begin unless told otherwise.
         check_usable: Refuses once the session has ended, also those who waited meanwhile.
+        timeout: Seconds that a statement has, with all that it waits for; None sets no limit.
     """
 
     def __init__(
@@ -34,15 +127,19 @@ class TransactionStack:
         tracker: PerformanceTracker,
         options: Options,
         check_usable: Callable[[], None],
+        timeout: float | None = None,
     ) -> None:
         self.database = database
         self.tracker = tracker
         self.options = options
         # all reads are to see one moment: the first one opens the transaction
         self.keeps_snapshots: bool = options.isolation in SNAPSHOTS
+        # nothing has to be found out, or watched, before a read outside of a transaction
+        self.is_plain: bool = timeout is None and (options.isolation is not None or database.knows_level)
         self.levels: list[Level] = []
         self.connection: Connection | None = None
         self.cursors: list[OpenCursor] = []
+        self.connections: Connections = Connections(database, tracker, timeout)
         self._check_usable = check_usable
         self.begin_with: Options = options
         self.lock: asyncio.Lock = asyncio.Lock()
@@ -66,21 +163,27 @@ class TransactionStack:
         """Runs a read and gives its rows."""
         if self.ending is not None:
             await settled(self)
+        if not (self.is_plain or self.levels):
+            await find_level(self)
+            if not (self.is_plain or self.keeps_snapshots):
+                return await self.use_alone(lambda c: self.database.fetch(c, self.tracker, sql, args), write=False)
         if self.levels or self.keeps_snapshots:
             return await self.use(lambda connection: self.database.fetch(connection, self.tracker, sql, args))
         self._in_flight.add(task := asyncio.current_task())
+        database = self.database
         try:
-            connection = await self.database.adapter.acquire()
+            connection = await (self.connections.acquire() if database.lending.holders else database.adapter.acquire())
             try:
-                return await self.database.fetch(connection, self.tracker, sql, args)
+                return await database.fetch(connection, self.tracker, sql, args)
             finally:
-                self.database.adapter.release(connection)
+                database.adapter.release(connection)
         finally:
             self._arrive(task)
 
     async def query(self, sql: str, args: Sequence[Any]) -> RawRows:
         """Runs a raw read, in the open transaction if there is one."""
         await settled(self)
+        await find_level(self)
         if self.levels or self.keeps_snapshots:
             return await self.use(lambda connection: self.database.query(connection, self.tracker, sql, args))
         return await self.use_alone(
@@ -94,6 +197,15 @@ class TransactionStack:
             work: What is to be done.
             check: Refuses once it is the work's turn; the block does not fail then.
         """
+        timeout = self.connections.timeout
+        if timeout is None:
+            return await self._use(work, check, None)
+        async with Limit(timeout) as limit:
+            return await self._use(work, check, limit)
+
+    async def _use(
+        self, work: Callable[[Connection], Awaitable[T]], check: Callable[[], None] | None, limit: Limit | None
+    ) -> T:
         self._in_flight.add(task := asyncio.current_task())
         try:
             async with self.lock:
@@ -105,9 +217,11 @@ class TransactionStack:
                     self.begin(self.options).implicit = True
                 self.levels[0].uses += 1
                 try:
-                    return await work(self.connection or await self._connect())
+                    if self.connection is None:
+                        self.connection = await self.connections.begin(self.begin_with, self.levels, limit)
+                    return await work(self.connection)
                 except BaseException as error:
-                    self.fail(error)
+                    self.fail(error if limit is None else limit.cause(error))
                     raise
         finally:
             self._arrive(task)
@@ -115,31 +229,20 @@ class TransactionStack:
     async def use_alone(self, work: Callable[[Connection], Coroutine[Any, Any, T]], *, write: bool = True) -> T:
         """Runs work that is one statement on a connection of its own; a write that was sent is waited for."""
         self._in_flight.add(task := asyncio.current_task())
+        database, connections = self.database, self.connections
         try:
-            connection = await self.database.adapter.acquire(write=write)
+            if connections.timeout is not None:
+                return await connections.alone(work, connections.timeout, write=write)
+            source = connections if database.lending.holders else database.adapter
+            connection = await source.acquire(write=write)
             try:
-                return await (shielded(work(connection)) if write else work(connection))
+                if not write:
+                    return await work(connection)
+                return await shielded(work(connection), database.commit_timeout, then=connections.committed)
             finally:
-                self.database.adapter.release(connection)
+                database.adapter.release(connection)
         finally:
             self._arrive(task)
-
-    async def _connect(self) -> Connection:
-        """Takes a connection, and sends BEGIN and the savepoints that were asked for meanwhile."""
-        database, options = self.database, self.begin_with
-        connection = await database.adapter.acquire(write=not options.read_only)
-        begin = database.dialect.begin(
-            isolation=options.isolation, read_only=options.read_only, deferrable=options.deferrable, write=True
-        )
-        savepoints = [database.dialect.savepoint(level.savepoint) for level in self.levels if level.savepoint]
-        try:
-            for sql in (begin, *savepoints):
-                await database.execute(connection, self.tracker, sql)
-        except BaseException:
-            database.adapter.release(connection)
-            raise
-        self.connection = connection
-        return connection
 
     async def execute(self, sql: str) -> None:
         """Runs a statement that gives nothing back on the connection, if there is one; for who holds the lock."""
@@ -239,6 +342,8 @@ class TransactionStack:
         self.ending = asyncio.Event()
         try:
             await _in_turn(self, "COMMIT", ())
+            if self.connection is not None:
+                self.connections.committed()
         finally:
             self.end()
 
@@ -302,6 +407,7 @@ class TransactionStack:
             self.ending = None
         connection, self.connection = self.connection, None
         if connection is not None:
+            self.database.lending.let_go(self.connections)
             self.database.adapter.release(connection)
 
 
@@ -330,6 +436,16 @@ async def _abandon(cursors: list[OpenCursor], remaining: Sequence[Level]) -> Non
     for cursor in [cursor for cursor in cursors if cursor.level not in remaining]:
         cursors.remove(cursor)
         await cursor.abandon()
+
+
+async def find_level(transactions: TransactionStack) -> None:
+    """Asks the server, before the first statement on a database, whether all reads are to see one moment."""
+    if not (transactions.is_plain or transactions.levels):
+        if transactions.options.isolation is None:
+            level = await transactions.connections.find_level()
+            transactions.options = replace(transactions.options, isolation=level)
+            transactions.keeps_snapshots = level in SNAPSHOTS
+        transactions.is_plain = transactions.connections.timeout is None
 
 
 async def settled(transactions: TransactionStack) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from collections.abc import Collection as AbstractCollection
+from datetime import datetime
 from types import TracebackType
 from typing import Any, LiteralString, ParamSpec, Self, overload
 
@@ -77,6 +78,8 @@ class Session(HookTarget["Session", Model]):
         isolation: The isolation level of its transactions.
         read_only: Its transactions refuse writes.
         scopes: Conditions that its queries get by themselves, besides the database's: tenants, soft delete.
+        timeout: Seconds that a statement has, with the waiting for its turn, a connection and locks; the database's if
+            not given.
 
     Example:
         >>> with Session("sqlite:///app.db") as session:
@@ -94,6 +97,7 @@ class Session(HookTarget["Session", Model]):
         isolation: IsolationLevel | None = None,
         read_only: bool = False,
         scopes: Sequence[Scope[Any]] = (),
+        timeout: float | None = None,
     ) -> None:
         self._session = LoopSession(
             database,
@@ -103,6 +107,7 @@ class Session(HookTarget["Session", Model]):
             isolation=isolation,
             read_only=read_only,
             scopes=scopes,
+            timeout=timeout,
         )
 
     @property
@@ -401,6 +406,11 @@ class Session(HookTarget["Session", Model]):
     def in_transaction(self) -> bool:
         """Whether a transaction is open."""
         return self._session.in_transaction
+
+    @property
+    def last_commit(self) -> datetime | None:
+        """When the database last said that something of the session is committed; after its block, of the last one."""
+        return self._session.last_commit
 
     def query_stats(self) -> list[StatementStats]:
         """Gives the session's statement shapes, the costliest first; after its block, those of the last one."""

@@ -1,0 +1,68 @@
+"""Which connections are held for whole transactions, so that nobody waits for one that comes back only after him."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+
+from cormorant.adapters.base import Adapter, Separate
+from cormorant.errors import WouldDeadlock
+
+
+class Lending:
+    """The transactions that hold a connection of one adapter, and those that somebody who waits is inside of.
+
+    Args:
+        adapter: Where the connections come from.
+    """
+
+    def __init__(self, adapter: Adapter) -> None:
+        self._adapter = adapter
+        # by holder, the kind of its connection
+        self.holders: dict[object, str] = {}
+        self._waited_in: list[frozenset[object]] = []
+
+    def capacity(self, *, write: bool) -> tuple[str, int]:
+        """Gives the kind of connection that a reader or a writer takes, and how many there are."""
+        adapter = self._adapter
+        return adapter.capacity(write=write) if isinstance(adapter, Separate) else ("any", adapter.stats.size)
+
+    def hold(self, holder: object, *, write: bool) -> None:
+        """Notes that a transaction holds a connection."""
+        self.holders[holder] = self.capacity(write=write)[0]
+
+    def let_go(self, holder: object) -> None:
+        """Notes that it does no more."""
+        self.holders.pop(holder, None)
+
+    @contextmanager
+    def waiting(
+        self, around: Mapping[object, str], *, write: bool, waiter: Callable[[], str]
+    ) -> Generator[None, None, None]:
+        """Lets somebody wait who is inside of transactions that go on only after him.
+
+        Args:
+            around: What each of these transactions is called, by holder.
+            write: A connection to write with is wanted.
+            waiter: What messages call him.
+
+        Raises:
+            WouldDeadlock: Every connection is held by a transaction that waits for somebody who would wait too.
+        """
+        kind, size = self.capacity(write=write)
+        stuck = frozenset(around).union(*self._waited_in)
+        if sum(held == kind and holder in stuck for holder, held in self.holders.items()) >= size:
+            count = "the one connection" if size == 1 else f"all {size} connections"
+            raise WouldDeadlock(
+                f"{waiter()} would wait for ever: it needs a connection{' to write with' if kind == 'writer' else ''}, "
+                f"and is inside of {', '.join(around.values())}, whose transaction holds "
+                f"{count if len(around) >= size else f'one, and {size} are all there are'}",
+                hint="work in the outer session, or end its transaction first; give tasks that go on by themselves a "
+                "context of their own: create_task(..., context=contextvars.Context())",
+            )
+        inside = frozenset(around)
+        self._waited_in.append(inside)
+        try:
+            yield
+        finally:
+            self._waited_in.remove(inside)

@@ -133,9 +133,8 @@ class Ours:
     # ---- what it shows
 
     def tag_of(self, instance: Any) -> int:
-        tag: int = instance.tag
-        assert self.objects[tag] is instance
-        return tag
+        # a reference does not know its tag
+        return next(tag for tag, known in self.objects.items() if known is instance)
 
     async def whole(self, tag: int) -> Any:
         """Gives an object that a rollback may have made a reference."""
@@ -157,7 +156,7 @@ class Ours:
         refs: dict[str, int | None] = {}
         for name in KINDS[kind].refs:
             target = getattr(instance, name)
-            refs[name] = None if target is None else next(t for t, known in self.objects.items() if known is target)
+            refs[name] = None if target is None else self.tag_of(target)
         key = (instance.shelf, instance.slot) if kind == "Piece" else None
         return Row(kind, instance.name, refs, key)
 

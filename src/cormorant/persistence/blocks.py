@@ -128,11 +128,13 @@ class Blocks:
             # it is committed
             raise
         except BaseException:
-            if self.transactions.is_open and self.unit.accepted != accepted:
+            # what another task has begun meanwhile is its own
+            begun = [level for level in self.transactions.levels[:1] if level.implicit]
+            if begun and self.unit.accepted != accepted:
                 await self.rollback()
-            else:
+            elif begun:
                 # what was not accepted stays pending, to be corrected and written again
-                await shielded(self.transactions.rollback())
+                await shielded(self.transactions.rollback_to(begun[0]))
             raise
 
     async def commit(self) -> None:

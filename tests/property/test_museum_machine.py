@@ -30,8 +30,8 @@ PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
 class MuseumMachine(WorldMachine):
     """One session, and what only Cormorant can be asked."""
 
-    FOLLOWS_DELETES = False
-    REUSES_NAMES = False
+    FOLLOWS_DELETES = True
+    REUSES_NAMES = True
 
     def __init__(self, runner: asyncio.Runner, database: Database) -> None:
         super().__init__(runner)

@@ -139,11 +139,13 @@ class Blocks:
         try:
             await self.commit()
         except BaseException:
-            if self.transactions.is_open and self.unit.accepted != accepted:
+            # what another task has begun meanwhile is its own
+            begun = [level for level in self.transactions.levels[:1] if level.implicit]
+            if begun and self.unit.accepted != accepted:
                 await self.rollback()
-            else:
+            elif begun:
                 # what was not accepted stays pending, to be corrected and written again
-                await shielded(self.transactions.rollback(), self.patience, undoes=True)
+                await shielded(self.transactions.rollback_to(begun[0]), self.patience, undoes=True)
             raise
 
     async def commit(self) -> None:

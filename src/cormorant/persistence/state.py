@@ -92,6 +92,7 @@ class SessionState:
         self.blocks: Blocks = Blocks(self.unit, self.transactions, self.flusher, origin, autocommit=autocommit)
         self.writer: StateWriter = StateWriter(self)
         self._loop = asyncio.get_running_loop()
+        self._turn = asyncio.Lock()
 
     # ---- who may do what
 
@@ -299,7 +300,12 @@ class SessionState:
             if asked:
                 refuse_in_hooks(self, "flush()")
             return
-        await self.blocks.flush()
+        if not self.autocommit:
+            await self.blocks.flush()
+            return
+        # each flush is a transaction of its own: one that fails must not undo another task's
+        async with self._turn:
+            await self.blocks.flush()
 
     async def close(self, *, failed: bool) -> None:
         """Ends the session: commits, or rolls back; frees the identity map."""

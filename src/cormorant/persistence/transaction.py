@@ -311,6 +311,10 @@ class TransactionStack:
 
     async def savepoint(self) -> Level:
         """Opens a block inside the open transaction."""
+        if self.connection is None and self.lock.locked():
+            # another task is sending BEGIN, and knows nothing of this block
+            async with self.lock:
+                pass
         self.check()
         # by its depth: a new name each time would be a new statement each time
         level = Level(f"cormorant_{len(self.levels)}")
@@ -354,11 +358,12 @@ class TransactionStack:
         if level.savepoint is None:
             await self.rollback()
             return
-        del self.levels[self.levels.index(level) :]
-        connection = self.connection
-        if connection is None or self.levels[-1].cause is not None:
-            return
         async with self.lock:
+            if level not in self.levels:
+                return
+            del self.levels[self.levels.index(level) :]
+            if self.connection is None or self.levels[-1].cause is not None:
+                return
             try:
                 await _abandon(self.cursors, self.levels)
                 await self.execute(self.database.dialect.rollback_to_savepoint(level.savepoint))
@@ -386,11 +391,12 @@ class TransactionStack:
     async def rollback(self) -> None:
         """Undoes the whole transaction."""
         await settled(self)
-        connection = self.connection
         self.ending = asyncio.Event()
         try:
-            if connection is not None and connection.needs_reset and not connection.is_closed:
-                async with self.lock:
+            # another task may be about to open it
+            async with self.lock:
+                connection = self.connection
+                if connection is not None and connection.needs_reset and not connection.is_closed:
                     # if it fails, the pool resets the connection or closes it, which undoes the transaction too
                     with suppress(DatabaseError):
                         await _abandon(self.cursors, ())
@@ -413,10 +419,10 @@ class TransactionStack:
 
 async def _in_turn(transactions: TransactionStack, sql: str, remaining: Sequence[Level]) -> None:
     """Ends a block by a statement, after those that others have sent."""
-    if transactions.connection is None:
-        return
     async with transactions.lock:
         try:
+            # a server answers the COMMIT of a failed transaction with a ROLLBACK, and raises nothing
+            transactions.check()
             await _abandon(transactions.cursors, remaining)
             await transactions.execute(sql)
         except BaseException as error:

@@ -1,0 +1,230 @@
+"""A session over keys of two columns, references to the own table, one-to-one, links and versions, against a model.
+
+`CORMORANT_MACHINE_EXAMPLES` says how many random runs of 30 steps each database gets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from functools import partial
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import precondition, rule, run_state_machine_as_test
+
+from cormorant import AsyncSession, Database, text
+from cormorant.errors import ForeignKeyViolation, NotLoadedError, StaleObjectError, UniqueViolation
+from tests.support import museum
+from tests.support.museum import MANY
+from tests.support.museum_machine import TABLES, Ours, Side, WorldMachine, names, picks
+
+EXAMPLES = int(os.environ.get("CORMORANT_MACHINE_EXAMPLES", "0"))
+
+# explaining a failure means tracing every line
+PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
+
+
+class MuseumMachine(WorldMachine):
+    """One session, and what only Cormorant can be asked."""
+
+    FOLLOWS_DELETES = True
+    REUSES_NAMES = True
+
+    def __init__(self, runner: asyncio.Runner, database: Database) -> None:
+        super().__init__(runner)
+        self.database = database
+
+    async def make_sides(self) -> list[Side]:
+        async with AsyncSession(self.database) as session:
+            for table in TABLES:
+                await session.execute(text(f"DELETE FROM museum_{table}"))
+        self.ours = Ours(self.database)
+        return [self.ours]
+
+    @property
+    def session(self) -> AsyncSession:
+        return self.ours.session
+
+    def is_outermost(self) -> bool:
+        return len(self.session.state().transactions.levels) == 1
+
+    @property
+    def is_clean(self) -> bool:
+        return not self.session.in_transaction and self.session.state().unit.is_empty
+
+    # ---- what is shown without asking the database
+
+    @rule()
+    def flush_and_look(self) -> None:
+        self.each("flush")
+        for tag, row in self.now.rows.items():
+            instance = self.ours.objects[tag]
+            for collection, *_ in MANY.get(row.kind, ()):
+                shown = getattr(instance, collection)
+                if shown.is_loaded:
+                    assert {self.ours.tag_of(one) for one in shown} == self.now.members(tag, collection)
+            if row.kind == "Piece":
+                self.look_at_card(tag, instance)
+
+    def look_at_card(self, tag: int, piece: Any) -> None:
+        cards = [other for other, name in self.now.pointing(tag) if self.now.rows[other].kind == "Card" and name]
+        try:
+            shown = piece.card
+        except NotLoadedError:
+            return
+        assert ([] if shown is None else [shown]) == [self.ours.objects[card] for card in cards]
+
+    @precondition(lambda self: self.now.of("Piece"))
+    @rule(place=picks)
+    def load_card(self, place: int) -> None:
+        tag = self.pick(self.now.of("Piece"), place)
+        self.each("flush")
+        piece = self.ours.objects[tag]
+        self.run(self.session.load(piece, museum.Piece.card))
+        self.look_at_card(tag, piece)
+
+    # ---- by key
+
+    @precondition(lambda self: self.now.rows)
+    @rule(place=picks, many=st.booleans(), fresh=st.booleans())
+    def get(self, place: int, many: bool, fresh: bool) -> None:
+        kind = self.now.rows[self.pick([*self.now.rows], place)].kind
+        self.each("flush")
+        tags = self.now.of(kind)
+        objects = [self.ours.objects[tag] for tag in tags]
+        keys = [(one.shelf, one.slot) if kind == "Piece" else one.id for one in objects]
+        model: Any = getattr(museum, kind)
+        if many:
+            assert self.run(self.session.get_many(model, keys)) == objects
+        for key, one in zip(keys, objects, strict=True):
+            assert self.run(self.session.get(model, key, for_update=fresh)) is one
+
+    @precondition(lambda self: self.lonely_pieces())
+    @rule(place=picks, key=picks)
+    def change_key(self, place: int, key: int) -> None:
+        self.each("flush")
+        tag = self.pick(self.lonely_pieces(), place)
+        self.now.rows[tag].key = self.free_key(key)
+        self.each("move", tag, self.now.rows[tag].key)
+        self.each("flush")
+
+    def lonely_pieces(self) -> list[int]:
+        linked = {piece for piece, _ in self.now.links}
+        return [tag for tag in self.now.of("Piece") if not self.now.pointing(tag) and tag not in linked]
+
+    @precondition(lambda self: self.now.rows)
+    @rule(place=picks)
+    def refresh(self, place: int) -> None:
+        self.each("flush")
+        tag = self.pick([*self.now.rows], place)
+        self.run(self.session.refresh(self.ours.objects[tag]))
+        assert self.run(self.ours.held(tag)) == self.now.rows[tag]
+
+    # ---- leaving
+
+    @rule(name=names)
+    def add_and_expunge(self, name: str) -> None:
+        room = museum.Room(tag=0, name=name)
+        self.session.add(room)
+        self.session.expunge(room)
+
+    @precondition(lambda self: not self.blocks)
+    @rule(clear=st.booleans())
+    def start_afresh(self, clear: bool) -> None:
+        self.commit()
+        if clear:
+            self.session.clear()
+        else:
+            self.each("close")
+            self.each("open")
+        self.run(self._get_all())
+
+    async def _get_all(self) -> None:
+        old = {tag: self.ours.objects[tag] for tag in self.now.rows}
+        self.ours.objects = {}
+        for tag, instance in old.items():
+            key = (instance.shelf, instance.slot) if isinstance(instance, museum.Piece) else instance.id
+            self.ours.objects[tag] = await self.session.get_one(type(instance), key)
+
+    # ---- what is refused leaves everything as it was
+
+    @precondition(lambda self: self.now.of("Theme"))
+    @rule(place=picks, name=names)
+    def refused_twice(self, place: int, name: str) -> None:
+        taken = self.now.rows[self.pick(self.now.of("Theme"), place)].name
+        # the one that has the name is in the database
+        self.each("flush")
+        theme = museum.Theme(tag=0, name=taken)
+        self.run(self._refused(UniqueViolation, lambda: self.session.add(museum.Room(tag=0, name=name), theme)))
+
+    @precondition(lambda self: self.busy_guests())
+    @rule(place=picks)
+    def refused_delete(self, place: int) -> None:
+        self.each("flush")
+        guest = self.ours.objects[self.pick(self.busy_guests(), place)]
+        self.run(self._refused(ForeignKeyViolation, lambda: self.session.delete(guest)))
+
+    def busy_guests(self) -> list[int]:
+        return sorted({row.refs["guest"] or 0 for row in self.now.rows.values() if row.kind == "Loan"})
+
+    async def _refused(self, kind: type[Exception], work: Any) -> None:
+        with pytest.raises(kind):
+            async with self.session.transaction():
+                work()
+
+    # ---- somebody else
+
+    @precondition(lambda self: self.is_clean and not self.blocks and self.versioned())
+    @rule(place=picks, name=names, mine=st.none() | names)
+    def change_outside(self, place: int, name: str, mine: str | None) -> None:
+        tag = self.pick(self.versioned(), place)
+        self.run(self._change_outside(tag, name + "!", mine))
+        self.now.rows[tag].name = name + "!"
+        self.committed = self.now.copy()
+
+    async def _change_outside(self, tag: int, name: str, mine: str | None) -> None:
+        instance = await self.ours.whole(tag)
+        async with AsyncSession(self.database) as other:
+            theirs = await other.query(type(instance)).filter(type(instance).tag == tag).one()
+            theirs.name += "?"
+            await other.flush()
+            theirs.name = name
+        if mine is None:
+            await self.session.refresh(instance)
+        else:
+            instance.name = mine + "."
+            with pytest.raises(StaleObjectError):
+                await self.session.flush()
+            await self.session.rollback()
+            await self.session.refresh(instance)
+        assert instance.name == name
+
+    def versioned(self) -> list[int]:
+        return [*self.now.of("Room"), *self.now.of("Piece")]
+
+
+def test_a_museum_agrees_with_a_plain_model(database_dsn: str) -> None:
+    on_sqlite = database_dsn.startswith("sqlite")
+    examples = EXAMPLES or (100 if on_sqlite else 20)
+    with asyncio.Runner() as runner:
+        # in memory there are no files to wait for
+        database = Database("sqlite://" if on_sqlite else database_dsn)
+        runner.run(database.create_all(*museum.MODELS))
+        try:
+            machine: Any = partial(MuseumMachine, runner, database)
+            run_state_machine_as_test(
+                machine,
+                settings=settings(
+                    max_examples=examples,
+                    stateful_step_count=30,
+                    deadline=None,
+                    report_multiple_bugs=False,
+                    phases=PHASES,
+                    suppress_health_check=list(HealthCheck),
+                ),
+            )
+        finally:
+            runner.run(database.close())

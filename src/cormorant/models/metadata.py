@@ -10,8 +10,8 @@ from itertools import count
 from typing import Any
 
 from cormorant.errors import ModelError, UnknownName, UnresolvedReference, WrongType, suggest
-from cormorant.hooks.dispatcher import Hook, hooks_of, registrations
-from cormorant.hooks.events import EVENTS, Event
+from cormorant.hooks.dispatcher import Hook
+from cormorant.hooks.events import Event
 from cormorant.models import annotations as ann
 from cormorant.models.constrained import Constrained, constraints_of
 from cormorant.models.links import RelationInfo, resolve_relation
@@ -238,13 +238,6 @@ class ModelInfo:
                 hint="name a model: One[Author]",
             )
         return info, resolved.nullable
-
-    def find_hooks(self) -> Mapping[Event, tuple[Hook, ...]]:
-        """Gives what is called for the model's objects, by event; found out anew after a registration."""
-        if self.hooks_version != registrations.version:
-            self.hooks_version = registrations.version
-            self.hooks = {event: found for event in EVENTS if (found := hooks_of(self.cls, event))}
-        return self.hooks
 
     def unknown(self, name: str) -> UnknownName:
         """Gives the error for a name the model does not have."""

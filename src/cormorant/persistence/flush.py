@@ -209,7 +209,7 @@ class Flusher:
     async def _send(self, changes: ChangeSet, hooks: HookRun | None, *, lone: bool, use: Use | None) -> None:
         # what is refused is refused before anything is sent, and fails no transaction
         plan = self.plan(changes)
-        if lone and plan.rows == 1 and self.transactions.allows_lone_writes:
+        if lone and len(plan.steps) == 1 and len(plan.steps[0].rows) == 1 and self.transactions.allows_lone_writes:
             await self.transactions.use_alone(lambda connection: self._write_alone(connection, changes, plan, hooks))
         elif changes.rows:
             work = self._write_in_transaction
@@ -267,8 +267,7 @@ class Flusher:
         """Finds what has become pending without anybody telling."""
         unit = self.unit
         unit.find_changes_inside()
-        unit.cascade()
-        if unit.dirty or unit.deleted or unit.collections or any(i.__orm_related__ for i in unit.new.values()):
+        if unit.cascade() or unit.dirty or unit.deleted or unit.collections:
             for orphan in orphans_of(unit).values():
                 unit.delete(orphan)
 
@@ -282,7 +281,7 @@ class Flusher:
         if gone:
             changes = without_lost_links(changes, gone)
             refuse_lost_children(changes, gone)
-        if changes.updates or any(change.key_given for change in changes.inserts):
+        if changes.updates or [change for change in changes.inserts if change.key_given]:
             refuse_same_keys(changes, unit.identity.by_model, gone)
         return changes
 

@@ -12,7 +12,7 @@ from typing_extensions import TypeVar
 
 from cormorant.database import Database
 from cormorant.errors import AfterHookError, FlushError
-from cormorant.hooks.dispatcher import Hook, HookTarget, call, hook_around, is_target, name_of, registrations
+from cormorant.hooks.dispatcher import Hook, HookTarget, call, hook_around, hooks_of, is_target, name_of, registrations
 from cormorant.hooks.events import (
     AFTER_COMMIT,
     AFTER_DELETE,
@@ -88,13 +88,13 @@ class SessionHooks:
 
     def of(self, info: ModelInfo, event: Event) -> tuple[Hook, ...]:
         """Gives what is called for an object of a model: the model's, the database's, the session's."""
-        hooks = info.find_hooks().get(event, ())
+        hooks = hooks_for(info).get(event, ())
         return hooks if event.of_sessions else hooks + self.wide.get(event, ())
 
     def run_for(self, infos: Iterable[ModelInfo]) -> HookRun | None:
         """Gives the hooks of one flush; None where nothing that is pending has any."""
         self.refresh()
-        own = [found for info in infos if (found := info.find_hooks())]
+        own = [found for info in infos if (found := hooks_for(info))]
         if not own and all(event.of_sessions for event in self.wide):
             return None
         self.busy = True
@@ -345,7 +345,7 @@ class HookRun:
         mark = self.unit.history.marks[-1]
         for part in (changes.inserts, changes.updates, changes.deletes):
             for change in part:
-                if any(map(change.info.find_hooks().get, _ENDS)):
+                if any(map(hooks_for(change.info).get, _ENDS)):
                     ends = mark.ends = mark.ends or Ends()
                     ends.written[id(change.instance)] = change.instance
 
@@ -363,6 +363,14 @@ class HookRun:
             raise
         if self.needs_transaction(changes):
             hooks.has_news = not self.unit.is_empty
+
+
+def hooks_for(info: ModelInfo) -> Mapping[Event, tuple[Hook, ...]]:
+    """Gives what is called for a model's objects, by event; found out anew after a registration."""
+    if info.hooks_version != registrations.version:
+        info.hooks_version = registrations.version
+        info.hooks = {event: found for event in EVENTS if (found := hooks_of(info.cls, event))}
+    return info.hooks
 
 
 def refuse_in_hooks(owner: object, verb: str) -> None:

@@ -205,11 +205,17 @@ class UnitOfWork(Pending):
 
     # ---- for the flush
 
-    def cascade(self) -> None:
-        """Takes in what has become reachable since it was added: members of collections, new ends of relations."""
+    def cascade(self) -> bool:
+        """Takes in what has become reachable since it was added: members of collections, new ends of relations.
+
+        Returns:
+            Whether anything pending leads to other objects.
+        """
+        leads = False
         reached = [item for collection in list(self.collections.values()) for item in self._members(collection)]
         for instance in [*self.new.values(), *self.dirty.values()]:
             if instance.__orm_related__:
+                leads = True
                 reached += self._reachable(instance)
         for instance in reached:
             origin = instance.__orm_origin__
@@ -220,6 +226,7 @@ class UnitOfWork(Pending):
                 )
             if origin is None or origin.owner is not self._owner:
                 self.add(instance)
+        return leads
 
     def find_changes_inside(self, tables: frozenset[str] | None = None) -> None:
         """Finds changes inside JSON documents and arrays, which no assignment tells of; in some tables or in all."""

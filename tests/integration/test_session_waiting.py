@@ -172,6 +172,25 @@ async def test_a_task_with_a_context_of_its_own_waits_for_its_turn(database_dsn:
         assert await count(database) == 2
 
 
+@pytest.mark.parametrize("first", ["read", "write"])
+async def test_one_connection_is_enough_for_one_session(database_dsn: str, first: str) -> None:
+    async with small(database_dsn, 1) as database, AsyncSession(database) as session:
+        session.add(*(Label(name=f"{number}") for number in range(3)))
+
+        async def stream() -> int:
+            return len([label async for label in session.query(Label).stream(chunk=1)])
+
+        async def lock() -> int:
+            return len(await session.query(Label).for_update())
+
+        reads = [session.query(Writer).all(), session.query(Writer).count(), session.get(Writer, 1)]
+        writes = [session.flush(), stream(), lock(), session.query(Label).count()]
+        async with asyncio.timeout(60):
+            answers = await asyncio.gather(*(reads + writes if first == "read" else writes + reads))
+        assert 3 in answers
+        assert database.adapter.stats.opened <= (1 if database.dialect.name == "postgresql" else 2)
+
+
 # ---- deadlines
 
 

@@ -109,7 +109,6 @@ class MuseumMachine(WorldMachine):
         tag = self.pick(self.lonely_pieces(), place)
         self.now.rows[tag].key = self.free_key(key)
         self.each("move", tag, self.now.rows[tag].key)
-        self.each("flush")
 
     def lonely_pieces(self) -> list[int]:
         linked = {piece for piece, _ in self.now.links}

@@ -199,6 +199,7 @@ class WorldMachine(RuleBasedStateMachine):
         self.now, self.committed = World(), World()
         self.blocks: list[World] = []
         self.tag = 0
+        self.deleting = False
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(work)
@@ -415,7 +416,14 @@ class WorldMachine(RuleBasedStateMachine):
         # what was not written yet and points to the row would be written after it
         self.each("flush")
         self.each("delete", tag)
+        self.deleting = True
         self.now.delete([tag])
+
+    def settle(self) -> None:
+        """Has what is deleted go: until then, memory shows it."""
+        if self.deleting:
+            self.each("flush")
+            self.deleting = False
 
     def loose_rows(self) -> list[int]:
         """Gives the rows that may go."""
@@ -478,16 +486,18 @@ class WorldMachine(RuleBasedStateMachine):
 
     @rule()
     def compare_memory(self) -> None:
+        self.settle()
         for side in self.sides:
             for tag, row in self.now.rows.items():
-                assert self.run(side.held(tag)) == row
+                held = self.run(side.held(tag))
+                assert held == row, f"{type(side).__name__} shows {tag} as {held}, and not as {row}"
 
     @precondition(lambda self: self.owners())
     @rule(places=st.lists(picks, min_size=1, max_size=4))
     def compare_collections(self, places: list[int]) -> None:
-        # what points to a row is shown there once it is written
-        self.each("flush")
+        self.settle()
         for place in places:
             tag, collection, _, _ = self.owners()[place % len(self.owners())]
             for side in self.sides:
-                assert self.run(side.members(tag, collection)) == self.now.members(tag, collection)
+                shown, members = self.run(side.members(tag, collection)), self.now.members(tag, collection)
+                assert shown == members, f"{type(side).__name__} shows {shown} in {collection} of {tag}: not {members}"

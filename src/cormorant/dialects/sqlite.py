@@ -24,8 +24,9 @@ from cormorant.sql.ddl import ColumnDef, Table
 from cormorant.sql.formulas import Fold, Template
 from cormorant.sql.full_text import SearchType
 from cormorant.sql.json_values import PathType
+from cormorant.sql.rereading import reads_again
 from cormorant.sql.selects import Select
-from cormorant.sql.statements import InsertMode
+from cormorant.sql.statements import InsertMode, UpdateWhere
 
 DECIMAL_COLLATION = "cormorant_decimal"
 
@@ -50,6 +51,11 @@ class SQLiteCompiler(Compiler):
         **search.SQLITE,
         **nodes.VISITORS,
     }
+
+    def values_first(self, statement: UpdateWhere) -> str:
+        # it changes row after row, and a SELECT for each would meet what was changed before; FROM has it read all first
+        read = (*(item.value for item in statement.assignments), *statement.where)
+        return " FROM (SELECT 1)" if reads_again(statement.table, read) else ""
 
     def order(self, order: e.Order) -> str:
         sql = self.expr(order.expr)

@@ -16,6 +16,7 @@ from cormorant.query.spec import QuerySpec
 from cormorant.sql.columns import Column
 from cormorant.sql.expr import Expr, Label, unlabelled
 from cormorant.sql.from_clause import output_names
+from cormorant.sql.joins import shown_by
 from cormorant.sql.nullability import nullable_columns
 from cormorant.sql.selects import Compound, SetWord
 from cormorant.sql.shown import Shown, Shows
@@ -116,5 +117,8 @@ def _shows(asked: Sequence[Expr[Any]], compound: Compound) -> Shows:
         found.append((expr, column))
         if bare is not expr:
             found.append((bare, column))
+        if isinstance(bare, Column):
+            # what was put together before still goes by what its first query selected
+            found += ((under, column) for under in shown_by(bare.source).by(bare.name))
     # func.count() over what is put together counts that
     return Shows((expr, column) for expr, column in found if isinstance(expr, Label) or not is_aggregate(expr))

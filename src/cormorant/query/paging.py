@@ -92,13 +92,14 @@ def paging_of(spec: QuerySpec) -> Paging:
         expr = unlabelled(tie)
         if not any(alike(expr, order.expr) for order in orders):
             orders.append(Order(expr, descending=descending))
-    for order in orders:
-        _check_comparable(order.expr, spec.info)
-        if _has_window(order.expr):
+    for expr in (*selected(spec)[0], *(order.expr for order in orders)):
+        if _has_window(expr):
             raise QueryError(
-                f"{order.expr!r} looks at other rows, and a page leaves rows out",
+                f"{unlabelled(expr)!r} looks at other rows, and a page leaves rows out",
                 hint="read it as a column: .join(query.subquery(), ...)",
             )
+    for order in orders:
+        _check_comparable(order.expr, spec.info)
     shown = shown_by(source_of(spec))
     folded = any(is_aggregate(order.expr, shown) for order in orders)
     return Paging(spec, tuple(orders), folded)

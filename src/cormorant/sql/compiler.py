@@ -88,8 +88,12 @@ class Compiler(QueryCompiler):
         self._reserve(statement)
         self.restrainer.lifted = statement.lifted
         sets = ", ".join(f"{self.quote(item.column.name)} = {self.assigned(item)}" for item in statement.assignments)
-        sql = f"UPDATE {self.quote(statement.table)} SET {sets}{self._where(statement)}"
+        sql = f"UPDATE {self.quote(statement.table)} SET {sets}{self.values_first(statement)}{self._where(statement)}"
         return sql + self._returned(statement.returning)
+
+    def values_first(self, statement: UpdateWhere) -> str:
+        """Gives what has all new values computed before the first row changes, where the database needs that said."""
+        return ""
 
     def assigned(self, item: c.Assignment) -> str:
         """Gives the value of an assignment as the column keeps it."""

@@ -25,11 +25,12 @@ class Shows:
         columns: Each column with its expression; of equal expressions the first one counts.
     """
 
-    __slots__ = ("_by_key",)
+    __slots__ = ("_by_key", "_columns")
 
     def __init__(self, columns: Iterable[tuple[Expr[Any], Shown]] = ()) -> None:
         self._by_key: dict[Key, list[tuple[list[Any], Shown]]] = {}
-        for expr, shown in columns:
+        self._columns: tuple[tuple[Expr[Any], Shown], ...] = tuple(columns)
+        for expr, shown in self._columns:
             self._by_key.setdefault(expr.key, []).append((identities(expr.binds), shown))
 
     def __bool__(self) -> bool:
@@ -42,6 +43,10 @@ class Shows:
             return None
         values = identities(expr.binds)
         return next((shown for others, shown in candidates if others == values), None)
+
+    def by(self, name: str) -> list[Expr[Any]]:
+        """Gives the expressions that a column shows."""
+        return [expr for expr, shown in self._columns if shown.name == name]
 
     def column(self, key: Key) -> Shown | None:
         """Gives the column that shows a column of a table by that one's key, or None."""

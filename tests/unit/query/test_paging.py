@@ -243,6 +243,7 @@ def test_plans_tell_whether_an_order_is_selected_anyway() -> None:
         (query(Tag).union(query(Tag), all=True), "UNION ALL keeps equal rows"),
         (query(Sample).values(Sample.words).distinct(), "array values have no place in an order"),
         (query(Tag).order_by(func.rank().over(order_by=[Tag.weight])), "looks at other rows"),
+        (query(Tag).annotate(func.rank().over(order_by=[Tag.weight]).label("place")), "looks at other rows"),
     ],
 )
 async def test_queries_without_pages(built: Any, message: str) -> None:

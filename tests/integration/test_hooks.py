@@ -1043,3 +1043,71 @@ def test_a_sync_session_in_its_own_hook_is_refused(database_dsn: str, on: On) ->
         hooks.remove(ask)
         session.commit()
         assert session.query(Note).count() == 1
+
+
+# ---- together with other parts of a flush
+
+
+async def test_hooks_of_every_model(database: Database, on: On) -> None:
+    on("before_save", Model, lambda obj: LOG.append(type(obj).__name__))
+    async with AsyncSession(database) as session:
+        session.add(Note(text="x", task=Task(name="y")))
+        await session.flush()
+    assert LOG == ["Note", "Task"]
+
+
+async def test_rows_that_the_database_deletes_have_no_hooks(database: Database, on: On) -> None:
+    on("before_delete", Note, note("note"))
+    on("after_delete", Task, note("task"))
+    async with AsyncSession(database) as session:
+        task = Task(name="one")
+        session.add(Note(text="x", task=task))
+        await session.commit()
+        session.delete(task)
+        await session.commit()
+        assert LOG == ["task"]
+        assert await session.query(Note).count() == 0
+
+
+async def test_update_or_create_calls_hooks(database: Database, on: On) -> None:
+    on("before_save", Task, lambda task, created: LOG.append(f"{task.name} {created}"))
+    async with AsyncSession(database) as session:
+        await session.query(Task).update_or_create(name="one", defaults={"done": True})
+        await session.query(Task).update_or_create(name="one", defaults={"done": False})
+        await session.flush()
+    assert LOG == ["one True", "one False"]
+
+
+async def test_a_preview_calls_no_hook(database: Database, on: On) -> None:
+    on("before_save", Task, note("saved"))
+    async with rolled_back(AsyncSession(database)) as session:
+        session.add(Task(name="one"))
+        assert "INSERT" in str(session.preview())
+    assert LOG == []
+
+
+async def test_a_hook_that_changes_a_relation_and_a_document(database: Database, on: On) -> None:
+    def relate(obj: Note) -> None:
+        if obj.task is None:
+            obj.task = Task(name="made for it")
+
+    on("before_save", Note, relate)
+    on("before_save", Task, lambda task: LOG.append(task.name))
+    async with AsyncSession(database) as session:
+        found = await session.create(Note, text="x")
+        assert found.task is not None
+        assert LOG == ["made for it"]
+        assert await session.query(Note).filter(Note.task.name == "made for it").count() == 1
+
+
+async def test_hooks_of_one_session_are_of_no_other(database: Database, on: On) -> None:
+    one, two = AsyncSession(database), AsyncSession(database)
+    on("before_save", one, note("one"))
+    on("after_commit", one, note("one committed"))
+    async with one, two:
+        await two.create(Task, name="x")
+        await two.commit()
+        assert LOG == []
+        await one.create(Task, name="y")
+        await one.commit()
+    assert LOG == ["one", "one committed"]

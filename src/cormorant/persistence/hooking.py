@@ -277,6 +277,7 @@ class HookRun:
         # by id, and whether it was to be deleted; held, so that no other object gets the id
         self._seen: dict[tuple[int, bool], Model] = {}
         self._checked: dict[int, Model] = {}
+        self._found: dict[tuple[ModelInfo, Event], tuple[Hook, ...]] = {}
 
     async def prepare(self, gather: Callable[[], None], collect: Callable[[], ChangeSet]) -> ChangeSet:
         """Calls the hooks before a write, until they give nothing more to do, and gives what is to be written.
@@ -300,6 +301,13 @@ class HookRun:
             gather()
         raise self.hooks.endless("flush")
 
+    def _of(self, info: ModelInfo, event: Event) -> tuple[Hook, ...]:
+        """Gives what is called for an object of a model: found out once for a flush."""
+        found = self._found.get((info, event))
+        if found is None:
+            found = self._found[info, event] = self.hooks.of(info, event)
+        return found
+
     def _todo(self) -> list[tuple[Model, bool]]:
         unit, seen = self.unit, self._seen
         saved = [(instance, False) for instance in unit.new.values() if (id(instance), False) not in seen]
@@ -315,20 +323,22 @@ class HookRun:
         self._seen[key, deleting] = instance
         info = type(instance).__info__
         if deleting:
+            found = self._of(info, BEFORE_DELETE)
             # another hook may have taken the delete back
-            await hooks.tell(hooks.of(info, BEFORE_DELETE) if key in unit.deleted else (), instance)
+            if found and key in unit.deleted:
+                await hooks.tell(found, instance)
             return
         for event in (BEFORE_VALIDATE, BEFORE_SAVE):
-            created = key in unit.new
-            if created or (key in unit.dirty and key not in unit.deleted):
-                await hooks.tell(hooks.of(info, event), instance, {"created": created})
+            found, created = self._of(info, event), key in unit.new
+            if found and (created or (key in unit.dirty and key not in unit.deleted)):
+                await hooks.tell(found, instance, {"created": created})
 
     async def _after_validate(self, changes: ChangeSet) -> bool:
         """Tells of objects that were found right; gives whether anybody was told, and may have changed something."""
         told = False
         for created, part in ((True, changes.inserts), (False, changes.updates)):
             for change in part:
-                found = self.hooks.of(change.info, AFTER_VALIDATE)
+                found = self._of(change.info, AFTER_VALIDATE)
                 if found and id(change.instance) not in self._checked:
                     self._checked[id(change.instance)] = change.instance
                     told = True
@@ -355,9 +365,11 @@ class HookRun:
         try:
             for created, part in ((True, changes.inserts), (False, changes.updates)):
                 for change in part:
-                    await hooks.tell(hooks.of(change.info, AFTER_SAVE), change.instance, {"created": created})
+                    if found := self._of(change.info, AFTER_SAVE):
+                        await hooks.tell(found, change.instance, {"created": created})
             for gone in changes.deletes:
-                await hooks.tell(hooks.of(gone.info, AFTER_DELETE), gone.instance)
+                if found := self._of(gone.info, AFTER_DELETE):
+                    await hooks.tell(found, gone.instance)
         except BaseException as error:
             hooks.transactions.fail(error)
             raise

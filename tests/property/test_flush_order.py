@@ -12,7 +12,6 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -168,31 +167,33 @@ def goes_round(before: dict[Any, int], after: dict[Any, int]) -> bool:
     return any(row in far for row, far in reached.items())
 
 
-async def run(dsn: str, first: Any, second: Any, names: list[int]) -> None:
-    async with Database(dsn) as database:
-        await database.drop_all(Node, Leaf)
-        await database.create_all(Node, Leaf)
-        async with AsyncSession(database) as session:
-            world = World(
-                [Node(label=f"n{n}") for n in range(len(first[0]))],
-                [Leaf(name=f"{n}", label=f"l{n}") for n in range(len(first[1]))],
-            )
-            unit = Unit(session, world)
-            await unit.start(*first)
-            await unit.change(*second, names)
+async def work(database: Database, first: Any, second: Any, names: list[int]) -> None:
+    async with AsyncSession(database) as session:
+        await session.execute("UPDATE wander_node SET left_id = NULL, right_id = NULL, leaf_id = NULL")
+        await session.execute("UPDATE wander_leaf SET twin_id = NULL")
+        await session.query(Leaf).delete()
+        await session.query(Node).delete()
+        await session.commit()
+        world = World(
+            [Node(label=f"n{n}") for n in range(len(first[0]))],
+            [Leaf(name=f"{n}", label=f"l{n}") for n in range(len(first[1]))],
+        )
+        unit = Unit(session, world)
+        await unit.start(*first)
+        await unit.change(*second, names)
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-def dsn(request: pytest.FixtureRequest) -> str:
-    return ":memory:" if request.param == "sqlite" else str(request.getfixturevalue("postgres_database"))
+def test_units_of_work_in_which_rows_need_each_other(database_dsn: str) -> None:
+    with asyncio.Runner() as runner:
+        database = Database(database_dsn)
+        runner.run(database.create_all(Node, Leaf))
 
+        @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck), deadline=None)
+        @given(st.tuples(nodes, leaves), st.tuples(nodes, leaves), st.lists(st.integers(0, 9), max_size=4))
+        def run(first: Any, second: Any, names: list[int]) -> None:
+            runner.run(work(database, first, second, names))
 
-def test_units_of_work_in_which_rows_need_each_other(dsn: str) -> None:
-    source = "sqlite:///:memory:" if dsn == ":memory:" else dsn
-
-    @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck), deadline=None)
-    @given(st.tuples(nodes, leaves), st.tuples(nodes, leaves), st.lists(st.integers(0, 9), max_size=4))
-    def work(first: Any, second: Any, names: list[int]) -> None:
-        asyncio.run(run(source, first, second, names))
-
-    work()
+        try:
+            run()
+        finally:
+            runner.run(database.close())

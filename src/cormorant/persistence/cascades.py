@@ -14,6 +14,7 @@ from cormorant.models.model import Model
 from cormorant.models.state import bare_key, value_or_missing
 from cormorant.persistence.changes import ChangeSet, InsertChange, UpdateChange, row_key
 from cormorant.persistence.flush_order import to_ones
+from cormorant.persistence.key_changes import moved, new_key
 
 Loaded: TypeAlias = Mapping[ModelInfo, Mapping[Any, Model]]
 Row: TypeAlias = tuple[ModelInfo, Any]
@@ -107,6 +108,8 @@ def refuse_lost_children(changes: ChangeSet, gone: Mapping[int, Model]) -> None:
     # a key that is given up is taken over by these
     for new in changes.inserts:
         keys.pop((new.info, bare_key(tuple([new.values.get(name) for name in new.info.key_attributes]))), None)
+    for mover in moved(changes.updates):
+        keys.pop((mover.info, bare_key(new_key(mover))), None)
     written: list[InsertChange | UpdateChange] = [*changes.inserts, *changes.updates]
     for change in written:
         for relation in to_ones(change.info):

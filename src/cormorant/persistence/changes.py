@@ -241,7 +241,8 @@ def _update(instance: Model, problems: list[Problem]) -> UpdateChange | None:
     for name in [name for name in info.fields if name in originals or name in waiting]:
         value = waiting[name] if name in waiting else value_or_missing(instance, name)
         before = originals.get(name, MISSING)
-        if value is MISSING or (before is not MISSING and same(before, value)):
+        # an object that is waited for may get the very key that another one gives up
+        if value is MISSING or (before is not MISSING and name not in waiting and same(before, value)):
             continue
         values[name] = copy.deepcopy(value) if info.by_attribute[name].type.mutable else value
     if not values:

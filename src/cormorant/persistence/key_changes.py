@@ -36,7 +36,7 @@ def new_key(change: UpdateChange) -> Key:
 
 def without_followers(changes: ChangeSet) -> ChangeSet:
     """Gives the changes without those that the database makes by itself, where keys cascade."""
-    moves = _moves(moved(changes.updates))
+    moves = moves_of(moved(changes.updates))
     if not moves:
         return changes
     updates: list[UpdateChange] = []
@@ -50,7 +50,8 @@ def without_followers(changes: ChangeSet) -> ChangeSet:
     return replace(changes, updates=tuple(updates))
 
 
-def _moves(changes: Iterable[UpdateChange]) -> Moves:
+def moves_of(changes: Iterable[UpdateChange]) -> Moves:
+    """Gives the old keys of rows with their new ones."""
     found: Moves = {}
     for change in changes:
         found.setdefault(change.info, {})[change.key] = new_key(change)

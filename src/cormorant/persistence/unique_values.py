@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
@@ -16,6 +16,8 @@ from cormorant.models.metadata import ModelInfo
 from cormorant.models.state import MISSING
 from cormorant.models.tables import table_of
 from cormorant.persistence.changes import ChangeSet, DeleteChange, InsertChange, PendingKey, UpdateChange, saved_value
+from cormorant.persistence.flush_order import to_ones
+from cormorant.persistence.key_changes import Moves, moved, moves_of
 from cormorant.sql import types as t
 from cormorant.sql.columns import Column
 from cormorant.sql.ddl import IndexDef
@@ -119,21 +121,25 @@ def handed_over(changes: ChangeSet) -> Iterator[tuple[Taker, Leaver, UniqueSet]]
     for taker in taking:
         if taker.info in leavers:
             takers.setdefault(taker.info, []).append(taker)
+    moves = moves_of(moved(updates))
     for info, those in takers.items():
         for unique in unique_sets(info):
-            yield from _handed_over(unique, leavers[info], those)
+            yield from _handed_over(unique, leavers[info], those, moves)
 
 
 def _handed_over(
-    unique: UniqueSet, leavers: Iterable[Leaver], takers: Iterable[Taker]
+    unique: UniqueSet, leavers: Iterable[Leaver], takers: Iterable[Taker], moves: Moves
 ) -> Iterator[tuple[Taker, Leaver, UniqueSet]]:
     free: dict[tuple[Any, ...], Leaver] = {}
     for leaver in leavers:
         if isinstance(leaver, UpdateChange) and leaver.values.keys().isdisjoint(unique.names):
             continue
-        key = unique.key([saved_value(leaver.instance, name) for name in unique.names])
-        if key is not None:
-            free[key] = leaver
+        saved = {name: saved_value(leaver.instance, name) for name in unique.names}
+        # a key that the row holds may change before the row itself does, and the row follows
+        for values in (saved, _followed(leaver, saved, moves)) if moves else (saved,):
+            key = unique.key(values.values())
+            if key is not None:
+                free[key] = leaver
     if not free:
         return
     for taker in takers:
@@ -143,6 +149,16 @@ def _handed_over(
         # whoever keeps its value lets go of nothing
         if key is not None and (found := free.get(key)) is not None and found is not taker:
             yield taker, found, unique
+
+
+def _followed(leaver: Leaver, saved: Mapping[str, Any], moves: Moves) -> dict[str, Any]:
+    """Gives values as they are once the keys have changed that they hold."""
+    found = dict(saved)
+    for relation in to_ones(leaver.info):
+        if relation.on_update == "cascade" and relation.target in moves:
+            held = tuple([saved_value(leaver.instance, name) for name in relation.local])
+            found.update(zip(relation.local, moves[relation.target].get(held, held), strict=True))
+    return {name: found[name] for name in saved}
 
 
 def new_value(change: InsertChange | UpdateChange, name: str) -> Any:

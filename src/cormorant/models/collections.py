@@ -212,9 +212,10 @@ class Collection(Generic[M]):
             self._check(item)
             self._touch()
             there = self._items is not None and id(item) in self._items
+            there |= id(item) in self.removed
             self._point(item, self.owner)
             other = self._other_side(item)
-            there |= self.removed.pop(id(item), None) is not None
+            self.removed.pop(id(item), None)
             if other is not None:
                 there |= other.removed.pop(id(self.owner), None) is not None
                 other.include(self.owner)
@@ -229,9 +230,10 @@ class Collection(Generic[M]):
             if self.is_loaded and id(item) not in self._members():
                 continue
             self._touch()
+            taken_back = id(item) in self.added
             self._point(item, None)
             other = self._other_side(item)
-            taken_back = self.added.pop(id(item), None) is not None
+            self.added.pop(id(item), None)
             if other is not None:
                 taken_back |= other.added.pop(id(self.owner), None) is not None
                 other.exclude(self.owner)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from cormorant.errors import WrongType
@@ -35,10 +36,21 @@ def held_by(instance: Model, relation: RelationInfo) -> Model | None:
 def show_sides(instance: Model, relation: RelationInfo, before: Model | None, after: Model | None) -> None:
     """Has the object that a to-one relation led to, and the one it leads to now, show that on their side."""
     if before is not None and before is not after:
+        was_added = id(instance) in _added_to(before, relation)
         _show(before, relation, instance, shown=False)
+        origin = before.__orm_origin__
+        if was_added and after is not None and origin is not None:
+            # the old collection would have brought it in
+            origin.owner.reached(instance)
     if after is not None:
         _make_way(after, relation, instance)
         _show(after, relation, instance, shown=True)
+
+
+def _added_to(target: Model, relation: RelationInfo) -> Collection[int]:
+    held: Any = (target.__orm_related__ or {}).get(relation.inverse or "")
+    found: Collection[int] = getattr(held, "added", ())
+    return found
 
 
 def _make_way(owner: Model, relation: RelationInfo, instance: Model) -> None:
@@ -74,7 +86,8 @@ def hide(target: Model, relation: RelationInfo, instance: Model) -> None:
 
 def _show(target: Model, relation: RelationInfo, instance: Model, *, shown: bool) -> None:
     name = relation.inverse or ""
-    if not _are_together(instance, target) or (is_persistent(target) and name not in (target.__orm_related__ or {})):
+    unread = is_persistent(target) and name not in (target.__orm_related__ or {})
+    if unread or (shown and not _are_together(instance, target)):
         return
     many = target.__info__.relation(name).kind == "reverse_many"
     collection: Any = getattr(target, name) if many else None

@@ -160,6 +160,9 @@ class UnitOfWork(Pending):
         if not isinstance(instance, Model):
             raise FlushError(f"{instance!r} is no model instance", hint="delete objects of Model classes")
         instance = self.known(instance)
+        if instance.__orm_origin__ is None:
+            # a collection may be about to bring it in
+            self.cascade()
         if id(instance) in self.new:
             self.history.keep(instance)
             self._take_back(instance)
@@ -184,12 +187,25 @@ class UnitOfWork(Pending):
         del self.new[id(instance)]
         relations = type(instance).__info__.relations
         for name, held in (instance.__orm_related__ or {}).items():
-            if isinstance(held, Model) and relations[name].kind == "to_one" and relations[name].inverse is not None:
+            if is_collection(held):
+                self._unlink(instance, held)
+            elif held is not None and relations[name].kind == "to_one" and relations[name].inverse is not None:
                 hide(held, relations[name], instance)
         set_attribute(instance, "__orm_origin__", None)
         for collection in self.collections.values():
             if collection.added.pop(id(instance), None) is not None:
                 collection.exclude(instance)
+
+    def _unlink(self, instance: Model, collection: Collection[Any]) -> None:
+        """Takes a new object out of the collections on the other side of its links, which wait with it."""
+        self.collections.pop(id(collection), None)
+        inverse = collection.relation.inverse or ""
+        for member in collection.known if collection.relation.link is not None else ():
+            other = (member.__orm_related__ or {}).get(inverse)
+            if is_collection(other):
+                self.history.keep_collection(other)
+                other.added.pop(id(instance), None)
+                other.exclude(instance)
 
     # ---- what instances tell
 

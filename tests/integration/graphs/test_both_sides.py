@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cormorant import AsyncSession, Database, UniqueViolation, ref
-from tests.support.households import Alarm, Branch, Colour, Guest, House, Room
+from tests.support.households import Alarm, Branch, Colour, Guest, House, Line, Order, Room
 from tests.support.newsroom import Desk, Folder, Writer, rolled_back, sent
 
 
@@ -239,3 +239,42 @@ async def test_an_object_outside_of_the_session_is_shown_by_nobody(database: Dat
         session.add(new)
         session.delete(new)
         assert list(one.rooms) == [hall]
+
+
+async def test_a_new_member_that_moves_before_it_is_saved_is_saved_there(database: Database) -> None:
+    async with AsyncSession(database) as session:
+        one, two, _ = await two_houses(session)
+        # nothing but the collections leads to them
+        ada, bob = Guest(name="Ada"), Guest(name="Bob")
+        one.guests.add(ada, bob)
+        ada.house = two
+        bob.house = None
+        await session.flush()
+        assert (ada.house, await two.guests) == (two, [ada])
+        # it was nobody's any more
+        assert await one.guests == []
+        assert await session.query(Guest).all() == [ada]
+
+
+async def test_a_new_member_is_taken_out_and_put_back(database: Database) -> None:
+    async with AsyncSession(database) as session:
+        order = await session.create(Order)
+        await order.lines
+        line = Line(order=order)
+        for _ in range(2):
+            order.lines.add(line)
+            order.lines.remove(line)
+        order.lines.add(line)
+        await session.flush()
+        assert await session.query(Line).all() == [line]
+
+
+async def test_a_new_member_is_deleted_before_it_is_saved(database: Database) -> None:
+    async with AsyncSession(database) as session:
+        one, _, hall = await two_houses(session)
+        new = Room(house=one)
+        one.rooms.add(new)
+        session.delete(new)
+        assert list(one.rooms) == [hall]
+        await session.flush()
+        assert await session.query(Room).all() == [hall]

@@ -219,20 +219,17 @@ async def test_the_event_loops_end_closes_generators(database_dsn: str) -> None:
 # ---- dependencies of web frameworks
 
 
-async def test_a_sync_dependency_is_entered_in_a_thread_with_a_copied_context(database: Database) -> None:
-    # what a framework does with `def` dependencies: a context manager run in a pool of threads
-    async with AsyncSession(database) as outer:
-
-        def current() -> AsyncSession:
-            return AsyncSession.current()
-
-        assert await asyncio.to_thread(current) is outer
-
-        def add() -> None:
-            outer.add(Label(name="from a thread"))
-
-        await asyncio.to_thread(add)
-    assert await names(database) == ["from a thread"]
+async def test_a_thread_with_a_copied_context_knows_the_session_and_may_not_use_it(database: Database) -> None:
+    # what a framework does with `def` functions: they run in a pool of threads
+    async with AsyncSession(database) as session:
+        label = await session.create(Label, name="one")
+        assert await asyncio.to_thread(AsyncSession.current) is session
+        uses = (lambda: session.add(Label(name="two")), lambda: session.delete(label), session.clear)
+        for use in uses:
+            with pytest.raises(SessionTaskError, match=r"belongs to the thread of its event loop.*(?s:.*)use Session"):
+                await asyncio.to_thread(use)
+        assert list(session.identity_map) == [label]
+    assert await names(database) == ["one"]
 
 
 @pytest.mark.parametrize("fails", [False, True])

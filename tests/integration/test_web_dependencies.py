@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import pytest
 
 from cormorant import AsyncSession, Database, Session
-from cormorant.errors import SessionClosedError
+from cormorant.errors import SessionClosedError, SessionTaskError
 from tests.support.newsroom import Label
 
 fastapi = pytest.importorskip("fastapi", reason="fastapi is not installed; pip install 'cormorant[test]'")
@@ -29,8 +29,7 @@ async def names(database: Database) -> list[str]:
         return sorted(await session.query(Label).scalars(Label.name))
 
 
-@pytest.mark.parametrize("handler", ["async", "sync"])
-async def test_an_async_dependency(client: Any, database: Database, handler: str) -> None:
+async def test_an_async_dependency(client: Any, database: Database) -> None:
     handles: list[AsyncSession] = []
 
     async def dependency() -> AsyncIterator[AsyncSession]:
@@ -38,19 +37,15 @@ async def test_an_async_dependency(client: Any, database: Database, handler: str
             handles.append(session)
             yield session
 
-    def add(name: str, session: Annotated[AsyncSession, fastapi.Depends(dependency)]) -> str:
+    async def count(name: str, session: Annotated[AsyncSession, fastapi.Depends(dependency)]) -> int:
         session.add(Label(name=name))
         if name == "bad":
             raise ZeroDivisionError
-        return name
-
-    async def count(name: str, session: Annotated[AsyncSession, fastapi.Depends(dependency)]) -> int:
-        add(name, session)
         async with session.transaction():
             assert AsyncSession.current() is session
             return await Label.objects.count()
 
-    client.application.get("/{name}")(add if handler == "sync" else count)
+    client.application.get("/{name}")(count)
     for name in ("one", "bad", "two"):
         answer = await client.get(f"/{name}")
         assert answer.status_code == (500 if name == "bad" else 200), answer.text
@@ -58,6 +53,24 @@ async def test_an_async_dependency(client: Any, database: Database, handler: str
     for handle in handles:
         with pytest.raises(SessionClosedError):
             await handle.flush()
+
+
+async def test_a_handler_in_a_thread_is_refused_the_async_session(client: Any, database: Database) -> None:
+    refused: list[str] = []
+
+    async def dependency() -> AsyncIterator[AsyncSession]:
+        async with AsyncSession(database) as session:
+            yield session
+
+    def add(session: Annotated[AsyncSession, fastapi.Depends(dependency)]) -> None:
+        with pytest.raises(SessionTaskError) as caught:
+            session.add(Label(name="one"))
+        refused.append(str(caught.value))
+
+    client.application.get("/")(add)
+    assert (await client.get("/")).status_code == 200
+    assert "functions that run in threads use Session" in refused[0]
+    assert await names(database) == []
 
 
 async def test_a_sync_dependency_is_a_sync_session(client: Any, database: Database) -> None:

@@ -7,7 +7,7 @@ use and exit may happen in different contexts (fixtures, `wait_for`, generators 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any, Generic, Literal, TypeVar
 from weakref import ref
@@ -15,6 +15,10 @@ from weakref import ref
 from cormorant._internal.frames import frame_outside
 
 S = TypeVar("S")
+
+# the public function raises where there is none
+running_loop: Callable[[], asyncio.AbstractEventLoop | None] = asyncio._get_running_loop
+"""Gives the event loop that runs in this thread, if there is one."""
 
 
 class Frame(Generic[S]):

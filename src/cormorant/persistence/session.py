@@ -187,6 +187,13 @@ class AsyncSession(HookedSession["AsyncSession"]):
             raise self._no_state()
         return found
 
+    def _here(self) -> SessionState:
+        """Gives the caller's state; refuses other threads, but for those of a sync session, which wait for it."""
+        state = self.state()
+        if context.running_loop() is not state.loop and state.wait is None:
+            state.check_usable()
+        return state
+
     def _no_state(self) -> Exception:
         return self._entrances.why_none()
 
@@ -316,6 +323,8 @@ class AsyncSession(HookedSession["AsyncSession"]):
             ForeignInstanceError: An object belongs to another session.
         """
         state = self.state()
+        if context.running_loop() is not state.loop and state.wait is None:
+            state.check_usable()
         for instance in objects:
             state.unit.add(instance)
 
@@ -333,9 +342,9 @@ class AsyncSession(HookedSession["AsyncSession"]):
 
     def delete(self, *objects: Model) -> None:
         """Marks objects' rows for deletion at the next flush."""
-        state = self.state()
+        unit = self._here().unit
         for instance in objects:
-            state.unit.delete(instance)
+            unit.delete(instance)
 
     async def merge(self, instance: M) -> M:
         """Copies what an object from outside holds onto the session's own object of the same row, and gives that.
@@ -398,13 +407,13 @@ class AsyncSession(HookedSession["AsyncSession"]):
 
     def expunge(self, *objects: Model) -> None:
         """Takes objects out of the session; what was pending for them is forgotten."""
-        unit = self.state().unit
+        unit = self._here().unit
         for instance in objects:
             unit.forget(instance)
 
     def clear(self) -> None:
         """Takes every object out of the session; what is pending is forgotten."""
-        self.state().unit.clear()
+        self._here().unit.clear()
 
     async def flush(self) -> None:
         """Writes what is pending: inserts, updates, links, deletes, in one transaction."""

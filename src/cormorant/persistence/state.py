@@ -91,26 +91,28 @@ class SessionState:
         self.flusher: Flusher = Flusher(database, self.unit, self.transactions, hooks, self.numbers, origin)
         self.blocks: Blocks = Blocks(self.unit, self.transactions, self.flusher, origin, autocommit=autocommit)
         self.writer: StateWriter = StateWriter(self)
-        self._loop = asyncio.get_running_loop()
+        self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self._turn = asyncio.Lock()
 
     # ---- who may do what
 
     def check_usable(self) -> None:
-        """Refuses a closed session and another event loop.
+        """Refuses a closed session, another event loop and another thread.
 
         Raises:
             SessionClosedError: The block has ended.
-            SessionTaskError: The caller runs on another loop.
+            SessionTaskError: The caller runs elsewhere.
         """
         if self.closed:
             raise SessionClosedError(
                 f"the session is closed: {self.ended}; it is used by {context.used_here()}",
                 hint="open a session of its own for work that goes on: `async with AsyncSession()`",
             )
-        if asyncio.get_running_loop() is not self._loop:
+        if context.running_loop() is not self.loop:
+            where = "another event loop" if context.running_task() else "the thread of its event loop"
             raise SessionTaskError(
-                f"{self.frame} belongs to another event loop", hint="open a session on the loop that uses it"
+                f"{self.frame} belongs to {where}, and is used by {context.used_here()}",
+                hint="open a session on the loop that uses it; functions that run in threads use Session",
             )
 
     @property
@@ -132,7 +134,7 @@ class SessionState:
         nearest = cell is not None and cell.frame is self.frame
         mine = self.frame
         if not nearest:
-            mine = mine.innermost_for(context.innermost_frame(self) or mine.root)
+            mine = mine.innermost_for(context.innermost_frame(mine.state) or mine.root)
         transactions = self.transactions
         busy = (transactions.others_in_flight or other_readers(transactions)) if alone else []
         if mine is self.frame and not busy:

@@ -37,8 +37,8 @@ class Room(Base):
     inside_id: Mapped[int | None] = mapped_column(ForeignKey("their_room.id", ondelete="SET NULL"))
     inside: Mapped[Room | None] = relationship(back_populates="rooms", remote_side=[id])
     rooms: Mapped[set[Room]] = relationship(back_populates="inside")
-    pieces: Mapped[set[Piece]] = relationship(back_populates="room", cascade="save-update, delete")
-    __mapper_args__ = dict(version_id_col=version)  # noqa: C408
+    pieces: Mapped[set[Piece]] = relationship(back_populates="room", cascade="save-update, delete-orphan, delete")
+    __mapper_args__ = dict(version_id_col=version)  # noqa: C408, RUF012
 
 
 class Piece(Base):
@@ -62,7 +62,7 @@ class Piece(Base):
             ["pair_shelf", "pair_slot"], ["their_piece.shelf", "their_piece.slot"], ondelete="SET NULL"
         ),
     )
-    __mapper_args__ = dict(version_id_col=version)  # noqa: C408
+    __mapper_args__ = dict(version_id_col=version)  # noqa: C408, RUF012
 
 
 class Card(Base):

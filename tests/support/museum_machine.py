@@ -98,11 +98,12 @@ class Ours:
         getattr(self.objects[tag], collection).add(*(self.objects[other] for other in others))
 
     async def take_out(self, tag: int, collection: str, others: list[int]) -> None:
-        getattr(self.objects[tag], collection).remove(*(self.objects[other] for other in others))
+        getattr(self.objects[tag], collection).remove(*[await self.whole(other) for other in others])
 
     async def hold(self, tag: int, collection: str, others: list[int]) -> None:
         held = getattr(self.objects[tag], collection)
-        await held
+        for other in await held:
+            await self.whole(self.tag_of(other))
         held.set([self.objects[other] for other in others])
 
     async def delete(self, tag: int) -> None:

@@ -16,7 +16,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
 from cormorant import AsyncSession, Database, text
-from cormorant.errors import ForeignKeyViolation, NotLoadedError, StaleObjectError, UniqueViolation
+from cormorant.errors import (
+    DependencyCycleError,
+    ForeignKeyViolation,
+    NotLoadedError,
+    StaleObjectError,
+    UniqueViolation,
+)
 from tests.support import museum
 from tests.support.museum import MANY
 from tests.support.museum_machine import TABLES, Ours, Side, WorldMachine, names, picks
@@ -55,6 +61,56 @@ class MuseumMachine(WorldMachine):
     def is_clean(self) -> bool:
         return not self.session.in_transaction and self.session.state().unit.is_empty
 
+    # ---- what only some order can write
+
+    @rule(name=names, place=picks)
+    def add_ring(self, name: str, place: int) -> None:
+        first = self.add("Room", name, {"inside": self.any_of("Room", place)}, place)
+        second = self.add("Room", name, {"inside": first}, place)
+        self.relate_to(first, "inside", second if place % 3 else first)
+        piece = self.add("Piece", name, {"room": second, "pair": None}, place)
+        pair = self.add("Piece", name, {"room": first, "pair": piece}, place)
+        self.relate_to(piece, "pair", pair)
+
+    def relate_to(self, tag: int, ref: str, target: int) -> None:
+        self.each("relate", tag, ref, target)
+        self.now.rows[tag].refs[ref] = target
+
+    @precondition(lambda self: len(self.now.of("Theme")) > 1)
+    @rule(place=picks, other=picks)
+    def exchange_names(self, place: int, other: int) -> None:
+        self.each("flush")
+        one, two = (self.pick(self.now.of("Theme"), chosen) for chosen in (place, other))
+        if one != two:
+            self.run(self._exchange_names(one, two))
+
+    async def _exchange_names(self, one: int, two: int) -> None:
+        first, second = await self.ours.whole(one), await self.ours.whole(two)
+        before = first.name, second.name
+        second.name, first.name = before
+        # nothing was sent, and it still waits
+        with pytest.raises(DependencyCycleError):
+            await self.session.flush()
+        assert (second.name, first.name) == before
+        first.name, second.name = before
+
+    @precondition(lambda self: self.carded_pieces())
+    @rule(place=picks, name=names)
+    def replace_card(self, place: int, name: str) -> None:
+        tag = self.pick(self.carded_pieces(), place)
+        self.each("flush")
+        (card,) = self.cards_of(tag)
+        self.each("delete", card)
+        self.deleting = True
+        self.now.delete([card])
+        self.add("Card", name, {"piece": tag}, place)
+
+    def carded_pieces(self) -> list[int]:
+        return [tag for tag in self.now.of("Piece") if self.cards_of(tag)]
+
+    def cards_of(self, tag: int) -> list[int]:
+        return [other for other, _ in self.now.pointing(tag) if self.now.rows[other].kind == "Card"]
+
     # ---- what is shown without asking the database
 
     @rule()
@@ -70,7 +126,7 @@ class MuseumMachine(WorldMachine):
                 self.look_at_card(tag, instance)
 
     def look_at_card(self, tag: int, piece: Any) -> None:
-        cards = [other for other, name in self.now.pointing(tag) if self.now.rows[other].kind == "Card" and name]
+        cards = self.cards_of(tag)
         try:
             shown = piece.card
         except NotLoadedError:

@@ -59,11 +59,13 @@ class LockstepMachine(WorldMachine):
     """Asks both for the same."""
 
     REUSES_NAMES = False
+    RINGS = False
 
     def __init__(self, runner: asyncio.Runner, database: Database, engine: AsyncEngine) -> None:
         super().__init__(runner)
         self.database = database
         self.engine = engine
+        self.named = 0
 
     async def make_sides(self) -> list[Side]:
         async with AsyncSession(self.database) as session:
@@ -75,8 +77,8 @@ class LockstepMachine(WorldMachine):
         return [OursInTransactions(self.database), Theirs(self.engine)]
 
     def free_name(self, name: str) -> str:
-        # one that was set free is taken over in the next flush
-        return f"{name}{self.tag}.{len(self.now.rows)}"
+        self.named += 1
+        return f"{name} {self.named}"
 
 
 def test_random_units_of_work_leave_the_rows_that_sqlalchemy_leaves(database_dsn: str) -> None:

@@ -24,7 +24,7 @@ class Room(Model, app="museum"):
     version: Mapped[int] = generated(version=True)
     inside: One[Room | None] = foreign_key(default=None, on_delete="set_null")
     rooms: Many[Room] = reverse("inside")
-    pieces: Many[Piece] = reverse("room")
+    pieces: Many[Piece] = reverse("room", orphan_removal=True)
 
 
 class Piece(Model, app="museum"):
@@ -142,6 +142,10 @@ MANY: dict[str, list[tuple[str, str, str]]] = {
     "Guest": [("loans", "Loan", "guest")],
     "Theme": [("pieces", "Piece", "")],
 }
+
+
+ORPHANS = {("Room", "pieces")}
+"""The collections whose members are deleted when they are taken out."""
 
 
 @dataclass(slots=True)

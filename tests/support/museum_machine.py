@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from cormorant import AsyncSession, Database
 from cormorant.models.state import is_ghost, is_persistent
 from tests.support import museum
-from tests.support.museum import KINDS, MANY, Row, World
+from tests.support.museum import KINDS, MANY, ORPHANS, Row, World
 
 T = TypeVar("T")
 
@@ -98,11 +98,12 @@ class Ours:
         getattr(self.objects[tag], collection).add(*(self.objects[other] for other in others))
 
     async def take_out(self, tag: int, collection: str, others: list[int]) -> None:
-        getattr(self.objects[tag], collection).remove(*(self.objects[other] for other in others))
+        getattr(self.objects[tag], collection).remove(*[await self.whole(other) for other in others])
 
     async def hold(self, tag: int, collection: str, others: list[int]) -> None:
         held = getattr(self.objects[tag], collection)
-        await held
+        for other in await held:
+            await self.whole(self.tag_of(other))
         held.set([self.objects[other] for other in others])
 
     async def delete(self, tag: int) -> None:
@@ -191,6 +192,7 @@ class WorldMachine(RuleBasedStateMachine):
 
     FOLLOWS_DELETES: ClassVar[bool] = True
     REUSES_NAMES: ClassVar[bool] = True
+    RINGS: ClassVar[bool] = True
 
     def __init__(self, runner: asyncio.Runner) -> None:
         super().__init__()
@@ -340,7 +342,9 @@ class WorldMachine(RuleBasedStateMachine):
         return [tag for tag, row in self.now.rows.items() if row.refs]
 
     def is_ring(self, tag: int, ref: str, target: int | None) -> bool:
-        """Whether a row would point to itself by way of others."""
+        """Whether a row would point to itself by way of others, and must not."""
+        if self.RINGS:
+            return False
         while (
             target is not None
             and target != tag
@@ -361,7 +365,7 @@ class WorldMachine(RuleBasedStateMachine):
         tags = [self.pick(self.now.of(kind), other) for other in others if self.now.of(kind)]
         # several of one ring are one too many
         chosen = [other for other in dict.fromkeys(tags) if not ref or not self.is_ring(other, ref, tag)]
-        if ref:
+        if ref and not self.RINGS:
             chosen = chosen[:1]
         self.each("put_in", tag, collection, chosen)
         self.now_holds(tag, collection, ref, chosen)
@@ -371,7 +375,7 @@ class WorldMachine(RuleBasedStateMachine):
     def take_out(self, place: int, others: list[int]) -> None:
         tag, collection, kind, ref = self.owners()[place % len(self.owners())]
         members = sorted(self.now.members(tag, collection))
-        if not members or (ref and KINDS[kind].refs[ref].required):
+        if not members or self.stays(tag, collection, kind, ref):
             return
         chosen = [*dict.fromkeys(self.pick(members, other) for other in others)]
         # what only this collection has brought in would be gone with it
@@ -383,7 +387,7 @@ class WorldMachine(RuleBasedStateMachine):
     @rule(place=picks, others=st.lists(picks, max_size=3))
     def hold(self, place: int, others: list[int]) -> None:
         tag, collection, kind, ref = self.owners()[place % len(self.owners())]
-        if ref and KINDS[kind].refs[ref].required:
+        if self.stays(tag, collection, kind, ref):
             return
         candidates = [other for other in self.now.of(kind) if not ref or not self.is_ring(other, ref, tag)]
         chosen = [*dict.fromkeys(self.pick(candidates, other) for other in others if candidates)]
@@ -392,6 +396,11 @@ class WorldMachine(RuleBasedStateMachine):
         self.each("hold", tag, collection, chosen)
         self.now_lacks(tag, collection, ref, [other for other in before if other not in chosen])
         self.now_holds(tag, collection, ref, chosen)
+
+    def stays(self, tag: int, collection: str, kind: str, ref: str) -> bool:
+        """Whether nothing can be taken out."""
+        orphans = (self.now.rows[tag].kind, collection) in ORPHANS
+        return bool(ref) and KINDS[kind].refs[ref].required and not orphans
 
     def now_holds(self, tag: int, collection: str, ref: str, others: list[int]) -> None:
         for other in others:
@@ -402,7 +411,10 @@ class WorldMachine(RuleBasedStateMachine):
 
     def now_lacks(self, tag: int, collection: str, ref: str, others: list[int]) -> None:
         for other in others:
-            if ref:
+            if (self.now.rows[tag].kind, collection) in ORPHANS:
+                self.deleting = True
+                self.now.delete([other])
+            elif ref:
                 self.now.rows[other].refs[ref] = None
             else:
                 self.now.links.discard((tag, other) if collection == "themes" else (other, tag))

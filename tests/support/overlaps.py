@@ -184,7 +184,8 @@ class Overlap:
             (3, self.read),
             (2, self.get),
             (2, self.read_together),
-            (1, self.read_some),
+            # a stream holds a transaction, which ends with it where each flush has one of its own
+            (0 if self.autocommit else 1, self.read_some),
             (4, self.add),
             (3, self.change),
             (2, self.change_by_query),

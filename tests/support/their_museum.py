@@ -9,7 +9,7 @@ from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Table, event, s
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 
-from tests.support.museum import KINDS, Row, World
+from tests.support.museum import KINDS, ORPHANS, Row, World
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ class Room(Base):
     inside: Mapped[Room | None] = relationship(back_populates="rooms", remote_side=[id])
     rooms: Mapped[set[Room]] = relationship(back_populates="inside")
     pieces: Mapped[set[Piece]] = relationship(back_populates="room", cascade="save-update, delete")
-    __mapper_args__ = dict(version_id_col=version)  # noqa: C408
+    __mapper_args__ = dict(version_id_col=version)  # noqa: C408, RUF012
 
 
 class Piece(Base):
@@ -62,7 +62,7 @@ class Piece(Base):
             ["pair_shelf", "pair_slot"], ["their_piece.shelf", "their_piece.slot"], ondelete="SET NULL"
         ),
     )
-    __mapper_args__ = dict(version_id_col=version)  # noqa: C408
+    __mapper_args__ = dict(version_id_col=version)  # noqa: C408, RUF012
 
 
 class Card(Base):
@@ -183,6 +183,11 @@ class Theirs:
         await self.run(lambda _: getattr(self.objects[tag], collection).update([self.objects[o] for o in others]))
 
     async def take_out(self, tag: int, collection: str, others: list[int]) -> None:
+        if (type(self.objects[tag]).__name__, collection) in ORPHANS:
+            for other in others:
+                await self.delete(other)
+            return
+
         def work(_: Session) -> None:
             for other in others:
                 getattr(self.objects[tag], collection).remove(self.objects[other])
@@ -190,6 +195,11 @@ class Theirs:
         await self.run(work)
 
     async def hold(self, tag: int, collection: str, others: list[int]) -> None:
+        if (type(self.objects[tag]).__name__, collection) in ORPHANS:
+            lost = await self.members(tag, collection) - set(others)
+            await self.take_out(tag, collection, sorted(lost))
+            await self.put_in(tag, collection, others)
+            return
         await self.run(lambda _: setattr(self.objects[tag], collection, {self.objects[other] for other in others}))
 
     async def delete(self, tag: int) -> None:

@@ -155,6 +155,10 @@ class FlushRun:
         await (self._batch(prepared, rows) if batch else self._each(prepared, rows))
 
 
+class Overtaken(Exception):
+    """Another task has ended or begun a transaction before the changes were sent."""
+
+
 class Flusher:
     """Writes what is pending, one flush at a time.
 
@@ -193,29 +197,46 @@ class Flusher:
             refuse_in_hooks(self.hooks.owner, "a flush")
         async with self._lock:
             self.hooks.has_news = False
-            self.gather()
-            hooks = self._hooks()
-            if hooks is None:
-                changes = self.collected()
-            else:
-                changes = await hooks.prepare(self.gather, self.collected)
-                lone = lone and not hooks.needs_transaction(changes)
-            await self._send(changes, hooks, lone=lone, use=use)
+            while True:
+                try:
+                    undone = self.unit.history.undone
+                    self.gather()
+                    hooks = self._hooks()
+                    if hooks is None:
+                        changes = self.collected()
+                    else:
+                        changes = await hooks.prepare(self.gather, self.collected)
+                        lone = lone and not hooks.needs_transaction(changes)
+                    await self._send(changes, hooks, undone, lone=lone, use=use)
+                except Overtaken:
+                    # nothing was sent, and something else is pending now
+                    continue
+                break
             if changes.unchanged:
                 settle_unchanged(self.unit, changes.unchanged)
             if hooks is not None:
                 await hooks.after(changes)
 
-    async def _send(self, changes: ChangeSet, hooks: HookRun | None, *, lone: bool, use: Use | None) -> None:
+    async def _send(
+        self, changes: ChangeSet, hooks: HookRun | None, undone: int, *, lone: bool, use: Use | None
+    ) -> None:
         # what is refused is refused before anything is sent, and fails no transaction
         plan = self.plan(changes)
-        if lone and len(plan.steps) == 1 and len(plan.steps[0].rows) == 1 and self.transactions.allows_lone_writes:
-            await self.transactions.use_alone(lambda connection: self._write_alone(connection, changes, plan, hooks))
-        elif changes.rows:
-            work = self._write_in_transaction
-            await (use or self.transactions.use)(lambda connection: work(connection, changes, plan, hooks))
-        else:
+        history, transactions, work = self.unit.history, self.transactions, self._write_in_transaction
+
+        def check() -> None:
+            if history.undone != undone:
+                raise Overtaken
+
+        if lone and len(plan.steps) == 1 and len(plan.steps[0].rows) == 1 and transactions.allows_lone_writes:
+            await transactions.use_alone(lambda c: self._write_alone(c, changes, plan, hooks, undone))
+        elif not changes.rows:
             Acceptance(self.unit, self._origin(), FlushResult()).accept(changes)
+        elif use is not None:
+            # from inside of a block, which nobody else ends
+            await use(lambda connection: work(connection, changes, plan, hooks))
+        else:
+            await transactions.use(lambda connection: work(connection, changes, plan, hooks), check)
 
     def _hooks(self) -> HookRun | None:
         """Gives what is to be called for the pending objects; None where no hook is registered for any of them."""
@@ -229,8 +250,10 @@ class Flusher:
         return None
 
     async def _write_alone(
-        self, connection: Connection, changes: ChangeSet, plan: FlushPlan, hooks: HookRun | None
+        self, connection: Connection, changes: ChangeSet, plan: FlushPlan, hooks: HookRun | None, undone: int
     ) -> None:
+        if self.unit.history.undone != undone or self.transactions.levels:
+            raise Overtaken
         await self._write(connection, changes, plan, hooks)
         # the row is committed, whether or not the caller still waits
         ends = self.unit.history.committed()

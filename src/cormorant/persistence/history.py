@@ -35,6 +35,8 @@ class History:
         self.identity = identity
         # the first mark is the last commit; each block adds one
         self.marks: list[Mark] = [Mark()]
+        # how often objects were put back: what was read off them before is no more
+        self.undone: int = 0
         self._decoder = decoder
 
     def keep(self, instance: Model) -> None:
@@ -114,6 +116,7 @@ class History:
             mark: The mark; those set after it end with it.
             accepted: What the objects come from now: rows read before this are older than what they show.
         """
+        self.undone += 1
         while self.marks[-1] is not mark:
             inner = self.marks.pop()
             self.marks[-1].take_over(inner)

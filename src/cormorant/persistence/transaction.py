@@ -227,9 +227,18 @@ class TransactionStack:
             self._arrive(task)
 
     async def use_alone(self, work: Callable[[Connection], Coroutine[Any, Any, T]], *, write: bool = True) -> T:
-        """Runs work that is one statement on a connection of its own; a write that was sent is waited for."""
+        """Runs work that is one statement on a connection of its own; a write that was sent is waited for.
+
+        While it writes, nobody ends a transaction.
+        """
         self._in_flight.add(task := asyncio.current_task())
         database, connections = self.database, self.connections
+        if write:
+            try:
+                await self.lock.acquire()
+            except BaseException:
+                self._arrive(task)
+                raise
         try:
             if connections.timeout is not None:
                 return await connections.alone(work, connections.timeout, write=write)
@@ -242,6 +251,8 @@ class TransactionStack:
             finally:
                 database.adapter.release(connection)
         finally:
+            if write:
+                self.lock.release()
             self._arrive(task)
 
     async def execute(self, sql: str) -> None:

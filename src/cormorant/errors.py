@@ -130,10 +130,9 @@ class CormorantError(Exception):
     """
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
-        message, hint = _cut(message), None if hint is None else _cut(hint)
-        super().__init__(message if hint is None else f"{message}\nHint: {hint}")
-        self.message = message
-        self.hint = hint
+        self.message: str = _cut(message)
+        self.hint: str | None = None if hint is None else _cut(hint)
+        super().__init__(self.message if self.hint is None else f"{self.message}\nHint: {self.hint}")
 
     def __reduce__(self) -> tuple[object, ...]:
         # Exceptions cross process borders (pytest-xdist, task queues): keyword-only arguments
@@ -378,7 +377,7 @@ class DatabaseError(CormorantError):
     ) -> None:
         text = message if statement is None else f"{message}\nStatement: {_shorten(statement)}"
         super().__init__(text, hint=hint)
-        self.message = _cut(message)
+        self.message: str = _cut(message)
         self.statement = statement
         self.code = code
         self.constraint = constraint

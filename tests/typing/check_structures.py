@@ -11,6 +11,7 @@ from tests.typing.shop import Customer, Order
 async def joins(s: AsyncSession) -> None:
     q = s.query(Order)
     other = alias(Order)
+    assert_type(s.query(other).filter(other.id == Order.id), QuerySet[Order])
     assert_type(other, type[Order])
     assert_type(other.id, Column[int])
     assert_type(q.join(other, other.id == Order.id), QuerySet[Order])

@@ -203,6 +203,23 @@ def _asked(compiler: QueryCompiler, join: Join, required: Collection[str]) -> st
     return f"{'LEFT JOIN' if join.source.key in compiler.scope.outer else 'JOIN'} {source} ON {on}"
 
 
+def lockable(compiler: QueryCompiler, source: s.Source) -> str:
+    """Gives the name of what is to be locked.
+
+    Raises:
+        QueryError: It is not read, or joined from outside.
+    """
+    alias = compiler.scope.aliases.get(source.key)
+    if alias is None:
+        raise QueryError("for_update(of=...) names a table that the query does not read", hint="join it first")
+    if source.key in compiler.scope.missing:
+        raise QueryError(
+            f"for_update(of=...) names {compiler.quote(alias)}, where rows may be missing: none can be locked",
+            hint="leave out what has none: .join(Article.editor), or .join(...) instead of .outer_join(...)",
+        )
+    return compiler.quote(alias)
+
+
 def _alias_of(source: s.JoinSource) -> str:
     names = [source.name]
     while isinstance(source.parent, s.JoinSource):

@@ -16,7 +16,7 @@ from cormorant.sql import sources as s
 from cormorant.sql import tuples as r
 from cormorant.sql import types as t
 from cormorant.sql.formulas import Fold, Template, chained, is_infix
-from cormorant.sql.from_clause import Ctes, from_clause
+from cormorant.sql.from_clause import Ctes, from_clause, lockable
 from cormorant.sql.full_text import SearchMatch
 from cormorant.sql.nullability import nullable_columns
 from cormorant.sql.restrictions import Restrainer, Restrictions
@@ -144,21 +144,9 @@ class QueryCompiler:
         lock = select.lock
         if lock is None:
             return ""
-        for source in lock.of:
-            if source.key in self.scope.missing:
-                raise QueryError(
-                    f"for_update(of=...) names {self._alias(source)}, where rows may be missing: none can be locked",
-                    hint="leave out what has none: .join(Article.editor), or .join(...) instead of .outer_join(...)",
-                )
         sources = lock.of or ((select.source,) if len(self.scope.aliases) > 1 else ())
-        of = f" OF {', '.join(self._alias(source) for source in sources)}" if sources else ""
+        of = f" OF {', '.join(lockable(self, source) for source in sources)}" if sources else ""
         return f" FOR {lock.strength}{of}{' ' if lock.wait else ''}{lock.wait}"
-
-    def _alias(self, source: s.Source) -> str:
-        alias = self.scope.aliases.get(source.key)
-        if alias is None:
-            raise QueryError("for_update(of=...) names a table that the query does not read", hint="join it first")
-        return self.quote(alias)
 
     def compound(self, compound: Compound) -> str:
         """Gives SELECTs joined by UNION, INTERSECT or EXCEPT."""

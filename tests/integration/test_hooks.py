@@ -946,6 +946,16 @@ async def test_in_autocommit_mode_an_exception_after_the_write_undoes_it(databas
         assert await session.query(Task).count() == 0
 
 
+async def test_in_autocommit_mode_get_or_create_is_a_commit(database: Database, on: On) -> None:
+    for event in ("before_commit", "after_commit"):
+        for target, name in ((Tag, "tag"), (database, "database")):
+            on(event, target, note(f"{event} of the {name}"))
+    async with AsyncSession(database, autocommit=True) as session:
+        await session.query(Tag).get_or_create(name="one")
+        told = [line.split(" of the ") for line in LOG]
+        assert told == [[event, name] for event in ("before_commit", "after_commit") for name in ("tag", "database")]
+
+
 async def test_in_autocommit_mode_statements_by_query_are_commits(database: Database, on: On) -> None:
     on("after_commit", database, note("committed"))
     async with AsyncSession(database, autocommit=True) as session:

@@ -50,7 +50,9 @@ class Product(Model, app="checks"):
     title: Mapped[Annotated[str, pydantic.StringConstraints(min_length=3, pattern="^(?!bad)")]] = field(default="good")
     short: Mapped[Annotated[str, pydantic.Field(max_length=3)]] = field(default="")
     pair: Mapped[Annotated[list[int], at.Len(1, 2)]] = field(default_factory=lambda: [1])
+    marks: Mapped[list[Annotated[int, at.Ge(1)]]] = field(default_factory=list)
     even: Mapped[Annotated[int | None, pydantic.AfterValidator(even)]] = field(default=None)
+    notes: Mapped[Annotated[dict[str, Any], at.MaxLen(1)]] = field(default_factory=dict)
     plain: Mapped[Annotated[int, pydantic.Field(title="described only")]] = field(default=0)
     secret: Mapped[Annotated[str, at.MinLen(4)]] = field(default="long enough", sensitive=True)
 
@@ -125,7 +127,9 @@ async def refused(database: Database, *objects: Model) -> ValidationError:
         ("short", "four", "at most 3"),
         ("pair", [], "at least 1 item"),
         ("pair", [1, 2, 3], "at most 2 items"),
+        ("marks", [1, 0], "greater than or equal to 1"),
         ("even", 3, "3 is refused: odd numbers are out"),
+        ("notes", {"a": 1, "b": 2}, "at most 1 item"),
         ("plain", None, "takes no None"),
         ("secret", "abc", "does not fit its column"),
     ],
@@ -156,12 +160,13 @@ async def test_values_that_hold(database: Database) -> None:
 async def test_changed_fields_alone_are_checked(database: Database) -> None:
     async with AsyncSession(database) as session:
         await session.execute(
-            """INSERT INTO checks_product (code, amount, price, weight, small, share, title, short, pair, plain, secret)
-            VALUES ('none fits', 3, 1, 1, 0, 9, 'x', '', '[1]', 0, '')"""
+            """INSERT INTO checks_product
+            (code, amount, price, weight, small, share, title, short, pair, marks, notes, plain, secret)
+            VALUES ('none fits', 3, 1, 1, 0, 9, 'x', '', '[1]', '[]', '{}', 0, '')"""
             if database.dialect.name == "sqlite"
             else """INSERT INTO checks_product
-            (code, amount, price, weight, small, share, title, short, pair, plain, secret)
-            VALUES ('nofit', 3, 1, 1, 0, 9, 'x', '', '{1}', 0, '')"""
+            (code, amount, price, weight, small, share, title, short, pair, marks, notes, plain, secret)
+            VALUES ('nofit', 3, 1, 1, 0, 9, 'x', '', '{1}', '{}', '{}', 0, '')"""
         )
         product = await session.query(Product).one()
         product.plain = 1

@@ -252,6 +252,8 @@ def _by_python_type(resolved: ResolvedType, options: Mapping[str, Any], place: s
 def _composed(python: Any, options: Mapping[str, Any], place: str) -> t.SqlType:
     if typing.get_origin(python) is list:
         (item,) = typing.get_args(python)
+        # what is said of the items is checked, and is no part of their type
+        item = getattr(item, "__origin__", item) if hasattr(item, "__metadata__") else item
         if is_scalar(item):
             return t.Array(_by_python_type(ResolvedType(item, False, ()), options, place, key=False))
         return json_type(python, _name_of(python))

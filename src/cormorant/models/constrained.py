@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args, get_origin
 
 from cormorant.errors import ModelError
 from cormorant.models.annotations import ResolvedType
@@ -27,7 +27,12 @@ def constraints_of(
         # the column's own length says it
         found = [item for item in found if type(item).__name__ != "MaxLen"]
     factor = options.get("multiple_of")
-    return Constrained(resolved.python, found, factor, place) if found or factor is not None else None
+    needed = found or factor is not None or _has_constrained_items(resolved.python)
+    return Constrained(resolved.python, found, factor, place) if needed else None
+
+
+def _has_constrained_items(python: Any) -> bool:
+    return get_origin(python) is list and any(map(_is_constraint, getattr(get_args(python)[0], "__metadata__", ())))
 
 
 def _is_constraint(item: object) -> bool:
@@ -74,7 +79,7 @@ class Constrained:
         items = list(self._items)
         if self._factor is not None:
             items.append(import_module("annotated_types").MultipleOf(self._factor))
-        constrained: Any = Annotated[(self._python, *items)]
+        constrained: Any = Annotated[(self._python, *items)] if items else self._python
         try:
             return pydantic.TypeAdapter(constrained, config=_config(self._python))
         except Exception as error:

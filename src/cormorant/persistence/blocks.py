@@ -280,6 +280,9 @@ class Blocks:
         """
         self._check_open(block)
         if nested or self.autocommit:
+            if not nested:
+                self.hooks.refresh()
+                await self._write_rest(outermost=True)
             await self._finish(self._release(block))
             return
         self.transactions.check()

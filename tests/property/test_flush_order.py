@@ -149,7 +149,10 @@ class Unit:
 
 def held(world: World) -> dict[Any, int]:
     """Gives who holds which unique value."""
-    found: dict[Any, int] = {("leaf", id(node.leaf)): id(node) for node in world.nodes if node.leaf is not None}
+    leaves = [(node.leaf, id(node)) for node in world.nodes if node.leaf is not None]
+    found: dict[Any, int] = {("leaf", id(leaf)): node for leaf, node in leaves}
+    # a leaf may get the key of another one, and the relation to it the value
+    found |= {("key", leaf.name): node for leaf, node in leaves}
     found |= {("code", node.code): id(node) for node in world.nodes if node.code is not None}
     return found | {("name", leaf.name): id(leaf) for leaf in world.leaves}
 

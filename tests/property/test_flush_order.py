@@ -186,6 +186,7 @@ async def work(database: Database, first: Any, second: Any, names: list[int]) ->
         await unit.change(*second, names)
 
 
+ALONE = Wish(0, None, None, 4)
 FOUND: list[tuple[Any, Any, list[int]]] = [
     # a row that goes lets go of one value for two others: an UPDATE of a batch would find it once
     (

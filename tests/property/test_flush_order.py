@@ -12,7 +12,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from cormorant import AsyncSession, Database, DependencyCycleError, Mapped, Model, One, field, foreign_key, generated
@@ -149,7 +149,10 @@ class Unit:
 
 def held(world: World) -> dict[Any, int]:
     """Gives who holds which unique value."""
-    found: dict[Any, int] = {("leaf", id(node.leaf)): id(node) for node in world.nodes if node.leaf is not None}
+    leaves = [(node.leaf, id(node)) for node in world.nodes if node.leaf is not None]
+    found: dict[Any, int] = {("leaf", id(leaf)): node for leaf, node in leaves}
+    # a leaf may get the key of another one, and the relation to it the value
+    found |= {("key", leaf.name): node for leaf, node in leaves}
     found |= {("code", node.code): id(node) for node in world.nodes if node.code is not None}
     return found | {("name", leaf.name): id(leaf) for leaf in world.leaves}
 
@@ -183,11 +186,46 @@ async def work(database: Database, first: Any, second: Any, names: list[int]) ->
         await unit.change(*second, names)
 
 
+ALONE = Wish(0, None, None, 4)
+FOUND: list[tuple[Any, Any, list[int]]] = [
+    # a row that goes lets go of one value for two others: an UPDATE of a batch would find it once
+    (
+        (
+            [
+                Wish(1, 5, 5, 5),
+                Wish(0, 0, 2, 2),
+                Wish(0, None, None, 1),
+                Wish(None, None, 2, 3),
+                Wish(0, None, None, 4),
+            ],
+            [(3, 1), (1, 3), (3, None)],
+        ),
+        ([Wish(1, 0, None, 0), Wish(3, 2, None, None), Wish(None, 1, 2, 5)], [(3, None)]),
+        [5, 2, 7],
+    ),
+    # a unique value is the key of a row that gets another one
+    (
+        ([Wish(None, 4, 5, None), Wish(3, None, 0, 5)], [(0, 5)]),
+        ([Wish(4, 5, 5, 3), Wish(2, 5, 0, 5), Wish(None, None, 1, 0)], [(3, 4), (0, None)]),
+        [9, 1, 5],
+    ),
+    # a row that stays takes a unique value of one that goes and points to it
+    (
+        ([Wish(None, None, 1, None), Wish(None, None, None, 0)], [(0, None)]),
+        ([Wish(None, None, None, 0)], [(0, None)]),
+        [],
+    ),
+]
+
+
 def test_units_of_work_in_which_rows_need_each_other(database_dsn: str) -> None:
     with asyncio.Runner() as runner:
         database = Database(database_dsn)
         runner.run(database.create_all(Node, Leaf))
 
+        @example(*FOUND[0])
+        @example(*FOUND[1])
+        @example(*FOUND[2])
         @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck), deadline=None)
         @given(st.tuples(nodes, leaves), st.tuples(nodes, leaves), st.lists(st.integers(0, 9), max_size=4))
         def run(first: Any, second: Any, names: list[int]) -> None:

@@ -77,6 +77,8 @@ class RowOrder:
         self.comers: dict[Key, int] = {}
         self.leavers: dict[Key, int] = {}
         self.by_instance: dict[int, int] = {}
+        # which columns of a row are made NULL before, and by which UPDATE
+        self.emptied: dict[tuple[int, tuple[str, ...]], int] = {}
         for place, change in enumerate(self.rows):
             self._note_key(place, change)
         for place, change in enumerate(self.rows):
@@ -158,7 +160,7 @@ class RowOrder:
                 # they wait for the same, so they become ready at the same time
                 needs = [need for row in sorted(members) for need in self.needs[row] if need.row not in inside]
                 for row in members:
-                    self.needs[row] = needs
+                    self.needs[row] = list(needs)
 
     def _costs(self) -> list[list[tuple[int, int | None]]]:
         return [[(need.row, need.cost) for need in needs] for needs in self.needs]
@@ -203,9 +205,12 @@ class RowOrder:
         """Has a row let go of another one, or of a value, before it is written itself."""
         change = self.rows[need.row]
         assert isinstance(change, (UpdateChange, DeleteChange))
-        place = self._append(_part(change, dict.fromkeys(need.names), change.key), [])
+        place = self.emptied.get((need.row, need.names))
+        if place is None:
+            place = self._append(_part(change, dict.fromkeys(need.names), change.key), [])
+            self.emptied[need.row, need.names] = place
+            self.needs[need.row].append(Need(place, need.why))
         self.needs[row].append(Need(place, need.why))
-        self.needs[need.row].append(Need(place, need.why))
 
     def _append(self, change: UpdateChange, needs: list[Need]) -> int:
         self.rows.append(change)

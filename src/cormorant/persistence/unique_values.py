@@ -135,11 +135,10 @@ def _handed_over(
         if isinstance(leaver, UpdateChange) and leaver.values.keys().isdisjoint(unique.names):
             continue
         saved = {name: saved_value(leaver.instance, name) for name in unique.names}
-        # a key that the row holds may change before the row itself does, and the row follows
-        for values in (saved, _followed(leaver, saved, moves)) if moves else (saved,):
-            key = unique.key(values.values())
-            if key is not None:
-                free[key] = leaver
+        # who takes a key that changes is written after it has changed, and the row has followed by then
+        key = unique.key((_followed(leaver, saved, moves) if moves else saved).values())
+        if key is not None:
+            free[key] = leaver
     if not free:
         return
     for taker in takers:

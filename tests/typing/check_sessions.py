@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, assert_type
 
 from cormorant import (
     Adapter,
     AsyncSession,
+    Change,
     ConnectionConfig,
     CormorantError,
     Database,
@@ -37,6 +38,8 @@ async def sessions(s: AsyncSession, customer: Customer, order: Order) -> None:
     s.expunge(customer)
     s.clear()
     await s.refresh(customer, order)
+    assert_type(await s.merge(customer), Customer)
+    assert_type(s.changes(order), Mapping[str, Change])
     await s.flush()
     assert_type(s.preview(), FlushPreview)
     assert_type([st.sql for st in s.preview().statements], list[str])
@@ -54,6 +57,7 @@ async def sessions(s: AsyncSession, customer: Customer, order: Order) -> None:
 
 async def sessions_refuse(s: AsyncSession, customer: Customer) -> None:
     s.add(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await s.merge("x")  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
     s.add([customer])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     s.add(Customer)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     await s.get("Customer", 1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -14,21 +14,21 @@ from cormorant.hooks.dispatcher import check_methods
 from cormorant.models.constraints import TableArg
 from cormorant.models.construct import compile_init
 from cormorant.models.declaration import own_slots, read_class
+from cormorant.models.describing import describe
 from cormorant.models.fields import field
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.registry import registry
 from cormorant.models.relations import Many, One, foreign_key, many_to_many, reverse
+from cormorant.models.sides import forget_related
 from cormorant.models.specs import RelationSpec
 from cormorant.models.state import (
     DETACHED,
-    MISSING,
     Ghost,
     LinkVerb,
     Origin,
     Twin,
     is_ghost,
     is_persistent,
-    is_reference,
     is_set,
     new_ghost,
     record_change,
@@ -319,18 +319,6 @@ def _link(verb: LinkVerb, instance: Model, name: str, items: tuple[Model, ...]) 
     return origin.owner.link(verb, instance, info.relation(name), items)
 
 
-def forget_related(instance: Model, related: dict[str, Any], name: str, value: Any) -> None:
-    """Drops the object of a to-one relation whose key column is written directly."""
-    info = type(instance).__info__
-    for relation, position in info.holders.get(name, ()):
-        held = related.get(relation, MISSING)
-        if held is MISSING:
-            continue
-        theirs = None if held is None else value_or_missing(held, info.relation(relation).remote[position])
-        if theirs != value:
-            del related[relation]
-
-
 def _related_dicts(instance: Model) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for name, value in (instance.__orm_related__ or {}).items():
@@ -340,29 +328,6 @@ def _related_dicts(instance: Model) -> dict[str, Any]:
         elif value.is_loaded or value.is_partial:
             result[name] = [item.to_dict() for item in value]
     return result
-
-
-def describe(instance: Model) -> str:
-    """Gives an instance's repr: its columns as far as they are set, the key first, long and sensitive values cut."""
-    info = type(instance).__info__
-    parts: list[str] = []
-    for name in dict.fromkeys((*info.key_attributes, *info.fields)):
-        spec = info.fields[name]
-        value = value_or_missing(instance, name)
-        if value is not MISSING:
-            parts.append(f"{name}={shown_value(value, sensitive=bool(spec.options.get('sensitive')))}")
-    state = ""
-    if is_ghost(instance) and is_persistent(instance):
-        state = " (reference)" if is_reference(instance) else " (in part)"
-    return f"<{info.name} {' '.join(parts)}{state}>" if parts else f"<{info.name} (new)>"
-
-
-def shown_value(value: Any, *, sensitive: bool) -> str:
-    """Gives a value for messages: a long one cut, a sensitive one hidden."""
-    if sensitive:
-        return "***"
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def rebuild(cls: Any, values: dict[str, Any], ghost: bool, persistent: bool) -> Any:

@@ -33,6 +33,18 @@ def held_by(instance: Model, relation: RelationInfo) -> Model | None:
     return origin.owner.known(relation.target, bare_key(key))
 
 
+def forget_related(instance: Model, related: dict[str, Any], name: str, value: Any) -> None:
+    """Drops the object of a to-one relation whose key column is written directly."""
+    info = type(instance).__info__
+    for relation, position in info.holders.get(name, ()):
+        held = related.get(relation, MISSING)
+        if held is MISSING:
+            continue
+        theirs = None if held is None else value_or_missing(held, info.relation(relation).remote[position])
+        if theirs != value:
+            del related[relation]
+
+
 def show_sides(instance: Model, relation: RelationInfo, before: Model | None, after: Model | None) -> None:
     """Has the object that a to-one relation led to, and the one it leads to now, show that on their side."""
     if before is not None and before is not after:

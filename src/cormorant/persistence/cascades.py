@@ -45,9 +45,11 @@ def consequences(loaded: Loaded, gone: Iterable[Row], value_of: Callable[[Model,
     found = Consequences()
     seen = set(gone)
     acting = [r for info in list(loaded) for r in to_ones(info) if r.on_delete not in ("restrict", "no_action")]
-    wave = seen if acting else set[Row]()
+    wave: set[Row] = seen.copy() if acting else set()
     while wave:
-        keys = {info: {key for model, key in wave if model is info} for info, _ in wave}
+        keys: dict[ModelInfo, set[Any]] = {}
+        for info, key in wave:
+            keys.setdefault(info, set()).add(key)
         wave = set()
         for relation in acting:
             for child in _pointing(loaded, relation, keys.get(relation.target), value_of):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from cormorant.models.collections import Collection, is_collection
 from cormorant.models.model import Model
-from cormorant.models.state import Origin, is_persistent, is_reference, set_attribute
+from cormorant.models.sides import held_by
+from cormorant.models.state import Origin, bare_key, is_persistent, is_reference, set_attribute, value_or_missing
 from cormorant.persistence.changes import row_key
 from cormorant.persistence.ends import Ends, joined
 from cormorant.persistence.identity_map import IdentityMap
@@ -107,7 +109,22 @@ class History:
             mark.known[id(instance)] = remember_saved(instance)
         for collection in pending.collections.values():
             mark.collections[id(collection)] = (collection, collection.saved_contents)
+        for instance in (*pending.new.values(), *pending.dirty.values()):
+            for target, name, shown in self._sides_to_turn(instance):
+                mark.keep_turned(target, name, instance, shown=shown)
         return ends
+
+    def _sides_to_turn(self, instance: Model) -> Iterable[tuple[Model, str, bool]]:
+        """Gives the objects whose side of a relation is another one in the database, and whether it shows this one."""
+        changes, info = instance.__orm_changes__ or {}, type(instance).__info__
+        for relation in info.relations.values() if changes or instance.__orm_related__ else ():
+            if relation.kind != "to_one" or relation.inverse is None:
+                continue
+            before = [changes.get(name, value_or_missing(instance, name)) for name in relation.local]
+            saved = self.identity.get(relation.target, bare_key(tuple(before))) if is_persistent(instance) else None
+            now = held_by(instance, relation)
+            if saved is not now:
+                yield from ((t, relation.inverse, t is saved) for t in (saved, now) if t is not None)
 
     def undo(self, mark: Mark, accepted: Origin) -> None:
         """Puts every object back to what it was at a mark, and ends it.

@@ -11,7 +11,15 @@ from cormorant.models.collections import Collection, Contents, is_collection
 from cormorant.models.inside import Decode, readers, saved_value_of
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
-from cormorant.models.state import MISSING, Origin, set_attribute, set_class, unset_silently, value_or_missing
+from cormorant.models.state import (
+    MISSING,
+    Origin,
+    is_persistent,
+    set_attribute,
+    set_class,
+    unset_silently,
+    value_or_missing,
+)
 from cormorant.persistence.ends import Ends, joined
 from cormorant.sql.types import SqlType
 
@@ -127,6 +135,20 @@ class Mark:
         """Remembers a collection before its first change."""
         if id(collection) not in self.collections:
             self.collections[id(collection)] = (collection, collection.contents)
+
+    def keep_turned(self, instance: Model, name: str, member: Model, *, shown: bool) -> None:
+        """Remembers what the other side of a relation shows, but with a member, or without it."""
+        related: dict[str, Any] = instance.__orm_related__ or {}
+        held = related.get(name)
+        if not is_collection(held):
+            if held is not None and is_persistent(instance):
+                self.known.setdefault(id(instance), remember_saved(instance))
+            return
+        _, contents = self.collections.get(id(held), (held, held.contents))
+        if contents.items is not None:
+            items = {key: item for key, item in contents.items.items() if item is not member}
+            items |= {id(member): member} if shown and not contents.partial else {}
+            self.collections[id(held)] = (held, replace(contents, items=items))
 
     def keep_made(self, instance: Model, names: tuple[str, ...]) -> None:
         """Remembers which columns an insert gave a value."""

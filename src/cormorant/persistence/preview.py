@@ -9,9 +9,9 @@ from typing import Any, Literal, TypeAlias
 
 from cormorant.database import Database
 from cormorant.errors import ModelError
+from cormorant.models.describing import shown_value
 from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ModelInfo
-from cormorant.models.model import shown_value
 from cormorant.models.state import set_attribute
 from cormorant.persistence.changes import PendingKey
 from cormorant.persistence.flush import Flusher

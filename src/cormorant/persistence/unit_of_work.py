@@ -201,7 +201,8 @@ class UnitOfWork(Pending):
         self.collections.pop(id(collection), None)
         inverse = collection.relation.inverse or ""
         for member in collection.known if collection.relation.link is not None else ():
-            other = (member.__orm_related__ or {}).get(inverse)
+            theirs: dict[str, Any] = member.__orm_related__ or {}
+            other = theirs.get(inverse)
             if is_collection(other):
                 self.history.keep_collection(other)
                 other.added.pop(id(instance), None)

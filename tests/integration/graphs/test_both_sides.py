@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from cormorant import AsyncSession, Database, UniqueViolation, ref
@@ -278,3 +280,21 @@ async def test_a_new_member_is_deleted_before_it_is_saved(database: Database) ->
         assert list(one.rooms) == [hall]
         await session.flush()
         assert await session.query(Room).all() == [hall]
+
+
+async def test_what_is_set_while_a_commit_is_on_its_way_can_be_rolled_back(database: Database) -> None:
+    async with AsyncSession(database) as session:
+        one, two, hall = await two_houses(session)
+        one.name = "changed"
+        await session.flush()
+        committing = asyncio.create_task(session.commit())
+        await asyncio.sleep(0)
+        # after the flush of the commit, before its end is known
+        hall.house = two
+        new = Room(house=two)
+        session.add(new)
+        await committing
+        assert (list(one.rooms), list(two.rooms)) == ([], [hall, new])
+        await session.rollback()
+        assert (hall.house, list(one.rooms), list(two.rooms)) == (one, [hall], [])
+        assert one.name == "changed"

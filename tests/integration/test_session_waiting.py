@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from cormorant import AsyncSession, ConfigurationError, ConnectionConfig, Database
+from cormorant import AsyncSession, ConfigurationError, ConnectionConfig, Database, Session
 from cormorant.errors import PoolTimeout, QueryTimeout, TransactionFailedError, WouldDeadlock
 from tests.support.newsroom import MODELS, Label, Writer, make_writer, rolled_back, sql_of, words
 
@@ -189,6 +190,34 @@ async def test_one_connection_is_enough_for_one_session(database_dsn: str, first
             answers = await asyncio.gather(*(reads + writes if first == "read" else writes + reads))
         assert 3 in answers
         assert database.adapter.stats.opened <= (1 if database.dialect.name == "postgresql" else 2)
+
+
+def nest(database: Database) -> None:
+    with Session(database) as outer:
+        outer.create(Label, name="outer")
+        with pytest.raises(WouldDeadlock), Session(database) as inner:
+            inner.create(Label, name="inner")
+    with Session(database) as after:
+        assert after.query(Label).count() == 1
+        after.create(Label, name="after")
+
+
+async def test_a_sync_session_inside_of_another_does_not_wait_for_it(database_dsn: str) -> None:
+    async with small(database_dsn, 1) as database:
+        await asyncio.to_thread(nest, database)
+        assert await count(database) == 2
+
+
+async def test_sync_sessions_of_different_threads_wait_for_each_other(database_dsn: str) -> None:
+    def work(number: int) -> None:
+        with Session(database_dsn) as session:
+            session.create(Label, name=f"{number}")
+            session.query(Label).count()
+
+    async with small(database_dsn, 1) as database:
+        with ThreadPoolExecutor(4) as threads:
+            await asyncio.to_thread(lambda: list(threads.map(work, range(12))))
+        assert await count(database) == 12
 
 
 # ---- deadlines

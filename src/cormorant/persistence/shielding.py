@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import Coroutine
+from datetime import UTC, datetime
+from typing import Any, Protocol, TypeVar
 
 from cormorant.adapters.config import COMMIT_TIMEOUT
 from cormorant.errors import CommitOutcomeUnknown
@@ -12,12 +13,18 @@ from cormorant.errors import CommitOutcomeUnknown
 T = TypeVar("T")
 
 
+class Committing(Protocol):
+    """Who remembers when the server last said that something is committed."""
+
+    last_commit: datetime | None
+
+
 async def shielded(
     work: Coroutine[Any, Any, T],
     seconds: float = COMMIT_TIMEOUT,
     *,
     undoes: bool = False,
-    then: Callable[[], None] | None = None,
+    told: Committing | None = None,
 ) -> T:
     """Waits for work to end even if the caller is cancelled meanwhile; the cancellation is raised afterwards.
 
@@ -25,7 +32,7 @@ async def shielded(
         work: What is waited for.
         seconds: How long, after the cancellation.
         undoes: It takes something back, which a connection that is given up does too.
-        then: Called when it has ended well, whether or not the caller still waits.
+        told: Whose commit it is; told when it has ended well, whether or not the caller still waits.
 
     Raises:
         CommitOutcomeUnknown: It did not end in time after the cancellation.
@@ -52,8 +59,8 @@ async def shielded(
     if interrupted is not None and task.cancelled():
         raise interrupted
     result = task.result()
-    if then is not None:
-        then()
+    if told is not None:
+        told.last_commit = datetime.now(UTC)
     if interrupted is not None:
         raise interrupted
     return result

@@ -8,11 +8,11 @@ import sys
 import warnings
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import AbstractAsyncContextManager
-from contextvars import copy_context
+from contextvars import ContextVar, copy_context
 from functools import partial
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
-from weakref import WeakSet
+from weakref import WeakSet, ref
 
 from cormorant._internal import frames
 from cormorant.database import Database
@@ -25,10 +25,15 @@ from cormorant.errors import (
 )
 from cormorant.persistence import context
 from cormorant.persistence.session import AsyncSession
+from cormorant.persistence.state import SessionState
 from cormorant.sync.portal import Portal, portal
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+_around: ContextVar[tuple[ref[LoopSession], ...]] = ContextVar("cormorant_sync_sessions", default=())
+"""The sessions that this context has entered: none of them goes on before the innermost one is done."""
 
 
 class LoopSession(AsyncSession):
@@ -71,6 +76,7 @@ class LoopSession(AsyncSession):
             )
         self._portal = portal()
         self.wait(self._enter)
+        _around.set((*(each for each in _around.get() if (other := each()) and other.is_open), ref(self)))
 
     async def _enter(self) -> None:
         await self.__aenter__()
@@ -117,7 +123,7 @@ class LoopSession(AsyncSession):
         _warn_on_a_loop()
         entered, here = copy_context(), [frames.calling()]
         entered.run(frames.waiting.set, here)
-        cell = entered.run(context.enter, self._entrances.open[0].state.frame) if self._entrances.open else None
+        cells = [entered.run(context.enter, frame) for frame in self._frames()]
         try:
             return self._portal.run(partial(function, *args, **kwargs), entered)
         except CormorantError as error:
@@ -126,8 +132,13 @@ class LoopSession(AsyncSession):
         finally:
             # what outlives the call must not keep the caller's frames and the session alive
             here.clear()
-            if cell is not None:
+            for cell in cells:
                 cell.frame = None
+
+    def _frames(self) -> list[context.Frame[SessionState]]:
+        """Gives the innermost blocks of the sessions around the caller, and at last of this one."""
+        around = [other for each in _around.get() if (other := each()) is not None and other is not self]
+        return [other._entrances.open[0].state.frame for other in (*around, self) if other._entrances.open]
 
     def wait_if_possible(self, function: Callable[..., Coroutine[Any, Any, Any]], *args: Any) -> bool:
         """Waits like `wait`, and tells whether it did: not on the loop itself, nor after its end."""

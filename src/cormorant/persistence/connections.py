@@ -1,0 +1,101 @@
+"""Where the statements of a session get their connections: one for a single statement, or one for a transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+from cormorant.adapters.base import Connection
+from cormorant.database import Database
+from cormorant.dialects.base import IsolationLevel
+from cormorant.observability.performance import PerformanceTracker
+from cormorant.persistence import context
+from cormorant.persistence.levels import Level, Options
+from cormorant.persistence.limits import A_CONNECTION, AN_ANSWER, Limit, answered_in_time
+from cormorant.persistence.shielding import shielded
+
+T = TypeVar("T")
+
+
+class Connections:
+    """The connections of one session state.
+
+    Args:
+        database: Where they come from.
+        timeout: Seconds that a statement has, with all that it waits for; None sets no limit.
+    """
+
+    def __init__(self, database: Database, tracker: PerformanceTracker, timeout: float | None) -> None:
+        self.database = database
+        self.tracker = tracker
+        self.timeout: float | None = timeout
+        # when the server last said that something of ours is committed
+        self.last_commit: datetime | None = None
+
+    async def acquire(self, *, write: bool = False) -> Connection:
+        """Takes a connection.
+
+        Raises:
+            WouldDeadlock: The caller is inside of transactions that hold all there are, and wait for him.
+        """
+        adapter, lending = self.database.adapter, self.database.lending
+        if not lending.holders or not (around := self._around()):
+            return await adapter.acquire(write=write)
+        with lending.waiting(around, write=write, waiter=context.used_here):
+            return await adapter.acquire(write=write)
+
+    def _around(self) -> dict[object, str]:
+        """Gives the other transactions that the caller is inside of, as far as they hold connections."""
+        holders = self.database.lending.holders
+        roots = [cell.frame.root for cell in context.open_cells() if cell.frame is not None]
+        found = [(root.state.transactions.connections, root) for root in roots]
+        return {other: str(root) for other, root in found if other is not self and other in holders}
+
+    async def find_level(self) -> IsolationLevel | None:
+        """Gives the isolation level of transactions that name none, which may be the server's."""
+        database = self.database
+        if not database.knows_level:
+            # it is read when the first connection is opened
+            database.adapter.release(await self.acquire())
+        return database.level
+
+    # ---- one statement
+
+    async def alone(self, work: Callable[[Connection], Coroutine[Any, Any, T]], timeout: float, *, write: bool) -> T:
+        """Runs work that is one statement on a connection of its own, in a given time."""
+        async with Limit(timeout) as limit:
+            limit.doing = A_CONNECTION
+            connection = await self.acquire(write=write)
+            try:
+                limit.doing = AN_ANSWER
+                if not write:
+                    return await work(connection)
+                # what is cut off may be committed: the server is asked to stop, and its answer counts
+                sent = answered_in_time(work(connection), limit.take_rest(), connection)
+                return await shielded(sent, self.database.commit_timeout, told=self)
+            finally:
+                self.database.adapter.release(connection)
+
+    # ---- a transaction
+
+    async def begin(self, options: Options, levels: Sequence[Level], limit: Limit | None) -> Connection:
+        """Takes a connection for a transaction, and sends BEGIN and the savepoints that were asked for meanwhile."""
+        database = self.database
+        if limit is not None:
+            limit.doing = A_CONNECTION
+        connection = await self.acquire(write=not options.read_only)
+        if limit is not None:
+            limit.doing = AN_ANSWER
+        begin = database.dialect.begin(
+            isolation=options.isolation, read_only=options.read_only, deferrable=options.deferrable, write=True
+        )
+        savepoints = [database.dialect.savepoint(level.savepoint) for level in levels if level.savepoint]
+        try:
+            for sql in (begin, *savepoints):
+                await database.execute(connection, self.tracker, sql)
+        except BaseException:
+            database.adapter.release(connection)
+            raise
+        database.lending.hold(self, write=not options.read_only)
+        return connection

@@ -36,7 +36,7 @@ from cormorant.persistence.flush_plan import DeleteStep, FlushPlan, InsertStep, 
 from cormorant.persistence.hooking import HookRun, SessionHooks, refuse_in_hooks
 from cormorant.persistence.orphans import orphans_of
 from cormorant.persistence.pairing import in_order
-from cormorant.persistence.transaction import TransactionStack
+from cormorant.persistence.transaction import Overtaken, TransactionStack
 from cormorant.persistence.unit_of_work import UnitOfWork
 from cormorant.query.prepared import PreparedWrite
 from cormorant.sql.statements import Delete
@@ -252,7 +252,7 @@ class Flusher:
     async def _write_alone(
         self, connection: Connection, changes: ChangeSet, plan: FlushPlan, hooks: HookRun | None, undone: int
     ) -> None:
-        if self.unit.history.undone != undone or self.transactions.levels:
+        if self.unit.history.undone != undone:
             raise Overtaken
         await self._write(connection, changes, plan, hooks)
         # the row is committed, whether or not the caller still waits

@@ -22,6 +22,10 @@ from cormorant.persistence.shielding import shielded
 T = TypeVar("T")
 
 
+class Overtaken(Exception):
+    """Another task has ended or begun a transaction before something was sent."""
+
+
 class Connections:
     """The connections of one session state.
 
@@ -230,6 +234,9 @@ class TransactionStack:
         """Runs work that is one statement on a connection of its own; a write that was sent is waited for.
 
         While it writes, nobody ends a transaction.
+
+        Raises:
+            Overtaken: It would write, and another task has begun a transaction meanwhile.
         """
         self._in_flight.add(task := asyncio.current_task())
         database, connections = self.database, self.connections
@@ -240,6 +247,8 @@ class TransactionStack:
                 self._arrive(task)
                 raise
         try:
+            if write and self.levels:
+                raise Overtaken
             if connections.timeout is not None:
                 return await connections.alone(work, connections.timeout, write=write)
             source = connections if database.lending.holders else database.adapter

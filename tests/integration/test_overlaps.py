@@ -28,7 +28,6 @@ async def test_tasks_that_overlap_in_one_session_lose_nothing_and_break_nothing(
             except BaseException as error:
                 error.add_note("\n".join([f"seed {seed}", *overlap.log]))
                 raise
-            assert database.adapter.stats.in_use == 0, f"seed {seed}: a connection is still in use"
             met.update(overlap.errors)
             durable += len(overlap.ledger.durable)
             async with asyncio.timeout(PATIENCE):
@@ -39,11 +38,13 @@ async def test_tasks_that_overlap_in_one_session_lose_nothing_and_break_nothing(
 
 
 async def check_idle(database: Database) -> None:
-    """Every connection works, and none is left in a transaction."""
+    """Every connection has come back and works, and none is left in a transaction."""
+    # one that came back in a transaction is rolled back before it is lent again
+    while database.adapter.stats.in_use:
+        await asyncio.sleep(0)
     async with AsyncSession(database) as session:
         await session.query(Slip).delete()
     if database.dialect.name == "postgresql":
-        # a connection that came back in a transaction is rolled back before it is lent again
         while await idle_in_transaction(database):
             await asyncio.sleep(0)
 

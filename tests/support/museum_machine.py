@@ -244,7 +244,7 @@ class WorldMachine(RuleBasedStateMachine):
 
     def free_key(self, place: int) -> tuple[int, str]:
         taken = {row.key for row in self.now.rows.values()}
-        keys = [(shelf, slot) for shelf in range(4) for slot in "abcdefgh" if (shelf, slot) not in taken]
+        keys = [(shelf, slot) for shelf in range(20) for slot in "abcdefgh" if (shelf, slot) not in taken]
         return keys[place % len(keys)]
 
     def free_name(self, name: str) -> str:

@@ -12,6 +12,7 @@ from cormorant.database import Database
 from cormorant.errors import FlushError, StaleObjectError
 from cormorant.hooks.dispatcher import registrations, running
 from cormorant.models.metadata import ColumnInfo
+from cormorant.models.model import Model
 from cormorant.models.state import Origin
 from cormorant.observability.performance import PerformanceTracker
 from cormorant.persistence.accept import Acceptance, settle_unchanged
@@ -293,6 +294,9 @@ class Flusher:
         if unit.cascade() or unit.dirty or unit.deleted or unit.collections:
             for orphan in orphans_of(unit).values():
                 unit.delete(orphan)
+        if unit.deleted and unit.new:
+            for instance in _making_way(unit):
+                unit.delete(instance)
 
     def collected(self) -> ChangeSet:
         """Checks what is pending and gives it as values."""
@@ -318,6 +322,13 @@ class Flusher:
             deferrable=dialect.supports_deferrable_unique,
             server_version=version,
         )
+
+
+def _making_way(unit: UnitOfWork) -> list[Model]:
+    """Gives what the database would delete by itself, but perhaps after a new row has taken over a unique value."""
+    coming = {type(instance).__info__ for instance in unit.new.values()}
+    gone = taken_along(unit.deleted, unit.identity.by_model)
+    return [one for key, one in gone.items() if type(one).__info__ in coming and key not in unit.deleted]
 
 
 def encode_row(encoders: Sequence[Callable[[Any], Any] | None], row: Sequence[Any]) -> list[Any]:

@@ -16,10 +16,13 @@ OVERLAPS = int(os.environ.get("CORMORANT_OVERLAPS", "100"))
 SEED = int(os.environ.get("CORMORANT_OVERLAPS_SEED", "0"))
 
 
+POOL = 4
+
+
 async def test_tasks_that_overlap_in_one_session_lose_nothing_and_break_nothing(database_dsn: str) -> None:
     met: Counter[str] = Counter()
     durable = 0
-    async with Database(database_dsn, pool_size=4) as database:
+    async with Database(database_dsn, pool_size=POOL) as database:
         await database.create_all(Slip)
         for seed in range(SEED, SEED + OVERLAPS):
             overlap = Overlap(database, seed)
@@ -44,9 +47,15 @@ async def check_idle(database: Database) -> None:
         await asyncio.sleep(0)
     async with AsyncSession(database) as session:
         await session.query(Slip).delete()
+    await asyncio.gather(*(count(database) for _ in range(POOL)))
     if database.dialect.name == "postgresql":
         while await idle_in_transaction(database):
             await asyncio.sleep(0)
+
+
+async def count(database: Database) -> None:
+    async with AsyncSession(database) as session, session.transaction():
+        assert await session.query(Slip).count() == 0
 
 
 async def idle_in_transaction(database: Database) -> int:

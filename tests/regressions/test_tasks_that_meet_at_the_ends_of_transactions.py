@@ -10,6 +10,7 @@ import pytest
 
 from cormorant import AsyncSession, Database
 from cormorant.errors import StatementError, TransactionFailedError, UniqueViolation
+from cormorant.models.state import is_persistent
 from tests.support.newsroom import MODELS, Label, Writer
 
 
@@ -65,6 +66,27 @@ async def test_a_rollback_undoes_what_another_task_is_about_to_begin(gated: tupl
         await adding(session, "Bea")
     assert await names(database) == ["Bea"]
     assert database.adapter.stats.in_use == 0
+
+
+async def test_a_flush_that_waits_while_another_task_rolls_back_writes_nothing_that_was_undone(
+    gated: tuple[Database, Gate],
+) -> None:
+    database, gate = gated
+    async with AsyncSession(database) as session:
+        writers = [Writer(name="Ada"), Writer(name="Bea")]
+
+        async def add(writer: Writer) -> None:
+            session.add(writer)
+            await session.flush()
+
+        ending = asyncio.create_task(session.rollback())
+        adding = [asyncio.create_task(add(writer)) for writer in writers]
+        await asyncio.gather(ending, *adding, gate.let_through())
+        assert not [*session.new, *session.deleted]
+        # the second was read off before the rollback, and its turn came after
+        assert [is_persistent(writer) for writer in writers] == [False, False]
+        session.add(writers[1])
+    assert await names(database) == ["Bea"]
 
 
 async def test_a_commit_keeps_what_another_task_is_about_to_begin(gated: tuple[Database, Gate]) -> None:

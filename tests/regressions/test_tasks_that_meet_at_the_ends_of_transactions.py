@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cormorant import AsyncSession, Database
-from cormorant.errors import StatementError, TransactionFailedError, UniqueViolation
+from cormorant.errors import SessionTaskError, StatementError, TransactionFailedError, UniqueViolation
 from cormorant.models.state import is_persistent
 from tests.support.newsroom import MODELS, Label, Writer
 
@@ -99,6 +99,27 @@ async def test_a_commit_keeps_what_another_task_is_about_to_begin(gated: tuple[D
         await session.rollback()
     assert await names(database) == ["Ada"]
     assert database.adapter.stats.in_use == 0
+
+
+async def test_a_commit_ends_no_block_that_another_task_opens_meanwhile(database_dsn: str) -> None:
+    async with Database(database_dsn) as database:
+        await database.create_all(*MODELS)
+        async with AsyncSession(database) as session:
+            await session.begin()
+            done = asyncio.Event()
+
+            async def block() -> None:
+                async with session.transaction():
+                    await done.wait()
+                    await adding(session, "Ada")
+
+            ending = asyncio.create_task(session.commit())
+            other = asyncio.create_task(block())
+            with pytest.raises(SessionTaskError, match="another task has opened a block"):
+                await ending
+            done.set()
+            await other
+        assert await names(database) == ["Ada"]
 
 
 async def test_a_savepoint_is_sent_though_another_task_sends_begin(gated: tuple[Database, Gate]) -> None:

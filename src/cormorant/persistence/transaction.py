@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from cormorant.adapters.base import Connection, RawRows, Row
 from cormorant.database import Database
 from cormorant.dialects.base import SNAPSHOTS, IsolationLevel
-from cormorant.errors import CormorantError, DatabaseError, TransactionFailedError
+from cormorant.errors import CormorantError, DatabaseError, SessionTaskError, TransactionFailedError
 from cormorant.observability.performance import PerformanceTracker
 from cormorant.persistence import context
 from cormorant.persistence.levels import Level, OpenCursor, Options
@@ -344,10 +344,14 @@ class TransactionStack:
         self.levels.append(level)
         return level
 
-    async def commit(self) -> None:
+    async def commit(self, *, whole: bool = False) -> None:
         """Ends the innermost block well: RELEASE for a savepoint, else COMMIT.
 
+        Args:
+            whole: Nothing but the whole transaction is to be ended.
+
         Raises:
+            SessionTaskError: Another task has opened a block in it meanwhile.
             TransactionFailedError: The block failed before; it is still open.
             DatabaseError: The server refused; a transaction whose COMMIT was refused is over.
         """
@@ -358,6 +362,11 @@ class TransactionStack:
         self.check()
         level = self.levels[-1]
         if level.savepoint is not None:
+            if whole:
+                raise SessionTaskError(
+                    "another task has opened a block in the transaction that was to be committed",
+                    hint="end that first, or give this task a session of its own: async with AsyncSession()",
+                )
             await _in_turn(self, self.database.dialect.release_savepoint(level.savepoint), self.levels)
             self.levels.pop()
             for cursor in self.cursors:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from cormorant import AsyncSession, Database
-from cormorant.errors import StatementError, TransactionFailedError, UniqueViolation
+from cormorant.errors import SessionTaskError, StatementError, TransactionFailedError, UniqueViolation
+from cormorant.models.state import is_persistent
 from tests.support.newsroom import MODELS, Label, Writer
 
 
@@ -67,6 +68,27 @@ async def test_a_rollback_undoes_what_another_task_is_about_to_begin(gated: tupl
     assert database.adapter.stats.in_use == 0
 
 
+async def test_a_flush_that_waits_while_another_task_rolls_back_writes_nothing_that_was_undone(
+    gated: tuple[Database, Gate],
+) -> None:
+    database, gate = gated
+    async with AsyncSession(database) as session:
+        writers = [Writer(name="Ada"), Writer(name="Bea")]
+
+        async def add(writer: Writer) -> None:
+            session.add(writer)
+            await session.flush()
+
+        ending = asyncio.create_task(session.rollback())
+        adding = [asyncio.create_task(add(writer)) for writer in writers]
+        await asyncio.gather(ending, *adding, gate.let_through())
+        assert not [*session.new, *session.deleted]
+        # the second was read off before the rollback, and its turn came after
+        assert [is_persistent(writer) for writer in writers] == [False, False]
+        session.add(writers[1])
+    assert await names(database) == ["Bea"]
+
+
 async def test_a_commit_keeps_what_another_task_is_about_to_begin(gated: tuple[Database, Gate]) -> None:
     database, gate = gated
     async with AsyncSession(database) as session:
@@ -77,6 +99,27 @@ async def test_a_commit_keeps_what_another_task_is_about_to_begin(gated: tuple[D
         await session.rollback()
     assert await names(database) == ["Ada"]
     assert database.adapter.stats.in_use == 0
+
+
+async def test_a_commit_ends_no_block_that_another_task_opens_meanwhile(database_dsn: str) -> None:
+    async with Database(database_dsn) as database:
+        await database.create_all(*MODELS)
+        async with AsyncSession(database) as session:
+            await session.begin()
+            done = asyncio.Event()
+
+            async def block() -> None:
+                async with session.transaction():
+                    await done.wait()
+                    await adding(session, "Ada")
+
+            ending = asyncio.create_task(session.commit())
+            other = asyncio.create_task(block())
+            with pytest.raises(SessionTaskError, match="another task has opened a block"):
+                await ending
+            done.set()
+            await other
+        assert await names(database) == ["Ada"]
 
 
 async def test_a_savepoint_is_sent_though_another_task_sends_begin(gated: tuple[Database, Gate]) -> None:

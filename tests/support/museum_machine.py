@@ -202,6 +202,7 @@ class WorldMachine(RuleBasedStateMachine):
         self.blocks: list[World] = []
         self.tag = 0
         self.deleting = False
+        self.brought: set[int] = set()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(work)
@@ -244,7 +245,7 @@ class WorldMachine(RuleBasedStateMachine):
 
     def free_key(self, place: int) -> tuple[int, str]:
         taken = {row.key for row in self.now.rows.values()}
-        keys = [(shelf, slot) for shelf in range(4) for slot in "abcdefgh" if (shelf, slot) not in taken]
+        keys = [(shelf, slot) for shelf in range(20) for slot in "abcdefgh" if (shelf, slot) not in taken]
         return keys[place % len(keys)]
 
     def free_name(self, name: str) -> str:
@@ -259,6 +260,8 @@ class WorldMachine(RuleBasedStateMachine):
         self.tag += 1
         row = Row(kind, name, refs, self.free_key(place) if kind == "Piece" else None)
         self.each("add", self.tag, row, by=by)
+        if by == "collection":
+            self.brought.add(self.tag)
         self.now.rows[self.tag] = row
         return self.tag
 
@@ -335,8 +338,15 @@ class WorldMachine(RuleBasedStateMachine):
             target = row.refs[name]
         if self.is_ring(tag, name, target):
             return
+        self.anchor(tag)
         self.each("relate", tag, name, target)
         row.refs[name] = target
+
+    def anchor(self, *tags: int) -> None:
+        """Writes what a collection alone has brought in: taken out of it, it would belong to no session."""
+        if self.brought.intersection(tags):
+            self.each("flush")
+            self.brought.clear()
 
     def pointing_rows(self) -> list[int]:
         return [tag for tag, row in self.now.rows.items() if row.refs]
@@ -367,6 +377,7 @@ class WorldMachine(RuleBasedStateMachine):
         chosen = [other for other in dict.fromkeys(tags) if not ref or not self.is_ring(other, ref, tag)]
         if ref and not self.RINGS:
             chosen = chosen[:1]
+        self.anchor(*chosen)
         self.each("put_in", tag, collection, chosen)
         self.now_holds(tag, collection, ref, chosen)
 

@@ -183,7 +183,7 @@ class Blocks:
 
     async def _commit(self) -> None:
         try:
-            await self.transactions.commit()
+            await self.transactions.commit(whole=True)
         except BaseException:
             # a refused COMMIT has undone everything; a transaction that had failed before waits for rollback()
             if not self.transactions.is_open:

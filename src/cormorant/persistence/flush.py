@@ -12,6 +12,7 @@ from cormorant.database import Database
 from cormorant.errors import FlushError, StaleObjectError
 from cormorant.hooks.dispatcher import registrations, running
 from cormorant.models.metadata import ColumnInfo
+from cormorant.models.model import Model
 from cormorant.models.state import Origin
 from cormorant.observability.performance import PerformanceTracker
 from cormorant.persistence.accept import Acceptance, settle_unchanged
@@ -36,7 +37,7 @@ from cormorant.persistence.flush_plan import DeleteStep, FlushPlan, InsertStep, 
 from cormorant.persistence.hooking import HookRun, SessionHooks, refuse_in_hooks
 from cormorant.persistence.orphans import orphans_of
 from cormorant.persistence.pairing import in_order
-from cormorant.persistence.transaction import TransactionStack
+from cormorant.persistence.transaction import Overtaken, TransactionStack
 from cormorant.persistence.unit_of_work import UnitOfWork
 from cormorant.query.prepared import PreparedWrite
 from cormorant.sql.statements import Delete
@@ -155,10 +156,6 @@ class FlushRun:
         await (self._batch(prepared, rows) if batch else self._each(prepared, rows))
 
 
-class Overtaken(Exception):
-    """Another task has ended or begun a transaction before the changes were sent."""
-
-
 class Flusher:
     """Writes what is pending, one flush at a time.
 
@@ -252,7 +249,7 @@ class Flusher:
     async def _write_alone(
         self, connection: Connection, changes: ChangeSet, plan: FlushPlan, hooks: HookRun | None, undone: int
     ) -> None:
-        if self.unit.history.undone != undone or self.transactions.levels:
+        if self.unit.history.undone != undone:
             raise Overtaken
         await self._write(connection, changes, plan, hooks)
         # the row is committed, whether or not the caller still waits
@@ -293,6 +290,9 @@ class Flusher:
         if unit.cascade() or unit.dirty or unit.deleted or unit.collections:
             for orphan in orphans_of(unit).values():
                 unit.delete(orphan)
+        if unit.deleted and unit.new:
+            for instance in _making_way(unit):
+                unit.delete(instance)
 
     def collected(self) -> ChangeSet:
         """Checks what is pending and gives it as values."""
@@ -318,6 +318,13 @@ class Flusher:
             deferrable=dialect.supports_deferrable_unique,
             server_version=version,
         )
+
+
+def _making_way(unit: UnitOfWork) -> list[Model]:
+    """Gives what the database would delete by itself, but perhaps after a new row has taken over a unique value."""
+    coming = {type(instance).__info__ for instance in unit.new.values()}
+    gone = taken_along(unit.deleted, unit.identity.by_model)
+    return [one for key, one in gone.items() if type(one).__info__ in coming and key not in unit.deleted]
 
 
 def encode_row(encoders: Sequence[Callable[[Any], Any] | None], row: Sequence[Any]) -> list[Any]:

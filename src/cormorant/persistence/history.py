@@ -19,6 +19,7 @@ from cormorant.persistence.marks import (
     make_transient,
     remember_saved,
     unload,
+    values_of,
 )
 from cormorant.persistence.pending import Pending
 
@@ -142,7 +143,7 @@ class History:
         for instance in mark.instances:
             self.leave(instance)
         for instance in mark.added.values():
-            make_transient(instance, mark.made.get(id(instance)))
+            make_transient(instance, mark.made.get(id(instance)), mark.unloaded.get(id(instance), ()))
         for memento in mark.known.values():
             memento.restore(self._decoder)
             self._return(memento.instance, deleted=memento.deleted)
@@ -189,6 +190,10 @@ class History:
         """Makes references of what was read after the first write: it may show rows that are gone."""
         for instance in list(self.identity):
             if is_loaded_since(instance, mark.first_write):
+                for outer in self.marks:
+                    if id(instance) in outer.added:
+                        # nobody could read them again, if that is rolled back too
+                        outer.unloaded[id(instance)] = values_of(instance)
                 unload(instance, unloaded)
 
     def drop(self, instance: Model) -> None:

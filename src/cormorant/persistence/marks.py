@@ -79,7 +79,7 @@ def remember(instance: Model, *, deleted: bool) -> Memento:
     info = type(instance).__info__
     changes = instance.__orm_changes__ or {}
     raw = value_or_missing(instance, "__orm_raw__")
-    values = tuple(value_or_missing(instance, name) for name in info.fields)
+    values = values_of(instance)
     if info.mutable_columns and (changes or raw is MISSING):
         values = tuple(
             copy.deepcopy(value) if column.type.mutable else value
@@ -89,6 +89,11 @@ def remember(instance: Model, *, deleted: bool) -> Memento:
     whole = origin is not None and origin.pending
     related = {name: held for name, held in _related(instance) if whole or not is_collection(held)}
     return Memento(instance, origin, values, raw, dict(changes), related, deleted)
+
+
+def values_of(instance: Model) -> tuple[Any, ...]:
+    """Gives an object's columns in the model's order, MISSING where there is no value."""
+    return tuple(value_or_missing(instance, name) for name in type(instance).__info__.fields)
 
 
 def remember_saved(instance: Model) -> Memento:
@@ -112,6 +117,7 @@ class Mark:
         known: Objects of the session, by id.
         collections: What collections held.
         made: For objects that were inserted since, the columns that the flush gave a value.
+        unloaded: For objects that were added since and are references now, what they held.
         first_write: The number of the first statement that wrote since.
         ends: What is told of the end of the block.
     """
@@ -122,6 +128,7 @@ class Mark:
         default_factory=dict[int, tuple[Collection[Any], Contents]]
     )
     made: dict[int, tuple[str, ...]] = field(default_factory=dict[int, tuple[str, ...]])
+    unloaded: dict[int, tuple[Any, ...]] = field(default_factory=dict[int, "tuple[Any, ...]"])
     first_write: int | None = None
     ends: Ends | None = None
 
@@ -164,6 +171,7 @@ class Mark:
                 self.known.setdefault(key, memento)
         self.collections = {**inner.collections, **self.collections}
         self.made.update(inner.made)
+        self.unloaded = {**inner.unloaded, **self.unloaded}
         if inner.ends is not None:
             self.ends = joined((self.ends, inner.ends))
 
@@ -178,17 +186,21 @@ class Mark:
         return [*self.added.values(), *(memento.instance for memento in self.known.values())]
 
 
-def make_transient(instance: Model, made: tuple[str, ...] | None) -> None:
+def make_transient(instance: Model, made: tuple[str, ...] | None, held: tuple[Any, ...] = ()) -> None:
     """Makes an object new again, as before `add`: without its row it has no key, and nothing the database made.
 
     Args:
         instance: The object.
         made: The columns that an insert gave a value; None if there was none.
+        held: Its columns in the model's order, where it has become a reference since it was new.
     """
     set_attribute(instance, "__orm_changes__", None)
     set_attribute(instance, "__orm_origin__", None)
     if made is None:
         return
+    for column, value in zip(type(instance).__info__.columns, held, strict=False):
+        if value is not MISSING and value_or_missing(instance, column.attribute) is MISSING:
+            set_attribute(instance, column.attribute, value)
     for name in (*made, "__orm_raw__"):
         unset_silently(instance, name)
     info = type(instance).__info__

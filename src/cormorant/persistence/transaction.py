@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from cormorant.adapters.base import Connection, RawRows, Row
 from cormorant.database import Database
 from cormorant.dialects.base import SNAPSHOTS
-from cormorant.errors import CormorantError, DatabaseError, TransactionFailedError
+from cormorant.errors import CormorantError, DatabaseError, SessionTaskError, TransactionFailedError
 from cormorant.observability.performance import PerformanceTracker
 from cormorant.persistence.connections import Connections
 from cormorant.persistence.levels import Level, OpenCursor, Options
@@ -20,6 +20,10 @@ from cormorant.persistence.limits import Limit
 from cormorant.persistence.shielding import shielded
 
 T = TypeVar("T")
+
+
+class Overtaken(Exception):
+    """Another task has ended or begun a transaction before something was sent."""
 
 
 class TransactionStack:
@@ -143,6 +147,9 @@ class TransactionStack:
         """Runs work that is one statement on a connection of its own; a write that was sent is waited for.
 
         While it writes, nobody ends a transaction.
+
+        Raises:
+            Overtaken: It would write, and another task has begun a transaction meanwhile.
         """
         self._in_flight.add(task := asyncio.current_task())
         database, connections = self.database, self.connections
@@ -153,6 +160,8 @@ class TransactionStack:
                 self._arrive(task)
                 raise
         try:
+            if write and self.levels:
+                raise Overtaken
             if connections.timeout is not None:
                 return await connections.alone(work, connections.timeout, write=write)
             source = connections if database.lending.holders else database.adapter
@@ -248,10 +257,14 @@ class TransactionStack:
         self.levels.append(level)
         return level
 
-    async def commit(self) -> None:
+    async def commit(self, *, whole: bool = False) -> None:
         """Ends the innermost block well: RELEASE for a savepoint, else COMMIT.
 
+        Args:
+            whole: Nothing but the whole transaction is to be ended.
+
         Raises:
+            SessionTaskError: Another task has opened a block in it meanwhile.
             TransactionFailedError: The block failed before; it is still open.
             DatabaseError: The server refused; a transaction whose COMMIT was refused is over.
         """
@@ -262,6 +275,11 @@ class TransactionStack:
         self.check()
         level = self.levels[-1]
         if level.savepoint is not None:
+            if whole:
+                raise SessionTaskError(
+                    "another task has opened a block in the transaction that was to be committed",
+                    hint="end that first, or give this task a session of its own: async with AsyncSession()",
+                )
             await _in_turn(self, self.database.dialect.release_savepoint(level.savepoint), self.levels)
             self.levels.pop()
             for cursor in self.cursors:

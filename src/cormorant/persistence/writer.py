@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,7 +18,7 @@ from cormorant.persistence.accept import Acceptance
 from cormorant.persistence.atomic import Atomic, Turn
 from cormorant.persistence.bulk import BulkRun
 from cormorant.persistence.changes import ChangeSet, DeleteChange, FlushResult
-from cormorant.persistence.transaction import settled
+from cormorant.persistence.transaction import Overtaken, settled
 from cormorant.query.bulk import BulkWrite
 from cormorant.query.spec import QuerySpec
 from cormorant.sql.inner import homes_in, selects_of
@@ -60,7 +61,8 @@ class StateWriter:
         await settled(state.transactions)
         hooks = state.blocks.hooks
         if state.autocommit and not state.transactions.is_open:
-            return await hooks.then_due(state.transactions.use_alone(alone))
+            with suppress(Overtaken):
+                return await hooks.then_due(state.transactions.use_alone(alone))
         return await state.transactions.use(noted)
 
     def note(self) -> None:

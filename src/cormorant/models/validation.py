@@ -108,7 +108,8 @@ def check_validate(name: str, namespace: Mapping[str, Any]) -> None:
 @lru_cache(maxsize=2000)
 def check_of(info: ModelInfo) -> Callable[[Any], object] | None:
     """Gives a model's own `validate()`, if it has one."""
-    found = next((vars(base)["validate"] for base in info.cls.__mro__ if "validate" in vars(base)), None)
+    mro: tuple[type, ...] = info.cls.__mro__
+    found: object = next((vars(base)["validate"] for base in mro if "validate" in vars(base)), None)
     return found if inspect.isfunction(found) else None
 
 

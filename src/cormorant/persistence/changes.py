@@ -227,7 +227,8 @@ def source_of(instance: Model, attribute: str) -> PendingKey:
         for name, position in type(instance).__info__.holders.get(attribute, ()):
             held = related.get(name)
             if isinstance(held, Model):
-                instance, attribute = held, type(held).__info__.key_attributes[position]
+                names: tuple[str, ...] = type(held).__info__.key_attributes
+                instance, attribute = held, names[position]
                 break
     return PendingKey(instance, attribute)
 

@@ -223,14 +223,18 @@ def source_of(instance: Model, attribute: str) -> PendingKey:
     seen: set[int] = set()
     while not is_set(instance, attribute) and id(instance) not in seen:
         seen.add(id(instance))
-        related = instance.__orm_related__ or {}
-        for name, position in type(instance).__info__.holders.get(attribute, ()):
-            held = related.get(name)
-            if isinstance(held, Model):
-                names: tuple[str, ...] = type(held).__info__.key_attributes
-                instance, attribute = held, names[position]
-                break
+        instance, attribute = _held(instance, attribute)
     return PendingKey(instance, attribute)
+
+
+def _held(instance: Model, attribute: str) -> tuple[Model, str]:
+    """Gives the object whose key a column holds, and which part of it; itself if there is none."""
+    related = instance.__orm_related__ or {}
+    for name, position in type(instance).__info__.holders.get(attribute, ()):
+        held = related.get(name)
+        if isinstance(held, Model):
+            return held, type(held).__info__.key_attributes[position]
+    return instance, attribute
 
 
 def _update(instance: Model, problems: list[Problem]) -> UpdateChange | None:

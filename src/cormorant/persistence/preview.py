@@ -16,6 +16,7 @@ from cormorant.models.state import set_attribute
 from cormorant.persistence.changes import PendingKey
 from cormorant.persistence.flush import Flusher
 from cormorant.persistence.flush_plan import DeleteStep, FlushPlan, InsertStep, LinkStep, Step, UpdateStep
+from cormorant.persistence.orphans import orphans_of
 from cormorant.persistence.unit_of_work import UnitOfWork
 from cormorant.sql.ddl import OnDelete
 from cormorant.sql.statements import Delete, Insert, TypedColumn, Update
@@ -125,13 +126,22 @@ def preview(flusher: Flusher) -> FlushPreview:
     # noted for good, as reading `session.dirty` does: an object that was noted once is not noted again
     flusher.unit.find_changes_inside()
     with _put_back(flusher.unit):
-        plan = flusher.plan(flusher.changes())
+        _gather(flusher.unit)
+        plan = flusher.plan(flusher.collected())
         statements = tuple([_statement(flusher.database, step) for step in plan.steps])
     return FlushPreview(
         statements,
         (*consequences(_gone(plan)), *consequences(_moved(plan), moved=True)),
         tuple(_notes(flusher.database, plan)),
     )
+
+
+def _gather(unit: UnitOfWork) -> None:
+    """Finds what has become pending without anybody telling, and touches no object for that."""
+    unit.cascade()
+    for key, orphan in orphans_of(unit).items():
+        if unit.new.pop(key, None) is None:
+            unit.deleted[key] = orphan
 
 
 @contextmanager

@@ -221,13 +221,14 @@ def pending_keys(instance: Model, info: ModelInfo) -> dict[str, Any]:
 def source_of(instance: Model, attribute: str) -> PendingKey:
     """Gives whose value a column gets: a key may hold the key of another object, and that one of a third."""
     seen: set[int] = set()
+    held: Any
     while not is_set(instance, attribute) and id(instance) not in seen:
         seen.add(id(instance))
         related = instance.__orm_related__ or {}
         for name, position in type(instance).__info__.holders.get(attribute, ()):
             held = related.get(name)
-            if isinstance(held, Model):
-                instance, attribute = held, type(held).__info__.key_attributes[position]
+            if held is not None:
+                instance, attribute = held, type(instance).__info__.relation(name).remote[position]
                 break
     return PendingKey(instance, attribute)
 

@@ -147,18 +147,18 @@ def _gather(unit: UnitOfWork) -> None:
 @contextmanager
 def _put_back(unit: UnitOfWork) -> Generator[None]:
     """Undoes what collecting changes does: it takes in new objects that have become reachable."""
-    parts: tuple[dict[int, Any], ...] = (unit.new, unit.deleted, unit.collections)
-    kept = [(pending, dict(pending)) for pending in parts]
+    new, deleted, collections = dict(unit.new), dict(unit.deleted), dict(unit.collections)
     try:
         yield
     finally:
-        known = kept[0][1]
-        for key, instance in [(key, held) for key, held in unit.new.items() if key not in known]:
+        for key, instance in [(key, held) for key, held in unit.new.items() if key not in new]:
             set_attribute(instance, "__orm_origin__", None)
             unit.history.marks[-1].added.pop(key, None)
-        for pending, before in kept:
+        for pending in (unit.new, unit.deleted, unit.collections):
             pending.clear()
-            pending.update(before)
+        unit.new.update(new)
+        unit.deleted.update(deleted)
+        unit.collections.update(collections)
 
 
 # ------------------------------------------------------------------ statements

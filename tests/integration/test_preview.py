@@ -54,12 +54,22 @@ class Skill(Model, app="preview"):
     name: Mapped[str]
 
 
+class Album(Model, app="preview"):
+    id: Mapped[int] = generated(primary_key=True)
+    photos: Many[Photo] = reverse("album", orphan_removal=True)
+
+
+class Photo(Model, app="preview"):
+    id: Mapped[int] = generated(primary_key=True)
+    album: One[Album] = foreign_key()
+
+
 class Chair(Model, app="preview"):
     id: Mapped[int] = generated(primary_key=True)
     worker: One[Worker] = foreign_key()
 
 
-MODELS: list[type[Model]] = [Firm, Team, Worker, Skill, Chair]
+MODELS: list[type[Model]] = [Firm, Team, Worker, Skill, Chair, Album, Photo]
 
 
 @pytest.fixture
@@ -164,6 +174,26 @@ async def test_what_the_database_does_by_itself(database: Database) -> None:
             "- the database deletes preview_team by firm_id, where it points to rows of preview_firm that go: "
             "an unknown number of rows"
         ) in str(found).splitlines()
+
+
+async def test_orphans_are_told_and_left_alone(database: Database) -> None:
+    async with AsyncSession(database) as session:
+        album = Album()
+        kept, lost = Photo(album=album), Photo(album=album)
+        session.add(kept, lost)
+        await session.commit()
+        new = Photo(album=album)
+        session.add(new)
+        await album.photos
+        album.photos.remove(lost)
+        album.photos.remove(new)
+        pending = [list(session.new), list(session.dirty), list(session.deleted)]
+        found = session.preview()
+        assert [(s.kind, s.table, s.rows) for s in found.statements] == [("delete", "preview_photo", 1)]
+        assert found == session.preview()
+        assert [list(session.new), list(session.dirty), list(session.deleted)] == pending
+        await session.commit()
+        assert await session.query(Photo).all() == [kept]
 
 
 async def test_what_follows_a_key_that_changes(database: Database) -> None:

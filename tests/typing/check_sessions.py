@@ -44,7 +44,7 @@ async def sessions(s: AsyncSession, customer: Customer, order: Order) -> None:
     assert_type(s.preview(), FlushPreview)
     assert_type([st.sql for st in s.preview().statements], list[str])
     assert_type(s.preview().rows, int)
-    s.preview().rows = 3  # type: ignore[misc]
+    s.preview().rows = 3  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
     await s.commit()
     await s.rollback()
     await s.close()

@@ -16,6 +16,7 @@ from cormorant.models.state import set_attribute
 from cormorant.persistence.changes import PendingKey
 from cormorant.persistence.flush import Flusher
 from cormorant.persistence.flush_plan import DeleteStep, FlushPlan, InsertStep, LinkStep, Step, UpdateStep
+from cormorant.persistence.orphans import orphans_of
 from cormorant.persistence.unit_of_work import UnitOfWork
 from cormorant.sql.ddl import OnDelete
 from cormorant.sql.statements import Delete, Insert, TypedColumn, Update
@@ -125,7 +126,8 @@ def preview(flusher: Flusher) -> FlushPreview:
     # noted for good, as reading `session.dirty` does: an object that was noted once is not noted again
     flusher.unit.find_changes_inside()
     with _put_back(flusher.unit):
-        plan = flusher.plan(flusher.changes())
+        _gather(flusher.unit)
+        plan = flusher.plan(flusher.collected())
         statements = tuple([_statement(flusher.database, step) for step in plan.steps])
     return FlushPreview(
         statements,
@@ -134,21 +136,29 @@ def preview(flusher: Flusher) -> FlushPreview:
     )
 
 
+def _gather(unit: UnitOfWork) -> None:
+    """Finds what has become pending without anybody telling, and touches no object for that."""
+    unit.cascade()
+    for key, orphan in orphans_of(unit).items():
+        if unit.new.pop(key, None) is None:
+            unit.deleted[key] = orphan
+
+
 @contextmanager
 def _put_back(unit: UnitOfWork) -> Generator[None]:
     """Undoes what collecting changes does: it takes in new objects that have become reachable."""
-    parts: tuple[dict[int, Any], ...] = (unit.new, unit.deleted, unit.collections)
-    kept = [(pending, dict(pending)) for pending in parts]
+    new, deleted, collections = dict(unit.new), dict(unit.deleted), dict(unit.collections)
     try:
         yield
     finally:
-        known = kept[0][1]
-        for key, instance in [(key, held) for key, held in unit.new.items() if key not in known]:
+        for key, instance in [(key, held) for key, held in unit.new.items() if key not in new]:
             set_attribute(instance, "__orm_origin__", None)
             unit.history.marks[-1].added.pop(key, None)
-        for pending, before in kept:
+        for pending in (unit.new, unit.deleted, unit.collections):
             pending.clear()
-            pending.update(before)
+        unit.new.update(new)
+        unit.deleted.update(deleted)
+        unit.collections.update(collections)
 
 
 # ------------------------------------------------------------------ statements

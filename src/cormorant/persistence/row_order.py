@@ -352,7 +352,7 @@ def _exchange(rows: Sequence[Change], unique: UniqueSet, *, deferrable: bool) ->
     info = next(info for row in rows if (info := _info(row)) is not None)
     names = ", ".join(f"{info.name}.{name}" for name in unique.names)
     columns = ", ".join(f"cls.{name}" for name in unique.names)
-    if set(unique.names) == info.key_set:
+    if info.key_set == frozenset(unique.names):
         remedy = "flush once with another value in between"
     elif deferrable:
         remedy = f"declare unique({columns}, deferrable=True), or flush once with another value in between"

@@ -11,6 +11,7 @@ import pytest
 from cormorant import (
     AsyncSession,
     Database,
+    KeyConflictError,
     Mapped,
     Model,
     MultipleResultsError,
@@ -128,6 +129,10 @@ async def test_a_wrong_default_leaves_nothing_behind(database: Database) -> None
 async def test_another_unique_column_that_is_taken_is_an_error(database: Database) -> None:
     async with AsyncSession(database) as session:
         first = await session.create(Ticket, seat="1")
+        with pytest.raises(KeyConflictError):
+            await session.query(Ticket).get_or_create(seat="2", defaults={"id": first.id})
+        session.expunge(first)
+        # now only the database knows
         with pytest.raises(UniqueViolation):
             await session.query(Ticket).get_or_create(seat="2", defaults={"id": first.id})
         assert await session.query(Ticket).count() == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import os
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -52,6 +52,14 @@ class GraphMachine(RuleBasedStateMachine):
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(work)
+
+    def on_loop(self, function: Callable[..., T], *args: Any) -> T:
+        """Calls a function where sessions may be used."""
+
+        async def call() -> T:
+            return function(*args)
+
+        return self.run(call())
 
     @initialize()
     def open(self) -> None:
@@ -107,7 +115,7 @@ class GraphMachine(RuleBasedStateMachine):
     @rule(order=st.booleans())
     def add_owner(self, order: bool) -> None:
         owner: Any = Order() if order else House()
-        self.session.add(owner)
+        self.on_loop(self.session.add, owner)
         (self.now.orders if order else self.now.houses).add(self.new_number(owner))
 
     @precondition(lambda self: self.now.houses)
@@ -116,7 +124,7 @@ class GraphMachine(RuleBasedStateMachine):
         house = self.pick(self.now.houses, place)
         room = Room(house=self.objects[house])
         rooms = self.members(house, "rooms", load=load)
-        rooms.add(room) if by_collection else self.session.add(room)
+        rooms.add(room) if by_collection else self.on_loop(self.session.add, room)
         self.now.rooms[self.new_number(room)] = house
 
     @precondition(lambda self: self.now.houses)
@@ -139,7 +147,7 @@ class GraphMachine(RuleBasedStateMachine):
     def add_branch(self, place: int, root: bool) -> None:
         parent = None if root or not self.now.branches else self.pick(self.now.branches, place)
         branch = Branch(parent=None if parent is None else self.objects[parent])
-        self.session.add(branch)
+        self.on_loop(self.session.add, branch)
         self.now.branches[self.new_number(branch)] = parent
 
     # ---- moves
@@ -199,7 +207,7 @@ class GraphMachine(RuleBasedStateMachine):
         self.write_those_of(
             number for kind in (self.now.rooms, self.now.guests) for number in kind if kind[number] == house
         )  # type: ignore[index]
-        self.session.delete(self.objects[house])
+        self.on_loop(self.session.delete, self.objects[house])
         self.now.houses.remove(house)
         self.now.rooms = {room: owner for room, owner in self.now.rooms.items() if owner != house}
         self.now.guests = {guest: None if owner == house else owner for guest, owner in self.now.guests.items()}
@@ -209,7 +217,7 @@ class GraphMachine(RuleBasedStateMachine):
     def delete_order(self, place: int) -> None:
         order = self.pick(self.now.orders, place)
         self.write_those_of(line for line in self.now.lines if self.now.lines[line] == order)
-        self.session.delete(self.objects[order])
+        self.on_loop(self.session.delete, self.objects[order])
         self.now.orders.remove(order)
         self.now.lines = {line: owner for line, owner in self.now.lines.items() if owner != order}
 
@@ -218,7 +226,7 @@ class GraphMachine(RuleBasedStateMachine):
     def delete_branches(self, place: int, also: int) -> None:
         chosen = {self.pick(self.now.branches, place), self.pick(self.now.branches, also)}
         self.run(self.session.flush())
-        self.session.delete(*(self.objects[branch] for branch in chosen))
+        self.on_loop(self.session.delete, *(self.objects[branch] for branch in chosen))
         gone = set(chosen)
         while more := {b for b, parent in self.now.branches.items() if parent in gone} - gone:
             gone |= more
@@ -228,7 +236,7 @@ class GraphMachine(RuleBasedStateMachine):
     @rule(place=picks)
     def delete_room(self, place: int) -> None:
         room = self.pick(self.now.rooms, place)
-        self.session.delete(self.objects[room])
+        self.on_loop(self.session.delete, self.objects[room])
         del self.now.rooms[room]
 
     def write_those_of(self, numbers: Any) -> None:

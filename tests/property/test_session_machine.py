@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -47,6 +47,14 @@ class SessionMachine(RuleBasedStateMachine):
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(work)
 
+    def on_loop(self, function: Callable[..., T], *args: Any) -> T:
+        """Calls a function where sessions may be used."""
+
+        async def call() -> T:
+            return function(*args)
+
+        return self.run(call())
+
     @initialize()
     def open(self) -> None:
         self.run(self._open())
@@ -88,7 +96,7 @@ class SessionMachine(RuleBasedStateMachine):
     @rule(name=names, age=st.integers(0, 9))
     def add_writer(self, name: str, age: int) -> None:
         writer = Writer(name=name, age=age)
-        self.session.add(writer)
+        self.on_loop(self.session.add, writer)
         self.now.writers[self.new_number(writer)] = (name, age)
 
     @precondition(lambda self: self.now.writers)
@@ -96,7 +104,7 @@ class SessionMachine(RuleBasedStateMachine):
     def add_story(self, title: str, place: int) -> None:
         writer = self.pick(self.now.writers, place)
         story = Story(title=title, writer=self.objects[writer])
-        self.session.add(story)
+        self.on_loop(self.session.add, story)
         self.now.stories[self.new_number(story)] = (title, 0, writer)
 
     @precondition(lambda self: self.now.stories)
@@ -106,7 +114,7 @@ class SessionMachine(RuleBasedStateMachine):
         label = Label(name=f"{self.number}")
         self.objects[story].labels.add(label)
         # either the query's flush finds it on its way, or it is added by hand
-        self.run(self._compare_label_is_found(label)) if found else self.session.add(label)
+        self.run(self._compare_label_is_found(label)) if found else self.on_loop(self.session.add, label)
         number = self.new_number(label)
         self.now.labels[number] = label.name
         self.now.links.add((story, number))
@@ -162,7 +170,7 @@ class SessionMachine(RuleBasedStateMachine):
     @rule(place=picks)
     def delete_story(self, place: int) -> None:
         number = self.pick(self.now.stories, place)
-        self.session.delete(self.objects[number])
+        self.on_loop(self.session.delete, self.objects[number])
         del self.now.stories[number]
         self.now.links = {link for link in self.now.links if link[0] != number}
 
@@ -170,7 +178,7 @@ class SessionMachine(RuleBasedStateMachine):
     @rule(place=picks)
     def delete_label(self, place: int) -> None:
         number = self.pick(self.now.labels, place)
-        self.session.delete(self.objects[number])
+        self.on_loop(self.session.delete, self.objects[number])
         del self.now.labels[number]
         self.now.links = {link for link in self.now.links if link[1] != number}
 
@@ -178,7 +186,7 @@ class SessionMachine(RuleBasedStateMachine):
     @rule(place=picks)
     def delete_writer(self, place: int) -> None:
         number = self.pick(self.idle_writers(), place)
-        self.session.delete(self.objects[number])
+        self.on_loop(self.session.delete, self.objects[number])
         del self.now.writers[number]
 
     def idle_writers(self) -> dict[int, Any]:

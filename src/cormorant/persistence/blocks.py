@@ -222,6 +222,7 @@ class Blocks:
 
     async def enter(self, options: Options) -> Block:
         """Opens a transaction, or a savepoint in the open one, after writing what is pending."""
+        await settled(self.transactions)
         if not self.transactions.is_open:
             return self.begin(options)
         if options != Options():

@@ -248,6 +248,9 @@ class TransactionStack:
             # another task is sending BEGIN, and knows nothing of this block
             async with self.lock:
                 pass
+        if not self.levels:
+            # another task has ended it: the block is one of its own
+            return self.begin(self.options)
         self.check()
         # by its depth: a new name each time would be a new statement each time
         level = Level(f"cormorant_{len(self.levels)}")

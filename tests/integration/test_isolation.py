@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
+from itertools import count
 
 import asyncpg
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from cormorant import AsyncSession, Database, Mapped, Model, field, generated, ref
 from cormorant.dialects.base import IsolationLevel
 from cormorant.errors import StaleObjectError
+from cormorant.persistence.retry import pause
 from tests.support.anomalies import LEVELS, PREVENTED, Deed, Stage, Verbs, faults, happened, list_append
 
 FULL = bool(os.environ.get("CORMORANT_ISOLATION_FULL"))
@@ -221,13 +223,14 @@ def test_the_search_finds_nothing_in_a_history_that_is_well() -> None:
 
 
 async def by_version(database: Database) -> None:
-    while True:
+    for attempt in count(0):
         try:
             async with AsyncSession(database) as session:
                 (await session.get_one(VersionedCounter, 1)).value += 1
             return
         except StaleObjectError:
-            continue
+            # who tries again at once meets the others again
+            await asyncio.sleep(pause(attempt))
 
 
 async def by_lock(database: Database) -> None:
@@ -241,10 +244,10 @@ async def by_expression(database: Database) -> None:
 
 
 async def by_retries(database: Database) -> None:
-    async def count(session: AsyncSession) -> None:
+    async def work(session: AsyncSession) -> None:
         (await session.get_one(Counter, 1)).value += 1
 
-    await database.retrying(retries=10_000, isolation="serializable").run(count)
+    await database.retrying(retries=10_000, isolation="serializable").run(work)
 
 
 @pytest.mark.parametrize("way", [by_version, by_lock, by_expression, by_retries])
@@ -254,11 +257,11 @@ async def test_tasks_that_count_together_lose_nothing(
     async with AsyncSession(database) as session:
         session.add(Counter(id=1), VersionedCounter(id=1))
 
-    async def count() -> None:
+    async def repeat() -> None:
         for _ in range(TIMES):
             await way(database)
 
-    await asyncio.gather(*(count() for _ in range(TASKS)))
+    await asyncio.gather(*(repeat() for _ in range(TASKS)))
     async with AsyncSession(database) as session:
         model: type[VersionedCounter | Counter] = VersionedCounter if way is by_version else Counter
         assert (await session.get_one(model, 1)).value == TASKS * TIMES

@@ -11,7 +11,7 @@ import pytest
 from cormorant import AsyncSession, Database
 from cormorant.errors import SessionTaskError, StatementError, TransactionFailedError, UniqueViolation
 from cormorant.models.state import is_persistent
-from tests.support.newsroom import MODELS, Label, Writer
+from tests.support.newsroom import MODELS, Label, Writer, rolled_back
 
 
 class Gate:
@@ -120,6 +120,24 @@ async def test_a_commit_ends_no_block_that_another_task_opens_meanwhile(database
             done.set()
             await other
         assert await names(database) == ["Ada"]
+
+
+async def test_a_block_that_is_entered_while_another_task_rolls_back_is_a_transaction(
+    gated: tuple[Database, Gate],
+) -> None:
+    database, gate = gated
+    async with AsyncSession(database) as session:
+        gate.opened.set()
+        await adding(session, "lost")
+
+        async def block() -> None:
+            async with rolled_back(session.transaction()):
+                await adding(session, "lost too")
+
+        await asyncio.gather(session.rollback(), block())
+        assert not session.in_transaction
+        await adding(session, "Ada")
+    assert await names(database) == ["Ada"]
 
 
 async def test_a_savepoint_is_sent_though_another_task_sends_begin(gated: tuple[Database, Gate]) -> None:

@@ -183,7 +183,7 @@ class Blocks:
 
     async def _commit(self) -> None:
         try:
-            await self.transactions.commit(whole=True)
+            await self.transactions.commit()
         except BaseException:
             # a refused COMMIT has undone everything; a transaction that had failed before waits for rollback()
             if not self.transactions.is_open:
@@ -222,6 +222,7 @@ class Blocks:
 
     async def enter(self, options: Options) -> Block:
         """Opens a transaction, or a savepoint in the open one, after writing what is pending."""
+        await settled(self.transactions)
         if not self.transactions.is_open:
             return self.begin(options)
         if options != Options():
@@ -258,7 +259,7 @@ class Blocks:
             raise TransactionError("the transaction was ended inside of its block", hint="leave the block instead")
 
     async def _release(self, block: Block) -> None:
-        await self.transactions.commit()
+        await self.transactions.commit(block.level)
         if self.transactions.is_open:
             self.history.release_mark(block.mark)
         else:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from cormorant.adapters.base import Connection, RawRows, Row
 from cormorant.database import Database
 from cormorant.dialects.base import SNAPSHOTS
-from cormorant.errors import CormorantError, DatabaseError, SessionTaskError, TransactionFailedError
+from cormorant.errors import CormorantError, DatabaseError, SessionTaskError, TransactionError, TransactionFailedError
 from cormorant.observability.performance import PerformanceTracker
 from cormorant.persistence.connections import Connections
 from cormorant.persistence.levels import Level, OpenCursor, Options
@@ -248,6 +248,9 @@ class TransactionStack:
             # another task is sending BEGIN, and knows nothing of this block
             async with self.lock:
                 pass
+        if not self.levels:
+            # another task has ended it: the block is one of its own
+            return self.begin(self.options)
         self.check()
         # by its depth: a new name each time would be a new statement each time
         level = Level(f"cormorant_{len(self.levels)}")
@@ -257,25 +260,28 @@ class TransactionStack:
         self.levels.append(level)
         return level
 
-    async def commit(self, *, whole: bool = False) -> None:
+    async def commit(self, block: Level | None = None) -> None:
         """Ends the innermost block well: RELEASE for a savepoint, else COMMIT.
 
         Args:
-            whole: Nothing but the whole transaction is to be ended.
+            block: The block; None for nothing but the whole transaction.
 
         Raises:
-            SessionTaskError: Another task has opened a block in it meanwhile.
+            SessionTaskError: Another task has opened a block in the transaction meanwhile.
+            TransactionError: Another task has ended the block meanwhile.
             TransactionFailedError: The block failed before; it is still open.
             DatabaseError: The server refused; a transaction whose COMMIT was refused is over.
         """
         await settled(self)
+        if block is not None and block not in self.levels:
+            raise TransactionError("the transaction was ended inside of its block", hint="leave the block instead")
         if not self.levels:
             # another task has ended it meanwhile
             return
         self.check()
         level = self.levels[-1]
         if level.savepoint is not None:
-            if whole:
+            if block is None:
                 raise SessionTaskError(
                     "another task has opened a block in the transaction that was to be committed",
                     hint="end that first, or give this task a session of its own: async with AsyncSession()",
@@ -295,6 +301,8 @@ class TransactionStack:
 
     async def rollback_to(self, level: Level) -> None:
         """Ends a block, and those inside of it, by undoing them; does nothing if it has ended."""
+        # another task may be ending it
+        await settled(self)
         if level not in self.levels:
             return
         if level.savepoint is None:

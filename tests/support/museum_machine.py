@@ -443,10 +443,11 @@ class WorldMachine(RuleBasedStateMachine):
         self.now.delete([tag])
 
     def settle(self) -> None:
-        """Has what is deleted go: until then, memory shows it."""
-        if self.deleting:
+        """Has what is deleted go, and what only a collection has brought in come: until then, memory shows it so."""
+        if self.deleting or self.brought:
             self.each("flush")
             self.deleting = False
+            self.brought.clear()
 
     def loose_rows(self) -> list[int]:
         """Gives the rows that may go."""

@@ -182,7 +182,9 @@ class MuseumMachine(WorldMachine):
 
     @rule(name=names)
     def add_and_expunge(self, name: str) -> None:
-        room = museum.Room(tag=0, name=name)
+        self.run(self._add_and_expunge(museum.Room(tag=0, name=name)))
+
+    async def _add_and_expunge(self, room: museum.Room) -> None:
         self.session.add(room)
         self.session.expunge(room)
 
@@ -191,11 +193,14 @@ class MuseumMachine(WorldMachine):
     def start_afresh(self, clear: bool) -> None:
         self.commit()
         if clear:
-            self.session.clear()
+            self.run(self._clear())
         else:
             self.each("close")
             self.each("open")
         self.run(self._get_all())
+
+    async def _clear(self) -> None:
+        self.session.clear()
 
     async def _get_all(self) -> None:
         old = {tag: self.ours.objects[tag] for tag in self.now.rows}

@@ -10,7 +10,7 @@ commit. Where the two differ by design, this asks both for what they have in com
 - SQLAlchemy deletes children row by row, by its own cascades, where it has loaded them; ours leaves it to the database.
 - What points to a deleted row shows it in SQLAlchemy until it is read again, so it is read again; ours shows None.
 - A deleted row and a new one of the same key become an UPDATE in SQLAlchemy; with us they are a DELETE and an INSERT.
-  So there are no versions here.
+  So keys are used once, and there are no versions here.
 - SQLAlchemy updates after it inserts, and deletes last: a unique value that is set free can be taken over in one flush
   only with us. Keys that change in place are left out.
 
@@ -76,6 +76,10 @@ class LockstepMachine(WorldMachine):
             for table in reversed(their_museum.Base.metadata.sorted_tables):
                 await connection.execute(delete(table))
         return [OursInTransactions(self.database), Theirs(self.engine)]
+
+    def free_key(self, place: int) -> tuple[int, str]:
+        self.named += 1
+        return self.named, "abc"[place % 3]
 
     def free_name(self, name: str) -> str:
         self.named += 1

@@ -11,6 +11,7 @@ commit. Where the two differ by design, this asks both for what they have in com
 - What points to a deleted row shows it in SQLAlchemy until it is read again, so it is read again; ours shows None.
 - A deleted row and a new one of the same key become an UPDATE in SQLAlchemy; with us they are a DELETE and an INSERT.
   So keys are used once, and there are no versions here.
+- References to the own table are written apart in SQLAlchemy (`post_update`), with us where they make a ring.
 - SQLAlchemy updates after it inserts, and deletes last: a unique value that is set free can be taken over in one flush
   only with us. Keys that change in place are left out.
 

@@ -38,8 +38,8 @@ class Room(Base):
     tag: Mapped[int]
     name: Mapped[str]
     inside_id: Mapped[int | None] = mapped_column(ForeignKey("their_room.id", ondelete="SET NULL"))
-    inside: Mapped[Room | None] = relationship(back_populates="rooms", remote_side=[id])
-    rooms: Mapped[set[Room]] = relationship(back_populates="inside")
+    inside: Mapped[Room | None] = relationship(back_populates="rooms", remote_side=[id], post_update=True)
+    rooms: Mapped[set[Room]] = relationship(back_populates="inside", post_update=True)
     pieces: Mapped[set[Piece]] = relationship(back_populates="room", cascade="save-update, delete")
     __mapper_args__ = UNCONFIRMED
 
@@ -54,8 +54,8 @@ class Piece(Base):
     pair_shelf: Mapped[int | None]
     pair_slot: Mapped[str | None]
     room: Mapped[Room] = relationship(back_populates="pieces")
-    pair: Mapped[Piece | None] = relationship(back_populates="paired", remote_side=[shelf, slot])
-    paired: Mapped[set[Piece]] = relationship(back_populates="pair")
+    pair: Mapped[Piece | None] = relationship(back_populates="paired", remote_side=[shelf, slot], post_update=True)
+    paired: Mapped[set[Piece]] = relationship(back_populates="pair", post_update=True)
     card: Mapped[Card | None] = relationship(back_populates="piece", cascade="save-update, delete")
     loans: Mapped[set[Loan]] = relationship(back_populates="piece")
     themes: Mapped[set[Theme]] = relationship(secondary=LINKS, back_populates="pieces")

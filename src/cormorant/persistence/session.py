@@ -543,10 +543,8 @@ class AsyncSession(HookedSession["AsyncSession"]):
 
     @property
     def dirty(self) -> AbstractCollection[Model]:
-        """The objects with changed columns."""
-        state = self.state()
-        state.unit.find_changes_inside()
-        return tuple(state.unit.dirty.values())
+        """The objects that the next flush updates: those with changed columns."""
+        return self.state().unit.changed()
 
     def changes(self, instance: Model) -> Mapping[str, Change]:
         """Gives what the next flush would write of an object: old and new by attribute, for collections what came and

@@ -416,7 +416,7 @@ async def test_the_context_is_clean_after_a_session_that_others_ended(database: 
     await session.__aenter__()
     assert AsyncSession.current() is session
     await asyncio.create_task(session.__aexit__(None, None, None))
-    with pytest.raises(SessionNotEntered):
+    with pytest.raises(SessionClosedError, match="no session is open here"):
         AsyncSession.current()
 
 

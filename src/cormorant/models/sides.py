@@ -123,20 +123,25 @@ def let_go(item: Model, owner: Model, relation: RelationInfo) -> None:
     Raises:
         WrongType: It cannot be without an owner.
     """
+    _check_may_go(item, relation)
     forward = relation.target.relation(relation.inverse or "")
     if forward.nullable:
         setattr(item, forward.name, None)
         return
-    if not relation.orphan_removal:
+    _lose(item, forward)
+    hide(owner, forward, item)
+    keep_related(item, forward.name, None)
+
+
+def _check_may_go(item: Model, relation: RelationInfo) -> None:
+    forward = relation.target.relation(relation.inverse or "")
+    if not forward.nullable and not relation.orphan_removal:
         me = relation.target.name.lower()
         raise WrongType(
             f"{item!r} cannot be taken out of {relation.place}: {forward.place} cannot be None",
             hint=f"delete it: session.delete({me}), or give it to another: {me}.{forward.name} = ...; "
             f'reverse("{forward.name}", orphan_removal=True) deletes what is taken out',
         )
-    _lose(item, forward)
-    hide(owner, forward, item)
-    keep_related(item, forward.name, None)
 
 
 def _lose(item: Model, forward: RelationInfo) -> None:
@@ -175,6 +180,8 @@ def relate_other_side(instance: Model, relation: RelationInfo, value: Any) -> No
         raise WrongType(f"{relation.place} takes a {name}, not {value!r} ({type(value).__name__})")
     # for a new object, nobody
     before = getattr(instance, relation.name) if is_persistent(instance) else held_other(instance, relation)
+    if before is not None and before is not value:
+        _check_may_go(before, relation)
     origin = instance.__orm_origin__
     if value is not None and origin is not None:
         origin.owner.reached(value)

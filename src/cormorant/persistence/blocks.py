@@ -73,10 +73,14 @@ class Transaction:
         frame, state = cell.frame, cell.frame.state
         inner = state.frame
         try:
-            await state.blocks.leave(block, failed=error is not None or inner is not frame)
+            await state.blocks.leave(block, failed=error is not None or inner is not frame or state.closed)
         finally:
             context.end_frame(state, frame)
             context.leave(cell)
+        if error is None and state.closed:
+            raise TransactionError(
+                f"{frame} was ended inside of its block: {state.ended}", hint="leave the block before its session ends"
+            )
         if error is None and inner is not frame:
             if frame in inner.chain:
                 raise SessionTaskError(f"{frame} ended while {inner} was open", hint="end the inner block first")
@@ -301,11 +305,17 @@ class Blocks:
 
     # ---- the session's own block
 
-    async def end(self, *, failed: bool) -> None:
-        """Commits what the session did, or rolls it back."""
+    async def end(self, check: Callable[[], None], *, failed: bool) -> None:
+        """Commits what the session did, or rolls it back.
+
+        Args:
+            check: Refuses to commit, when nobody has a statement in flight any more.
+            failed: The session's block was left by an exception.
+        """
         try:
             await self.transactions.drain(cancel=failed)
             if not failed:
+                check()
                 await self._commit_all()
                 return
         except BaseException:

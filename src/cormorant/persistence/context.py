@@ -154,6 +154,14 @@ def ended_block(owner: object) -> str | None:
     return None
 
 
+def last_ended() -> str:
+    """Gives what is known of the innermost session's block that this context was in, which has ended; else nothing."""
+    cell = current.get()
+    while cell is not None and not cell.ended:
+        cell = cell.parent
+    return "" if cell is None else cell.ended
+
+
 def used_here() -> str:
     """Tells who is calling, for messages."""
     return f"{task_name()} at {caller()}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cormorant.database import Database
-from cormorant.errors import SessionNotEntered
+from cormorant.errors import SessionClosedError, SessionNotEntered
 from cormorant.models.model import ObjectsDescriptor
 from cormorant.persistence import context
 from cormorant.persistence.reading import Reading
@@ -20,9 +20,15 @@ def current_state() -> SessionState:
 
     Raises:
         SessionNotEntered: There is none.
+        SessionClosedError: There is none any more.
     """
     cell = context.innermost()
     if cell is None or cell.frame is None:
+        if ended := context.last_ended():
+            raise SessionClosedError(
+                f"no session is open here: {ended}; {context.used_here()} asks for it",
+                hint="open one for work that goes on: async with AsyncSession()",
+            )
         raise SessionNotEntered("no session is open here", hint="enter one: async with AsyncSession() as session")
     state: SessionState = cell.frame.state
     return state

@@ -175,11 +175,13 @@ class AsyncSession(HookedSession["AsyncSession"]):
             SessionClosedError: Every block of it has ended.
             AmbiguousSession: Several are open, and the context names none.
         """
-        # walked here, because everything that is asked of a session passes; closed cells have no frame
+        # walked here, because everything passes; closed cells have no frame, open blocks may outlive their session
         cell: context.Cell[SessionState] | None = context.current.get()
         while cell is not None:
             frame = cell.frame
             if frame is not None and frame.state.handle is self:
+                if frame.state.closed:
+                    frame.state.check_usable()
                 return frame.state
             cell = cell.parent
         found = self._entrances.only
@@ -543,10 +545,8 @@ class AsyncSession(HookedSession["AsyncSession"]):
 
     @property
     def dirty(self) -> AbstractCollection[Model]:
-        """The objects with changed columns."""
-        state = self.state()
-        state.unit.find_changes_inside()
-        return tuple(state.unit.dirty.values())
+        """The objects that the next flush updates: those with changed columns."""
+        return self.state().unit.changed()
 
     def changes(self, instance: Model) -> Mapping[str, Change]:
         """Gives what the next flush would write of an object: old and new by attribute, for collections what came and

@@ -309,10 +309,18 @@ class SessionState:
         async with self._turn:
             await self.blocks.flush()
 
+    def _check_ended(self) -> None:
+        """Refuses to commit the half of what another task does in a block of its own."""
+        if self.frame.kind == "transaction":
+            raise SessionTaskError(
+                f"{self.frame.root} ended while {self.frame} was open",
+                hint="wait for the task before leaving the session, or give it a session of its own",
+            )
+
     async def close(self, *, failed: bool) -> None:
         """Ends the session: commits, or rolls back; frees the identity map."""
         try:
-            await self.blocks.end(failed=failed)
+            await self.blocks.end(self._check_ended, failed=failed)
         finally:
             self.closed = True
             self.closed_at = context.caller()

@@ -18,6 +18,7 @@ from cormorant.models.state import (
     key_of,
     set_attribute,
 )
+from cormorant.persistence.changes import is_changed
 from cormorant.persistence.history import History
 from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.marks import Decoder
@@ -252,6 +253,12 @@ class UnitOfWork(Pending):
                 columns = readers(info, self._decoder)
                 for instance in list(self.identity.of(info).values()):
                     find_changes_inside(instance, columns)
+
+    def changed(self) -> tuple[Model, ...]:
+        """Gives the objects that the next flush updates: some that were touched have their first values again."""
+        self.find_changes_inside()
+        gone = {*self.deleted, *orphans_of(self)}
+        return tuple([one for key, one in self.dirty.items() if key not in gone and is_changed(one)])
 
     def concerns(self, tables: frozenset[str]) -> bool:
         """Whether what is pending must be written before a statement over these tables."""

@@ -196,7 +196,6 @@ class Flusher:
             self.hooks.has_news = False
             while True:
                 try:
-                    undone = self.unit.history.undone
                     self.gather()
                     hooks = self._hooks()
                     if hooks is None:
@@ -204,6 +203,8 @@ class Flusher:
                     else:
                         changes = await hooks.prepare(self.gather, self.collected)
                         lone = lone and not hooks.needs_transaction(changes)
+                    # as of the moment in which they were collected: a hook may have undone something of its own before
+                    undone = self.unit.history.undone
                     await self._send(changes, hooks, undone, lone=lone, use=use)
                 except Overtaken:
                     # nothing was sent, and something else is pending now

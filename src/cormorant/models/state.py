@@ -342,6 +342,19 @@ def key_of(instance: Model) -> Any:
     return tuple(getattr(instance, name) for name in names)
 
 
+def row_key_of(instance: Model) -> Any:
+    """Gives the primary key that an object's row has: not the one it is going to get by an unsaved change.
+
+    Raises:
+        UnsavedError: The database has not made it yet.
+    """
+    changes = instance.__orm_changes__
+    if not changes:
+        return key_of(instance)
+    names = type(instance).__info__.key_attributes
+    return bare_key(tuple([changes[name] if name in changes else getattr(instance, name) for name in names]))
+
+
 def bare_key(values: tuple[Any, ...]) -> Any:
     """Gives a key as identity maps hold it: the one value, or the tuple of a composite key."""
     return values[0] if len(values) == 1 else values

@@ -109,7 +109,6 @@ class Acceptance:
         for name, value in made.items():
             set_attribute(instance, name, value)
         self._settle(instance, info, change.values, made, changed)
-        self._rename(change)
         before = {name: value for name, value in change.originals.items() if name in change.values}
         self._mirror(instance, info, before, change.values.keys())
 
@@ -190,15 +189,6 @@ class Acceptance:
         if is_complete(instance, info):
             set_class(instance, info.cls)
 
-    def _rename(self, change: UpdateChange) -> None:
-        if change.values.keys().isdisjoint(change.info.key_attributes):
-            return
-        written = dict(zip(change.info.key_attributes, change.key, strict=True))
-        key = [self._value(change, {}, n) if n in change.values else old for n, old in written.items()]
-        identity = self.unit.identity
-        identity.discard(change.info, bare_key(change.key), change.instance)
-        identity.put(change.info, bare_key(tuple(key)), change.instance)
-
     def _deleted(self, change: DeleteChange) -> None:
         self._leave(change)
         if self.unit.deleted.pop(id(change.instance), None) is None:
@@ -219,13 +209,14 @@ class Acceptance:
         unit = self.unit
         rows = [(delete.info, bare_key(delete.key)) for delete in deletes]
         found = consequences(unit.identity.by_model, rows, saved_value)
+        targets = {row: delete.instance for row, delete in zip(rows, deletes, strict=True)}
+        # by the keys that their rows had: who leaves is told them no more
+        targets |= {(type(child).__info__, row_key(child)): child for child in found.deleted.values()}
         for child in found.deleted.values():
             unit.history.keep(child)
             info = type(child).__info__
             self._leave(DeleteChange(child, info, tuple([saved_value(child, n) for n in info.key_attributes]), None))
             unit.deleted.pop(id(child), None)
-        targets = {row: delete.instance for row, delete in zip(rows, deletes, strict=True)}
-        targets |= {(type(child).__info__, row_key(child)): child for child in found.deleted.values()}
         for child, relation in found.turned:
             key = bare_key(tuple([saved_value(child, name) for name in relation.local]))
             self._turned(child, relation, targets[relation.target, key])

@@ -8,7 +8,7 @@ from typing import Any
 from cormorant.errors import ForeignInstanceError
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
-from cormorant.models.state import is_persistent, key_of
+from cormorant.models.state import is_persistent, row_key_of
 
 
 class ByModel(dict[ModelInfo, dict[Any, Any]]):
@@ -65,7 +65,7 @@ class IdentityMap:
     def let_go(self, instance: Model) -> None:
         """Forgets an instance that is still the session's."""
         self.has_let_go = True
-        self.discard(type(instance).__info__, key_of(instance), instance)
+        self.discard(type(instance).__info__, row_key_of(instance), instance)
 
     def take_back(self, instance: Model) -> None:
         """Holds an instance again that was let go.
@@ -76,11 +76,11 @@ class IdentityMap:
         if not self.has_let_go or not is_persistent(instance):
             return
         info = type(instance).__info__
-        known = self.of(info).setdefault(key_of(instance), instance)
+        known = self.of(info).setdefault(row_key_of(instance), instance)
         if known is not instance:
             raise ForeignInstanceError(
                 f"{instance!r} was streamed, and the session has read its row into another object since",
-                hint=f"use that one: await session.get({info.name}, {key_of(instance)!r})",
+                hint=f"use that one: await session.get({info.name}, {row_key_of(instance)!r})",
             )
 
     def __iter__(self) -> Iterator[Model]:
@@ -90,7 +90,9 @@ class IdentityMap:
         return sum(map(len, self.by_model.values()))
 
     def __contains__(self, instance: object) -> bool:
-        return any(instance is known for known in self)
+        if not isinstance(instance, Model) or not is_persistent(instance):
+            return False
+        return self.by_model.get(type(instance).__info__, {}).get(row_key_of(instance)) is instance
 
     def clear(self) -> None:
         """Forgets everything."""

@@ -16,7 +16,16 @@ from cormorant.models.many import WHOLE, Part
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.scopes import Scopes
-from cormorant.models.state import MISSING, Origin, bare_key, is_ghost, is_set, keep_related, key_of, value_or_missing
+from cormorant.models.state import (
+    MISSING,
+    Origin,
+    bare_key,
+    is_ghost,
+    is_set,
+    keep_related,
+    row_key_of,
+    value_or_missing,
+)
 from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.unit_of_work import UnitOfWork
 from cormorant.query.prefetch import by_key, chunks, members_of, objects_of
@@ -51,7 +60,7 @@ class Reader(Protocol):
 def not_there(reader: Reader, info: ModelInfo, instance: Model) -> NotFoundError:
     """Gives the error about an object whose row is not found."""
     hint = f"it was deleted meanwhile{_or_hidden(reader, info)}"
-    return NotFoundError(f"{info.name} {key_of(instance)!r} does not exist", hint=hint)
+    return NotFoundError(f"{info.name} {row_key_of(instance)!r} does not exist", hint=hint)
 
 
 def _or_hidden(reader: Reader, info: ModelInfo) -> str:
@@ -102,7 +111,7 @@ class Loads:
 
         while not is_loaded(instance, relation):
             # before the others: a flush that waits for one of them must not be waited for
-            await flush_before(self.reader, members_of(relation, [key_of(instance)]))
+            await flush_before(self.reader, members_of(relation, [row_key_of(instance)]))
             kind = (relation.owner, relation.name)
             await self._once(kind, instance, lambda: _owners(self.reader, instance, relation), load)
 
@@ -122,7 +131,7 @@ class Loads:
         """
         self.reader.check_usable()
         running = self._running[kind]
-        awaited = running.get(key_of(instance))
+        awaited = running.get(row_key_of(instance))
         if awaited is not None:
             return await _answer(awaited)
         mine = {key: item for key, item in batch().items() if key not in running}
@@ -172,7 +181,7 @@ def is_loaded(instance: Model, relation: RelationInfo) -> bool:
 def _references(reader: Reader, instance: Model) -> Batch:
     """Gives an object that lacks columns and its siblings that do, by key."""
     known = reader.identity.of(type(instance).__info__)
-    keys = dict.fromkeys([key_of(instance), *_sibling_keys(reader, instance)])
+    keys = dict.fromkeys([row_key_of(instance), *_sibling_keys(reader, instance)])
     return {key: known.get(key, instance) for key in keys}
 
 
@@ -185,7 +194,7 @@ def _sibling_keys(reader: Reader, instance: Model) -> Iterable[Any]:
         return
     if origin.beside is None:
         beside = siblings(reader, type(instance).__info__, origin)
-        yield from (key_of(sibling) for sibling in beside if lacks_columns(sibling))
+        yield from (row_key_of(sibling) for sibling in beside if lacks_columns(sibling))
         return
     known = reader.identity.of(type(instance).__info__)
     for holder, relation in _holders(reader, origin.beside):
@@ -207,12 +216,12 @@ def _holders(reader: Reader, beside: tuple[ref[Model], RelationInfo]) -> Iterato
 
 def _owners(reader: Reader, instance: Model, relation: RelationInfo) -> Batch:
     """Gives an object and its siblings that have not loaded a relation; a part of it that was asked for stays."""
-    owners = {key_of(instance): instance}
+    owners = {row_key_of(instance): instance}
     for sibling in _owners_beside(reader, instance):
         related: dict[str, Any] = sibling.__orm_related__ or {}
         held = related.get(relation.name, MISSING)
         if held is MISSING or (is_collection(held) and not (held.is_loaded or held.is_partial)):
-            owners[key_of(sibling)] = sibling
+            owners[row_key_of(sibling)] = sibling
     return owners
 
 
@@ -287,7 +296,7 @@ async def refresh(reader: Reader, instances: Sequence[Model]) -> None:
     """
     by_model: dict[ModelInfo, Batch] = {}
     for instance in instances:
-        by_model.setdefault(type(instance).__info__, {})[key_of(instance)] = instance
+        by_model.setdefault(type(instance).__info__, {})[row_key_of(instance)] = instance
     for info, wanted in by_model.items():
         found: set[int] = set()
         for chunk in chunks(wanted, len(info.key_attributes)):
@@ -303,4 +312,4 @@ async def refresh(reader: Reader, instances: Sequence[Model]) -> None:
 
 def members(relation: RelationInfo, owner: Model) -> QuerySpec:
     """Gives the query of the objects that a to-many relation of `owner` holds in the database."""
-    return by_key(relation.target, relation.near_columns(), key_of(owner))
+    return by_key(relation.target, relation.near_columns(), row_key_of(owner))

@@ -19,8 +19,8 @@ from cormorant.models.state import (
     is_persistent,
     is_reference,
     key_is_set,
-    key_of,
     new_ghost,
+    row_key_of,
     set_class,
     value_or_missing,
 )
@@ -77,7 +77,7 @@ async def _load(state: SessionState, sources: Iterable[Model]) -> None:
     """Reads the rows that the session does not hold, one query for each model."""
     wanted: dict[ModelInfo, dict[Any, None]] = {}
     for source in sources:
-        info, key = type(source).__info__, key_of(source)
+        info, key = type(source).__info__, row_key_of(source)
         known = state.identity.get(info, key)
         if known is None or is_ghost(known):
             wanted.setdefault(info, {})[key] = None
@@ -112,7 +112,7 @@ class _Merging:
     def _known(self, source: Model) -> Model | None:
         if not key_is_set(source):
             return None
-        found: Model | None = self.state.identity.get(type(source).__info__, key_of(source))
+        found: Model | None = self.state.identity.get(type(source).__info__, row_key_of(source))
         return found
 
     def copy(self) -> None:
@@ -133,7 +133,7 @@ class _Merging:
             if not is_reference(source):
                 _copy_columns(source, target)
             return target
-        place = (info, key_of(source) if key_is_set(source) else id(source))
+        place = (info, row_key_of(source) if key_is_set(source) else id(source))
         target = self._made.get(place)
         if target is None:
             target = self._made[place] = _copy_of(source)

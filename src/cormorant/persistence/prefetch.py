@@ -22,7 +22,7 @@ from cormorant.models.state import (
     is_persistent,
     is_reference,
     keep_related,
-    key_of,
+    row_key_of,
     value_or_missing,
 )
 from cormorant.persistence.identity_map import IdentityMap
@@ -156,7 +156,7 @@ async def _load_targets(reader: Reader, objects: Sequence[Any], branch: Branch, 
 async def _load_other_side(reader: Reader, objects: Sequence[Any], branch: Branch, *, fresh: bool) -> None:
     relation, part = branch.relation, branch.part
     owners: Batch = {
-        key_of(instance): instance
+        row_key_of(instance): instance
         for instance in objects
         if is_persistent(instance) and (fresh or not part.is_whole or not is_loaded(instance, relation))
     }
@@ -199,7 +199,7 @@ async def load_columns(reader: Reader, info: ModelInfo, objects: Iterable[Any], 
     """Reads columns of objects that lack them."""
     lacking = [i for i in objects if is_persistent(i) and any(value_or_missing(i, name) is MISSING for name in names)]
     loading = Loading(only={info.source.key: names})
-    for chunk in chunks(map(key_of, lacking), len(info.key_attributes)):
+    for chunk in chunks(map(row_key_of, lacking), len(info.key_attributes)):
         await reader.fetch(objects_of(info, chunk, loading), autoflush=False)
     for instance in lacking:
         if any(value_or_missing(instance, name) is MISSING for name in names):

@@ -9,7 +9,7 @@ from cormorant.database import PreparedQuery
 from cormorant.errors import CompileError
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
-from cormorant.models.state import key_of
+from cormorant.models.state import row_key_of
 from cormorant.persistence import streaming
 from cormorant.persistence.writer import refuse_portions
 from cormorant.query.beside import Beside
@@ -46,7 +46,7 @@ class Reading:
         shown: dict[Any, Model] = {key: known[key] for key in wanted if key in known and state.shows(known[key])}
         missing = [key for key in wanted if key not in shown]
         for chunk in chunks(dict.fromkeys(missing), len(info.key_attributes)):
-            shown |= {key_of(row): row for row in await state.fetch(objects_of(info, chunk))}
+            shown |= {row_key_of(row): row for row in await state.fetch(objects_of(info, chunk))}
         found = [shown[key] for key in wanted if key in shown]
         return [instance for instance in found if id(instance) not in state.unit.deleted]
 

@@ -15,7 +15,7 @@ from cormorant.models.state import (
     Owner,
     is_ghost,
     is_persistent,
-    key_of,
+    row_key_of,
     set_attribute,
 )
 from cormorant.persistence.changes import is_changed
@@ -119,7 +119,7 @@ class UnitOfWork(Pending):
                 f"this session has an object for {instance!r} already", hint="use that one: await session.get(...)"
             )
         set_attribute(instance, "__orm_origin__", self._origin_of_references)
-        self.identity.put(type(instance).__info__, key_of(instance), instance)
+        self.identity.put(type(instance).__info__, row_key_of(instance), instance)
         if instance.__orm_changes__:
             self.touched(instance)
 
@@ -153,7 +153,7 @@ class UnitOfWork(Pending):
         """Gives the session's own instance for a reference that came from outside."""
         if instance.__orm_origin__ is not DETACHED or not is_ghost(instance):
             return instance
-        found: Model | None = self.identity.get(type(instance).__info__, key_of(instance))
+        found: Model | None = self.identity.get(type(instance).__info__, row_key_of(instance))
         return instance if found is None else found
 
     def delete(self, instance: object) -> None:

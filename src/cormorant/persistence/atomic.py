@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from cormorant.adapters.base import Connection
 from cormorant.errors import SessionTaskError
@@ -91,8 +91,9 @@ class Atomic:
         await settled(state.transactions)
         state.check_owner(self._verb, alone=False)
         await self._writer.flush()
+        # another task may have entered a block meanwhile; from here on nobody can before this one is noted
+        state.check_owner(self._verb, alone=False)
         self._nested, self._sent = state.transactions.is_open, self._writer.sent
-        # before anything is awaited: nobody else may open a block meanwhile
         frame = state.frame = context.Frame(state, state.frame, "transaction")
         if self._has_turn:
             self._writer.turn.holder = frame
@@ -105,20 +106,11 @@ class Atomic:
 
     async def use(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Runs a step of the write on the transaction's connection."""
-        failures: list[BaseException] = []
 
-        async def guarded(connection: Connection) -> T | None:
-            try:
-                return await work(connection)
-            except BaseException as error:
-                failures.append(error)
-                await shielded(self._undo(error), self._state.blocks.patience, undoes=True)
-                return None
+        async def undo(cause: BaseException) -> None:
+            await shielded(self._undo(cause), self._state.blocks.patience, undoes=True)
 
-        result = await self._state.transactions.use(guarded)
-        if failures:
-            raise failures[0]
-        return cast(T, result)
+        return await self._state.transactions.use(work, undo=undo)
 
     async def _undo(self, cause: BaseException | None) -> None:
         """Undoes the write, for who holds the lock."""

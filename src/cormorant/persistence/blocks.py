@@ -270,9 +270,9 @@ class Blocks:
             self.hooks.committed(self.history.committed())
 
     async def _roll_back_to(self, block: Block) -> None:
-        whole = block.level.savepoint is None and self.transactions.is_open
         await self.transactions.rollback_to(block.level)
-        self._undo(block.mark, whole=whole)
+        # also where a refused COMMIT has ended it; a mark whose transaction was ended otherwise is gone
+        self._undo(block.mark, whole=block.level.savepoint is None)
 
     # ---- the block of a single write
 

@@ -194,10 +194,11 @@ class Flusher:
             refuse_in_hooks(self.hooks.owner, "a flush")
         async with self._lock:
             self.hooks.has_news = False
+            hooks, undone = None, self.unit.history.undone
             while True:
                 try:
                     self.gather()
-                    hooks = self._hooks()
+                    hooks = hooks or self._hooks()
                     if hooks is None:
                         changes = self.collected()
                     else:
@@ -207,7 +208,9 @@ class Flusher:
                     undone = self.unit.history.undone
                     await self._send(changes, hooks, undone, lone=lone, use=use)
                 except Overtaken:
-                    # nothing was sent, and something else is pending now
+                    # nothing was sent, and something else is pending now; only what was put back is told to hooks again
+                    if undone != self.unit.history.undone:
+                        hooks = None
                     continue
                 break
             if changes.unchanged:

@@ -107,21 +107,31 @@ class TransactionStack:
             lambda connection: self.database.query(connection, self.tracker, sql, args), write=False
         )
 
-    async def use(self, work: Callable[[Connection], Awaitable[T]], check: Callable[[], None] | None = None) -> T:
+    async def use(
+        self,
+        work: Callable[[Connection], Awaitable[T]],
+        check: Callable[[], None] | None = None,
+        undo: Callable[[BaseException], Awaitable[None]] | None = None,
+    ) -> T:
         """Runs work in the transaction, begun if none is open; an error or a cancellation fails the innermost block.
 
         Args:
             work: What is to be done.
             check: Refuses once it is the work's turn; the block does not fail then.
+            undo: Undoes the work before anybody else has his turn, instead of failing the block.
         """
         timeout = self.connections.timeout
         if timeout is None:
-            return await self._use(work, check, None)
+            return await self._use(work, check, undo, None)
         async with Limit(timeout) as limit:
-            return await self._use(work, check, limit)
+            return await self._use(work, check, undo, limit)
 
     async def _use(
-        self, work: Callable[[Connection], Awaitable[T]], check: Callable[[], None] | None, limit: Limit | None
+        self,
+        work: Callable[[Connection], Awaitable[T]],
+        check: Callable[[], None] | None,
+        undo: Callable[[BaseException], Awaitable[None]] | None,
+        limit: Limit | None,
     ) -> T:
         self._in_flight.add(task := asyncio.current_task())
         try:
@@ -138,7 +148,11 @@ class TransactionStack:
                         self.connection = await self.connections.begin(self.begin_with, self.levels, limit)
                     return await work(self.connection)
                 except BaseException as error:
-                    self.fail(error if limit is None else limit.cause(error))
+                    cause = error if limit is None else limit.cause(error)
+                    if undo is None or self.connection is None:
+                        self.fail(cause)
+                    else:
+                        await undo(cause)
                     raise
         finally:
             self._arrive(task)

@@ -97,7 +97,7 @@ def translate(error: Exception, sql: str | None, *, closed: bool = False) -> Dat
         return _from_server(error, sql)
     cls, hint = next(rule for kind, rule in _BY_CLASS if isinstance(error, kind))
     if closed:
-        cls = ConnectionLost
+        cls, hint = ConnectionLost, "roll back, then run the whole unit of work again: nothing of it was committed"
     return cls(_client_message(error, closed=closed), statement=sql, hint=hint)
 
 
@@ -151,7 +151,8 @@ def _client_message(error: Exception, *, closed: bool) -> str:
     argument = _ARGUMENT.match(str(error))
     if argument is not None:
         return f"the value of parameter ${argument[1]} does not fit its type ({type(error.__cause__).__name__})"
-    if isinstance(error, (OSError, exceptions.InterfaceError, exceptions.InternalClientError)):
+    ours = (OSError, exceptions.InterfaceError, *(() if closed else (exceptions.InternalClientError,)))
+    if isinstance(error, ours):
         return str(error).partition("\n")[0] or type(error).__name__
     if closed:
         return f"the connection broke ({type(error).__name__})"

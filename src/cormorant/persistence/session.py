@@ -409,9 +409,8 @@ class AsyncSession(HookedSession["AsyncSession"]):
 
     def expunge(self, *objects: Model) -> None:
         """Takes objects out of the session; what was pending for them is forgotten."""
-        unit = self._here().unit
         for instance in objects:
-            unit.forget(instance)
+            self._here().unit.forget(instance)
 
     def clear(self) -> None:
         """Takes every object out of the session; what is pending is forgotten."""

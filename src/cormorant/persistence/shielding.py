@@ -8,9 +8,12 @@ from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
 from cormorant.adapters.config import COMMIT_TIMEOUT
-from cormorant.errors import CommitOutcomeUnknown
+from cormorant.errors import CommitOutcomeUnknown, ConnectionLost
 
 T = TypeVar("T")
+
+
+_LOOK = "look in the database whether the change is there before repeating it"
 
 
 class Committing(Protocol):
@@ -35,7 +38,7 @@ async def shielded(
         told: Whose commit it is; told when it has ended well, whether or not the caller still waits.
 
     Raises:
-        CommitOutcomeUnknown: It did not end in time after the cancellation.
+        CommitOutcomeUnknown: It did not end in time after the cancellation; or it commits, and the connection broke.
     """
     loop = asyncio.get_running_loop()
     task = loop.create_task(work)
@@ -54,13 +57,25 @@ async def shielded(
     if task.cancelled() and interrupted is not None and not undoes:
         raise CommitOutcomeUnknown(
             f"the server did not answer within {seconds:g} s after the cancellation",
-            hint="look in the database whether the change is there before repeating it",
+            hint=_LOOK,
         ) from interrupted
     if interrupted is not None and task.cancelled():
         raise interrupted
-    result = task.result()
+    try:
+        result = task.result()
+    except ConnectionLost as error:
+        if told is None:
+            raise
+        raise unanswered(error) from error
     if told is not None:
         told.last_commit = datetime.now(UTC)
     if interrupted is not None:
         raise interrupted
     return result
+
+
+def unanswered(error: ConnectionLost) -> CommitOutcomeUnknown:
+    """Gives the error for what was sent to be committed over a connection that broke before the answer came."""
+    return CommitOutcomeUnknown(
+        f"the server's answer did not come: {error.message}", statement=error.statement, code=error.code, hint=_LOOK
+    )

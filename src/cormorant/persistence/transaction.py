@@ -12,12 +12,19 @@ from typing import Any, TypeVar
 from cormorant.adapters.base import Connection, RawRows, Row
 from cormorant.database import Database
 from cormorant.dialects.base import SNAPSHOTS
-from cormorant.errors import CormorantError, DatabaseError, SessionTaskError, TransactionError, TransactionFailedError
+from cormorant.errors import (
+    ConnectionLost,
+    CormorantError,
+    DatabaseError,
+    SessionTaskError,
+    TransactionError,
+    TransactionFailedError,
+)
 from cormorant.observability.performance import PerformanceTracker
 from cormorant.persistence.connections import Connections
 from cormorant.persistence.levels import Level, OpenCursor, Options
 from cormorant.persistence.limits import Limit
-from cormorant.persistence.shielding import shielded
+from cormorant.persistence.shielding import shielded, unanswered
 
 T = TypeVar("T")
 
@@ -384,11 +391,18 @@ class TransactionStack:
 async def _in_turn(transactions: TransactionStack, sql: str, remaining: Sequence[Level]) -> None:
     """Ends a block by a statement, after those that others have sent."""
     async with transactions.lock:
+        sent = False
         try:
             # a server answers the COMMIT of a failed transaction with a ROLLBACK, and raises nothing
             transactions.check()
             await _abandon(transactions.cursors, remaining)
+            sent = transactions.connection is not None and not transactions.connection.is_closed
             await transactions.execute(sql)
+        except ConnectionLost as error:
+            transactions.fail(error)
+            if sent and not remaining:
+                raise unanswered(error) from error
+            raise
         except BaseException as error:
             transactions.fail(error)
             raise

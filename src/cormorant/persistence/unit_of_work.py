@@ -112,7 +112,7 @@ class UnitOfWork(Pending):
         if not is_ghost(instance):
             raise ForeignInstanceError(
                 f"{instance!r} is a copy of a row and belongs to no session",
-                hint="load the row and change that; for a new row, make a new object",
+                hint="use what `await session.merge(...)` gives for it; for a new row, make a new object",
             )
         if self.known(instance) is not instance:
             raise ForeignInstanceError(
@@ -275,8 +275,21 @@ class UnitOfWork(Pending):
 
     # ---- leaving the session
 
-    def forget(self, instance: Model) -> None:
-        """Takes an object out of the session for good; what was pending for it is forgotten."""
+    def forget(self, instance: object) -> None:
+        """Takes an object out of the session for good; what was pending for it is forgotten.
+
+        Raises:
+            FlushError: It is no model instance.
+            ForeignInstanceError: It belongs to another session, which would not notice its changes any more.
+        """
+        if not isinstance(instance, Model):
+            raise FlushError(f"{instance!r} is no model instance", hint="expunge objects of Model classes")
+        origin = instance.__orm_origin__
+        if origin is None:
+            # a collection may be about to bring it in
+            self.cascade()
+        elif origin is not DETACHED and origin.owner is not self._owner:
+            raise _foreign(instance, origin)
         if id(instance) in self.new:
             self._take_back(instance)
         self.history.drop(instance)

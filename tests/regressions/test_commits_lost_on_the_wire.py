@@ -42,7 +42,7 @@ async def test_a_commit_without_an_answer_is_told_apart(database: Database) -> N
     async with AsyncSession(database) as session:
         session.add(Payment(amount=1))
         await session.flush()
-        with pytest.raises(CommitOutcomeUnknown, match="the server's answer did not come") as caught:
+        with pytest.raises(CommitOutcomeUnknown, match="whether the changes are committed is unknown") as caught:
             await session.commit()
         assert "look in the database" in caught.value.hint
         assert not session.new

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
@@ -13,13 +13,51 @@ from cormorant.errors import CommitOutcomeUnknown, ConnectionLost
 T = TypeVar("T")
 
 
-_LOOK = "look in the database whether the change is there before repeating it"
-
-
 class Committing(Protocol):
     """Who remembers when the server last said that something is committed."""
 
     last_commit: datetime | None
+    xid: int | None
+
+
+async def committing(work: Awaitable[T], told: Committing, seconds: float | None = None) -> T:
+    """Waits for a statement that commits.
+
+    Args:
+        work: The statement alone.
+        told: Whose transaction it is.
+        seconds: How long is waited; None sets no limit.
+
+    Raises:
+        CommitOutcomeUnknown: It was sent, and no answer came.
+    """
+    try:
+        if seconds is None:
+            return await work
+        async with asyncio.timeout(seconds) as limit:
+            return await work
+    except ConnectionLost as error:
+        if not error.sent:
+            raise
+        raise unknown(error.message, told, error) from error
+    except TimeoutError as late:
+        if seconds is None or not limit.expired():
+            raise
+        raise unknown(f"the server did not answer within {seconds:g} s", told) from late
+
+
+def unknown(message: str, told: Committing | None, error: ConnectionLost | None = None) -> CommitOutcomeUnknown:
+    """Says that nobody knows whether the transaction was committed, and who does."""
+    statement, code = (None, None) if error is None else (error.statement, error.code)
+    xid = None if told is None else told.xid
+    look = "look in the database whether the change is there before repeating it"
+    hint = (
+        f"{look}; with Database(track_commits=True), `await db.outcome(error.xid)` tells"
+        if xid is None
+        else (f"await db.outcome({xid}) tells whether it was committed; look there before repeating it")
+    )
+    text = f"whether the changes are committed is unknown: {message}"
+    return CommitOutcomeUnknown(text, statement=statement, code=code, xid=xid, hint=hint)
 
 
 async def shielded(
@@ -28,6 +66,7 @@ async def shielded(
     *,
     undoes: bool = False,
     told: Committing | None = None,
+    of: Committing | None = None,
 ) -> T:
     """Waits for work to end even if the caller is cancelled meanwhile; the cancellation is raised afterwards.
 
@@ -36,6 +75,7 @@ async def shielded(
         seconds: How long, after the cancellation.
         undoes: It takes something back, which a connection that is given up does too.
         told: Whose commit it is; told when it has ended well, whether or not the caller still waits.
+        of: Whose commit it is, if it is told by others.
 
     Raises:
         CommitOutcomeUnknown: It did not end in time after the cancellation; or it commits, and the connection broke.
@@ -55,27 +95,14 @@ async def shielded(
             task.cancel()
             await asyncio.wait((task,))
     if task.cancelled() and interrupted is not None and not undoes:
-        raise CommitOutcomeUnknown(
-            f"the server did not answer within {seconds:g} s after the cancellation",
-            hint=_LOOK,
+        raise unknown(
+            f"the server did not answer within {seconds:g} s after the cancellation", told or of
         ) from interrupted
     if interrupted is not None and task.cancelled():
         raise interrupted
-    try:
-        result = task.result()
-    except ConnectionLost as error:
-        if told is None:
-            raise
-        raise unanswered(error) from error
+    result = task.result()
     if told is not None:
         told.last_commit = datetime.now(UTC)
     if interrupted is not None:
         raise interrupted
     return result
-
-
-def unanswered(error: ConnectionLost) -> CommitOutcomeUnknown:
-    """Gives the error for what was sent to be committed over a connection that broke before the answer came."""
-    return CommitOutcomeUnknown(
-        f"the server's answer did not come: {error.message}", statement=error.statement, code=error.code, hint=_LOOK
-    )

@@ -13,7 +13,6 @@ from cormorant.adapters.base import Connection, RawRows, Row
 from cormorant.database import Database
 from cormorant.dialects.base import SNAPSHOTS
 from cormorant.errors import (
-    ConnectionLost,
     CormorantError,
     DatabaseError,
     SessionTaskError,
@@ -24,7 +23,7 @@ from cormorant.observability.performance import PerformanceTracker
 from cormorant.persistence.connections import Connections
 from cormorant.persistence.levels import Level, OpenCursor, Options
 from cormorant.persistence.limits import Limit
-from cormorant.persistence.shielding import shielded, unanswered
+from cormorant.persistence.shielding import committing, shielded
 
 T = TypeVar("T")
 
@@ -79,7 +78,8 @@ class TransactionStack:
     @property
     def allows_lone_writes(self) -> bool:
         """Whether one row may be written without BEGIN: no transaction is open, and none was asked to be special."""
-        return not (self.levels or self.options.read_only or self.keeps_snapshots)
+        tracks = self.database.track_commits
+        return not (self.levels or self.options.read_only or self.keeps_snapshots or tracks)
 
     # ---- statements
 
@@ -190,7 +190,8 @@ class TransactionStack:
             try:
                 if not write:
                     return await work(connection)
-                return await shielded(work(connection), database.commit_timeout, told=connections)
+                sent = committing(work(connection), connections)
+                return await shielded(sent, database.commit_timeout, told=connections)
             finally:
                 database.adapter.release(connection)
         finally:
@@ -391,18 +392,12 @@ class TransactionStack:
 async def _in_turn(transactions: TransactionStack, sql: str, remaining: Sequence[Level]) -> None:
     """Ends a block by a statement, after those that others have sent."""
     async with transactions.lock:
-        sent = False
         try:
             # a server answers the COMMIT of a failed transaction with a ROLLBACK, and raises nothing
             transactions.check()
             await _abandon(transactions.cursors, remaining)
-            sent = transactions.connection is not None and not transactions.connection.is_closed
-            await transactions.execute(sql)
-        except ConnectionLost as error:
-            transactions.fail(error)
-            if sent and not remaining:
-                raise unanswered(error) from error
-            raise
+            work = transactions.execute(sql)
+            await (work if remaining else committing(work, transactions.connections, transactions.connections.timeout))
         except BaseException as error:
             transactions.fail(error)
             raise

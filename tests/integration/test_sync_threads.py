@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import gc
 import os
@@ -14,6 +15,7 @@ import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context, ContextVar
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -367,12 +369,15 @@ def test_whatever_is_raised_on_the_loop_arrives_and_the_loop_goes_on(database: D
 # ---- interrupted
 
 
-@pytest.fixture
-def interrupted(on_its_way: Calls) -> None:
-    """Has Ctrl-C pressed once a raw statement is on its way."""
+@pytest.fixture(params=["while it waits", "just before"])
+def interrupted(on_its_way: Calls, request: pytest.FixtureRequest) -> None:
+    """Has Ctrl-C pressed once a raw statement is on its way; what comes just before a thread waits does not wake it."""
     main = threading.main_thread().ident
     assert main is not None
-    on_its_way.append(lambda: signal.pthread_kill(main, signal.SIGINT))
+    pressed = (
+        _thread.interrupt_main if request.param == "just before" else partial(signal.pthread_kill, main, signal.SIGINT)
+    )
+    on_its_way.append(pressed)
 
 
 @pytest.mark.usefixtures("interrupted")

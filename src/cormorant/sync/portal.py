@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import os
 import threading
 from collections.abc import Callable, Coroutine
@@ -24,6 +25,9 @@ T = TypeVar("T")
 
 EXIT_TIMEOUT = 5.0
 """Seconds that sessions and connections left open get at the end of the program."""
+
+LOOK_UP = 0.5
+"""Seconds after which a waiting thread sees what was signalled just before it fell asleep, which wakes nobody."""
 
 
 class Closable(Protocol):
@@ -121,10 +125,10 @@ class Portal:
         call = _Call(self, function, context)
         try:
             self._loop.call_soon_threadsafe(call.start, context=context)
-            call.answer.exception()
+            _wait_for(call.answer)
         except BaseException as interruption:
             self._loop.call_soon_threadsafe(call.cancel)
-            outcome = call.answer.exception()
+            outcome = _wait_for(call.answer)
             if outcome is not None and not isinstance(outcome, asyncio.CancelledError):
                 raise interruption from outcome
             raise
@@ -215,6 +219,13 @@ class _OnLoop:
     async def close(self, timeout: float | None) -> None:
         """Closes its connections."""
         await self._portal.forward(lambda: self._database.close(timeout))
+
+
+def _wait_for(answer: Future[Any]) -> BaseException | None:
+    """Waits for an answer and gives its error; Ctrl-C that comes while the thread falls asleep is not slept through."""
+    while True:
+        with contextlib.suppress(TimeoutError):
+            return answer.exception(LOOK_UP)
 
 
 _portals: dict[int, Portal] = {}

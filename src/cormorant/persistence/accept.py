@@ -56,7 +56,7 @@ class Acceptance:
 
     def accept(self, changes: ChangeSet) -> None:
         """Takes the whole flush over."""
-        self.unit.accepted += bool(changes.rows)
+        self.unit.accepted += bool(changes.inserts or changes.updates or changes.deletes or changes.links)
         if changes.updates and (movers := moved(changes.updates)):
             keys = [tuple([self.result.known(value) for value in new_key(change)]) for change in movers]
             Follow(self.unit.identity, self.unit.history)(movers, keys)
@@ -94,7 +94,8 @@ class Acceptance:
         self._mirror(instance, info, {}, made.keys() | change.values.keys())
 
     def _value(self, change: InsertChange | UpdateChange, made: Mapping[str, Any], name: str) -> Any:
-        return self.result.known(made[name] if name in made else change.values[name])
+        value = made[name] if name in made else change.values[name]
+        return self.result.value(value) if isinstance(value, PendingKey) else value
 
     def _updated(self, change: UpdateChange) -> None:
         instance, info = change.instance, change.info

@@ -29,6 +29,7 @@ from cormorant.hooks.events import (
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 from cormorant.persistence.changes import ChangeSet, is_changed
+from cormorant.persistence.collecting import collected, gather
 from cormorant.persistence.ends import Ends, joined
 from cormorant.persistence.transaction import TransactionStack
 from cormorant.persistence.unit_of_work import UnitOfWork
@@ -279,12 +280,8 @@ class HookRun:
         self._checked: dict[int, Model] = {}
         self._found: dict[tuple[ModelInfo, Event], tuple[Hook, ...]] = {}
 
-    async def prepare(self, gather: Callable[[], None], collect: Callable[[], ChangeSet]) -> ChangeSet:
+    async def prepare(self) -> ChangeSet:
         """Calls the hooks before a write, until they give nothing more to do, and gives what is to be written.
-
-        Args:
-            gather: Finds what has become pending since.
-            collect: Checks what is pending and gives it as values.
 
         Raises:
             FlushError: Hooks come to no end.
@@ -295,10 +292,10 @@ class HookRun:
                 for instance, deleting in todo:
                     await self._before(instance, deleting=deleting)
             else:
-                changes = collect()
+                changes = collected(self.unit)
                 if not await self._after_validate(changes):
                     return changes
-            gather()
+            gather(self.unit, self.unit.delete)
         raise self.hooks.endless("flush")
 
     def _of(self, info: ModelInfo, event: Event) -> tuple[Hook, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from cormorant.errors import FlushError, ForeignInstanceError
@@ -259,6 +260,13 @@ class UnitOfWork(Pending):
         self.find_changes_inside()
         gone = {*self.deleted, *orphans_of(self)}
         return tuple([one for key, one in self.dirty.items() if key not in gone and is_changed(one)])
+
+    def look_inside(self, instances: Iterable[Model]) -> None:
+        """Finds changes inside the JSON documents and arrays of some objects."""
+        for instance in instances:
+            info = type(instance).__info__
+            if info.mutable_columns:
+                find_changes_inside(instance, readers(info, self._decoder))
 
     def concerns(self, tables: frozenset[str]) -> bool:
         """Whether what is pending must be written before a statement over these tables."""

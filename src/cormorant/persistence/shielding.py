@@ -58,6 +58,10 @@ async def shielded(
         ) from interrupted
     if interrupted is not None and task.cancelled():
         raise interrupted
+    error = task.exception()
+    if interrupted is not None and error is not None and not isinstance(error, CommitOutcomeUnknown):
+        # who was cancelled must not go on, say by trying again
+        raise interrupted from error
     result = task.result()
     if told is not None:
         told.last_commit = datetime.now(UTC)

@@ -179,7 +179,6 @@ class SessionHooks:
         """
         errors: list[tuple[Hook, Exception]] = []
         interrupted: asyncio.CancelledError | None = None
-        event = AFTER_COMMIT
         while self.due:
             event, ends, whole = self.due.pop(0)
             for subject, hook in self._told_of(event, ends or Ends(), whole=whole):
@@ -196,7 +195,7 @@ class SessionHooks:
         if interrupted is not None:
             raise interrupted
         if errors and not quiet:
-            raise _failed(event, errors)
+            raise _failed(errors)
 
     async def then_due(self, work: Coroutine[Any, Any, T], *, quiet: bool = False) -> T:
         """Waits for work that may end a transaction, and calls the hooks that waited for its end."""
@@ -219,7 +218,8 @@ class SessionHooks:
         return found
 
 
-def _failed(event: Event, errors: list[tuple[Hook, Exception]]) -> AfterHookError:
+def _failed(errors: list[tuple[Hook, Exception]]) -> AfterHookError:
+    event = errors[0][0].event
     what = "was committed" if event is AFTER_COMMIT else "was rolled back"
     causes = [error for _, error in errors]
     lines = "".join(f"\n  {hook}: {type(error).__name__}: {error}" for hook, error in errors)
@@ -350,9 +350,13 @@ class HookRun:
     def note(self, changes: ChangeSet) -> None:
         """Remembers the objects that want to know how the transaction ends."""
         mark = self.unit.history.marks[-1]
+        wanting: dict[ModelInfo, bool] = {}
         for part in (changes.inserts, changes.updates, changes.deletes):
             for change in part:
-                if any(map(hooks_for(change.info).get, _ENDS)):
+                wants = wanting.get(change.info)
+                if wants is None:
+                    wants = wanting[change.info] = any(map(hooks_for(change.info).get, _ENDS))
+                if wants:
                     ends = mark.ends = mark.ends or Ends()
                     ends.written[id(change.instance)] = change.instance
 

@@ -288,8 +288,8 @@ class UnitOfWork(Pending):
         if id(instance) in self.new:
             self._take_back(instance)
         self.history.drop(instance)
-        for collection in [held for held in self.collections.values() if held.owner is instance]:
-            del self.collections[id(collection)]
+        for held in (instance.__orm_related__ or {}).values():
+            self.collections.pop(id(held), None)
         if is_persistent(instance):
             set_attribute(instance, "__orm_origin__", DETACHED)
 

@@ -59,6 +59,7 @@ class SessionHooks:
         handle: The session as users have it.
         database: Its database.
         unit: What is pending.
+        transactions: What fails with a hook.
     """
 
     def __init__(
@@ -116,7 +117,7 @@ class SessionHooks:
 
     # ---- the end of a transaction
 
-    def wait(self, event: Event, function: Callable[[], object], name: str) -> None:
+    def call_once(self, event: Event, function: Callable[[], object], name: str) -> None:
         """Has a function called once, at the end of the innermost block or of the transaction around it."""
 
         def once(_: object) -> object:
@@ -252,7 +253,7 @@ class HookedSession(HookTarget[S_co, Model]):
         Example:
             >>> session.after_commit(send_welcome, user.email)
         """
-        self.state().blocks.hooks.wait(AFTER_COMMIT, partial(fn, *args, **kwargs), name_of(fn))
+        self.state().blocks.hooks.call_once(AFTER_COMMIT, partial(fn, *args, **kwargs), name_of(fn))
 
     def after_rollback(self, fn: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> None:
         """Has a function called once after the innermost block, or one around it, is rolled back.
@@ -262,7 +263,7 @@ class HookedSession(HookTarget[S_co, Model]):
             args: What it is called with.
             kwargs: What it is called with by name.
         """
-        self.state().blocks.hooks.wait(AFTER_ROLLBACK, partial(fn, *args, **kwargs), name_of(fn))
+        self.state().blocks.hooks.call_once(AFTER_ROLLBACK, partial(fn, *args, **kwargs), name_of(fn))
 
 
 class HookRun:

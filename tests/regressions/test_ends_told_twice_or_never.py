@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
 from cormorant import AsyncSession, Database, Mapped, Model, field, generated, hooks, text
-from cormorant.errors import DatabaseError, QueryTimeout, SessionTaskError
+from cormorant.errors import DatabaseError, QueryTimeout, SerializationError, SessionTaskError
 from tests.support.newsroom import rolled_back
 
 
@@ -51,7 +52,8 @@ async def test_hooks_are_called_once_for_a_flush_that_begins_again(database: Dat
     reached, go_on = asyncio.Event(), asyncio.Event()
 
     @hooks.before_save(session)
-    async def count(item: Item) -> None:
+    async def count(item: Model, *, created: bool) -> None:
+        assert isinstance(item, Item)
         item.saved += 1
         reached.set()
         await go_on.wait()
@@ -72,7 +74,7 @@ async def test_a_write_does_not_go_into_a_block_that_another_task_has_entered_me
     reached, go_on = asyncio.Event(), asyncio.Event()
 
     @hooks.before_save(session)
-    async def wait(item: Item) -> None:
+    async def wait(item: Model, *, created: bool) -> None:
         reached.set()
         await go_on.wait()
 
@@ -96,3 +98,28 @@ async def test_a_bulk_write_that_takes_too_long_says_so(postgres_database: str) 
             async with rolled_back(AsyncSession(database, timeout=0.1)) as session:
                 with pytest.raises(QueryTimeout):
                     await session.query(Item).bulk_create([Item(name="b")])
+
+
+async def test_a_unit_of_work_that_was_cancelled_is_not_run_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute: Any = database.execute
+    runs: list[int] = []
+
+    async def refuse(connection: Any, tracker: Any, sql: str) -> Any:
+        if sql != "COMMIT":
+            return await execute(connection, tracker, sql)
+        task.cancel()
+        await asyncio.sleep(0)
+        await execute(connection, tracker, "ROLLBACK")
+        raise SerializationError("could not serialize access")
+
+    async def unit(session: AsyncSession) -> None:
+        runs.append(1)
+        session.add(Item(name="a"), Item(name="b"))
+
+    monkeypatch.setattr(database, "execute", refuse)
+    task = asyncio.create_task(database.run(unit))
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert len(runs) == 1

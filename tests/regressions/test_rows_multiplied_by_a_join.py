@@ -5,12 +5,12 @@ from __future__ import annotations
 from cormorant import AsyncSession, Database, Many, Mapped, Model, One, foreign_key, generated, reverse
 
 
-class Shelf(Model, app="regressions"):
+class Shelf(Model, app="multiplied"):
     id: Mapped[int] = generated(primary_key=True)
     jars: Many[Jar] = reverse("shelf")
 
 
-class Jar(Model, app="regressions"):
+class Jar(Model, app="multiplied"):
     id: Mapped[int] = generated(primary_key=True)
     shelf: One[Shelf] = foreign_key()
 

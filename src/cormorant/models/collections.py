@@ -74,6 +74,15 @@ class Collection(Generic[M]):
         """The objects that are known, perhaps not all; never raises."""
         return list((self._items or {}).values())
 
+    def shows(self, item: object) -> bool:
+        """Whether an object is known to be a member; never raises."""
+        return self._items is not None and id(item) in self._items
+
+    def known_among(self, ids: Mapping[int, object]) -> list[M]:
+        """Gives the known members among objects by id; as fast as the smaller of both allows."""
+        items = self._items or {}
+        return [items[key] for key in items.keys() & ids.keys()]
+
     # ---- for the session
 
     def fill(self, items: Iterable[M], *, partial: bool = False) -> None:
@@ -211,7 +220,7 @@ class Collection(Generic[M]):
         for item in items:
             self._check(item)
             self._touch()
-            there = self._items is not None and id(item) in self._items
+            there = self.shows(item)
             there |= id(item) in self.removed
             self._point(item, self.owner)
             other = self._other_side(item)

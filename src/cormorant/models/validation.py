@@ -11,6 +11,7 @@ from typing import Any
 
 from cormorant._internal.narrowing import is_iterable, is_tuple
 from cormorant.errors import HookError, ValidationError, WrongType
+from cormorant.models.describing import shown_value
 from cormorant.models.metadata import ColumnInfo, ModelInfo
 
 Problem = tuple[str, str]
@@ -37,7 +38,7 @@ def problem_of(column: ColumnInfo, value: Any) -> str | None:
     broken = _broken_option(column, value, options) if options else None
     if broken is None and column.constrained is not None:
         text = column.constrained.problem(value)
-        broken = None if text is None else _masked(column, f"{_shown(value)} is refused: {text}")
+        broken = None if text is None else _masked(column, f"{shown_value(value, sensitive=False)} is refused: {text}")
     return broken
 
 
@@ -58,13 +59,8 @@ def _broken_option(column: ColumnInfo, value: Any, options: Mapping[str, Any]) -
     for name, (holds, text) in _OPTIONS.items():
         limit = options.get(name)
         if limit is not None and not holds(value, limit):
-            return _masked(column, f"{_shown(value)} {text.format(limit)}")
+            return _masked(column, f"{shown_value(value, sensitive=False)} {text.format(limit)}")
     return None
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _masked(column: ColumnInfo, message: str) -> str:

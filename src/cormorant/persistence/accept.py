@@ -17,6 +17,7 @@ from cormorant.models.state import (
     MISSING,
     Origin,
     bare_key,
+    is_ghost,
     set_attribute,
     set_class,
     unset_silently,
@@ -56,7 +57,7 @@ class Acceptance:
 
     def accept(self, changes: ChangeSet) -> None:
         """Takes the whole flush over."""
-        self.unit.accepted += bool(changes.rows)
+        self.unit.accepted += bool(changes.inserts or changes.updates or changes.deletes or changes.links)
         if changes.updates and (movers := moved(changes.updates)):
             keys = [tuple([self.result.known(value) for value in new_key(change)]) for change in movers]
             Follow(self.unit.identity, self.unit.history)(movers, keys)
@@ -91,10 +92,11 @@ class Acceptance:
         if unit.new.pop(id(instance), None) is None:
             # deleted while it was being written: now there is a row to delete
             unit.delete(instance)
-        self._mirror(instance, info, {}, made.keys() | change.values.keys())
+        self._mirror(instance, info, {}, info.fields)
 
     def _value(self, change: InsertChange | UpdateChange, made: Mapping[str, Any], name: str) -> Any:
-        return self.result.known(made[name] if name in made else change.values[name])
+        value = made[name] if name in made else change.values[name]
+        return self.result.value(value) if isinstance(value, PendingKey) else value
 
     def _updated(self, change: UpdateChange) -> None:
         instance, info = change.instance, change.info
@@ -186,7 +188,7 @@ class Acceptance:
         self.unit.dirty.pop(id(instance), None)
         if changed:
             self.unit.touched(instance)
-        if is_complete(instance, info):
+        if is_ghost(instance) and is_complete(instance, info):
             set_class(instance, info.cls)
 
     def _deleted(self, change: DeleteChange) -> None:
@@ -278,7 +280,7 @@ class Acceptance:
 
     def _exclude(self, collections: Iterable[Collection[Any]], gone: Mapping[int, Model]) -> None:
         for collection in collections:
-            members = [member for member in collection.known if id(member) in gone]
+            members = collection.known_among(gone)
             if members:
                 self.unit.history.keep_collection(collection)
             for member in members:
@@ -303,7 +305,7 @@ def settle_unchanged(unit: UnitOfWork, instances: Iterable[Model]) -> None:
         if all(same(before, value_or_missing(instance, name)) for name, before in changes.items()):
             set_attribute(instance, "__orm_changes__", None)
             unit.dirty.pop(id(instance), None)
-            if is_complete(instance, type(instance).__info__):
+            if is_ghost(instance) and is_complete(instance, type(instance).__info__):
                 set_class(instance, type(instance).__info__.cls)
 
 

@@ -34,6 +34,38 @@ class Block:
     mark: Mark
 
 
+def check_verb(state: SessionState, verb: str) -> None:
+    """Refuses to end a transaction by hand where a block does that.
+
+    Raises:
+        FlushError: The caller is part of a hook.
+        SessionTaskError: Another task uses the session, or is inside of a block.
+        TransactionError: The caller is inside of a block.
+    """
+    state.check_usable()
+    if running.get() is not None:
+        refuse_in_hooks(state, verb)
+    state.check_owner(verb)
+    if state.frame.kind == "transaction":
+        raise TransactionError(f"{verb} inside {state.frame}", hint="leave the block instead")
+
+
+def begin(state: SessionState, options: Options) -> Block:
+    """Opens a transaction that is ended by hand.
+
+    Raises:
+        TransactionError: One is open.
+    """
+    state.check_usable()
+    refuse_in_hooks(state, "begin()")
+    state.check_owner("begin()")
+    if state.transactions.is_open:
+        raise TransactionError(
+            "a transaction is open already", hint="use `async with session.transaction()` for a savepoint"
+        )
+    return state.blocks.begin(options)
+
+
 class Transaction:
     """A transaction block: `async with session.transaction() as tx`, or what `session.begin()` gives.
 

@@ -1,22 +1,18 @@
-"""Pending changes as frozen values: what a flush is going to write, read off the objects once."""
+"""Pending changes as frozen values: what a flush is going to write, and where its values come from."""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cormorant.errors import FlushError, ValidationError
 from cormorant.models.collections import Collection, is_collection
 from cormorant.models.inside import same
 from cormorant.models.links import RelationInfo
-from cormorant.models.metadata import ColumnInfo, ModelInfo
+from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
-from cormorant.models.reading import reader_of
-from cormorant.models.state import MISSING, bare_key, is_persistent, is_set, value_or_missing
+from cormorant.models.state import MISSING, bare_key, is_set, value_or_missing
 from cormorant.models.through import default_values, filled_columns
-from cormorant.models.validation import Problem, check_of, own_problems, problems_of, stamped_columns
 from cormorant.sql.statements import TypedColumn
 
 
@@ -137,66 +133,6 @@ class FlushResult:
         return self.value(value) if isinstance(value, PendingKey) else value
 
 
-def collect(
-    new: Iterable[Model],
-    dirty: Iterable[Model],
-    deleted: Iterable[Model],
-    collections: Iterable[Collection[Any]],
-) -> ChangeSet:
-    """Reads pending changes off the objects.
-
-    Raises:
-        ValidationError: Listing every value that cannot be saved.
-    """
-    problems: list[Problem] = []
-    gone = {id(instance): instance for instance in deleted}
-    refused: list[Model] = []
-    inserts: list[InsertChange] = []
-    for instance in new:
-        inserts.append(_insert(instance, problems))
-        if len(problems) > len(refused):
-            refused += [instance] * (len(problems) - len(refused))
-    updates: list[UpdateChange] = []
-    unchanged: list[Model] = []
-    for instance in dirty:
-        if id(instance) not in gone:
-            change = _update(instance, problems)
-            unchanged.append(instance) if change is None else updates.append(change)
-            if len(problems) > len(refused):
-                refused += [instance] * (len(problems) - len(refused))
-    if problems:
-        raise ValidationError(problems, instances=refused)
-    parts = [CollectionChange(c, tuple(c.added.values()), tuple(c.removed.values())) for c in collections]
-    return ChangeSet(
-        tuple(inserts),
-        tuple(updates),
-        tuple([_delete(instance) for instance in gone.values()]),
-        tuple(_links(parts)) if parts else (),
-        tuple(parts),
-        tuple(unchanged),
-    )
-
-
-def _insert(instance: Model, problems: list[Problem]) -> InsertChange:
-    info, known = type(instance).__info__, len(problems)
-    values = reader_of(info)(instance, problems)
-    if instance.__orm_related__ and (waiting := pending_keys(instance, info)):
-        values.update(waiting)
-        # in the model's order, so that rows that wait for a key go with those that have it
-        values = {name: values[name] for name in info.fields if name in values}
-    if missing := [name for name in info.needed_attributes if name not in values]:
-        problems += [(f"{info.name}.{name}", _no_value(info.by_attribute[name])) for name in missing]
-    if len(problems) == known and check_of(info) is not None:
-        problems += own_problems(info, instance)
-    return InsertChange(instance, info, values, info.key_set <= values.keys())
-
-
-def _no_value(column: ColumnInfo) -> str:
-    if column.spec.relation is not None:
-        return f"has no value: set {column.spec.relation}"
-    return "has no value"
-
-
 def pending_keys(instance: Model, info: ModelInfo) -> dict[str, Any]:
     """Gives the key columns whose value a related object will bring, or has brought since by another key of its own."""
     found: dict[str, Any] = {}
@@ -237,41 +173,6 @@ def _held(instance: Model, attribute: str) -> tuple[Model, str]:
     return instance, attribute
 
 
-def _update(instance: Model, problems: list[Problem]) -> UpdateChange | None:
-    info = type(instance).__info__
-    originals = instance.__orm_changes__ or {}
-    waiting = pending_keys(instance, info)
-    values: dict[str, Any] = {}
-    # in the model's order, so that the order of writing makes no statements of their own
-    for name in [name for name in info.fields if name in originals or name in waiting]:
-        value = waiting[name] if name in waiting else value_or_missing(instance, name)
-        before = originals.get(name, MISSING)
-        # an object that is waited for may get the very key that another one gives up
-        if value is MISSING or (before is not MISSING and name not in waiting and same(before, value)):
-            continue
-        values[name] = copy.deepcopy(value) if info.by_attribute[name].type.mutable else value
-    if not values:
-        return None
-    _refuse_generated(instance, info, values)
-    stamped = tuple([c.attribute for c in stamped_columns(info) if c.attribute not in originals])
-    if stamped:
-        values |= {name: _stamp(info, name) for name in stamped}
-        values = {name: values[name] for name in info.fields if name in values}
-    known = len(problems)
-    problems += problems_of(info, {k: v for k, v in values.items() if not isinstance(v, PendingKey)})
-    if len(problems) == known:
-        problems += own_problems(info, instance)
-    return UpdateChange(
-        instance, info, values, dict(originals), _key(instance), _version(instance, info), stamped=stamped
-    )
-
-
-def _stamp(info: ModelInfo, name: str) -> Any:
-    make = info.fields[name].on_update
-    assert make is not None
-    return make()
-
-
 def is_changed(instance: Model) -> bool:
     """Whether an object's row is to be written: it may have its first values again."""
     changes = instance.__orm_changes__ or {}
@@ -280,59 +181,21 @@ def is_changed(instance: Model) -> bool:
     return bool(pending_keys(instance, type(instance).__info__))
 
 
-def _refuse_generated(instance: Model, info: ModelInfo, values: Mapping[str, Any]) -> None:
-    for name in values:
-        spec = info.fields[name]
-        if spec.computed is not None or spec.version:
-            what = "the database computes it" if spec.computed is not None else "it counts the row's changes"
-            raise FlushError(f"{info.name}.{name} of {instance!r} was set, and {what}", hint="leave it alone")
-
-
 def saved_value(instance: Model, name: str) -> Any:
     """Gives a column's value as its row has it, or MISSING."""
     changes = instance.__orm_changes__
     return changes[name] if changes and name in changes else value_or_missing(instance, name)
 
 
-def _key(instance: Model) -> tuple[Any, ...]:
+def saved_key(instance: Model) -> tuple[Any, ...]:
+    """Gives the key columns as the row has them."""
     return tuple([saved_value(instance, name) for name in type(instance).__info__.key_attributes])
 
 
 def row_key(instance: Model) -> Any:
     """Gives the key an object's row has, as identity maps hold it; None where it has none yet."""
-    key = _key(instance)
+    key = saved_key(instance)
     return None if MISSING in key else bare_key(key)
-
-
-def _version(instance: Model, info: ModelInfo) -> int | None:
-    column = info.version_column
-    if column is None:
-        return None
-    value = value_or_missing(instance, column.attribute)
-    # a reference that was never loaded has no version to compare
-    return None if value is MISSING else value
-
-
-def _delete(instance: Model) -> DeleteChange:
-    info = type(instance).__info__
-    return DeleteChange(instance, info, _key(instance), _version(instance, info))
-
-
-def _links(changes: Iterable[CollectionChange]) -> Iterable[LinkChange]:
-    """Gives each link once: it may have been made from both ends."""
-    seen: set[tuple[str, int, int, bool]] = set()
-    for change in changes:
-        relation, owner = change.collection.relation, change.collection.owner
-        if relation.link is None:
-            continue
-        # a new object has no link that could be dropped
-        removed = [member for member in change.removed if is_persistent(member)]
-        for added, members in ((True, change.added), (False, removed)):
-            for link in link_changes(relation, owner, members, added=added):
-                mark = (link.table, id(link.ends[0]), id(link.ends[1]), added)
-                if mark not in seen:
-                    seen.add(mark)
-                    yield link
 
 
 def link_changes(

@@ -10,6 +10,7 @@ from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.state import bare_key, is_reference
 from cormorant.persistence.changes import ChangeSet, InsertChange, UpdateChange
+from cormorant.persistence.key_changes import moved, new_key
 
 
 def refuse_same_keys(
@@ -25,11 +26,11 @@ def refuse_same_keys(
     Raises:
         KeyConflictError: Naming both.
     """
-    moved = [c for c in changes.updates if not c.values.keys().isdisjoint(c.info.key_attributes)]
-    keyed: list[InsertChange | UpdateChange] = [*(c for c in changes.inserts if c.key_given), *moved]
+    movers = moved(changes.updates) if changes.updates else []
+    keyed: list[InsertChange | UpdateChange] = [*[c for c in changes.inserts if c.key_given], *movers]
     if not keyed:
         return
-    leaving = gone.keys() | {id(change.instance) for change in moved}
+    leaving = gone.keys() | {id(change.instance) for change in movers}
     taken: dict[tuple[ModelInfo, Any], Model] = {}
     for change in keyed:
         key = _new_key(change)
@@ -44,10 +45,9 @@ def refuse_same_keys(
 
 
 def _new_key(change: InsertChange | UpdateChange) -> Any:
-    names = change.info.key_attributes
     if isinstance(change, InsertChange):
-        return bare_key(tuple([change.values[name] for name in names]))
-    return bare_key(tuple([change.values.get(n, old) for n, old in zip(names, change.key, strict=True)]))
+        return bare_key(tuple([change.values[name] for name in change.info.key_attributes]))
+    return bare_key(new_key(change))
 
 
 def _conflict(change: InsertChange | UpdateChange, key: Any, other: Model) -> KeyConflictError:

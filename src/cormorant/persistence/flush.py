@@ -12,17 +12,10 @@ from cormorant.database import Database
 from cormorant.errors import FlushError, StaleObjectError
 from cormorant.hooks.dispatcher import registrations, running
 from cormorant.models.metadata import ColumnInfo
-from cormorant.models.model import Model
 from cormorant.models.state import Origin
 from cormorant.observability.performance import PerformanceTracker
 from cormorant.persistence.accept import Acceptance, settle_unchanged
-from cormorant.persistence.cascades import (
-    naming_children,
-    refuse_lost_children,
-    taken_along,
-    takes_its_own,
-    without_lost_links,
-)
+from cormorant.persistence.cascades import naming_children, takes_its_own
 from cormorant.persistence.changes import (
     ChangeSet,
     DeleteChange,
@@ -30,12 +23,10 @@ from cormorant.persistence.changes import (
     InsertChange,
     PendingKey,
     UpdateChange,
-    collect,
 )
-from cormorant.persistence.conflicts import refuse_same_keys
+from cormorant.persistence.collecting import collected, gather
 from cormorant.persistence.flush_plan import DeleteStep, FlushPlan, InsertStep, LinkStep, Step, UpdateStep, plan_flush
 from cormorant.persistence.hooking import HookRun, SessionHooks, refuse_in_hooks
-from cormorant.persistence.orphans import orphans_of
 from cormorant.persistence.pairing import in_order
 from cormorant.persistence.transaction import Overtaken, TransactionStack
 from cormorant.persistence.unit_of_work import UnitOfWork
@@ -194,27 +185,28 @@ class Flusher:
             refuse_in_hooks(self.hooks.owner, "a flush")
         async with self._lock:
             self.hooks.has_news = False
-            hooks, undone = None, self.unit.history.undone
+            hooks, unit = None, self.unit
+            undone = unit.history.undone
             while True:
                 try:
-                    self.gather()
+                    gather(unit, unit.delete)
                     hooks = hooks or self._hooks()
                     if hooks is None:
-                        changes = self.collected()
+                        changes = collected(unit)
                     else:
-                        changes = await hooks.prepare(self.gather, self.collected)
+                        changes = await hooks.prepare()
                         lone = lone and not hooks.needs_transaction(changes)
                     # as of the moment in which they were collected: a hook may have undone something of its own before
-                    undone = self.unit.history.undone
+                    undone = unit.history.undone
                     await self._send(changes, hooks, undone, lone=lone, use=use)
                 except Overtaken:
                     # nothing was sent, and something else is pending now; only what was put back is told to hooks again
-                    if undone != self.unit.history.undone:
+                    if undone != unit.history.undone:
                         hooks = None
                     continue
                 break
             if changes.unchanged:
-                settle_unchanged(self.unit, changes.unchanged)
+                settle_unchanged(unit, changes.unchanged)
             if hooks is not None:
                 await hooks.after(changes)
 
@@ -276,42 +268,6 @@ class Flusher:
         if hooks is not None:
             hooks.note(changes)
 
-    def changes(self) -> ChangeSet:
-        """Gives what a flush would write, as values.
-
-        Raises:
-            ValidationError: Listing every value that cannot be saved.
-            FlushError: A row would point to one that is deleted.
-            KeyConflictError: Two objects have the same key.
-        """
-        self.gather()
-        return self.collected()
-
-    def gather(self) -> None:
-        """Finds what has become pending without anybody telling."""
-        unit = self.unit
-        unit.find_changes_inside()
-        if unit.cascade() or unit.dirty or unit.deleted or unit.collections:
-            for orphan in orphans_of(unit).values():
-                unit.delete(orphan)
-        if unit.deleted and unit.new:
-            for instance in _making_way(unit):
-                unit.delete(instance)
-
-    def collected(self) -> ChangeSet:
-        """Checks what is pending and gives it as values."""
-        unit = self.unit
-        gone = {**unit.deleted, **taken_along(unit.deleted, unit.identity.by_model)} if unit.deleted else unit.deleted
-        # what the database deletes by itself has no changes to write
-        dirty = [i for i in unit.dirty.values() if id(i) not in gone] if gone else unit.dirty.values()
-        changes = collect(unit.new.values(), dirty, unit.deleted.values(), unit.collections.values())
-        if gone:
-            changes = without_lost_links(changes, gone)
-            refuse_lost_children(changes, gone)
-        if changes.updates or [change for change in changes.inserts if change.key_given]:
-            refuse_same_keys(changes, unit.identity.by_model, gone)
-        return changes
-
     def plan(self, changes: ChangeSet) -> FlushPlan:
         """Gives the statements that a flush would send."""
         dialect, version = self.database.dialect, self.database.adapter.server_version
@@ -322,13 +278,6 @@ class Flusher:
             deferrable=dialect.supports_deferrable_unique,
             server_version=version,
         )
-
-
-def _making_way(unit: UnitOfWork) -> list[Model]:
-    """Gives what the database would delete by itself, but perhaps after a new row has taken over a unique value."""
-    coming = {type(instance).__info__ for instance in unit.new.values()}
-    gone = taken_along(unit.deleted, unit.identity.by_model)
-    return [one for key, one in gone.items() if type(one).__info__ in coming and key not in unit.deleted]
 
 
 def encode_row(encoders: Sequence[Callable[[Any], Any] | None], row: Sequence[Any]) -> list[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
@@ -19,7 +19,7 @@ from cormorant.persistence.changes import (
     source_of,
 )
 from cormorant.persistence.flush_order import children_first, in_order, parents_first
-from cormorant.persistence.key_changes import without_followers
+from cormorant.persistence.key_changes import moved, without_followers
 from cormorant.persistence.row_order import Change, ordered_rows
 from cormorant.persistence.unique_values import handed_over
 from cormorant.sql.statements import Delete, Insert, InsertMode, TypedColumn, Update
@@ -139,13 +139,13 @@ def plan_flush(
 
 
 def _depends_on_rows(changes: ChangeSet, *, deferrable: bool) -> bool:
-    if any(not change.info.key_set.isdisjoint(change.values) for change in changes.updates):
+    if moved(changes.updates):
         return True
     return any(not (unique.deferrable and deferrable) for _, _, unique in handed_over(changes))
 
 
 def _by_tables(changes: ChangeSet, insert_mode: Batching, *, batches: bool) -> list[Step]:
-    if changes.rows == len(changes.inserts):
+    if not (changes.updates or changes.deletes or changes.links):
         return [*_inserts(changes.inserts, insert_mode)]
     steps: list[Step] = [*_link_deletes(changes.links, batches=batches)]
     steps += _inserts(changes.inserts, insert_mode)
@@ -170,21 +170,28 @@ def _of_one_kind(batch: Sequence[Change], insert_mode: Batching, *, batches: boo
 
 def _joined(steps: Iterable[Step]) -> Iterable[Step]:
     """Gives steps so that rows that are updated one after another are one step, sent row by row."""
-    last: Step | None = None
+    run: list[UpdateStep] = []
     for step in steps:
-        if (
-            isinstance(step, UpdateStep)
-            and isinstance(last, UpdateStep)
-            and step.statement == last.statement
-            and not step.statement.batch
-        ):
-            last = UpdateStep(last.statement, last.changes + step.changes, last.rows + step.rows, last.returned)
+        if isinstance(step, UpdateStep) and not step.statement.batch:
+            if run and run[0].statement != step.statement:
+                yield _one_step(run)
+                run = []
+            run.append(step)
             continue
-        if last is not None:
-            yield last
-        last = step
-    if last is not None:
-        yield last
+        if run:
+            yield _one_step(run)
+            run = []
+        yield step
+    if run:
+        yield _one_step(run)
+
+
+def _one_step(run: Sequence[UpdateStep]) -> UpdateStep:
+    """Gives steps of one statement as one."""
+    if len(run) == 1:
+        return run[0]
+    changes = tuple([change for step in run for change in step.changes])
+    return replace(run[0], changes=changes, rows=tuple([row for step in run for row in step.rows]))
 
 
 def _chunks(group: Sequence[T]) -> Iterable[Sequence[T]]:

@@ -188,6 +188,8 @@ class History:
 
     def _unload_since(self, mark: Mark, unloaded: Origin) -> None:
         """Makes references of what was read after the first write: it may show rows that are gone."""
+        if mark.first_write is None:
+            return
         for instance in list(self.identity):
             if is_loaded_since(instance, mark.first_write):
                 for outer in self.marks:

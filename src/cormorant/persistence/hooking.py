@@ -29,6 +29,7 @@ from cormorant.hooks.events import (
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 from cormorant.persistence.changes import ChangeSet, is_changed
+from cormorant.persistence.collecting import collected, gather
 from cormorant.persistence.ends import Ends, joined
 from cormorant.persistence.transaction import TransactionStack
 from cormorant.persistence.unit_of_work import UnitOfWork
@@ -58,6 +59,7 @@ class SessionHooks:
         handle: The session as users have it.
         database: Its database.
         unit: What is pending.
+        transactions: What fails with a hook.
     """
 
     def __init__(
@@ -115,7 +117,7 @@ class SessionHooks:
 
     # ---- the end of a transaction
 
-    def wait(self, event: Event, function: Callable[[], object], name: str) -> None:
+    def call_once(self, event: Event, function: Callable[[], object], name: str) -> None:
         """Has a function called once, at the end of the innermost block or of the transaction around it."""
 
         def once(_: object) -> object:
@@ -178,7 +180,6 @@ class SessionHooks:
         """
         errors: list[tuple[Hook, Exception]] = []
         interrupted: asyncio.CancelledError | None = None
-        event = AFTER_COMMIT
         while self.due:
             event, ends, whole = self.due.pop(0)
             for subject, hook in self._told_of(event, ends or Ends(), whole=whole):
@@ -195,7 +196,7 @@ class SessionHooks:
         if interrupted is not None:
             raise interrupted
         if errors and not quiet:
-            raise _failed(event, errors)
+            raise _failed(errors)
 
     async def then_due(self, work: Coroutine[Any, Any, T], *, quiet: bool = False) -> T:
         """Waits for work that may end a transaction, and calls the hooks that waited for its end."""
@@ -218,7 +219,8 @@ class SessionHooks:
         return found
 
 
-def _failed(event: Event, errors: list[tuple[Hook, Exception]]) -> AfterHookError:
+def _failed(errors: list[tuple[Hook, Exception]]) -> AfterHookError:
+    event = errors[0][0].event
     what = "was committed" if event is AFTER_COMMIT else "was rolled back"
     causes = [error for _, error in errors]
     lines = "".join(f"\n  {hook}: {type(error).__name__}: {error}" for hook, error in errors)
@@ -251,7 +253,7 @@ class HookedSession(HookTarget[S_co, Model]):
         Example:
             >>> session.after_commit(send_welcome, user.email)
         """
-        self.state().blocks.hooks.wait(AFTER_COMMIT, partial(fn, *args, **kwargs), name_of(fn))
+        self.state().blocks.hooks.call_once(AFTER_COMMIT, partial(fn, *args, **kwargs), name_of(fn))
 
     def after_rollback(self, fn: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> None:
         """Has a function called once after the innermost block, or one around it, is rolled back.
@@ -261,7 +263,7 @@ class HookedSession(HookTarget[S_co, Model]):
             args: What it is called with.
             kwargs: What it is called with by name.
         """
-        self.state().blocks.hooks.wait(AFTER_ROLLBACK, partial(fn, *args, **kwargs), name_of(fn))
+        self.state().blocks.hooks.call_once(AFTER_ROLLBACK, partial(fn, *args, **kwargs), name_of(fn))
 
 
 class HookRun:
@@ -279,12 +281,8 @@ class HookRun:
         self._checked: dict[int, Model] = {}
         self._found: dict[tuple[ModelInfo, Event], tuple[Hook, ...]] = {}
 
-    async def prepare(self, gather: Callable[[], None], collect: Callable[[], ChangeSet]) -> ChangeSet:
+    async def prepare(self) -> ChangeSet:
         """Calls the hooks before a write, until they give nothing more to do, and gives what is to be written.
-
-        Args:
-            gather: Finds what has become pending since.
-            collect: Checks what is pending and gives it as values.
 
         Raises:
             FlushError: Hooks come to no end.
@@ -295,10 +293,10 @@ class HookRun:
                 for instance, deleting in todo:
                     await self._before(instance, deleting=deleting)
             else:
-                changes = collect()
+                changes = collected(self.unit)
                 if not await self._after_validate(changes):
                     return changes
-            gather()
+            gather(self.unit, self.unit.delete)
         raise self.hooks.endless("flush")
 
     def _of(self, info: ModelInfo, event: Event) -> tuple[Hook, ...]:
@@ -353,9 +351,13 @@ class HookRun:
     def note(self, changes: ChangeSet) -> None:
         """Remembers the objects that want to know how the transaction ends."""
         mark = self.unit.history.marks[-1]
+        wanting: dict[ModelInfo, bool] = {}
         for part in (changes.inserts, changes.updates, changes.deletes):
             for change in part:
-                if any(map(hooks_for(change.info).get, _ENDS)):
+                wants = wanting.get(change.info)
+                if wants is None:
+                    wants = wanting[change.info] = any(map(hooks_for(change.info).get, _ENDS))
+                if wants:
                     ends = mark.ends = mark.ends or Ends()
                     ends.written[id(change.instance)] = change.instance
 

@@ -97,5 +97,7 @@ async def answered_in_time(work: Coroutine[Any, Any, T], seconds: float, connect
                     raise ConnectionLost(message, sent=True) from late
         return await task
     except asyncio.CancelledError:
+        # nobody else may get the connection before the driver has let go of it
         task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
         raise

@@ -156,7 +156,7 @@ def _show_none(state: Linker, owner: Model, relation: RelationInfo) -> None:
         mine.fill(())
     for other in list(state.identity.of(relation.target).values()) if relation.inverse is not None else ():
         held = _held(other, relation.inverse or "")
-        if held is not None and any(item is owner for item in held.known):
+        if held is not None and held.shows(owner):
             state.unit.history.keep_collection(held)
             held.exclude(owner)
 

@@ -20,7 +20,7 @@ from cormorant.models.state import (
     unset_silently,
     value_or_missing,
 )
-from cormorant.persistence.ends import Ends, joined
+from cormorant.persistence.ends import Ends
 from cormorant.sql.types import SqlType
 
 Decoder: TypeAlias = Callable[[SqlType], Decode | None]
@@ -169,11 +169,16 @@ class Mark:
         for key, memento in inner.known.items():
             if key not in self.added:
                 self.known.setdefault(key, memento)
-        self.collections = {**inner.collections, **self.collections}
+        # what this one remembers is not copied: it grows with each of many blocks
+        for key, held in inner.collections.items():
+            self.collections.setdefault(key, held)
         self.made.update(inner.made)
-        self.unloaded = {**inner.unloaded, **self.unloaded}
-        if inner.ends is not None:
-            self.ends = joined((self.ends, inner.ends))
+        for key, values in inner.unloaded.items():
+            self.unloaded.setdefault(key, values)
+        if self.ends is None:
+            self.ends = inner.ends
+        elif inner.ends is not None:
+            self.ends.take_over(inner.ends)
 
     def drop(self, instance: Model) -> None:
         """Forgets an object that has left the session."""

@@ -35,6 +35,12 @@ def orphans_of(pending: Pending) -> dict[int, Model]:
     return {key: item for key, item in found.items() if key not in pending.deleted}
 
 
+def leaving(pending: Pending) -> tuple[Model, ...]:
+    """Gives the objects whose rows a flush deletes."""
+    orphans = orphans_of(pending)
+    return (*pending.deleted.values(), *[item for key, item in orphans.items() if key not in pending.new])
+
+
 def _owned(owner: Model) -> Iterable[Model]:
     """Gives the loaded objects that are orphans when their owner is deleted."""
     related: dict[str, Any] = owner.__orm_related__ or {}

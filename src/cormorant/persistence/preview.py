@@ -12,11 +12,12 @@ from cormorant.errors import ModelError
 from cormorant.models.describing import shown_value
 from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ModelInfo
+from cormorant.models.model import Model
 from cormorant.models.state import set_attribute
 from cormorant.persistence.changes import PendingKey
+from cormorant.persistence.collecting import collected, gather
 from cormorant.persistence.flush import Flusher
 from cormorant.persistence.flush_plan import DeleteStep, FlushPlan, InsertStep, LinkStep, Step, UpdateStep
-from cormorant.persistence.orphans import orphans_of
 from cormorant.persistence.unit_of_work import UnitOfWork
 from cormorant.sql.ddl import OnDelete
 from cormorant.sql.statements import Delete, Insert, TypedColumn, Update
@@ -123,25 +124,23 @@ def preview(flusher: Flusher) -> FlushPreview:
         ValidationError: A value cannot be saved.
         DependencyCycleError: Rows need each other in a ring.
     """
-    # noted for good, as reading `session.dirty` does: an object that was noted once is not noted again
-    flusher.unit.find_changes_inside()
-    with _put_back(flusher.unit):
-        _gather(flusher.unit)
-        plan = flusher.plan(flusher.collected())
+    unit = flusher.unit
+
+    def delete(instance: Model) -> None:
+        # as the unit of work does, but without touching the object
+        if unit.new.pop(id(instance), None) is None:
+            unit.deleted[id(instance)] = instance
+
+    with _put_back(unit):
+        # changes inside of documents are noted for good, as reading `session.dirty` does: nobody notes them again
+        gather(unit, delete)
+        plan = flusher.plan(collected(unit))
         statements = tuple([_statement(flusher.database, step) for step in plan.steps])
     return FlushPreview(
         statements,
         (*consequences(_gone(plan)), *consequences(_moved(plan), moved=True)),
         tuple(_notes(flusher.database, plan)),
     )
-
-
-def _gather(unit: UnitOfWork) -> None:
-    """Finds what has become pending without anybody telling, and touches no object for that."""
-    unit.cascade()
-    for key, orphan in orphans_of(unit).items():
-        if unit.new.pop(key, None) is None:
-            unit.deleted[key] = orphan
 
 
 @contextmanager

@@ -1,20 +1,22 @@
-"""What a session reads besides whole results: pages, streams, and how a query would be run."""
+"""What a session reads besides whole results: objects by key and at hand, pages, streams, how a query would be run."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cormorant.database import PreparedQuery
-from cormorant.errors import CompileError
-from cormorant.models.metadata import ModelInfo
+from cormorant.errors import CompileError, NotFoundError
 from cormorant.models.model import Model
 from cormorant.models.state import row_key_of
-from cormorant.persistence import streaming
+from cormorant.persistence import loader, prefetch, streaming
+from cormorant.persistence.accept import settle_unchanged
+from cormorant.persistence.arguments import check_own, check_unchanged, checked_key, given_objects, info_of
 from cormorant.persistence.writer import refuse_portions
 from cormorant.query.beside import Beside
 from cormorant.query.explaining import CompiledQuery, Explanation, explained
-from cormorant.query.prefetch import chunks, objects_of
+from cormorant.query.locking import LOCK, locked
+from cormorant.query.prefetch import by_key, chunks, objects_of
 from cormorant.query.spec import QuerySpec
 
 if TYPE_CHECKING:
@@ -39,9 +41,39 @@ class Reading:
         rows = await self._state.fetch(spec, beside=beside)
         return rows, beside[0]
 
-    async def get_many(self, info: ModelInfo, wanted: Sequence[Any]) -> list[Any]:
-        """Gives the objects of several keys, in the keys' order, in one query; missing ones are left out."""
+    # ---- by key
+
+    async def get(self, model: type[Model], key: Any, *, for_update: bool) -> Model | None:
+        """Gives the object of a primary key, or None; one that is known is given without a query."""
         state = self._state
+        state.check_usable()
+        info = info_of(model)
+        found: Model | None = state.identity.get(info, checked_key(info, key))
+        if found is not None and (for_update or state.shows(found)):
+            if id(found) in state.unit.deleted:
+                return None
+            if not for_update:
+                return found
+        spec = by_key(info, [info.column(name) for name in info.key_attributes], key)
+        rows = await state.fetch(locked(spec, LOCK) if for_update else spec)
+        return rows[0] if rows else None
+
+    async def get_one(self, model: type[Model], key: Any, *, for_update: bool) -> Model:
+        """Gives the object of a primary key.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+        found = await self.get(model, key, for_update=for_update)
+        if found is None:
+            raise NotFoundError(f"{model.__name__} {key!r} does not exist", hint="use get() where that can be")
+        return found
+
+    async def get_many(self, model: type[Model], keys: Iterable[Any]) -> list[Any]:
+        """Gives the objects of several keys, in the keys' order, in one query; missing ones are left out."""
+        state, info = self._state, info_of(model)
+        wanted = [checked_key(info, key) for key in keys]
+        state.check_usable()
         known = state.identity.of(info)
         shown: dict[Any, Model] = {key: known[key] for key in wanted if key in known and state.shows(known[key])}
         missing = [key for key in wanted if key not in shown]
@@ -49,6 +81,36 @@ class Reading:
             shown |= {row_key_of(row): row for row in await state.fetch(objects_of(info, chunk))}
         found = [shown[key] for key in wanted if key in shown]
         return [instance for instance in found if id(instance) not in state.unit.deleted]
+
+    # ---- objects that are at hand
+
+    async def refresh(self, objects: Sequence[Model]) -> None:
+        """Reads objects again, over what they hold.
+
+        Raises:
+            StaleObjectError: An object has changes that would be lost, or its row is gone.
+        """
+        state = self._state
+        for instance in objects:
+            check_own(state, instance)
+        state.unit.look_inside(objects)
+        settle_unchanged(state.unit, objects)
+        for instance in objects:
+            check_unchanged(instance)
+            state.identity.take_back(instance)
+        await loader.refresh(state, objects)
+
+    async def load(self, objects: Model | Iterable[Model], what: Sequence[Any]) -> None:
+        """Loads relations, and columns that were left out, of objects."""
+        state = self._state
+        state.check_usable()
+        given = given_objects(objects)
+        for instance in given:
+            check_own(state, instance)
+            state.identity.take_back(instance)
+        await prefetch.load(state, given, what)
+
+    # ---- other ways to read
 
     def chunks(self, spec: QuerySpec, size: int) -> AsyncGenerator[list[Any], None]:
         """Gives a query's rows, at most `size` at a time, and forgets the objects of each chunk before the next."""

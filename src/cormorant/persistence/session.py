@@ -17,46 +17,36 @@ from cormorant.database import Database, database_of
 from cormorant.dialects.base import IsolationLevel, check_isolation
 from cormorant.errors import (
     ConfigurationError,
-    NotFoundError,
-    TransactionError,
     WrongType,
 )
-from cormorant.hooks.dispatcher import running
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.paths import ManyExpr
 from cormorant.models.scopes import Scope, distinct
 from cormorant.observability.performance import PerformanceTracker, StatementStats
-from cormorant.persistence import context, loader, merging, prefetch
-from cormorant.persistence.accept import settle_unchanged
+from cormorant.persistence import context, merging
 from cormorant.persistence.arguments import (
     check_own,
-    check_unchanged,
-    checked_key,
-    given_objects,
-    info_of,
     is_queryset,
     links_of,
     model_of,
     raw_text,
     sent_as,
 )
-from cormorant.persistence.blocks import Transaction
+from cormorant.persistence.blocks import Transaction, begin, check_verb
 from cormorant.persistence.changed import Change, changes_of
 from cormorant.persistence.current import current_state
 from cormorant.persistence.entering import Entrances
 from cormorant.persistence.hooking import HookedSession, refuse_in_hooks
 from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.levels import Options
-from cormorant.persistence.orphans import orphans_of
+from cormorant.persistence.orphans import leaving
 from cormorant.persistence.preview import FlushPreview, preview
 from cormorant.persistence.reading import Reading
 from cormorant.persistence.result import Result
 from cormorant.persistence.state import SessionState
 from cormorant.persistence.streaming import each_of, raw_chunks
 from cormorant.persistence.writer import StateWriter
-from cormorant.query.locking import LOCK, locked
-from cormorant.query.prefetch import by_key
 from cormorant.query.queryset import QuerySet
 from cormorant.query.spec import QuerySpec
 from cormorant.sql.calls import Fragment
@@ -244,17 +234,7 @@ class AsyncSession(HookedSession["AsyncSession"]):
             key: The key; for a composite one a tuple in declaration order.
             for_update: Read the row, known or not, and lock it until the transaction ends.
         """
-        state = self.state()
-        state.check_usable()
-        info = info_of(model)
-        found = state.identity.get(info, checked_key(info, key))
-        if found is not None and (state.shows(found) or for_update) and id(found) in state.unit.deleted:
-            return None
-        if found is not None and state.shows(found) and not for_update:
-            return cast(M, found)
-        spec = by_key(info, [info.column(name) for name in info.key_attributes], key)
-        rows = await state.fetch(locked(spec, LOCK) if for_update else spec)
-        return rows[0] if rows else None
+        return cast("M | None", await self.state().reader.get(model, key, for_update=for_update))
 
     async def get_one(self, model: type[M], key: Any, *, for_update: bool = False) -> M:
         """Gives the object of a primary key; `for_update` locks its row until the transaction ends.
@@ -262,17 +242,11 @@ class AsyncSession(HookedSession["AsyncSession"]):
         Raises:
             NotFoundError: There is none.
         """
-        found = await self.get(model, key, for_update=for_update)
-        if found is None:
-            raise NotFoundError(f"{model.__name__} {key!r} does not exist", hint="use get() where that can be")
-        return found
+        return cast(M, await self.state().reader.get_one(model, key, for_update=for_update))
 
     async def get_many(self, model: type[M], keys: Iterable[Any]) -> list[M]:
         """Gives the objects of several keys, in the keys' order, in one query; missing ones are left out."""
-        state, info = self.state(), info_of(model)
-        wanted = [checked_key(info, key) for key in keys]
-        state.check_usable()
-        return await state.reader.get_many(info, wanted)
+        return await self.state().reader.get_many(model, keys)
 
     async def refresh(self, *objects: Model) -> None:
         """Reads objects again, over what they hold.
@@ -280,15 +254,7 @@ class AsyncSession(HookedSession["AsyncSession"]):
         Raises:
             StaleObjectError: An object has changes that would be lost, or its row is gone.
         """
-        state = self.state()
-        state.unit.find_changes_inside()
-        for instance in objects:
-            check_own(state, instance)
-        settle_unchanged(state.unit, objects)
-        for instance in objects:
-            check_unchanged(instance)
-            state.identity.take_back(instance)
-        await loader.refresh(state, objects)
+        await self.state().reader.refresh(objects)
 
     async def load(self, objects: Model | Iterable[Model], /, *what: ManyExpr[Any] | type[Model] | Column[Any]) -> None:
         """Loads relations, and columns that were left out, of objects that are at hand.
@@ -308,13 +274,7 @@ class AsyncSession(HookedSession["AsyncSession"]):
             >>> await session.load(authors, Author.articles, Author.articles.each.tags)
             ... # SELECT ... WHERE "articles"."author_id" = ANY($1); SELECT ... WHERE "tags_link"."article_id" = ANY($1)
         """
-        state = self.state()
-        state.check_usable()
-        given = given_objects(objects)
-        for instance in given:
-            check_own(state, instance)
-            state.identity.take_back(instance)
-        await prefetch.load(state, given, what)
+        await self.state().reader.load(objects, what)
 
     # ---- changing
 
@@ -464,36 +424,20 @@ class AsyncSession(HookedSession["AsyncSession"]):
     ) -> Transaction:
         """Opens a transaction that `commit()`, `rollback()` or leaving `async with await session.begin()` ends."""
         check_isolation(isolation)
-        state = self.state()
-        state.check_usable()
-        refuse_in_hooks(state, "begin()")
-        state.check_owner("begin()")
-        if state.transactions.is_open:
-            raise TransactionError(
-                "a transaction is open already", hint="use `async with session.transaction()` for a savepoint"
-            )
         options = Options(isolation, read_only, deferrable)
-        return Transaction(self, options, state.blocks.begin(options))
+        return Transaction(self, options, begin(self.state(), options))
 
     async def commit(self) -> None:
         """Writes what is pending and commits; nothing is forgotten or expired."""
-        state = self._for_verb("commit()")
+        state = self.state()
+        check_verb(state, "commit()")
         await state.blocks.commit()
 
     async def rollback(self) -> None:
         """Undoes everything since the last commit, in the database and in the objects."""
-        state = self._for_verb("rollback()")
-        await state.blocks.rollback()
-
-    def _for_verb(self, verb: str) -> SessionState:
         state = self.state()
-        state.check_usable()
-        if running.get() is not None:
-            refuse_in_hooks(state, verb)
-        state.check_owner(verb)
-        if state.frame.kind == "transaction":
-            raise TransactionError(f"{verb} inside {state.frame}", hint="leave the block instead")
-        return state
+        check_verb(state, "rollback()")
+        await state.blocks.rollback()
 
     # ---- raw SQL
 
@@ -556,15 +500,13 @@ class AsyncSession(HookedSession["AsyncSession"]):
         """
         state = self.state()
         check_own(state, instance)
-        state.unit.find_changes_inside(frozenset({type(instance).__info__.table}))
+        state.unit.look_inside((instance,))
         return changes_of(instance)
 
     @property
     def deleted(self) -> AbstractCollection[Model]:
         """The objects whose rows the next flush deletes."""
-        unit = self.state().unit
-        orphans = orphans_of(unit)
-        return (*unit.deleted.values(), *(orphans[key] for key in orphans if key not in unit.new))
+        return leaving(self.state().unit)
 
     @property
     def identity_map(self) -> IdentityMap:

@@ -100,6 +100,10 @@ async def shielded(
         ) from interrupted
     if interrupted is not None and task.cancelled():
         raise interrupted
+    refusal = task.exception()
+    if interrupted is not None and refusal is not None and not isinstance(refusal, CommitOutcomeUnknown):
+        # who was cancelled must not go on, say by trying again
+        raise interrupted from refusal
     result = task.result()
     if told is not None:
         told.last_commit = datetime.now(UTC)

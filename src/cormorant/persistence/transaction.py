@@ -274,11 +274,17 @@ class TransactionStack:
             # another task has ended it: the block is one of its own
             return self.begin(self.options)
         self.check()
-        # by its depth: a new name each time would be a new statement each time
-        level = Level(f"cormorant_{len(self.levels)}")
-        if self.connection is not None:
-            sql = self.database.dialect.savepoint(level.savepoint or "")
-            await self.use(lambda _: self.execute(sql))
+        level = Level("")
+        if self.connection is None:
+            level.savepoint = _savepoint_name(self.levels)
+        else:
+
+            async def open_level(_: Connection) -> None:
+                # named when it is its turn: another task may be ending a block
+                level.savepoint = name = _savepoint_name(self.levels)
+                await self.execute(self.database.dialect.savepoint(name))
+
+            await self.use(open_level)
         self.levels.append(level)
         return level
 
@@ -387,6 +393,11 @@ class TransactionStack:
         if connection is not None:
             self.database.lending.let_go(self.connections)
             self.database.adapter.release(connection)
+
+
+def _savepoint_name(levels: Sequence[Level]) -> str:
+    # by its depth: a new name each time would be a new statement each time
+    return f"cormorant_{len(levels)}"
 
 
 async def _in_turn(transactions: TransactionStack, sql: str, remaining: Sequence[Level]) -> None:

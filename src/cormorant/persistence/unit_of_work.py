@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from cormorant.errors import FlushError, ForeignInstanceError
@@ -260,6 +261,13 @@ class UnitOfWork(Pending):
         gone = {*self.deleted, *orphans_of(self)}
         return tuple([one for key, one in self.dirty.items() if key not in gone and is_changed(one)])
 
+    def look_inside(self, instances: Iterable[Model]) -> None:
+        """Finds changes inside the JSON documents and arrays of some objects."""
+        for instance in instances:
+            info = type(instance).__info__
+            if info.mutable_columns:
+                find_changes_inside(instance, readers(info, self._decoder))
+
     def concerns(self, tables: frozenset[str]) -> bool:
         """Whether what is pending must be written before a statement over these tables."""
         everything = self._eager or ANY_TABLE in tables
@@ -293,8 +301,8 @@ class UnitOfWork(Pending):
         if id(instance) in self.new:
             self._take_back(instance)
         self.history.drop(instance)
-        for collection in [held for held in self.collections.values() if held.owner is instance]:
-            del self.collections[id(collection)]
+        for held in (instance.__orm_related__ or {}).values():
+            self.collections.pop(id(held), None)
         if is_persistent(instance):
             set_attribute(instance, "__orm_origin__", DETACHED)
 

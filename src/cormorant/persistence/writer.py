@@ -13,7 +13,7 @@ from cormorant.errors import QueryError, UniqueViolation
 from cormorant.models.inside import find_changes_inside, readers
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
-from cormorant.models.state import Origin, is_ghost, is_set
+from cormorant.models.state import Origin, is_reference, is_set
 from cormorant.persistence.accept import Acceptance
 from cormorant.persistence.atomic import Atomic, Turn
 from cormorant.persistence.bulk import BulkRun
@@ -167,7 +167,7 @@ class StateWriter:
         """Takes objects whose rows are deleted out of the session, as a flush does."""
         unit = self.state.unit
         # a reference has nothing that could be wrong: who awaits it is told that its row is gone
-        gone = [instance for instance in instances if not _is_bare(instance)]
+        gone = [instance for instance in instances if not is_reference(instance)]
         for instance in gone:
             unit.delete(instance)
         deletes = [
@@ -245,12 +245,6 @@ def _written(spec: QuerySpec) -> tuple[str, ...]:
             hint="they would lose their rows: session.clear(), or use a session of its own",
         )
     return (*names, *(column.attribute for column in info.columns if column.spec.computed is not None))
-
-
-def _is_bare(instance: Model) -> bool:
-    """Whether an object is a reference that holds nothing but its key."""
-    info = type(instance).__info__
-    return is_ghost(instance) and not any(is_set(instance, n) for n in info.fields if n not in info.key_set)
 
 
 def _is_older(instance: Model, origin: Origin) -> bool:

@@ -14,7 +14,8 @@ import pytest
 from cormorant import Model, ref
 from cormorant.dialects.postgresql import PostgreSQLDialect
 from cormorant.dialects.sqlite import SQLiteDialect
-from cormorant.persistence.changes import ChangeSet, PendingKey, collect
+from cormorant.persistence.changes import ChangeSet, PendingKey
+from cormorant.persistence.collecting import collect
 from cormorant.persistence.flush_plan import FlushPlan, InsertStep, plan_flush
 from cormorant.sql.statements import Insert
 from tests.support.newsroom import Egg, Folder, Grade, Hen, Label, Memo, Story, Ticket, Visit, Writer

@@ -16,7 +16,8 @@ from cormorant.dialects.base import Dialect
 from cormorant.dialects.postgresql import PostgreSQLDialect
 from cormorant.dialects.sqlite import SQLiteDialect
 from cormorant.errors import DependencyCycleError
-from cormorant.persistence.changes import ChangeSet, collect
+from cormorant.persistence.changes import ChangeSet
+from cormorant.persistence.collecting import collect
 from cormorant.persistence.flush_plan import FlushPlan, plan_flush
 from cormorant.persistence.unique_values import comparable
 from cormorant.sql.types import SqlType

@@ -1,0 +1,225 @@
+"""What a flush is going to write: found among the objects of a session, checked, and read off them once, as values."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from cormorant.errors import FlushError, ValidationError
+from cormorant.models.collections import Collection
+from cormorant.models.inside import same
+from cormorant.models.metadata import ColumnInfo, ModelInfo
+from cormorant.models.model import Model
+from cormorant.models.reading import reader_of
+from cormorant.models.state import MISSING, is_persistent, value_or_missing
+from cormorant.models.validation import Problem, check_of, own_problems, problems_of, stamped_columns
+from cormorant.persistence.cascades import refuse_lost_children, taken_along, without_lost_links
+from cormorant.persistence.changes import (
+    ChangeSet,
+    CollectionChange,
+    DeleteChange,
+    InsertChange,
+    LinkChange,
+    PendingKey,
+    UpdateChange,
+    link_changes,
+    pending_keys,
+    saved_key,
+    saved_value,
+)
+from cormorant.persistence.conflicts import refuse_same_keys
+from cormorant.persistence.flush_order import to_ones
+from cormorant.persistence.orphans import orphans_of
+from cormorant.persistence.unit_of_work import UnitOfWork
+
+
+def gather(unit: UnitOfWork, delete: Callable[[Model], None]) -> None:
+    """Finds what has become pending without anybody telling.
+
+    Args:
+        unit: What is pending.
+        delete: Notes that an object's row is to be deleted too, or that a new object is forgotten.
+
+    Raises:
+        FlushError: A new object that is forgotten can still be reached.
+        ForeignInstanceError: An object that can be reached belongs to another session.
+    """
+    unit.find_changes_inside()
+    if unit.cascade() or unit.dirty or unit.deleted or unit.collections:
+        for orphan in orphans_of(unit).values():
+            delete(orphan)
+    if unit.deleted and unit.new:
+        for instance in _making_way(unit):
+            delete(instance)
+
+
+def _making_way(unit: UnitOfWork) -> list[Model]:
+    """Gives what the database would delete by itself, but perhaps after a new row has taken over a unique value."""
+    coming = {type(instance).__info__ for instance in unit.new.values()}
+    if not _may_go_along(coming):
+        return []
+    gone = taken_along(unit.deleted, unit.identity.by_model)
+    return [one for key, one in gone.items() if type(one).__info__ in coming and key not in unit.deleted]
+
+
+def _may_go_along(infos: Iterable[ModelInfo]) -> bool:
+    """Whether the database deletes rows of these models with others: asked first, since the rows are looked for."""
+    return any(relation.on_delete == "cascade" for info in infos for relation in to_ones(info))
+
+
+def collected(unit: UnitOfWork) -> ChangeSet:
+    """Checks what is pending and gives it as values.
+
+    Raises:
+        ValidationError: Listing every value that cannot be saved.
+        FlushError: A row would point to one that is deleted.
+        KeyConflictError: Two objects have the same key.
+    """
+    gone = {**unit.deleted, **taken_along(unit.deleted, unit.identity.by_model)} if unit.deleted else unit.deleted
+    # what the database deletes by itself has no changes to write
+    dirty: Iterable[Model] = [i for i in unit.dirty.values() if id(i) not in gone] if gone else unit.dirty.values()
+    changes = collect(unit.new.values(), dirty, unit.deleted.values(), unit.collections.values())
+    if gone:
+        changes = without_lost_links(changes, gone)
+        refuse_lost_children(changes, gone)
+    if changes.updates or [change for change in changes.inserts if change.key_given]:
+        refuse_same_keys(changes, unit.identity.by_model, gone)
+    return changes
+
+
+# ------------------------------------------------------------------ read off the objects
+
+
+def collect(
+    new: Iterable[Model],
+    dirty: Iterable[Model],
+    deleted: Iterable[Model],
+    collections: Iterable[Collection[Any]],
+) -> ChangeSet:
+    """Reads pending changes off the objects.
+
+    Raises:
+        ValidationError: Listing every value that cannot be saved.
+    """
+    problems: list[Problem] = []
+    gone = {id(instance): instance for instance in deleted}
+    refused: list[Model] = []
+    inserts: list[InsertChange] = []
+    for instance in new:
+        inserts.append(_insert(instance, problems))
+        if len(problems) > len(refused):
+            refused += [instance] * (len(problems) - len(refused))
+    updates: list[UpdateChange] = []
+    unchanged: list[Model] = []
+    for instance in dirty:
+        if id(instance) not in gone:
+            change = _update(instance, problems)
+            unchanged.append(instance) if change is None else updates.append(change)
+            if len(problems) > len(refused):
+                refused += [instance] * (len(problems) - len(refused))
+    if problems:
+        raise ValidationError(problems, instances=refused)
+    parts = [CollectionChange(c, tuple(c.added.values()), tuple(c.removed.values())) for c in collections]
+    return ChangeSet(
+        tuple(inserts),
+        tuple(updates),
+        tuple([_delete(instance) for instance in gone.values()]),
+        tuple(_links(parts)) if parts else (),
+        tuple(parts),
+        tuple(unchanged),
+    )
+
+
+def _insert(instance: Model, problems: list[Problem]) -> InsertChange:
+    info, known = type(instance).__info__, len(problems)
+    values = reader_of(info)(instance, problems)
+    if instance.__orm_related__ and (waiting := pending_keys(instance, info)):
+        values.update(waiting)
+        # in the model's order, so that rows that wait for a key go with those that have it
+        values = {name: values[name] for name in info.fields if name in values}
+    if missing := [name for name in info.needed_attributes if name not in values]:
+        problems += [(f"{info.name}.{name}", _no_value(info.by_attribute[name])) for name in missing]
+    if len(problems) == known and check_of(info) is not None:
+        problems += own_problems(info, instance)
+    return InsertChange(instance, info, values, info.key_set <= values.keys())
+
+
+def _no_value(column: ColumnInfo) -> str:
+    if column.spec.relation is not None:
+        return f"has no value: set {column.spec.relation}"
+    return "has no value"
+
+
+def _update(instance: Model, problems: list[Problem]) -> UpdateChange | None:
+    info = type(instance).__info__
+    originals = instance.__orm_changes__ or {}
+    waiting = pending_keys(instance, info)
+    values: dict[str, Any] = {}
+    # in the model's order, so that the order of writing makes no statements of their own
+    for name in [name for name in info.fields if name in originals or name in waiting]:
+        value = waiting[name] if name in waiting else value_or_missing(instance, name)
+        before = originals.get(name, MISSING)
+        # an object that is waited for may get the very key that another one gives up
+        if value is MISSING or (before is not MISSING and name not in waiting and same(before, value)):
+            continue
+        values[name] = copy.deepcopy(value) if info.by_attribute[name].type.mutable else value
+    if not values:
+        return None
+    _refuse_generated(instance, info, values)
+    stamped = tuple([c.attribute for c in stamped_columns(info) if c.attribute not in originals])
+    if stamped:
+        values |= {name: _stamp(info, name) for name in stamped}
+        values = {name: values[name] for name in info.fields if name in values}
+    known = len(problems)
+    problems += problems_of(info, {k: v for k, v in values.items() if not isinstance(v, PendingKey)})
+    if len(problems) == known:
+        problems += own_problems(info, instance)
+    return UpdateChange(
+        instance, info, values, dict(originals), saved_key(instance), _version(instance, info), stamped=stamped
+    )
+
+
+def _stamp(info: ModelInfo, name: str) -> Any:
+    make = info.fields[name].on_update
+    assert make is not None
+    return make()
+
+
+def _refuse_generated(instance: Model, info: ModelInfo, values: Mapping[str, Any]) -> None:
+    for name in values:
+        spec = info.fields[name]
+        if spec.computed is not None or spec.version:
+            what = "the database computes it" if spec.computed is not None else "it counts the row's changes"
+            raise FlushError(f"{info.name}.{name} of {instance!r} was set, and {what}", hint="leave it alone")
+
+
+def _version(instance: Model, info: ModelInfo) -> int | None:
+    column = info.version_column
+    if column is None:
+        return None
+    value = saved_value(instance, column.attribute)
+    # a reference that was never loaded has no version to compare
+    return None if value is MISSING else value
+
+
+def _delete(instance: Model) -> DeleteChange:
+    info = type(instance).__info__
+    return DeleteChange(instance, info, saved_key(instance), _version(instance, info))
+
+
+def _links(changes: Iterable[CollectionChange]) -> Iterable[LinkChange]:
+    """Gives each link once: it may have been made from both ends."""
+    seen: set[tuple[str, int, int, bool]] = set()
+    for change in changes:
+        relation, owner = change.collection.relation, change.collection.owner
+        if relation.link is None:
+            continue
+        # a new object has no link that could be dropped
+        removed = [member for member in change.removed if is_persistent(member)]
+        for added, members in ((True, change.added), (False, removed)):
+            for link in link_changes(relation, owner, members, added=added):
+                mark = (link.table, id(link.ends[0]), id(link.ends[1]), added)
+                if mark not in seen:
+                    seen.add(mark)
+                    yield link

@@ -219,6 +219,7 @@ class Collection(Generic[M]):
         check_fillable(self.relation)
         for item in items:
             self._check(item)
+        for item in items:
             self._touch()
             there = self.shows(item)
             there |= id(item) in self.removed
@@ -254,6 +255,8 @@ class Collection(Generic[M]):
     def set(self, items: Iterable[M]) -> None:
         """Makes the collection hold exactly these objects; it must be loaded as a whole."""
         wanted = {id(item): item for item in items}
+        for item in wanted.values():
+            self._check(item)
         self.remove(*(item for key, item in self._whole().items() if key not in wanted))
         self.add(*wanted.values())
 

@@ -188,7 +188,9 @@ def task_name() -> str:
 def whereabouts(task: asyncio.Task[Any]) -> str:
     """Gives a task's name and the line it waits at, for messages."""
     frames = task.get_stack(limit=1)
-    place = f" at {frames[0].f_code.co_filename}:{frames[0].f_lineno}" if frames else ""
+    # the tasks of sync sessions run nothing but our own coroutines
+    ours = bool(frames) and str(frames[0].f_globals.get("__name__")).startswith("cormorant.")
+    place = f" at {frames[0].f_code.co_filename}:{frames[0].f_lineno}" if frames and not ours else ""
     return f"{task.get_name()}{place}"
 
 

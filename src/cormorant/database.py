@@ -10,38 +10,46 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, Protocol, TypedDict, TypeVar
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Concatenate,
+    Literal,
+    ParamSpec,
+    Protocol,
+    TypeAlias,
+    TypedDict,
+    TypeVar,
+)
 
 from typing_extensions import Unpack
 
 from cormorant.adapters.base import Adapter, Connection, CopyConnection, RawRows, Reopenable, Row
 from cormorant.adapters.config import COMMIT_TIMEOUT, ConnectionConfig, check_timeout
 from cormorant.adapters.lending import Lending
-from cormorant.adapters.registry import create_adapter
+from cormorant.adapters.registry import adapter_of
 from cormorant.dialects.base import SNAPSHOTS, Dialect, IsolationLevel, check_isolation
 from cormorant.dialects.ddl import compile_operation
-from cormorant.errors import ConfigurationError, ModelError, PoolClosed, QueryError, SessionNotEntered
+from cormorant.errors import ConfigurationError, PoolClosed, SessionNotEntered
 from cormorant.hooks.dispatcher import Hooks, HookTarget
 from cormorant.hydration.hydrator import Loader, compile_loader
 from cormorant.hydration.shapes import EntityPart, KeyPart, Part, RowShape, ValuePart
-from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
-from cormorant.models.registry import registry
 from cormorant.models.scopes import Scope, Scopes, distinct, values_of
-from cormorant.models.tables import create_operations, drop_operations
+from cormorant.models.tables import create_operations, drop_operations, infos_of
 from cormorant.observability.performance import PerformanceTracker, StatementStats
 from cormorant.query.beside import Pick
-from cormorant.query.cursors import Cursors
+from cormorant.query.cursors import Cursors, cursor_secret
 from cormorant.query.entities import EntityColumns, OwnerColumns, Selected
-from cormorant.query.planner import QueryPlan, plan
+from cormorant.query.planner import QueryPlan, plan, refuse_parts_of_others
 from cormorant.query.plans import Plans
 from cormorant.query.predicates import too_deep
-from cormorant.query.prepared import PreparedWrite, encoded, places_of
+from cormorant.query.prepared import PreparedWrite, encoded, picks_of, places_of
 from cormorant.query.spec import WRITES, QuerySpec
 from cormorant.query.write_planner import plan_write
 from cormorant.sql.ddl import Operation
-from cormorant.sql.expr import Binds
-from cormorant.sql.inner import homes_in, selects_in, selects_of, writes_inside
+from cormorant.sql.inner import writes_inside
 from cormorant.sql.restrictions import Owner
 from cormorant.sql.selects import Select
 from cormorant.sql.statements import Delete, Insert, InsertSelect, Update, Write
@@ -54,6 +62,9 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 Encode = Callable[[Any], Any]
+
+Outcome: TypeAlias = Literal["committed", "aborted", "in progress"]
+"""What became of a transaction."""
 
 PLANS = 1000
 
@@ -146,6 +157,8 @@ class Database(HookTarget["AsyncSession", Model]):
         timeout: Seconds that a statement of a session has, with the waiting for its turn, a connection and locks; None
             sets no limit. `ConnectionConfig.statement_timeout` is the server's own, and counts the statement alone.
         commit_timeout: Seconds that a COMMIT on its way may still take after its caller was cancelled.
+        track_commits: Every transaction that writes asks for its number first, by one round trip more, and a
+            CommitOutcomeUnknown has it as `xid`, for `outcome()`. SQLite has no such numbers, and needs none.
 
     Its `number` tells it from the program's other databases.
 
@@ -167,21 +180,25 @@ class Database(HookTarget["AsyncSession", Model]):
         cursor_key: str | bytes | None = None,
         timeout: float | None = None,
         commit_timeout: float = COMMIT_TIMEOUT,
+        track_commits: bool = False,
         plans: int = PLANS,
     ) -> None:
         check_isolation(isolation)
         self.scopes: tuple[Scope[Any], ...] = distinct(scopes)
         self.number: int = next(_numbers)
-        self.adapter: Adapter = _adapter_of(source, pool_size)
+        self.adapter: Adapter = adapter_of(source, pool_size)
         self.dialect: Dialect = self.adapter.dialect
         self.config: ConnectionConfig = self.adapter.config
         self.isolation: IsolationLevel | None = isolation or self.config.isolation
         self.timeout: float | None = check_timeout("timeout", timeout)
         self.commit_timeout: float = check_timeout("commit_timeout", commit_timeout) or COMMIT_TIMEOUT
+        self.track_commits: bool = track_commits and self.dialect.transaction_number is not None
         self.lending: Lending = Lending(self.adapter)
         self.tracker: PerformanceTracker = PerformanceTracker()
         compile_text = partial(_text_of, self.dialect)
-        self.cursors: Cursors = Cursors(_cursor_key(cursor_key, self.config), compile_text)
+        # one made of the DSN is the same for all who have the whole DSN
+        own_secret = repr((self.config.redacted, self.config.password))
+        self.cursors: Cursors = Cursors(cursor_secret(cursor_key, own_secret), compile_text)
         self._plans: Plans[PreparedQuery] = Plans(plans)
         self._writes: Plans[PreparedWrite] = Plans(plans)
         self._companions: list[Companion] = []
@@ -261,7 +278,7 @@ class Database(HookTarget["AsyncSession", Model]):
     def _prepare(self, spec: QuerySpec) -> PreparedQuery:
         try:
             made = plan_write(spec) if spec.mode in WRITES else plan(spec)
-            _refuse_parts_of_others(made, self.number, spec.info.name)
+            refuse_parts_of_others(made, self.number, spec.info.name)
             compiled = self.dialect.compile(made.statement, spec.scopes)
         except RecursionError:
             raise too_deep(spec.info.name) from None
@@ -270,7 +287,7 @@ class Database(HookTarget["AsyncSession", Model]):
         decoder = self.dialect.returned_decoder if spec.mode in WRITES else self.dialect.decoder
         loader = compile_loader(_shape_of(made), decoder)
         used = encoders if any(encoders) else None
-        picks = _picks(compiled.sent, spec.binds)
+        picks = picks_of(compiled.sent, spec.binds)
         beside = tuple((place, self.dialect.decoder(type_)) for place, type_ in made.beside)
         writes = isinstance(made.statement, Select) and writes_inside(made.statement)
         return PreparedQuery(compiled.sql, picks, used, loader, made.tables, compiled.owners, beside, writes)
@@ -367,7 +384,7 @@ class Database(HookTarget["AsyncSession", Model]):
 
     def create_sql(self, *models: type[Model]) -> list[str]:
         """Gives the statements of `create_all` without running them."""
-        infos = _infos(models)
+        infos = infos_of(models)
         return self._compile(create_operations(infos, add_constraints=self.dialect.supports_add_constraint))
 
     async def create_all(self, *models: type[Model]) -> None:
@@ -377,7 +394,7 @@ class Database(HookTarget["AsyncSession", Model]):
     async def drop_all(self, *models: type[Model]) -> None:
         """Drops the tables of the models as far as they exist, children first."""
         before, after = self.dialect.around_drops
-        await self._run_all(self._compile(drop_operations(_infos(models))), before, after)
+        await self._run_all(self._compile(drop_operations(infos_of(models))), before, after)
 
     def _compile(self, operations: list[Operation]) -> list[str]:
         return [sql for operation in operations if (sql := compile_operation(self.dialect, operation))]
@@ -420,6 +437,34 @@ class Database(HookTarget["AsyncSession", Model]):
             await connection.fetch("SELECT 1")
         finally:
             self.adapter.release(connection)
+
+    async def outcome(self, xid: int) -> Outcome | None:
+        """Asks what became of the transaction whose COMMIT was not answered: CommitOutcomeUnknown has its `xid`.
+
+        "in progress" is the answer too while a server has not noticed that the connection is gone.
+
+        Returns:
+            "committed", "aborted" or "in progress"; None if it ended so long ago that the server has forgotten.
+
+        Raises:
+            ConfigurationError: The database is no PostgreSQL.
+
+        Example:
+            >>> await db.outcome(error.xid)     # SELECT pg_xact_status(...)
+        """
+        sql = self.dialect.transaction_outcome
+        if sql is None:
+            raise ConfigurationError(
+                f"transactions of {self.config.redacted} have no numbers to ask for",
+                hint="an SQLite COMMIT has ended when it raises; look in the database whether its changes are there",
+            )
+        connection = await self.adapter.acquire()
+        try:
+            rows = await connection.fetch(sql, [xid])
+        finally:
+            self.adapter.release(connection)
+        found: Outcome | None = rows[0][0]
+        return found
 
     async def close(self, timeout: float | None = CLOSE_TIMEOUT) -> None:
         """Closes every connection, those in use as they come back; the database stays closed.
@@ -467,41 +512,12 @@ def _text_of(dialect: Dialect, select: Select) -> str:
     return dialect.compile(select).sql
 
 
-def _cursor_key(given: object, config: ConnectionConfig) -> bytes:
-    """Gives the secret that signs cursors; one made of the DSN is the same for all who have the whole DSN."""
-    key = (os.environ.get("CORMORANT_CURSOR_KEY") or None) if given is None else given
-    if key is None:
-        key = repr((config.redacted, config.password))
-    if not isinstance(key, (str, bytes)) or not key:
-        raise ConfigurationError("cursor_key is no secret", hint="give a text or bytes: secrets.token_hex()")
-    return key.encode() if isinstance(key, str) else key
-
-
 def _own_options(fn: Callable[..., Any], keywords: dict[str, Any]) -> dict[str, Any]:
     """Takes out of a function's keywords those that are meant for `run()`: the function has no such parameter."""
     named = keywords.keys() & {"retries", "isolation"}
     if not named:
         return {}
     return {name: keywords.pop(name) for name in named - inspect.signature(fn).parameters.keys()}
-
-
-def _picks(sent: Binds, given: Binds) -> tuple[int, ...] | None:
-    """Gives where each parameter's value stands among the query's: a count, for one, leaves the order's out."""
-    places = {id(bind): place for place, bind in enumerate(dict.fromkeys(given))}
-    count = len(places)
-    # what the query does not have belongs to scopes, whose values come after its own
-    picks = tuple(places.setdefault(id(bind), len(places)) for bind in sent)
-    return None if picks == tuple(range(count)) else picks
-
-
-def _refuse_parts_of_others(made: QueryPlan, number: int, name: str) -> None:
-    statement = made.statement
-    selects = selects_of(statement) if isinstance(statement, Select) else selects_in(statement.expressions)
-    if any(home != number for home in homes_in(selects)):
-        raise QueryError(
-            f"the query of {name} holds a query that was made for another database",
-            hint="run that one first, and pass its values: .in_([...])",
-        )
 
 
 def _shape_of(made: QueryPlan) -> RowShape:
@@ -514,26 +530,6 @@ def _part_of(part: Selected) -> Part:
     if isinstance(part, OwnerColumns):
         return KeyPart(part.start, part.types)
     return ValuePart(part.start, part.type)
-
-
-def _infos(models: Sequence[type[Model]]) -> list[ModelInfo]:
-    for model in models:
-        if not isinstance(getattr(model, "__info__", None), ModelInfo):
-            raise ModelError(f"{model!r} is no concrete model", hint="pass model classes: create_all(Author, Article)")
-    infos = [model.__info__ for model in models] if models else list(registry)
-    if not infos:
-        raise ModelError("no model is known", hint="import the modules that define them first")
-    return infos
-
-
-def _adapter_of(source: object, pool_size: int | None) -> Adapter:
-    if isinstance(source, str) and pool_size is not None:
-        return create_adapter(ConnectionConfig.from_dsn(source, pool_size=pool_size))
-    if isinstance(source, (str, ConnectionConfig)):
-        return create_adapter(source)
-    if isinstance(source, Adapter):
-        return source
-    raise ConfigurationError(f"{source!r} is no database", hint="pass a DSN, a ConnectionConfig or an Adapter")
 
 
 # ------------------------------------------------------------------ the program's databases

@@ -61,7 +61,9 @@ A message says what happened, on what, and what to do; the same facts are attrib
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
+
+from typing_extensions import Unpack
 
 __all__ = [
     "AfterHookError",
@@ -353,6 +355,17 @@ class TransactionFailedError(TransactionError):
     """The transaction block failed earlier and must be ended first."""
 
 
+class _Facts(TypedDict, total=False):
+    """What a DatabaseError may have beside its message."""
+
+    statement: str | None
+    code: str | None
+    constraint: str | None
+    table: str | None
+    columns: Sequence[str]
+    hint: str | None
+
+
 class DatabaseError(CormorantError):
     """The server or the driver refused or lost a statement.
 
@@ -434,7 +447,17 @@ class DiskFullError(DatabaseError):
 
 
 class ConnectionLost(DatabaseError):
-    """The connection broke, or could not be made."""
+    """The connection broke, or could not be made.
+
+    Args:
+        message: What happened, and to which connection.
+        sent: Whether the statement may have reached the server, and its effect with it.
+        facts: What every DatabaseError may have.
+    """
+
+    def __init__(self, message: str, *, sent: bool = False, **facts: Unpack[_Facts]) -> None:
+        super().__init__(message, **facts)
+        self.sent: bool = sent
 
 
 class PoolClosed(DatabaseError):
@@ -442,7 +465,17 @@ class PoolClosed(DatabaseError):
 
 
 class CommitOutcomeUnknown(DatabaseError):
-    """COMMIT was sent and its answer never came."""
+    """COMMIT, or a write that commits by itself, was sent, and its answer never came: all of it is done, or nothing.
+
+    Args:
+        message: What was waited for.
+        xid: The transaction's number on PostgreSQL, where `track_commits` has asked for it: `await db.outcome(xid)`.
+        facts: What every DatabaseError may have.
+    """
+
+    def __init__(self, message: str, *, xid: int | None = None, **facts: Unpack[_Facts]) -> None:
+        super().__init__(message, **facts)
+        self.xid: int | None = xid
 
 
 class PoolTimeout(DatabaseError):

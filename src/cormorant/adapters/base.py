@@ -51,7 +51,8 @@ class Cursor(Protocol):
 class Connection(Protocol):
     """One driver connection, used by one statement at a time.
 
-    Every method raises the classes of `cormorant.errors`, with the driver's error as `__cause__`.
+    Every method raises the classes of `cormorant.errors`, with the driver's error as `__cause__`. A ConnectionLost has
+    `sent=True` if the statement may have been run before: whether a COMMIT has come through is unknown then.
     """
 
     @property

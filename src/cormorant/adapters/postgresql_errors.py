@@ -9,6 +9,7 @@ from asyncpg import exceptions  # pyright: ignore[reportMissingTypeStubs]
 
 from cormorant.errors import (
     CheckViolation,
+    CommitOutcomeUnknown,
     ConfigurationError,
     ConnectionLost,
     CormorantError,
@@ -30,11 +31,13 @@ _Rule: TypeAlias = tuple[type[DatabaseError], str | None]
 
 _TAKEN = "load the row that has it and change that, await session.merge(...), or use get_or_create() or upsert()"
 _NO_SUCH_NAME = "create it with `await db.create_all()` or a migration, or correct the name"
+_LOOK_FIRST = "look in the database whether the change is there before repeating it"
 _RUN_AGAIN = "run the whole unit of work again in a new session"
 
 # by SQLSTATE, then by its class, the first two characters
 _BY_STATE: dict[str, _Rule] = {
     "08": (ConnectionLost, None),
+    "08007": (CommitOutcomeUnknown, _LOOK_FIRST),
     "08P01": (StatementError, None),
     "22": (DataError, None),
     "23": (IntegrityError, None),
@@ -48,6 +51,7 @@ _BY_STATE: dict[str, _Rule] = {
     "28": (ConnectionLost, "check the user name, the password and the server's pg_hba.conf"),
     "3D000": (ConnectionLost, "create the database, or correct its name in the DSN"),
     "40": (SerializationError, _RUN_AGAIN),
+    "40003": (CommitOutcomeUnknown, _LOOK_FIRST),
     "40P01": (DeadlockError, _RUN_AGAIN),
     "42P01": (StatementError, _NO_SUCH_NAME),
     "42703": (StatementError, _NO_SUCH_NAME),
@@ -93,12 +97,43 @@ def translate(error: Exception, sql: str | None, *, closed: bool = False) -> Dat
         closed: Whether the connection is gone.
     """
     # the driver uses a server's class for what it refuses itself, but then without a severity
-    if isinstance(error, exceptions.PostgresError) and getattr(error, "severity", None) is not None:
-        return _from_server(error, sql)
-    cls, hint = next(rule for kind, rule in _BY_CLASS if isinstance(error, kind))
-    if closed:
-        cls = ConnectionLost
-    return cls(_client_message(error, closed=closed), statement=sql, hint=hint)
+    if _said_by_server(error):
+        found = _from_server(error, sql)
+    elif closed:
+        found = _lost(error, sql)
+    else:
+        cls, hint = next(rule for kind, rule in _BY_CLASS if isinstance(error, kind))
+        found = cls(_client_message(error, closed=False), statement=sql, hint=hint)
+    if isinstance(found, ConnectionLost):
+        found.sent = closed and _was_sent(error)
+    return found
+
+
+def _said_by_server(error: BaseException | None) -> bool:
+    return isinstance(error, exceptions.PostgresError) and getattr(error, "severity", None) is not None
+
+
+def _lost(error: Exception, sql: str | None) -> ConnectionLost:
+    """Says that the connection is gone, with the server's last word if there was one."""
+    word = error.__cause__ if _said_by_server(error.__cause__) else None
+    if word is not None:
+        last = _from_server(word, sql)
+        return ConnectionLost(f"the connection broke: {last.message}", statement=sql, code=last.code, hint=last.hint)
+    return ConnectionLost(_client_message(error, closed=True), statement=sql)
+
+
+def _was_sent(error: Exception) -> bool:
+    """Whether the server may have run the statement on whose way the connection was lost."""
+    # what the driver refuses itself has gone nowhere
+    if isinstance(error, exceptions.InterfaceError):
+        return False
+    place = error.__traceback__
+    while place is not None:
+        # a statement that is prepared is not run yet
+        if place.tb_frame.f_code.co_name == "_get_statement":
+            return False
+        place = place.tb_next
+    return True
 
 
 def translate_connect(error: Exception, address: str, seconds: float) -> CormorantError:

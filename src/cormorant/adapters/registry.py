@@ -46,6 +46,21 @@ def create_adapter(source: ConnectionConfig | str) -> Adapter:
     return adapter_class(config.scheme)(config)
 
 
+def adapter_of(source: object, pool_size: int | None = None) -> Adapter:
+    """Gives the adapter for a DSN or a configuration, or the adapter itself.
+
+    Raises:
+        ConfigurationError: It is none of them.
+    """
+    if isinstance(source, str) and pool_size is not None:
+        return create_adapter(ConnectionConfig.from_dsn(source, pool_size=pool_size))
+    if isinstance(source, (str, ConnectionConfig)):
+        return create_adapter(source)
+    if isinstance(source, Adapter):
+        return source
+    raise ConfigurationError(f"{source!r} is no database", hint="pass a DSN, a ConnectionConfig or an Adapter")
+
+
 def adapter_class(scheme: str) -> Callable[[ConnectionConfig], Adapter]:
     """Gives the adapter of a scheme, and imports its driver.
 

@@ -45,6 +45,10 @@ class Dialect(ABC):
     """Whether there are other indexes than those that sort, such as GIN."""
     # what a server calls its default is its own, rather than the only level there is
     supports_isolation_levels: ClassVar[bool] = True
+    transaction_number: ClassVar[str | None] = None
+    """The query for the number of the open transaction; None where transactions have none."""
+    transaction_outcome: ClassVar[str | None] = None
+    """The query for what became of the transaction with a number."""
     supports_transactional_ddl: ClassVar[bool] = True
     explain: ClassVar[str] = "EXPLAIN"
     """The words before a statement that is to be explained."""

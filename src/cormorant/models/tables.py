@@ -13,6 +13,7 @@ from cormorant.models.constraints import CheckSpec, IndexSpec, SearchSpec, Uniqu
 from cormorant.models.links import LinkTable, RelationInfo
 from cormorant.models.metadata import ColumnInfo, ModelInfo
 from cormorant.models.paths import Path
+from cormorant.models.registry import registry
 from cormorant.models.state import MISSING
 from cormorant.models.validation import problem_of
 from cormorant.sql import ddl as d
@@ -348,3 +349,18 @@ def _break_ring(
     table, target = by_name[cycle[0]], cycle[1]
     keys = [key for key in table.foreign_keys if key.target == target]
     deferred.setdefault(table.name, []).extend(keys)
+
+
+def infos_of(models: Sequence[type[Any]]) -> list[ModelInfo]:
+    """Gives what is known of models, of every one if none is named.
+
+    Raises:
+        ModelError: One is no concrete model, or there is none.
+    """
+    for model in models:
+        if not isinstance(getattr(model, "__info__", None), ModelInfo):
+            raise ModelError(f"{model!r} is no concrete model", hint="pass model classes: create_all(Author, Article)")
+    infos: list[ModelInfo] = [model.__info__ for model in models] if models else list(registry)
+    if not infos:
+        raise ModelError("no model is known", hint="import the modules that define them first")
+    return infos

@@ -162,7 +162,7 @@ class Blocks:
             if hooks.busy or hooks.wide:
                 await self._write_rest(outermost=True)
             if self.transactions.is_open:
-                await shielded(self._commit(), self.patience)
+                await shielded(self._commit(), self.patience, of=self.transactions.connections)
             else:
                 hooks.busy = False
                 ends = self.history.committed()
@@ -215,7 +215,9 @@ class Blocks:
 
     async def _finish(self, work: Coroutine[Any, Any, None], *, undoes: bool = False, quiet: bool = False) -> None:
         """Ends a block, whether or not the caller still waits, and calls the hooks that waited for it."""
-        await self.hooks.then_due(shielded(work, self.patience, undoes=undoes), quiet=quiet)
+        await self.hooks.then_due(
+            shielded(work, self.patience, undoes=undoes, of=self.transactions.connections), quiet=quiet
+        )
 
     # ---- transaction()
 
@@ -251,7 +253,7 @@ class Blocks:
                 await self.flusher.flush()
                 if self.hooks.busy or BEFORE_COMMIT in self.hooks.wide:
                     await self._write_rest(outermost=block.level.savepoint is None)
-                await shielded(self._release(block), self.patience)
+                await shielded(self._release(block), self.patience, of=self.transactions.connections)
                 return
         except BaseException:
             await shielded(self._roll_back_to(block), self.patience, undoes=True)

@@ -13,7 +13,7 @@ from cormorant.observability.performance import PerformanceTracker
 from cormorant.persistence import context
 from cormorant.persistence.levels import Level, Options
 from cormorant.persistence.limits import A_CONNECTION, AN_ANSWER, Limit, answered_in_time
-from cormorant.persistence.shielding import shielded
+from cormorant.persistence.shielding import committing, shielded
 
 T = TypeVar("T")
 
@@ -32,6 +32,8 @@ class Connections:
         self.timeout: float | None = timeout
         # when the server last said that something of ours is committed
         self.last_commit: datetime | None = None
+        # what the server calls the open transaction, if it was asked
+        self.xid: int | None = None
 
     async def acquire(self, *, write: bool = False) -> Connection:
         """Takes a connection.
@@ -71,9 +73,10 @@ class Connections:
                 limit.doing = AN_ANSWER
                 if not write:
                     return await work(connection)
+                patience = self.database.commit_timeout
                 # what is cut off may be committed: the server is asked to stop, and its answer counts
-                sent = answered_in_time(work(connection), limit.take_rest(), connection)
-                return await shielded(sent, self.database.commit_timeout, told=self)
+                sent = answered_in_time(work(connection), limit.take_rest(), connection, patience)
+                return await shielded(committing(sent, self), patience, told=self)
             finally:
                 self.database.adapter.release(connection)
 
@@ -94,6 +97,10 @@ class Connections:
         try:
             for sql in (begin, *savepoints):
                 await database.execute(connection, self.tracker, sql)
+            number = database.dialect.transaction_number if database.track_commits and not options.read_only else None
+            self.xid = None
+            if number is not None:
+                self.xid = (await database.fetch(connection, self.tracker, number, ()))[0][0]
         except BaseException:
             database.adapter.release(connection)
             raise

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from cormorant.adapters.base import Connection, Interruptible
-from cormorant.errors import DatabaseError, PoolTimeout, QueryTimeout
+from cormorant.errors import ConnectionLost, DatabaseError, PoolTimeout, QueryTimeout
 
 T = TypeVar("T")
 
@@ -67,13 +67,34 @@ class Limit:
         return self.error if late else error
 
 
-async def answered_in_time(work: Coroutine[Any, Any, T], seconds: float, connection: Connection) -> T:
-    """Waits for a write that commits by itself; after its time the server is asked to stop it; its answer counts."""
+async def answered_in_time(work: Coroutine[Any, Any, T], seconds: float, connection: Connection, patience: float) -> T:
+    """Waits for a write that commits by itself; after its time the server is asked to stop it; its answer counts.
+
+    Args:
+        work: The write.
+        seconds: Its time.
+        connection: Where it runs.
+        patience: Seconds that the server has then to stop it, and to answer.
+
+    Raises:
+        ConnectionLost: The server did not answer.
+    """
     task = asyncio.ensure_future(work)
     try:
         done, _ = await asyncio.wait((task,), timeout=seconds)
         if not done and isinstance(connection, Interruptible):
-            await connection.interrupt()
+            try:
+                async with asyncio.timeout(patience) as limit:
+                    await connection.interrupt()
+                    await asyncio.wait((task,))
+            except TimeoutError as late:
+                if not limit.expired():
+                    raise
+                task.cancel()
+                await asyncio.wait((task,))
+                if task.cancelled():
+                    message = f"the server did not answer within {seconds:g} s, nor to the request to stop"
+                    raise ConnectionLost(message, sent=True) from late
         return await task
     except asyncio.CancelledError:
         task.cancel()

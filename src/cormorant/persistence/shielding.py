@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
 from cormorant.adapters.config import COMMIT_TIMEOUT
-from cormorant.errors import CommitOutcomeUnknown
+from cormorant.errors import CommitOutcomeUnknown, ConnectionLost
 
 T = TypeVar("T")
 
@@ -17,6 +17,47 @@ class Committing(Protocol):
     """Who remembers when the server last said that something is committed."""
 
     last_commit: datetime | None
+    xid: int | None
+
+
+async def committing(work: Awaitable[T], told: Committing, seconds: float | None = None) -> T:
+    """Waits for a statement that commits.
+
+    Args:
+        work: The statement alone.
+        told: Whose transaction it is.
+        seconds: How long is waited; None sets no limit.
+
+    Raises:
+        CommitOutcomeUnknown: It was sent, and no answer came.
+    """
+    try:
+        if seconds is None:
+            return await work
+        async with asyncio.timeout(seconds) as limit:
+            return await work
+    except ConnectionLost as error:
+        if not error.sent:
+            raise
+        raise unknown(error.message, told, error) from error
+    except TimeoutError as late:
+        if seconds is None or not limit.expired():
+            raise
+        raise unknown(f"the server did not answer within {seconds:g} s", told) from late
+
+
+def unknown(message: str, told: Committing | None, error: ConnectionLost | None = None) -> CommitOutcomeUnknown:
+    """Says that nobody knows whether the transaction was committed, and who does."""
+    statement, code = (None, None) if error is None else (error.statement, error.code)
+    xid = None if told is None else told.xid
+    look = "look in the database whether the change is there before repeating it"
+    hint = (
+        f"{look}; with Database(track_commits=True), `await db.outcome(error.xid)` tells"
+        if xid is None
+        else (f"await db.outcome({xid}) tells whether it was committed; look there before repeating it")
+    )
+    text = f"whether the changes are committed is unknown: {message}"
+    return CommitOutcomeUnknown(text, statement=statement, code=code, xid=xid, hint=hint)
 
 
 async def shielded(
@@ -25,6 +66,7 @@ async def shielded(
     *,
     undoes: bool = False,
     told: Committing | None = None,
+    of: Committing | None = None,
 ) -> T:
     """Waits for work to end even if the caller is cancelled meanwhile; the cancellation is raised afterwards.
 
@@ -33,6 +75,7 @@ async def shielded(
         seconds: How long, after the cancellation.
         undoes: It takes something back, which a connection that is given up does too.
         told: Whose commit it is; told when it has ended well, whether or not the caller still waits.
+        of: Whose commit it is, if it is told by others.
 
     Raises:
         CommitOutcomeUnknown: It did not end in time after the cancellation.
@@ -52,9 +95,8 @@ async def shielded(
             task.cancel()
             await asyncio.wait((task,))
     if task.cancelled() and interrupted is not None and not undoes:
-        raise CommitOutcomeUnknown(
-            f"the server did not answer within {seconds:g} s after the cancellation",
-            hint="look in the database whether the change is there before repeating it",
+        raise unknown(
+            f"the server did not answer within {seconds:g} s after the cancellation", told or of
         ) from interrupted
     if interrupted is not None and task.cancelled():
         raise interrupted

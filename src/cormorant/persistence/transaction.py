@@ -17,7 +17,7 @@ from cormorant.observability.performance import PerformanceTracker
 from cormorant.persistence.connections import Connections
 from cormorant.persistence.levels import Level, OpenCursor, Options
 from cormorant.persistence.limits import Limit
-from cormorant.persistence.shielding import shielded
+from cormorant.persistence.shielding import committing, shielded
 
 T = TypeVar("T")
 
@@ -72,7 +72,8 @@ class TransactionStack:
     @property
     def allows_lone_writes(self) -> bool:
         """Whether one row may be written without BEGIN: no transaction is open, and none was asked to be special."""
-        return not (self.levels or self.options.read_only or self.keeps_snapshots)
+        tracks = self.database.track_commits
+        return not (self.levels or self.options.read_only or self.keeps_snapshots or tracks)
 
     # ---- statements
 
@@ -169,7 +170,8 @@ class TransactionStack:
             try:
                 if not write:
                     return await work(connection)
-                return await shielded(work(connection), database.commit_timeout, told=connections)
+                sent = committing(work(connection), connections)
+                return await shielded(sent, database.commit_timeout, told=connections)
             finally:
                 database.adapter.release(connection)
         finally:
@@ -374,7 +376,8 @@ async def _in_turn(transactions: TransactionStack, sql: str, remaining: Sequence
             # a server answers the COMMIT of a failed transaction with a ROLLBACK, and raises nothing
             transactions.check()
             await _abandon(transactions.cursors, remaining)
-            await transactions.execute(sql)
+            work = transactions.execute(sql)
+            await (work if remaining else committing(work, transactions.connections, transactions.connections.timeout))
         except BaseException as error:
             transactions.fail(error)
             raise

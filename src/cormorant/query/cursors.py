@@ -6,6 +6,7 @@ import datetime as dt
 import decimal
 import hmac
 import json
+import os
 import uuid
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ from typing import Any, TypeAlias
 
 from cormorant._internal.lru import LRU
 from cormorant._internal.narrowing import is_list
-from cormorant.errors import QueryError, WrongCursor
+from cormorant.errors import ConfigurationError, QueryError, WrongCursor
 from cormorant.sql import types as t
 from cormorant.sql.selects import Select
 
@@ -197,3 +198,15 @@ def _member(kept: Any, type_: t.Enumeration) -> Any:
     named = next((member for member in type_.python if _kept(member, type_) == kept), None)
     # flags can be combined
     return type_.python(kept) if named is None else named
+
+
+def cursor_secret(given: object, own: str) -> bytes:
+    """Gives the secret that signs cursors: the given one, the environment's CORMORANT_CURSOR_KEY, or a database's own.
+
+    Raises:
+        ConfigurationError: It is no secret.
+    """
+    key = (os.environ.get("CORMORANT_CURSOR_KEY") or own) if given is None else given
+    if not isinstance(key, (str, bytes)) or not key:
+        raise ConfigurationError("cursor_key is no secret", hint="give a text or bytes: secrets.token_hex()")
+    return key.encode() if isinstance(key, str) else key

@@ -23,7 +23,7 @@ from cormorant.sql import types as t
 from cormorant.sql.columns import Column
 from cormorant.sql.expr import Expr, Label, unlabelled
 from cormorant.sql.functions import func
-from cormorant.sql.inner import selects_of, tables_of
+from cormorant.sql.inner import homes_in, selects_in, selects_of, tables_of
 from cormorant.sql.joins import implied_joins, shown_by
 from cormorant.sql.sameness import alike
 from cormorant.sql.scope import free_name
@@ -196,3 +196,14 @@ def with_names(columns: Iterable[Expr[Any]]) -> tuple[Expr[Any], ...]:
         taken.add(name.lower())
         found.append(inner if isinstance(inner, Column) and inner.name == name else Label(inner, name))
     return tuple(found)
+
+
+def refuse_parts_of_others(made: QueryPlan, number: int, name: str) -> None:
+    """Refuses a query that holds one of another database, whose number is another."""
+    statement = made.statement
+    selects = selects_of(statement) if isinstance(statement, Select) else selects_in(statement.expressions)
+    if any(home != number for home in homes_in(selects)):
+        raise QueryError(
+            f"the query of {name} holds a query that was made for another database",
+            hint="run that one first, and pass its values: .in_([...])",
+        )

@@ -53,3 +53,12 @@ def encoded(encoders: Sequence[Codec | None], values: Sequence[Any]) -> list[Any
     """Gives values as the driver takes them."""
     pairs = zip(encoders, values, strict=True)
     return [value if encode is None or value is None else encode(value) for encode, value in pairs]
+
+
+def picks_of(sent: Binds, given: Binds) -> tuple[int, ...] | None:
+    """Gives where each parameter's value stands among the query's: a count, for one, leaves the order's out."""
+    places = {id(bind): place for place, bind in enumerate(dict.fromkeys(given))}
+    count = len(places)
+    # what the query does not have belongs to scopes, whose values come after its own
+    picks = tuple(places.setdefault(id(bind), len(places)) for bind in sent)
+    return None if picks == tuple(range(count)) else picks

@@ -36,6 +36,8 @@ def server_error(state: str, message: str = "words", **fields: str) -> Exception
         ("22012", errors.DataError),
         ("40001", errors.SerializationError),
         ("40P01", errors.DeadlockError),
+        ("40003", errors.CommitOutcomeUnknown),
+        ("08007", errors.CommitOutcomeUnknown),
         ("55P03", errors.LockTimeout),
         ("57014", errors.QueryTimeout),
         ("53100", errors.DiskFullError),
@@ -92,6 +94,22 @@ def test_postgresql_columns_without_values(detail: str, columns: tuple[str, ...]
 def test_postgresql_data_errors_hide_values(message: str) -> None:
     found = postgresql_errors.translate(server_error("22P02", message, hint=SECRET), "SELECT 1")
     assert SECRET not in str(found)
+
+
+def test_the_last_word_of_a_server_that_hangs_up() -> None:
+    lost = asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
+    lost.__cause__ = server_error("57P01", "terminating connection due to administrator command")
+    found = postgresql_errors.translate(lost, "COMMIT", closed=True)
+    assert isinstance(found, errors.ConnectionLost)
+    assert found.sent
+    assert found.code == "57P01"
+    assert "administrator" in found.message
+
+
+def test_what_the_driver_refuses_was_not_sent() -> None:
+    found = postgresql_errors.translate(asyncpg.InterfaceError("connection is closed"), "COMMIT", closed=True)
+    assert isinstance(found, errors.ConnectionLost)
+    assert not found.sent
 
 
 def test_postgresql_hints() -> None:

@@ -149,8 +149,8 @@ class PostgreSQLDialect(Dialect):
     """PostgreSQL 12 or newer."""
 
     name = "postgresql"
-    transaction_number = "SELECT pg_current_xact_id()::text::bigint"
-    transaction_outcome = "SELECT pg_xact_status($1::bigint::text::xid8)"
+    transaction_number: ClassVar[str | None] = "SELECT pg_current_xact_id()::text::bigint"
+    transaction_outcome: ClassVar[str | None] = "SELECT pg_xact_status($1::bigint::text::xid8)"
     supports_native_enum = True
     supports_array_binds = True
     supports_access_methods = True

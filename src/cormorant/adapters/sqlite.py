@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextvars import Context
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import aiosqlite
 
@@ -54,6 +54,9 @@ class SQLiteConnection:
         "_turn",
         "writer",
     )
+
+    looks_lost: ClassVar[bool] = False
+    """Nobody is at the other end."""
 
     def __init__(self, driver: Any, *, writer: bool, statement_timeout: float | None, turn: threading.Lock) -> None:
         self.writer: bool = writer
@@ -239,6 +242,7 @@ class SQLiteAdapter(Adapter):
             acquire_timeout=config.acquire_timeout,
             # a database in memory lives as long as its connection
             max_age=None if config.in_memory else config.max_connection_age,
+            max_waiting=config.max_waiting,
             outlives_loops=True,
         )
         self._readers = self._writers if config.in_memory else self._reader_pool(config)
@@ -250,6 +254,7 @@ class SQLiteAdapter(Adapter):
             min_size=config.min_pool_size,
             acquire_timeout=config.acquire_timeout,
             max_age=config.max_connection_age,
+            max_waiting=config.max_waiting,
             outlives_loops=True,
         )
 

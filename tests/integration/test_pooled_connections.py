@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 
@@ -44,17 +45,31 @@ async def test_many_sessions_leave_no_more_connections_than_the_pool_has(postgre
         assert database.adapter.stats.in_use == 0
 
 
-async def test_connections_that_the_server_ended_while_they_were_idle_fail_no_request(postgres_database: str) -> None:
+async def end_all(dsn: str) -> None:
+    """Has the server end the pool's connections, and waits until they are gone."""
+    asked = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'pooled'"
+    async with Database(dsn) as database, AsyncSession(database) as session:
+        ended = await session.execute(asked)
+        assert [tuple(row) for row in ended] == [(True,)] * 20
+
+
+@pytest.mark.parametrize("noticed", [True, False])
+async def test_connections_that_the_server_ended_while_they_were_idle_fail_no_request(
+    postgres_database: str, noticed: bool
+) -> None:
     config = ConnectionConfig.from_dsn(postgres_database, pool_size=20, min_pool_size=20, application_name="pooled")
-    async with Database(config) as database, Database(postgres_database) as killer:
+    async with Database(config) as database:
         await database.create_all(Page)
         held = [await database.adapter.acquire() for _ in range(20)]
         for connection in held:
             database.adapter.release(connection)
-        asked = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'pooled'"
-        async with AsyncSession(killer) as session:
-            ended = await session.execute(asked)
-        assert [tuple(row) for row in ended] == [(True,)] * 20
+        if noticed:
+            await end_all(postgres_database)
+        else:
+            # the event loop stands still, and reads nothing meanwhile
+            thread = threading.Thread(target=asyncio.run, args=(end_all(postgres_database),))
+            thread.start()
+            thread.join()
 
         async def visit() -> int:
             async with AsyncSession(database) as session:

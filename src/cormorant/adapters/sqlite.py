@@ -33,6 +33,19 @@ _NEVER_INTERRUPTED = frozenset({"BEGIN", "COMMIT", "END", "ROLLBACK", "RELEASE",
 _INTERRUPT_EVERY = 0.05
 
 
+class _Step(tuple[Callable[..., Any], tuple[Any, ...]]):
+    """What a thread does in one hop: a function and its arguments, which the driver would log otherwise."""
+
+    __slots__ = ()
+
+    def __call__(self) -> Any:
+        function, args = self
+        return function(*args)
+
+    def __repr__(self) -> str:
+        return f"<a hop of {getattr(self[0], '__name__', 'a function')}>"
+
+
 class SQLiteConnection:
     """One SQLite connection in a thread of its own.
 
@@ -154,7 +167,7 @@ class SQLiteConnection:
 
     async def _hop(self, function: Callable[..., R], *args: Any) -> R:
         # the driver's public methods take a hop for each step: cursor, execute, fetch
-        answer: R = await self._driver._execute(function, *args)
+        answer: R = await self._driver._execute(_Step((function, args)))
         return answer
 
     async def _settle(self, sql: str) -> None:

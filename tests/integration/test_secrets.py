@@ -29,17 +29,25 @@ def classes(root: type[errors.CormorantError] = errors.CormorantError) -> Iterat
         yield from classes(cls)
 
 
+def named(cls: type[errors.CormorantError]) -> str:
+    return cls.__name__
+
+
+CLASSES = sorted(set(classes()), key=named)
+
+
 def told(error: BaseException) -> str:
     """All that a program shows of an error, and of what it carries."""
     shown = [str(error), repr(error), "".join(traceback.format_exception(error)), repr(vars(error))]
     if isinstance(error, errors.CormorantError):
         # what crosses a process border, as bytes and after it
         packed = pickle.dumps(error)
-        shown += [packed.decode("latin1"), repr(vars(pickle.loads(packed)))]
+        again: errors.CormorantError = pickle.loads(packed)
+        shown += [packed.decode("latin1"), repr(vars(again))]
     return "\n".join(shown)
 
 
-@pytest.mark.parametrize("cls", sorted(set(classes()), key=lambda cls: cls.__name__))
+@pytest.mark.parametrize("cls", CLASSES)
 def test_every_error_crosses_processes_and_keeps_the_values_of_its_caller_out(cls: type[errors.CormorantError]) -> None:
     config = ConnectionConfig.from_dsn(DSN)
     error = make(cls, f"cannot use {config} ({config!r})")

@@ -166,6 +166,7 @@ class Pool(Generic[C]):
         acquire_timeout: Seconds to wait for a connection; None waits without end.
         max_age: Seconds after which a connection is replaced; None keeps it.
         max_waiting: Callers at most that wait for one; None lets any number wait.
+        watched: Whether a server may end idle connections, so that they are looked at before they are lent.
         outlives_loops: Whether idle connections may be used by the next event loop.
     """
 
@@ -178,6 +179,7 @@ class Pool(Generic[C]):
         acquire_timeout: float | None = None,
         max_age: float | None = None,
         max_waiting: int | None = None,
+        watched: bool = True,
         outlives_loops: bool = False,
     ) -> None:
         self.size = size
@@ -186,6 +188,7 @@ class Pool(Generic[C]):
         self._acquire_timeout = acquire_timeout
         self._max_age = max_age
         self._max_waiting = max_waiting
+        self._watched = watched
         self._outlives_loops = outlives_loops
         self._closed = False
         self._pid = os.getpid()
@@ -224,7 +227,7 @@ class Pool(Generic[C]):
         place = caller() if self._notes.active else None
         while self._idle:
             connection = self._idle.pop()
-            if self._usable(connection) and not connection.looks_lost:
+            if self._usable(connection) and not (self._watched and connection.looks_lost):
                 self._in_use[connection] = asyncio.current_task()
                 if place is not None:
                     self._notes.take(connection, place)

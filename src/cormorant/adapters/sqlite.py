@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextvars import Context
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 import aiosqlite
 
@@ -46,7 +46,17 @@ class _Step(tuple[Callable[..., Any], tuple[Any, ...]]):
         return f"<a hop of {getattr(self[0], '__name__', 'a function')}>"
 
 
-class SQLiteConnection:
+class _Near:
+    """A connection that has nobody at its other end."""
+
+    __slots__ = ()
+
+    @property
+    def looks_lost(self) -> bool:
+        return False
+
+
+class SQLiteConnection(_Near):
     """One SQLite connection in a thread of its own.
 
     Args:
@@ -67,9 +77,6 @@ class SQLiteConnection:
         "_turn",
         "writer",
     )
-
-    looks_lost: ClassVar[bool] = False
-    """Nobody is at the other end."""
 
     def __init__(self, driver: Any, *, writer: bool, statement_timeout: float | None, turn: threading.Lock) -> None:
         self.writer: bool = writer
@@ -256,6 +263,7 @@ class SQLiteAdapter(Adapter):
             # a database in memory lives as long as its connection
             max_age=None if config.in_memory else config.max_connection_age,
             max_waiting=config.max_waiting,
+            watched=False,
             outlives_loops=True,
         )
         self._readers = self._writers if config.in_memory else self._reader_pool(config)
@@ -268,6 +276,7 @@ class SQLiteAdapter(Adapter):
             acquire_timeout=config.acquire_timeout,
             max_age=config.max_connection_age,
             max_waiting=config.max_waiting,
+            watched=False,
             outlives_loops=True,
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import pickle
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -42,7 +42,7 @@ class Note(Model, table="cut_note"):
 
 
 @asynccontextmanager
-async def through(proxy: FaultProxy, *, track_commits: bool = True) -> AsyncIterator[Database]:
+async def through(proxy: FaultProxy, *, track_commits: bool = True) -> AsyncGenerator[Database, None]:
     """A database behind the proxy whose connections are open and whose statements are prepared."""
     database = Database(proxy.dsn, track_commits=track_commits, timeout=5, commit_timeout=0.1)
     try:
@@ -78,7 +78,7 @@ async def test_a_commit_that_was_cut_off_is_unknown_and_its_outcome_is_told(
         database.timeout = 0.2 if action == "blackhole" else 5
         fault = proxy.arm(b"COMMIT", when=when, action=action)
         with pytest.raises(CommitOutcomeUnknown, match="unknown") as caught:
-            await database.run(work, retries=5)
+            await database.retrying(retries=5).run(work)
         assert fault.fired
         assert runs == 1
         xid = caught.value.xid
@@ -169,7 +169,7 @@ async def test_a_commit_on_a_connection_known_to_be_gone_is_lost_and_not_unknown
 
 
 @asynccontextmanager
-async def through_nothing(dsn: str) -> AsyncIterator[Database]:
+async def through_nothing(dsn: str) -> AsyncGenerator[Database, None]:
     """A database on a straight way."""
     async with Database(dsn, track_commits=True) as database:
         await database.create_all(Note)

@@ -30,6 +30,15 @@ def frame_outside(*modules: str) -> FrameType | None:
     return found
 
 
+def caller() -> str:
+    """Gives file and line of the nearest frame outside of Cormorant."""
+    frame = frame_outside("cormorant.", "contextlib")
+    # a task that runs nothing but our own coroutine has no line: further out there is only the event loop
+    if frame is None or str(frame.f_globals.get("__name__")).startswith("asyncio."):
+        return "an unknown place"
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
 def code_outside(*modules: str) -> tuple[CodeType, int] | None:
     """Gives the code of that frame, and the place in it: a frame that is held would keep what its function holds."""
     frame = frame_outside(*modules)

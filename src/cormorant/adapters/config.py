@@ -49,6 +49,8 @@ class ConnectionConfig:
         pool_size: Connections at most; on SQLite the readers, to which one writer is added.
         min_pool_size: Connections opened at first use.
         max_connection_age: Seconds after which a connection is replaced; None keeps it.
+        max_waiting: Callers at most that wait for a connection of the pool; further ones get PoolTimeout at once. None
+            lets any number wait.
         statement_cache_size: Prepared statements kept by each connection; 0 behind PgBouncer.
         ssl: "disable", "allow", "prefer", "require", "verify-ca" or "verify-full".
         ssl_root_cert: The file of the authorities to trust.
@@ -80,6 +82,7 @@ class ConnectionConfig:
     pool_size: int = 10
     min_pool_size: int = 0
     max_connection_age: float | None = None
+    max_waiting: int | None = None
     statement_cache_size: int = 256
     ssl: str | None = None
     ssl_root_cert: str | None = None
@@ -109,6 +112,10 @@ class ConnectionConfig:
         if not 0 <= self.min_pool_size <= self.pool_size:
             raise ConfigurationError(
                 f"min_pool_size is {self.min_pool_size}", hint=f"give 0 to {self.pool_size}, the pool_size"
+            )
+        if self.max_waiting is not None and self.max_waiting < 0:
+            raise ConfigurationError(
+                f"max_waiting is {self.max_waiting}", hint="give 0 or more, or None for any number"
             )
         if self.statement_cache_size < 0:
             raise ConfigurationError(

@@ -201,6 +201,7 @@ READERS: dict[str, Callable[[str, str], Any]] = {
     "isolation": _isolation,
     "lock_timeout": _seconds,
     "max_connection_age": _seconds,
+    "max_waiting": _integer,
     "min_pool_size": _integer,
     "password": _text,
     "pool_size": _integer,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
+from cormorant._internal.frames import caller
 from cormorant.adapters.stats import PoolStats
 from cormorant.errors import ConfigurationError, ConnectionLost, PoolClosed, PoolTimeout
 
@@ -28,6 +29,11 @@ class Poolable(Protocol):
     @property
     def is_closed(self) -> bool:
         """Whether the connection is known to be gone, asked without I/O."""
+        ...
+
+    @property
+    def looks_lost(self) -> bool:
+        """Whether the server has hung up, or said something nobody asked for, while nobody used the connection."""
         ...
 
     @property
@@ -56,6 +62,7 @@ _Task: TypeAlias = "asyncio.Task[Any] | None"
 class _Waiter(Generic[C]):
     future: asyncio.Future[C]
     task: _Task
+    place: str | None
 
 
 class _Waiters(Generic[C]):
@@ -67,9 +74,9 @@ class _Waiters(Generic[C]):
     def __len__(self) -> int:
         return len(self._queue)
 
-    def join(self) -> _Waiter[C]:
+    def join(self, place: str | None) -> _Waiter[C]:
         """Puts the calling task at the end."""
-        waiter: _Waiter[C] = _Waiter(asyncio.get_running_loop().create_future(), asyncio.current_task())
+        waiter: _Waiter[C] = _Waiter(asyncio.get_running_loop().create_future(), asyncio.current_task(), place)
         self._queue.append(waiter)
         return waiter
 
@@ -122,6 +129,31 @@ class _Waiters(Generic[C]):
             self._queue.remove(waiter)
 
 
+class _Notes(Generic[C]):
+    """Where each connection was taken, and when: kept in the debug mode of an event loop, for messages."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        self._loop = loop if loop is not None and loop.get_debug() else None
+        self.active = self._loop is not None
+        self._taken: dict[C, tuple[str, float]] = {}
+
+    def take(self, connection: C, place: str | None) -> None:
+        """Notes that somebody at a place has got a connection."""
+        if self._loop is not None and place is not None:
+            self._taken[connection] = (place, self._loop.time())
+
+    def drop(self, connection: C) -> None:
+        """Notes that it came back."""
+        self._taken.pop(connection, None)
+
+    def holder(self, connection: C, task: asyncio.Task[Any]) -> str:
+        """Tells who has a connection."""
+        if self._loop is None or connection not in self._taken:
+            return task.get_name()
+        place, since = self._taken[connection]
+        return f"{task.get_name()} at {place} for {self._loop.time() - since:.1f} s"
+
+
 class Pool(Generic[C]):
     """Opens connections when they are needed, up to a limit, and lends them.
 
@@ -133,6 +165,8 @@ class Pool(Generic[C]):
         min_size: Connections opened at first use.
         acquire_timeout: Seconds to wait for a connection; None waits without end.
         max_age: Seconds after which a connection is replaced; None keeps it.
+        max_waiting: Callers at most that wait for one; None lets any number wait.
+        watched: Whether a server may end idle connections, so that they are looked at before they are lent.
         outlives_loops: Whether idle connections may be used by the next event loop.
     """
 
@@ -144,6 +178,8 @@ class Pool(Generic[C]):
         min_size: int = 0,
         acquire_timeout: float | None = None,
         max_age: float | None = None,
+        max_waiting: int | None = None,
+        watched: bool = True,
         outlives_loops: bool = False,
     ) -> None:
         self.size = size
@@ -151,6 +187,8 @@ class Pool(Generic[C]):
         self._min_size = min_size
         self._acquire_timeout = acquire_timeout
         self._max_age = max_age
+        self._max_waiting = max_waiting
+        self._watched = watched
         self._outlives_loops = outlives_loops
         self._closed = False
         self._pid = os.getpid()
@@ -161,6 +199,7 @@ class Pool(Generic[C]):
         self._idle: list[C] = []
         self._in_use: dict[C, _Task] = {}
         self._waiters: _Waiters[C] = _Waiters()
+        self._notes: _Notes[C] = _Notes(None)
         self._opening = 0
         # strong references: the loop keeps only weak ones
         self._tasks: set[asyncio.Task[None]] = set()
@@ -175,7 +214,7 @@ class Pool(Generic[C]):
         """Lends a connection; `release` takes it back.
 
         Raises:
-            PoolTimeout: None became free in time.
+            PoolTimeout: None became free in time, or too many wait already.
             ConnectionLost: None could be opened.
             PoolClosed: `close` was called.
             ConfigurationError: Another event loop, which is still open, owns the pool.
@@ -185,13 +224,19 @@ class Pool(Generic[C]):
             self._grow(0 if self._closed else self._min_size - len(self._born))
         if self._closed:
             raise _closed_error()
+        place = caller() if self._notes.active else None
         while self._idle:
             connection = self._idle.pop()
-            if self._usable(connection):
+            if self._usable(connection) and not (self._watched and connection.looks_lost):
                 self._in_use[connection] = asyncio.current_task()
+                if place is not None:
+                    self._notes.take(connection, place)
                 return connection
             self._retire(connection)
-        waiter = self._waiters.join()
+        # one that is opened, or may be, is waited for in any case
+        if self._max_waiting is not None and len(self._waiters) >= self._max_waiting + self.size - len(self._born):
+            raise self._busy_error("no more callers may wait for a connection")
+        waiter = self._waiters.join(place)
         self._grow(len(self._waiters))
         return await self._waiters.wait(waiter, self._acquire_timeout, self._timeout_error, self.release)
 
@@ -201,6 +246,7 @@ class Pool(Generic[C]):
         if connection not in self._in_use:
             return
         del self._in_use[connection]
+        self._notes.drop(connection)
         if self._loop is None or self._loop.is_closed():
             self._discard(connection)
         elif self._closed or not self._usable(connection):
@@ -242,6 +288,7 @@ class Pool(Generic[C]):
             self._idle.append(connection)
         else:
             self._in_use[connection] = waiter.task
+            self._notes.take(connection, waiter.place)
             waiter.future.set_result(connection)
 
     def _usable(self, connection: C) -> bool:
@@ -256,13 +303,17 @@ class Pool(Generic[C]):
                 f"no connection could be opened within {self._acquire_timeout} s",
                 hint="check that the server can be reached, or raise acquire_timeout",
             )
-        tasks = [task.get_name() for task in self._in_use.values() if task is not None]
+        return self._busy_error(f"no connection became free within {self._acquire_timeout} s")
+
+    def _busy_error(self, message: str) -> PoolTimeout:
+        tasks = [self._notes.holder(connection, task) for connection, task in self._in_use.items() if task is not None]
         more = f" and {len(tasks) - _NAMED_HOLDERS} more" if len(tasks) > _NAMED_HOLDERS else ""
         holders = f" (by {', '.join(tasks[:_NAMED_HOLDERS])}{more})" if tasks else ""
         return PoolTimeout(
-            f"no connection became free within {self._acquire_timeout} s: of {self.size} in the pool, "
+            f"{message}: of {self.size} in the pool, "
             f"{len(self._in_use)} are in use{holders}; {len(self._waiters)} callers wait",
-            hint="end sessions and transactions sooner, or raise pool_size or acquire_timeout",
+            hint="end sessions and transactions sooner, or raise pool_size or acquire_timeout"
+            + ("" if self._notes.active else "; the debug mode of asyncio shows which lines hold them"),
         )
 
     # ---- opening
@@ -374,6 +425,7 @@ class Pool(Generic[C]):
         self._born = dict.fromkeys(kept, loop.time())
         self._idle = kept
         self._in_use, self._waiters, self._opening = {}, _Waiters(), 0
+        self._notes = _Notes(loop)
         self._tasks, self._changed = set(), asyncio.Event()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
@@ -37,11 +38,12 @@ class PostgresConnection:
         driver: The open driver connection.
     """
 
-    __slots__ = ("_driver", "_unsettled")
+    __slots__ = ("_driver", "_poll", "_unsettled")
 
     def __init__(self, driver: Any) -> None:
         self._driver = driver
         self._unsettled = False
+        self._poll = _watch(driver._transport.get_extra_info("socket"))
 
     @property
     def in_transaction(self) -> bool:
@@ -50,6 +52,11 @@ class PostgresConnection:
     @property
     def is_closed(self) -> bool:
         return bool(self._driver.is_closed())
+
+    @property
+    def looks_lost(self) -> bool:
+        # the loop may not have read the server's goodbye yet: an idle connection has nothing else to say
+        return self._poll is not None and bool(self._poll.poll(0))
 
     @property
     def needs_reset(self) -> bool:
@@ -167,6 +174,7 @@ class PostgresAdapter(Adapter):
             min_size=config.min_pool_size,
             acquire_timeout=config.acquire_timeout,
             max_age=config.max_connection_age,
+            max_waiting=config.max_waiting,
         )
 
     @property
@@ -286,6 +294,16 @@ def _count(tag: str | bytes | None, words: frozenset[str]) -> int:
     word, _, rest = text.partition(" ")
     # INSERT 0 5, UPDATE 5
     return int(rest.rpartition(" ")[2]) if word in words else 0
+
+
+def _watch(connected: Any) -> Any:
+    """Gives what tells whether there is something to read; None where the platform has no such thing."""
+    make: Callable[[], Any] | None = getattr(select, "poll", None)
+    if make is None or connected is None:
+        return None
+    poll = make()
+    poll.register(connected.fileno(), select.POLLIN)
+    return poll
 
 
 def _hang_up(transport: Any) -> None:

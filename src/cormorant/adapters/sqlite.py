@@ -33,7 +33,30 @@ _NEVER_INTERRUPTED = frozenset({"BEGIN", "COMMIT", "END", "ROLLBACK", "RELEASE",
 _INTERRUPT_EVERY = 0.05
 
 
-class SQLiteConnection:
+class _Step(tuple[Callable[..., Any], tuple[Any, ...]]):
+    """What a thread does in one hop: a function and its arguments, which the driver would log otherwise."""
+
+    __slots__ = ()
+
+    def __call__(self) -> Any:
+        function, args = self
+        return function(*args)
+
+    def __repr__(self) -> str:
+        return f"<a hop of {getattr(self[0], '__name__', 'a function')}>"
+
+
+class _Near:
+    """A connection that has nobody at its other end."""
+
+    __slots__ = ()
+
+    @property
+    def looks_lost(self) -> bool:
+        return False
+
+
+class SQLiteConnection(_Near):
     """One SQLite connection in a thread of its own.
 
     Args:
@@ -151,7 +174,7 @@ class SQLiteConnection:
 
     async def _hop(self, function: Callable[..., R], *args: Any) -> R:
         # the driver's public methods take a hop for each step: cursor, execute, fetch
-        answer: R = await self._driver._execute(function, *args)
+        answer: R = await self._driver._execute(_Step((function, args)))
         return answer
 
     async def _settle(self, sql: str) -> None:
@@ -239,6 +262,8 @@ class SQLiteAdapter(Adapter):
             acquire_timeout=config.acquire_timeout,
             # a database in memory lives as long as its connection
             max_age=None if config.in_memory else config.max_connection_age,
+            max_waiting=config.max_waiting,
+            watched=False,
             outlives_loops=True,
         )
         self._readers = self._writers if config.in_memory else self._reader_pool(config)
@@ -250,6 +275,8 @@ class SQLiteAdapter(Adapter):
             min_size=config.min_pool_size,
             acquire_timeout=config.acquire_timeout,
             max_age=config.max_connection_age,
+            max_waiting=config.max_waiting,
+            watched=False,
             outlives_loops=True,
         )
 

@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from typing import Any, Generic, Literal, TypeVar
 from weakref import ref
 
-from cormorant._internal.frames import frame_outside
+from cormorant._internal.frames import caller
 
 S = TypeVar("S")
 
@@ -192,12 +192,3 @@ def whereabouts(task: asyncio.Task[Any]) -> str:
     ours = bool(frames) and str(frames[0].f_globals.get("__name__")).startswith("cormorant.")
     place = f" at {frames[0].f_code.co_filename}:{frames[0].f_lineno}" if frames and not ours else ""
     return f"{task.get_name()}{place}"
-
-
-def caller() -> str:
-    """Gives file and line of the nearest frame outside of Cormorant."""
-    frame = frame_outside("cormorant.", "contextlib")
-    # a task that runs nothing but our own coroutine has no line: further out there is only the event loop
-    if frame is None or str(frame.f_globals.get("__name__")).startswith("asyncio."):
-        return "an unknown place"
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"

@@ -83,8 +83,9 @@ async def answered_in_time(work: Coroutine[Any, Any, T], seconds: float, connect
     try:
         done, _ = await asyncio.wait((task,), timeout=seconds)
         if not done and isinstance(connection, Interruptible):
+            limit = asyncio.timeout(patience)
             try:
-                async with asyncio.timeout(patience) as limit:
+                async with limit:
                     await connection.interrupt()
                     await asyncio.wait((task,))
             except TimeoutError as late:

@@ -31,17 +31,18 @@ async def committing(work: Awaitable[T], told: Committing, seconds: float | None
     Raises:
         CommitOutcomeUnknown: It was sent, and no answer came.
     """
+    limit = None if seconds is None else asyncio.timeout(seconds)
     try:
-        if seconds is None:
+        if limit is None:
             return await work
-        async with asyncio.timeout(seconds) as limit:
+        async with limit:
             return await work
     except ConnectionLost as error:
         if not error.sent:
             raise
         raise unknown(error.message, told, error) from error
     except TimeoutError as late:
-        if seconds is None or not limit.expired():
+        if limit is None or not limit.expired():
             raise
         raise unknown(f"the server did not answer within {seconds:g} s", told) from late
 

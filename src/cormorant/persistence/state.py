@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from cormorant._internal.frames import frame_outside
+from cormorant._internal.frames import caller, frame_outside
 from cormorant.adapters.base import RawRows
 from cormorant.database import Database
 from cormorant.errors import ForeignInstanceError, SessionClosedError, SessionTaskError
@@ -323,5 +323,5 @@ class SessionState:
             await self.blocks.end(self._check_ended, failed=failed)
         finally:
             self.closed = True
-            self.closed_at = context.caller()
+            self.closed_at = caller()
             self.unit.end()

@@ -20,6 +20,7 @@ class Fake:
     def __init__(self, number: int) -> None:
         self.number = number
         self.is_closed = False
+        self.looks_lost = False
         self.needs_reset = False
         self.done: list[str] = []
         self.reset_waits: asyncio.Event | None = None
@@ -180,6 +181,67 @@ async def test_only_some_holders_are_named(server: Server) -> None:
         await pool.acquire()
     with pytest.raises(PoolTimeout, match="and 2 more"):
         await pool.acquire()
+
+
+async def test_in_debug_mode_the_lines_of_the_holders_are_named(server: Server) -> None:
+    asyncio.get_running_loop().set_debug(True)
+    pool = Pool(server.connect, size=1, acquire_timeout=0.01)
+
+    async def take() -> Fake:
+        return await pool.acquire()
+
+    held = await asyncio.create_task(take(), name="first")
+    with pytest.raises(PoolTimeout, match=r"by first at .+:\d+ for \d+\.\d s\)"):
+        await pool.acquire()
+
+    async def wait() -> Fake:
+        return await pool.acquire()
+
+    waiting = asyncio.create_task(wait(), name="second")
+    await turns()
+    pool.release(held)
+    await waiting
+    line = wait.__code__.co_firstlineno + 1
+    with pytest.raises(PoolTimeout, match=rf"by second at .*test_pool\.py:{line} for "):
+        await pool.acquire()
+
+
+async def test_more_callers_than_may_wait_are_refused_at_once(server: Server) -> None:
+    pool = Pool(server.connect, size=1, max_waiting=2)
+    held = await pool.acquire()
+    waiting = [asyncio.create_task(pool.acquire()) for _ in range(2)]
+    await turns()
+    with pytest.raises(PoolTimeout, match=r"no more callers may wait.*2 callers wait"):
+        await pool.acquire()
+    pool.release(held)
+    for task in waiting:
+        pool.release(await task)
+    pool.release(await pool.acquire())
+
+
+async def test_two_hundred_callers_are_served_in_order(server: Server) -> None:
+    pool = Pool(server.connect, size=5)
+    order: list[int] = []
+
+    async def use(number: int) -> None:
+        connection = await pool.acquire()
+        order.append(number)
+        await asyncio.sleep(0)
+        pool.release(connection)
+
+    await asyncio.gather(*[use(number) for number in range(200)])
+    assert order == list(range(200))
+    assert len(server.opened) == 5
+
+
+async def test_an_idle_connection_that_looks_lost_is_replaced(server: Server) -> None:
+    pool = Pool(server.connect, size=1)
+    first = await pool.acquire()
+    pool.release(first)
+    first.looks_lost = True
+    second = await pool.acquire()
+    assert second is not first
+    assert first.done == ["close"]
 
 
 async def test_a_cancelled_waiter_leaves_the_queue(server: Server) -> None:

@@ -49,3 +49,20 @@ async def test_the_object_of_a_dropped_link_leaves_the_session(session: AsyncSes
     await session.rollback()
     assert await session.get(Membership, (1, first.id)) is gone
     assert gone.role == "member"
+
+
+@pytest.mark.parametrize("touch", ["change", "delete"])
+async def test_what_is_pending_for_a_dropped_link_goes_with_it(session: AsyncSession, touch: str) -> None:
+    club = await session.get_one(Club, 1)
+    first = min(await club.people, key=lambda person: person.id)
+    gone = await session.get_one(Membership, (1, first.id))
+    if touch == "change":
+        gone.role = "guest"
+    else:
+        session.delete(gone)
+    club.people.remove(first)
+    await session.flush()
+    assert not session.dirty
+    assert not session.deleted
+    assert await session.get(Membership, (1, first.id)) is None
+    assert await session.query(Membership).count() == 1

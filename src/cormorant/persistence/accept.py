@@ -23,7 +23,7 @@ from cormorant.models.state import (
     unset_silently,
     value_or_missing,
 )
-from cormorant.persistence.cascades import consequences
+from cormorant.persistence.cascades import consequences, link_objects
 from cormorant.persistence.changes import (
     ChangeSet,
     CollectionChange,
@@ -34,6 +34,7 @@ from cormorant.persistence.changes import (
     UpdateChange,
     pending_keys,
     row_key,
+    saved_key,
     saved_value,
 )
 from cormorant.persistence.key_changes import Follow, moved, new_key
@@ -250,26 +251,14 @@ class Acceptance:
     def _written(self, change: CollectionChange) -> None:
         collection = change.collection
         self.unit.history.keep_collection(collection)
-        if change.removed and (link := collection.relation.link) is not None and link.through is not None:
-            self._dropped(collection, link.through, (*link.near, *link.far), change.removed)
+        for instance in link_objects(collection, change.removed, self.unit.identity.by_model):
+            # the database has dropped the row with the link
+            self.unit.history.keep(instance)
+            self._leave(DeleteChange(instance, type(instance).__info__, saved_key(instance), None))
+            self.unit.deleted.pop(id(instance), None)
         collection.written(change.added, change.removed)
         if not (collection.added or collection.removed):
             self.unit.collections.pop(id(collection), None)
-
-    def _dropped(
-        self, collection: Collection[Any], through: ModelInfo, ends: tuple[str, ...], members: Iterable[Model]
-    ) -> None:
-        """Makes loaded objects of a table of links ones without a row, where their links were dropped."""
-        attributes = {column.name: column.attribute for column in through.columns}
-        owner = key_values(collection.owner)
-        keys = {owner + key_values(member) for member in members}
-        if collection.relation.is_symmetrical:
-            keys |= {key_values(member) + owner for member in members}
-        for instance in list(self.unit.identity.of(through).values()):
-            if tuple([saved_value(instance, attributes[name]) for name in ends]) in keys:
-                self.unit.history.keep(instance)
-                self._leave(DeleteChange(instance, through, key_values(instance), None))
-                self.unit.deleted.pop(id(instance), None)
 
     def _mirror(self, instance: Model, info: ModelInfo, before: Mapping[str, Any], written: Iterable[str]) -> None:
         """Shows in loaded collections what has come and gone by a foreign key."""
@@ -313,11 +302,6 @@ class Acceptance:
         elif target is not None and related and held is not MISSING and (shown or held is instance):
             self.unit.history.keep(target)
             related[relation.inverse or ""] = instance if shown else None
-
-
-def key_values(instance: Model) -> tuple[Any, ...]:
-    """Gives the values of a row's key as the row has them."""
-    return tuple([saved_value(instance, name) for name in type(instance).__info__.key_attributes])
 
 
 def settle_unchanged(unit: UnitOfWork, instances: Iterable[Model]) -> None:

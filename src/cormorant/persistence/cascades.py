@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from cormorant.errors import FlushError, ForeignKeyViolation
+from cormorant.models.collections import Collection
 from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.state import bare_key, value_or_missing
-from cormorant.persistence.changes import ChangeSet, InsertChange, UpdateChange, row_key
+from cormorant.persistence.changes import ChangeSet, InsertChange, UpdateChange, row_key, saved_key, saved_value
 from cormorant.persistence.flush_order import to_ones
 from cormorant.persistence.key_changes import moved, new_key
 
@@ -85,6 +86,21 @@ def taken_along(deleted: Mapping[int, Model], loaded: Loaded) -> dict[int, Model
     rows = [(type(instance).__info__, row_key(instance)) for instance in deleted.values()]
     # what is turned elsewhere is written before anything is deleted
     return consequences(loaded, rows, value_or_missing).deleted
+
+
+def link_objects(collection: Collection[Any], removed: Iterable[Model], loaded: Loaded) -> list[Model]:
+    """Gives the loaded objects of a table of links whose rows go when a collection drops members."""
+    link, keys = collection.relation.link, {saved_key(member) for member in removed}
+    if not keys or link is None or link.through is None:
+        return []
+    attributes = {column.name: column.attribute for column in link.through.columns}
+    owner = saved_key(collection.owner)
+    pairs = {owner + key for key in keys}
+    if collection.relation.is_symmetrical:
+        pairs |= {key + owner for key in keys}
+    ends = [attributes[name] for name in (*link.near, *link.far)]
+    known = list(loaded.get(link.through, {}).values())
+    return [one for one in known if tuple([saved_value(one, name) for name in ends]) in pairs]
 
 
 # ---- what cannot be written beside a delete

@@ -14,7 +14,7 @@ from cormorant.models.model import Model
 from cormorant.models.reading import reader_of
 from cormorant.models.state import MISSING, is_persistent, value_or_missing
 from cormorant.models.validation import Problem, check_of, own_problems, problems_of, stamped_columns
-from cormorant.persistence.cascades import refuse_lost_children, taken_along, without_lost_links
+from cormorant.persistence.cascades import link_objects, refuse_lost_children, taken_along, without_lost_links
 from cormorant.persistence.changes import (
     ChangeSet,
     CollectionChange,
@@ -76,15 +76,20 @@ def collected(unit: UnitOfWork) -> ChangeSet:
         FlushError: A row would point to one that is deleted.
         KeyConflictError: Two objects have the same key.
     """
-    gone = {**unit.deleted, **taken_along(unit.deleted, unit.identity.by_model)} if unit.deleted else unit.deleted
-    # what the database deletes by itself has no changes to write
-    dirty: Iterable[Model] = [i for i in unit.dirty.values() if id(i) not in gone] if gone else unit.dirty.values()
-    changes = collect(unit.new.values(), dirty, unit.deleted.values(), unit.collections.values())
+    loaded = unit.identity.by_model
+    gone = {**unit.deleted, **taken_along(unit.deleted, loaded)} if unit.deleted else unit.deleted
+    # what goes by itself, with another row or with its link, has no changes to write
+    unlinked = {id(one) for c in unit.collections.values() for one in link_objects(c, c.removed.values(), loaded)}
+    dirty, deleted = list(unit.dirty.values()), list(unit.deleted.values())
+    if gone or unlinked:
+        dirty = [one for one in dirty if id(one) not in gone and id(one) not in unlinked]
+        deleted = [one for one in deleted if id(one) not in unlinked]
+    changes = collect(unit.new.values(), dirty, deleted, unit.collections.values())
     if gone:
         changes = without_lost_links(changes, gone)
         refuse_lost_children(changes, gone)
     if changes.updates or [change for change in changes.inserts if change.key_given]:
-        refuse_same_keys(changes, unit.identity.by_model, gone)
+        refuse_same_keys(changes, loaded, gone)
     return changes
 
 

@@ -10,8 +10,8 @@ from itertools import count
 from typing import Any
 
 from cormorant.errors import ModelError, UnknownName, UnresolvedReference, WrongType, suggest
-from cormorant.hooks.dispatcher import Hook
-from cormorant.hooks.events import Event
+from cormorant.hooks.dispatcher import Hook, hooks_of, registrations
+from cormorant.hooks.events import EVENTS, Event
 from cormorant.models import annotations as ann
 from cormorant.models.constrained import Constrained, constraints_of
 from cormorant.models.links import RelationInfo, resolve_relation
@@ -304,3 +304,11 @@ def _check_key_and_version(place: str, spec: FieldSpec, type_: t.SqlType, *, nul
 
 def _has_default(spec: FieldSpec) -> bool:
     return spec.server_default is not MISSING
+
+
+def hooks_for(info: ModelInfo) -> Mapping[Event, tuple[Hook, ...]]:
+    """Gives what is called for a model's objects, by event; found out anew after a registration."""
+    if info.hooks_version != registrations.version:
+        info.hooks_version = registrations.version
+        info.hooks = {event: found for event in EVENTS if (found := hooks_of(info.cls, event))}
+    return info.hooks

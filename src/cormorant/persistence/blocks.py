@@ -256,6 +256,8 @@ class Blocks:
     def begin(self, options: Options) -> Block:
         """Opens a transaction."""
         self.unit.find_changes_inside()
+        # what collections and relations lead to is pending too, and goes back to what it is now
+        self.unit.cascade()
         return Block(self.transactions.begin(options), self.history.set_mark())
 
     async def enter(self, options: Options) -> Block:

@@ -12,7 +12,7 @@ from typing_extensions import TypeVar
 
 from cormorant.database import Database
 from cormorant.errors import AfterHookError, FlushError
-from cormorant.hooks.dispatcher import Hook, HookTarget, call, hook_around, hooks_of, is_target, name_of, registrations
+from cormorant.hooks.dispatcher import Hook, HookTarget, call, hook_around, is_target, name_of, registrations
 from cormorant.hooks.events import (
     AFTER_COMMIT,
     AFTER_DELETE,
@@ -26,7 +26,7 @@ from cormorant.hooks.events import (
     EVENTS,
     Event,
 )
-from cormorant.models.metadata import ModelInfo
+from cormorant.models.metadata import ModelInfo, hooks_for
 from cormorant.models.model import Model
 from cormorant.persistence.changes import ChangeSet, is_changed
 from cormorant.persistence.collecting import collected, gather
@@ -377,14 +377,6 @@ class HookRun:
             raise
         if self.needs_transaction(changes):
             hooks.has_news = not self.unit.is_empty
-
-
-def hooks_for(info: ModelInfo) -> Mapping[Event, tuple[Hook, ...]]:
-    """Gives what is called for a model's objects, by event; found out anew after a registration."""
-    if info.hooks_version != registrations.version:
-        info.hooks_version = registrations.version
-        info.hooks = {event: found for event in EVENTS if (found := hooks_of(info.cls, event))}
-    return info.hooks
 
 
 def refuse_in_hooks(owner: object, verb: str) -> None:

@@ -1,4 +1,4 @@
-"""What only a collection led to when a transaction began lost its owner for good when that was deleted and rolled back."""
+"""What only a collection led to when a transaction began lost its owner when that was deleted and rolled back."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Generic
@@ -188,11 +189,9 @@ def hooks_at(target: object) -> Hooks[Any, Any]:
         if found is not None:
             return found
         made: Hooks[Any, Any] = Hooks()
-        try:
+        # a class of C takes no attributes
+        with suppress(TypeError):
             setattr(target, _ON_CLASSES, made)
-        except TypeError:
-            pass
-        else:
             return made
     raise HookError(
         f"{target!r} has no events",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Protocol, TypeAlias, TypeVar, cast
@@ -127,11 +128,9 @@ def plan_flush(
         DependencyCycleError: Rows need each other in a ring, by columns that are never None or by unique values.
     """
     if not (changes.updates or changes.deletes) or not _depends_on_rows(changes, deferrable=deferrable):
-        try:
+        # where tables or rows point to each other, single rows decide
+        with suppress(CycleError):
             return FlushPlan(tuple(_by_tables(changes, insert_mode, batches=batches)), server_version)
-        except CycleError:
-            # tables or rows point to each other
-            pass
     steps: list[Step] = []
     for batch in ordered_rows(without_followers(changes), deferrable=deferrable, together=batches):
         steps += _of_one_kind(batch, insert_mode, batches=batches)

@@ -201,7 +201,11 @@ class Acceptance:
     def _leave(self, change: DeleteChange) -> None:
         """Makes an object one without a row."""
         instance, unit = change.instance, self.unit
-        self._mirror(instance, change.info, {n: saved_value(instance, n) for n in change.info.fields}, ())
+        saved = {name: saved_value(instance, name) for name in change.info.fields}
+        self._mirror(instance, change.info, saved, ())
+        for relation in mirrored(change.info):
+            if any(saved[name] is MISSING for name in relation.local):
+                self._hide_unread(relation, instance)
         unit.dirty.pop(id(instance), None)
         unit.identity.discard(change.info, bare_key(change.key), instance)
         set_attribute(instance, "__orm_origin__", None)
@@ -269,6 +273,17 @@ class Acceptance:
             if not set(relation.local).isdisjoint(written):
                 new = [value_or_missing(instance, name) for name in relation.local]
                 self._show(relation, instance, new, shown=True)
+
+    def _hide_unread(self, relation: RelationInfo, instance: Model) -> None:
+        """Takes a deleted reference, of which nobody knows where it pointed to, out of what shows it."""
+        name = relation.inverse or ""
+        for target in list(self.unit.identity.of(relation.target).values()):
+            held = (target.__orm_related__ or {}).get(name)
+            if is_collection(held) and held.shows(instance):
+                self.unit.history.keep_collection(held)
+                held.exclude(instance)
+            elif held is instance:
+                self._show(relation, instance, [value_or_missing(target, n) for n in relation.remote], shown=False)
 
     def _show_gone(self, gone: Mapping[int, Model]) -> None:
         """Takes deleted objects out of the collections that were linked to them: the database has dropped the links."""

@@ -12,7 +12,7 @@ from cormorant.models.inside import remember_raw, same
 from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ColumnInfo, ModelInfo
 from cormorant.models.model import Model
-from cormorant.models.sides import hide
+from cormorant.models.sides import held_by, hide
 from cormorant.models.state import (
     MISSING,
     Origin,
@@ -206,6 +206,9 @@ class Acceptance:
         for relation in mirrored(change.info):
             if any(saved[name] is MISSING for name in relation.local):
                 self._hide_unread(relation, instance)
+            # where it was given to another that was not written, that one shows it
+            if instance.__orm_changes__ and (held := held_by(instance, relation)) is not None:
+                hide(held, relation, instance)
         unit.dirty.pop(id(instance), None)
         unit.identity.discard(change.info, bare_key(change.key), instance)
         set_attribute(instance, "__orm_origin__", None)

@@ -153,6 +153,9 @@ class History:
         self._unload_since(mark, Origin(accepted.owner, 0))
         for memento in mark.known.values():
             if is_persistent(memento.instance) and not is_reference(memento.instance):
+                if self.marks and not is_loaded_since(memento.instance, self.marks[-1].first_write):
+                    # its new number says nothing of the block around, which may be rolled back too
+                    self.keep(memento.instance)
                 set_attribute(memento.instance, "__orm_origin__", accepted)
         if not self.marks:
             self.marks.append(Mark())

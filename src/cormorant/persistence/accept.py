@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -72,7 +72,7 @@ class Acceptance:
             self._deleted(delete)
         if changes.deletes:
             gone = {id(delete.instance): delete.instance for delete in changes.deletes}
-            self._show_gone(gone | self._take_along(changes.deletes))
+            self._show_gone(gone | self._take_along(changes))
         self.unit.forgotten.clear()
 
     # ---- rows
@@ -214,11 +214,18 @@ class Acceptance:
         set_attribute(instance, "__orm_origin__", None)
         set_attribute(instance, "__orm_changes__", None)
 
-    def _take_along(self, deletes: Sequence[DeleteChange]) -> dict[int, Model]:
+    def _take_along(self, changes: ChangeSet) -> dict[int, Model]:
         """Does to loaded objects what the database has done to their rows by `on_delete`; gives those deleted."""
-        unit = self.unit
+        unit, deletes = self.unit, changes.deletes
         rows = [(delete.info, bare_key(delete.key)) for delete in deletes]
-        found = consequences(unit.identity.by_model, rows, saved_value)
+        written: dict[int, Mapping[str, Any]] = {id(change.instance): change.values for change in changes.inserts}
+        written |= {id(change.instance): change.values for change in changes.updates}
+
+        def value_of(instance: Model, name: str) -> Any:
+            # what was written beside a delete points to who has taken the key over
+            return MISSING if name in written.get(id(instance), ()) else saved_value(instance, name)
+
+        found = consequences(unit.identity.by_model, rows, value_of)
         targets = {row: delete.instance for row, delete in zip(rows, deletes, strict=True)}
         # by the keys that their rows had: who leaves is told them no more
         targets |= {(type(child).__info__, row_key(child)): child for child in found.deleted.values()}

@@ -288,7 +288,8 @@ class Acceptance:
         """Takes a deleted reference, of which nobody knows where it pointed to, out of what shows it."""
         name = relation.inverse or ""
         for target in list(self.unit.identity.of(relation.target).values()):
-            held = (target.__orm_related__ or {}).get(name)
+            related: dict[str, Any] = target.__orm_related__ or {}
+            held = related.get(name)
             if is_collection(held) and held.shows(instance):
                 self.unit.history.keep_collection(held)
                 held.exclude(instance)

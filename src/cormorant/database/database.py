@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 import inspect
-import os
 from collections.abc import Awaitable, Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from time import perf_counter
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    ClassVar,
-    Concatenate,
-    Literal,
-    ParamSpec,
-    Protocol,
-    TypeAlias,
-    TypedDict,
-    TypeVar,
-)
+from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
 from typing_extensions import Unpack
 
@@ -29,26 +17,25 @@ from cormorant.adapters.base import Adapter, Connection, CopyConnection, RawRows
 from cormorant.adapters.config import COMMIT_TIMEOUT, ConnectionConfig, check_timeout
 from cormorant.adapters.lending import Lending
 from cormorant.adapters.registry import adapter_of
+from cormorant.database.outcomes import Outcome, ask_outcome
+from cormorant.database.protocols import Companion, SessionOptions, Sessions
+from cormorant.database.shapes import shape_of
+from cormorant.database.tables import create_statements, drop_statements, run_all
 from cormorant.dialects.base import SNAPSHOTS, Dialect, IsolationLevel, check_isolation
-from cormorant.dialects.ddl import compile_operation
-from cormorant.errors import ConfigurationError, PoolClosed, SessionNotEntered
+from cormorant.errors import PoolClosed, SessionNotEntered
 from cormorant.hooks.dispatcher import Hooks, HookTarget
 from cormorant.hydration.hydrator import Loader, compile_loader
-from cormorant.hydration.shapes import EntityPart, KeyPart, Part, RowShape, ValuePart
 from cormorant.models.model import Model
 from cormorant.models.scopes import Scope, Scopes, distinct, values_of
-from cormorant.models.tables import create_operations, drop_operations, infos_of
 from cormorant.observability.performance import PerformanceTracker, StatementStats
 from cormorant.query.beside import Pick
 from cormorant.query.cursors import Cursors, cursor_secret
-from cormorant.query.entities import EntityColumns, OwnerColumns, Selected
-from cormorant.query.planner import QueryPlan, plan, refuse_parts_of_others
+from cormorant.query.planner import plan, refuse_parts_of_others
 from cormorant.query.plans import Plans
 from cormorant.query.predicates import too_deep
 from cormorant.query.prepared import PreparedWrite, encoded, picks_of, places_of
 from cormorant.query.spec import WRITES, QuerySpec
 from cormorant.query.write_planner import plan_write
-from cormorant.sql.ddl import Operation
 from cormorant.sql.inner import writes_inside
 from cormorant.sql.restrictions import Owner
 from cormorant.sql.selects import Select
@@ -62,9 +49,6 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 Encode = Callable[[Any], Any]
-
-Outcome: TypeAlias = Literal["committed", "aborted", "in progress"]
-"""What became of a transaction."""
 
 PLANS = 1000
 
@@ -108,40 +92,6 @@ class PreparedQuery:
         if self.picks is not None:
             values = [values[place] for place in self.picks]
         return values if self.encoders is None else encoded(self.encoders, values)
-
-
-class SessionOptions(TypedDict, total=False):
-    """What `database.session()` takes: the options of AsyncSession."""
-
-    autocommit: bool | None
-    isolation: IsolationLevel | None
-    read_only: bool
-    scopes: Sequence[Scope[Any]]
-    timeout: float | None
-
-
-class Sessions(Protocol):
-    """What the room above makes for a database."""
-
-    def session(self, database: Database, options: SessionOptions) -> AsyncSession:
-        """Gives a session, not entered yet."""
-        ...
-
-    def retrying(self, database: Database, retries: int | None, isolation: IsolationLevel | None) -> Retrying:
-        """Gives what runs units of work, and runs them again."""
-        ...
-
-
-class Companion(Protocol):
-    """Connections of the same database that belong to another event loop."""
-
-    def schema_changed(self) -> None:
-        """Has what its connections remember of tables forgotten."""
-        ...
-
-    async def close(self, timeout: float | None) -> None:
-        """Closes its connections."""
-        ...
 
 
 class Database(HookTarget["AsyncSession", Model]):
@@ -285,7 +235,7 @@ class Database(HookTarget["AsyncSession", Model]):
         transforms = dict(compiled.transforms)
         encoders = tuple(self._encoder(type_, transforms.get(i)) for i, type_ in enumerate(compiled.types))
         decoder = self.dialect.returned_decoder if spec.mode in WRITES else self.dialect.decoder
-        loader = compile_loader(_shape_of(made), decoder)
+        loader = compile_loader(shape_of(made), decoder)
         used = encoders if any(encoders) else None
         picks = picks_of(compiled.sent, spec.binds)
         beside = tuple((place, self.dialect.decoder(type_)) for place, type_ in made.beside)
@@ -384,39 +334,15 @@ class Database(HookTarget["AsyncSession", Model]):
 
     def create_sql(self, *models: type[Model]) -> list[str]:
         """Gives the statements of `create_all` without running them."""
-        infos = infos_of(models)
-        return self._compile(create_operations(infos, add_constraints=self.dialect.supports_add_constraint))
+        return create_statements(self.dialect, models)
 
     async def create_all(self, *models: type[Model]) -> None:
         """Creates the tables of the models, of every known one if none is named, parents first, in one transaction."""
-        await self._run_all(self.create_sql(*models))
+        await run_all(self, self.create_sql(*models))
 
     async def drop_all(self, *models: type[Model]) -> None:
         """Drops the tables of the models as far as they exist, children first."""
-        before, after = self.dialect.around_drops
-        await self._run_all(self._compile(drop_operations(infos_of(models))), before, after)
-
-    def _compile(self, operations: list[Operation]) -> list[str]:
-        return [sql for operation in operations if (sql := compile_operation(self.dialect, operation))]
-
-    async def _run_all(self, statements: list[str], before: Sequence[str] = (), after: Sequence[str] = ()) -> None:
-        """Runs statements in one transaction, and others around it."""
-        connection = await self.adapter.acquire(write=True)
-        tracker = PerformanceTracker()
-        try:
-            begin = self.dialect.begin(isolation=None, read_only=False, deferrable=False, write=True)
-            for sql in (*before, begin, *statements, "COMMIT"):
-                await self.execute(connection, tracker, sql)
-        finally:
-            try:
-                if after and connection.in_transaction:
-                    await connection.execute("ROLLBACK")
-                for sql in after:
-                    await self.execute(connection, tracker, sql)
-            finally:
-                # after an error the transaction may still be open: the pool rolls it back
-                self.schema_changed()
-                self.adapter.release(connection)
+        await run_all(self, drop_statements(self.dialect, models), *self.dialect.around_drops)
 
     def schema_changed(self) -> None:
         """Has what connections remember of tables and types forgotten before their next use."""
@@ -452,19 +378,7 @@ class Database(HookTarget["AsyncSession", Model]):
         Example:
             >>> await db.outcome(error.xid)     # SELECT pg_xact_status(...)
         """
-        sql = self.dialect.transaction_outcome
-        if sql is None:
-            raise ConfigurationError(
-                f"transactions of {self.config.redacted} have no numbers to ask for",
-                hint="an SQLite COMMIT has ended when it raises; look in the database whether its changes are there",
-            )
-        connection = await self.adapter.acquire()
-        try:
-            rows = await connection.fetch(sql, [xid])
-        finally:
-            self.adapter.release(connection)
-        found: Outcome | None = rows[0][0]
-        return found
+        return await ask_outcome(self.adapter, xid)
 
     async def close(self, timeout: float | None = CLOSE_TIMEOUT) -> None:
         """Closes every connection, those in use as they come back; the database stays closed.
@@ -518,64 +432,3 @@ def _own_options(fn: Callable[..., Any], keywords: dict[str, Any]) -> dict[str, 
     if not named:
         return {}
     return {name: keywords.pop(name) for name in named - inspect.signature(fn).parameters.keys()}
-
-
-def _shape_of(made: QueryPlan) -> RowShape:
-    return RowShape(tuple(map(_part_of, made.parts)), made.output, made.width, made.names)
-
-
-def _part_of(part: Selected) -> Part:
-    if isinstance(part, EntityColumns):
-        return EntityPart(part.info, part.start, part.optional, part.names, part.attached)
-    if isinstance(part, OwnerColumns):
-        return KeyPart(part.start, part.types)
-    return ValuePart(part.start, part.type)
-
-
-# ------------------------------------------------------------------ the program's databases
-
-_configured: list[Database] = []
-_by_dsn: dict[str, Database] = {}
-
-
-def configure(database: Database | str | None) -> Database | None:
-    """Sets the database that `AsyncSession()` uses; None goes back to the environment's CORMORANT_DSN.
-
-    Returns:
-        The database.
-    """
-    _configured.clear()
-    if database is not None:
-        _configured.append(database_of(database))
-    return _configured[0] if _configured else None
-
-
-def default_database() -> Database:
-    """Gives the configured database, or the one CORMORANT_DSN names.
-
-    Raises:
-        ConfigurationError: There is neither.
-    """
-    if _configured:
-        return _configured[0]
-    if not os.environ.get("CORMORANT_DSN"):
-        raise ConfigurationError(
-            "no database is configured",
-            hint='call configure(Database("sqlite:///app.db")), set CORMORANT_DSN, or pass a database to the session',
-        )
-    return database_of(ConnectionConfig.from_env())
-
-
-def database_of(source: Database | ConnectionConfig | Adapter | str | None) -> Database:
-    """Gives the database for what a session was given: one and the same for one DSN."""
-    if source is None:
-        return default_database()
-    if isinstance(source, Database):
-        return source
-    if isinstance(source, (str, ConnectionConfig)):
-        key = source if isinstance(source, str) else repr((source, source.password))
-        found = _by_dsn.get(key)
-        if found is None:
-            found = _by_dsn[key] = Database(source)
-        return found
-    return Database(source)

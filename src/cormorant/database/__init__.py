@@ -1,0 +1,22 @@
+"""The single door to a database: what sessions, tools and programs ask for statements, tables and connections."""
+
+from __future__ import annotations
+
+from cormorant.database.configured import configure, database_of, default_database
+from cormorant.database.database import CLOSE_TIMEOUT, PLANS, Database, PreparedQuery
+from cormorant.database.outcomes import Outcome
+from cormorant.database.protocols import Companion, SessionOptions, Sessions
+
+__all__ = [
+    "CLOSE_TIMEOUT",
+    "PLANS",
+    "Companion",
+    "Database",
+    "Outcome",
+    "PreparedQuery",
+    "SessionOptions",
+    "Sessions",
+    "configure",
+    "database_of",
+    "default_database",
+]

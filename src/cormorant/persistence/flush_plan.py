@@ -22,7 +22,7 @@ from cormorant.persistence.changes import (
 from cormorant.persistence.flush_order import children_first, in_order, parents_first
 from cormorant.persistence.key_changes import moved, without_followers
 from cormorant.persistence.row_order import Change, ordered_rows
-from cormorant.persistence.unique_values import handed_over
+from cormorant.persistence.unique_values import handed_over, perhaps_handed_over
 from cormorant.sql.statements import Delete, Insert, InsertMode, TypedColumn, Update
 
 T = TypeVar("T")
@@ -140,7 +140,8 @@ def plan_flush(
 def _depends_on_rows(changes: ChangeSet, *, deferrable: bool) -> bool:
     if moved(changes.updates):
         return True
-    return any(not (unique.deferrable and deferrable) for _, _, unique in handed_over(changes))
+    sets = (unique for found in (handed_over, perhaps_handed_over) for _, _, unique in found(changes))
+    return any(not (unique.deferrable and deferrable) for unique in sets)
 
 
 def _by_tables(changes: ChangeSet, insert_mode: Batching, *, batches: bool) -> list[Step]:

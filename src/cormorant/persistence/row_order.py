@@ -27,9 +27,10 @@ from cormorant.persistence.changes import (
     saved_value,
 )
 from cormorant.persistence.flush_order import parents_first, to_ones
-from cormorant.persistence.unique_values import UniqueSet, handed_over, new_value
+from cormorant.persistence.unique_values import UniqueSet, handed_over, new_value, perhaps_handed_over
 
 Change: TypeAlias = InsertChange | UpdateChange | DeleteChange | LinkChange
+Row: TypeAlias = "Change | Gate"
 Key: TypeAlias = tuple[ModelInfo, tuple[Any, ...]]
 
 SHOWN_OF_RING = 6
@@ -59,6 +60,11 @@ class Need:
         return None if self.way is None else 0 if self.way == "drop" else 1
 
 
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A place in the order at which nothing is written: what needs it comes after all that it needs."""
+
+
 class RowOrder:
     """The rows of one flush with what each needs.
 
@@ -70,7 +76,8 @@ class RowOrder:
         self.deferrable = deferrable
         dropped = [link for link in changes.links if not link.added]
         added = [link for link in changes.links if link.added]
-        self.rows: list[Change] = [*dropped, *changes.inserts, *changes.updates, *added, *changes.deletes]
+        written: list[Change] = [*dropped, *changes.inserts, *changes.updates, *added, *changes.deletes]
+        self.rows: list[Row] = [*written]
         self.needs: list[list[Need]] = [[] for _ in self.rows]
         self.place: dict[int, int] = {id(change): place for place, change in enumerate(self.rows)}
         # who has a key after the flush, and who had it before and lets go of it
@@ -79,13 +86,19 @@ class RowOrder:
         self.by_instance: dict[int, int] = {}
         # which columns of a row are made NULL before, and by which UPDATE
         self.emptied: dict[tuple[int, tuple[str, ...]], int] = {}
-        for place, change in enumerate(self.rows):
+        for place, change in enumerate(written):
             self._note_key(place, change)
-        for place, change in enumerate(self.rows):
+        for place, change in enumerate(written):
             self._note_needs(place, change)
         for taker, leaver, unique in handed_over(changes):
             if not (unique.deferrable and deferrable):
                 self.needs[self.place[id(taker)]].append(self._need_value(leaver, unique))
+        for takers, leavers, unique in perhaps_handed_over(changes):
+            if not (unique.deferrable and deferrable):
+                # by way of a gate: each for itself would be as many needs as there are pairs
+                gate = self._append(Gate(), [Need(self.place[id(leaver)], unique, "drop") for leaver in leavers])
+                for taker in takers:
+                    self.needs[self.place[id(taker)]].append(Need(gate, unique, "drop"))
 
     # ---- who needs whom
 
@@ -212,8 +225,8 @@ class RowOrder:
             self.needs[need.row].append(Need(place, need.why))
         self.needs[row].append(Need(place, need.why))
 
-    def _append(self, change: UpdateChange, needs: list[Need]) -> int:
-        self.rows.append(change)
+    def _append(self, row: UpdateChange | Gate, needs: list[Need]) -> int:
+        self.rows.append(row)
         self.needs.append(needs)
         return len(self.rows) - 1
 
@@ -243,7 +256,8 @@ class RowOrder:
             ranks[kind] = len(ranks)
         needs = [[need.row for need in needs] for needs in self.needs]
         for batch in in_batches([ranks[kind] for kind in kinds], needs):
-            yield [self.rows[place] for place in batch]
+            if changes := [row for place in batch if not isinstance(row := self.rows[place], Gate)]:
+                yield changes
 
 
 def ordered_rows(changes: ChangeSet, *, deferrable: bool, together: bool) -> Iterator[list[Change]]:
@@ -303,8 +317,10 @@ _LINK = UniqueSet((), ())
 # ------------------------------------------------------------------ kinds
 
 
-def _kind(change: Change) -> tuple[Any, ...]:
+def _kind(change: Row) -> tuple[Any, ...]:
     """Gives what the changes of one statement share, the phase of the flush first."""
+    if isinstance(change, Gate):
+        return (-1, None)
     if isinstance(change, LinkChange):
         return (3 if change.added else 0, None, change.table, change.columns, change.extra)
     if isinstance(change, InsertChange):
@@ -320,14 +336,14 @@ def _rank(kind: tuple[Any, ...], order: dict[ModelInfo, int]) -> tuple[int, int]
     return (phase, -place if phase == 4 else place)
 
 
-def _info(change: Change) -> ModelInfo | None:
-    return None if isinstance(change, LinkChange) else change.info
+def _info(change: Row) -> ModelInfo | None:
+    return None if isinstance(change, (LinkChange, Gate)) else change.info
 
 
 # ------------------------------------------------------------------ refusals
 
 
-def _ring(rows: Sequence[Change], relations: Sequence[RelationInfo]) -> DependencyCycleError:
+def _ring(rows: Sequence[Row], relations: Sequence[RelationInfo]) -> DependencyCycleError:
     places = ", ".join(dict.fromkeys(relation.place for relation in relations))
     ring = _shown(rows)
     first = relations[0]
@@ -348,7 +364,7 @@ def _ring(rows: Sequence[Change], relations: Sequence[RelationInfo]) -> Dependen
     )
 
 
-def _exchange(rows: Sequence[Change], unique: UniqueSet, *, deferrable: bool) -> DependencyCycleError:
+def _exchange(rows: Sequence[Row], unique: UniqueSet, *, deferrable: bool) -> DependencyCycleError:
     info = next(info for row in rows if (info := _info(row)) is not None)
     names = ", ".join(f"{info.name}.{name}" for name in unique.names)
     columns = ", ".join(f"cls.{name}" for name in unique.names)
@@ -361,8 +377,8 @@ def _exchange(rows: Sequence[Change], unique: UniqueSet, *, deferrable: bool) ->
     return DependencyCycleError(f"rows exchange values of {names}, which are unique: {_shown(rows)}", hint=remedy)
 
 
-def _shown(rows: Sequence[Change]) -> str:
-    shown = [repr(row.instance) for row in rows if not isinstance(row, LinkChange)]
+def _shown(rows: Sequence[Row]) -> str:
+    shown = [repr(row.instance) for row in rows if not isinstance(row, (LinkChange, Gate))]
     if len(shown) > SHOWN_OF_RING:
         shown = [*shown[:SHOWN_OF_RING], f"... ({len(shown) - 1} objects)"]
     return " -> ".join(shown)

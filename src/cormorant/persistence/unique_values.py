@@ -109,6 +109,22 @@ def unique_names(info: ModelInfo) -> frozenset[str]:
 
 def handed_over(changes: ChangeSet) -> Iterator[tuple[Taker, Leaver, UniqueSet]]:
     """Gives each row that takes a unique value, and the row that lets go of it in the same flush."""
+    moves = moves_of(moved(changes.updates)) if changes.updates else {}
+    for unique, leavers, takers in _meeting(changes):
+        yield from _handed_over(unique, leavers, takers, moves)
+
+
+def perhaps_handed_over(changes: ChangeSet) -> Iterator[tuple[list[Taker], list[Leaver], UniqueSet]]:
+    """Gives rows that take unique values, and those of which nobody knows what they let go of in the same flush."""
+    for unique, leavers, takers in _meeting(changes):
+        unread = [leaver for leaver in leavers if _is_unread(leaver, unique)]
+        taking = [taker for taker in takers if _taken(taker, unique) is not None] if unread else []
+        if taking:
+            yield taking, unread, unique
+
+
+def _meeting(changes: ChangeSet) -> Iterator[tuple[UniqueSet, list[Leaver], list[Taker]]]:
+    """Gives for each unique set of values the rows that may let go of some, and those that may take some."""
     updates = [c for c in changes.updates if not unique_names(c.info).isdisjoint(c.values)] if changes.updates else []
     if not updates and not (changes.deletes and changes.inserts):
         return
@@ -121,10 +137,24 @@ def handed_over(changes: ChangeSet) -> Iterator[tuple[Taker, Leaver, UniqueSet]]
     for taker in taking:
         if taker.info in leavers:
             takers.setdefault(taker.info, []).append(taker)
-    moves = moves_of(moved(updates))
     for info, those in takers.items():
         for unique in unique_sets(info):
-            yield from _handed_over(unique, leavers[info], those, moves)
+            yield unique, leavers[info], those
+
+
+def _keeps(change: InsertChange | UpdateChange | DeleteChange, unique: UniqueSet) -> bool:
+    return isinstance(change, UpdateChange) and change.values.keys().isdisjoint(unique.names)
+
+
+def _is_unread(leaver: Leaver, unique: UniqueSet) -> bool:
+    """Whether nobody knows which values a row lets go of: it is a reference, or was not read again."""
+    saved = [saved_value(leaver.instance, name) for name in unique.names]
+    return not _keeps(leaver, unique) and None not in saved and MISSING in saved
+
+
+def _taken(taker: Taker, unique: UniqueSet) -> tuple[Any, ...] | None:
+    """Gives the values a row takes, in a form that can be compared; None where it takes none."""
+    return None if _keeps(taker, unique) else unique.key([new_value(taker, name) for name in unique.names])
 
 
 def _handed_over(
@@ -132,7 +162,7 @@ def _handed_over(
 ) -> Iterator[tuple[Taker, Leaver, UniqueSet]]:
     free: dict[tuple[Any, ...], Leaver] = {}
     for leaver in leavers:
-        if isinstance(leaver, UpdateChange) and leaver.values.keys().isdisjoint(unique.names):
+        if _keeps(leaver, unique):
             continue
         saved = {name: saved_value(leaver.instance, name) for name in unique.names}
         # who takes a key that changes is written after it has changed, and the row has followed by then
@@ -142,9 +172,7 @@ def _handed_over(
     if not free:
         return
     for taker in takers:
-        if isinstance(taker, UpdateChange) and taker.values.keys().isdisjoint(unique.names):
-            continue
-        key = unique.key([new_value(taker, name) for name in unique.names])
+        key = _taken(taker, unique)
         # whoever keeps its value lets go of nothing
         if key is not None and (found := free.get(key)) is not None and found is not taker:
             yield taker, found, unique

@@ -55,6 +55,7 @@ class Acceptance:
         self.unit = unit
         self.origin = origin
         self.result = result
+        self._shown: dict[RelationInfo, dict[int, list[Model]]] = {}
 
     def accept(self, changes: ChangeSet) -> None:
         """Takes the whole flush over."""
@@ -204,8 +205,6 @@ class Acceptance:
         saved = {name: saved_value(instance, name) for name in change.info.fields}
         self._mirror(instance, change.info, saved, ())
         for relation in mirrored(change.info):
-            if any(saved[name] is MISSING for name in relation.local):
-                self._hide_unread(relation, instance)
             # where it was given to another that was not written, that one shows it
             if instance.__orm_changes__ and (held := held_by(instance, relation)) is not None:
                 hide(held, relation, instance)
@@ -277,24 +276,42 @@ class Acceptance:
     def _mirror(self, instance: Model, info: ModelInfo, before: Mapping[str, Any], written: Iterable[str]) -> None:
         """Shows in loaded collections what has come and gone by a foreign key."""
         for relation in mirrored(info):
+            comes = not set(relation.local).isdisjoint(written)
             if not before.keys().isdisjoint(relation.local):
                 old = [before.get(name, value_or_missing(instance, name)) for name in relation.local]
-                self._show(relation, instance, old, shown=False)
-            if not set(relation.local).isdisjoint(written):
+                if any(value is MISSING for value in old):
+                    self._hide_unread(relation, instance, held_by(instance, relation) if comes else None)
+                else:
+                    self._show(relation, instance, old, shown=False)
+            if comes:
                 new = [value_or_missing(instance, name) for name in relation.local]
                 self._show(relation, instance, new, shown=True)
 
-    def _hide_unread(self, relation: RelationInfo, instance: Model) -> None:
-        """Takes a deleted reference, of which nobody knows where it pointed to, out of what shows it."""
+    def _hide_unread(self, relation: RelationInfo, instance: Model, comes_to: Model | None) -> None:
+        """Takes a reference, of which nobody knows where it pointed to, out of what shows it."""
         name = relation.inverse or ""
-        for target in list(self.unit.identity.of(relation.target).values()):
+        for target in self._showing(relation).get(id(instance), ()):
+            if target is comes_to:
+                continue
             related: dict[str, Any] = target.__orm_related__ or {}
             held = related.get(name)
-            if is_collection(held) and held.shows(instance):
+            if is_collection(held):
                 self.unit.history.keep_collection(held)
                 held.exclude(instance)
             elif held is instance:
                 self._show(relation, instance, [value_or_missing(target, n) for n in relation.remote], shown=False)
+
+    def _showing(self, relation: RelationInfo) -> Mapping[int, list[Model]]:
+        """Gives the objects that showed each member of the other side of a relation when this was first asked."""
+        found = self._shown.get(relation)
+        if found is None:
+            found = self._shown[relation] = {}
+            for target in self.unit.identity.of(relation.target).values():
+                related: dict[str, Any] = target.__orm_related__ or {}
+                held = related.get(relation.inverse or "")
+                for member in held.known if is_collection(held) else () if held is None else (held,):
+                    found.setdefault(id(member), []).append(target)
+        return found
 
     def _show_gone(self, gone: Mapping[int, Model]) -> None:
         """Takes deleted objects out of the collections that were linked to them: the database has dropped the links."""

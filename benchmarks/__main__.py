@@ -16,6 +16,7 @@ from benchmarks.imports import import_times
 from benchmarks.materialise import attribute_read, materialise
 from benchmarks.measure import Comparison
 from benchmarks.statements import get_by_key
+from benchmarks.tracking import tracking
 from cormorant import Database
 
 
@@ -26,6 +27,7 @@ async def run(dsns: list[str]) -> list[Comparison]:
         async with Database(dsn) as database:
             found.append(await materialise(database))
             found.append(await get_by_key(database))
+            found.append(await tracking(database))
     return found
 
 

@@ -79,7 +79,8 @@ if TYPE_CHECKING:
     from cormorant.models.relations import Many, One, foreign_key, many_to_many, reverse
     from cormorant.models.scopes import Scope
     from cormorant.models.search import search
-    from cormorant.observability.performance import StatementStats
+    from cormorant.observability.exported import ExportedStats
+    from cormorant.observability.performance import CallSite, StatementStats
     from cormorant.persistence.blocks import Transaction
     from cormorant.persistence.changed import Change
     from cormorant.persistence.preview import FlushPreview
@@ -122,7 +123,8 @@ _ROOMS = {
     "cormorant.models.scopes": "Scope",
     "cormorant.models.search": "search",
     "cormorant.models.relations": "Many One foreign_key many_to_many reverse",
-    "cormorant.observability.performance": "StatementStats",
+    "cormorant.observability.exported": "ExportedStats",
+    "cormorant.observability.performance": "CallSite StatementStats",
     "cormorant.persistence.preview": "FlushPreview",
     "cormorant.persistence.result": "Result",
     "cormorant.persistence.blocks": "Transaction",
@@ -181,6 +183,7 @@ __all__ = [
     "AfterHookError",
     "AmbiguousSession",
     "AsyncSession",
+    "CallSite",
     "Change",
     "CheckViolation",
     "Collection",
@@ -202,6 +205,7 @@ __all__ = [
     "DriverNotInstalled",
     "DuplicateModel",
     "Explanation",
+    "ExportedStats",
     "Expr",
     "ExpressionUsedAsBool",
     "FlushError",

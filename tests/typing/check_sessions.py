@@ -8,10 +8,12 @@ from typing import Any, assert_type
 from cormorant import (
     Adapter,
     AsyncSession,
+    CallSite,
     Change,
     ConnectionConfig,
     CormorantError,
     Database,
+    ExportedStats,
     FlushPreview,
     IntegrityError,
     Model,
@@ -51,6 +53,8 @@ async def sessions(s: AsyncSession, customer: Customer, order: Order) -> None:
     assert_type(s.new, Collection[Model])
     assert_type(s.in_transaction, bool)
     assert_type(s.query_stats(), list[StatementStats])
+    assert_type(s.query_stats()[0].call_sites, list[CallSite])
+    assert_type(s.export_query_stats(reset=True), list[ExportedStats])
     assert_type(s.database, Database)
     assert_type(AsyncSession.current(), AsyncSession)
 

@@ -8,7 +8,9 @@ from typing import Any, Self, assert_type
 
 from cormorant import (
     AsyncSession,
+    CallSite,
     Database,
+    ExportedStats,
     FlushPreview,
     Model,
     QuerySet,
@@ -49,6 +51,8 @@ def sessions(s: Session, customer: Customer, order: Order) -> None:
     assert_type(s.new, Collection[Model])
     assert_type(s.in_transaction, bool)
     assert_type(s.query_stats(), list[StatementStats])
+    assert_type(s.query_stats()[0].call_sites, list[CallSite])
+    assert_type(s.export_query_stats(reset=True), list[ExportedStats])
     assert_type(s.database, Database)
     assert_type(s.execute("select 1"), Result)
 

@@ -27,7 +27,8 @@ from cormorant.hooks.dispatcher import Hooks, HookTarget
 from cormorant.hydration.hydrator import Loader, compile_loader
 from cormorant.models.model import Model
 from cormorant.models.scopes import Scope, Scopes, distinct, values_of
-from cormorant.observability.performance import PerformanceTracker, StatementStats
+from cormorant.observability.exported import ExportedStats
+from cormorant.observability.performance import PerformanceTracker, SilentTracker, StatementStats
 from cormorant.query.beside import Pick
 from cormorant.query.cursors import Cursors, cursor_secret
 from cormorant.query.planner import plan, refuse_parts_of_others
@@ -109,6 +110,8 @@ class Database(HookTarget["AsyncSession", Model]):
         commit_timeout: Seconds that a COMMIT on its way may still take after its caller was cancelled.
         track_commits: Every transaction that writes asks for its number first, by one round trip more, and a
             CommitOutcomeUnknown has it as `xid`, for `outcome()`. SQLite has no such numbers, and needs none.
+        track_queries: Count and time statements by their shape, and remember the lines of code that ask for them.
+        sample_parameters: Keep the values of the slowest run of each shape as text, secret ones hidden.
 
     Its `number` tells it from the program's other databases.
 
@@ -131,6 +134,8 @@ class Database(HookTarget["AsyncSession", Model]):
         timeout: float | None = None,
         commit_timeout: float = COMMIT_TIMEOUT,
         track_commits: bool = False,
+        track_queries: bool = True,
+        sample_parameters: bool = False,
         plans: int = PLANS,
     ) -> None:
         check_isolation(isolation)
@@ -144,7 +149,9 @@ class Database(HookTarget["AsyncSession", Model]):
         self.commit_timeout: float = check_timeout("commit_timeout", commit_timeout) or COMMIT_TIMEOUT
         self.track_commits: bool = track_commits and self.dialect.transaction_number is not None
         self.lending: Lending = Lending(self.adapter)
-        self.tracker: PerformanceTracker = PerformanceTracker()
+        self.tracker: PerformanceTracker = (
+            PerformanceTracker(samples=sample_parameters) if track_queries else SilentTracker()
+        )
         compile_text = partial(_text_of, self.dialect)
         # one made of the DSN is the same for all who have the whole DSN
         own_secret = repr((self.config.redacted, self.config.password))
@@ -275,8 +282,12 @@ class Database(HookTarget["AsyncSession", Model]):
     ) -> Sequence[Row]:
         """Runs one statement and gives its rows; `written` counts them where it writes and gives none back."""
         start = perf_counter()
-        rows = await connection.fetch(sql, args)
-        self.record(tracker, sql, len(rows) or written, perf_counter() - start)
+        try:
+            rows = await connection.fetch(sql, args)
+        except BaseException as error:
+            self.record(tracker, sql, 0, perf_counter() - start, args, error)
+            raise
+        self.record(tracker, sql, len(rows) or written, perf_counter() - start, args)
         return rows
 
     async def fetch_each(
@@ -284,8 +295,12 @@ class Database(HookTarget["AsyncSession", Model]):
     ) -> list[Sequence[Row]]:
         """Runs one write for each row of arguments and gives the rows of each run."""
         start = perf_counter()
-        runs = await connection.fetch_each(sql, args)
-        self.record(tracker, sql, sum(map(len, runs)) or len(args), perf_counter() - start)
+        try:
+            runs = await connection.fetch_each(sql, args)
+        except BaseException as error:
+            self.record(tracker, sql, 0, perf_counter() - start, args, error)
+            raise
+        self.record(tracker, sql, sum(map(len, runs)) or len(args), perf_counter() - start, args)
         return runs
 
     async def execute(
@@ -293,8 +308,12 @@ class Database(HookTarget["AsyncSession", Model]):
     ) -> int:
         """Runs one statement and gives the number of rows it wrote."""
         start = perf_counter()
-        count = await connection.execute(sql, args)
-        self.record(tracker, sql, max(count, 0), perf_counter() - start)
+        try:
+            count = await connection.execute(sql, args)
+        except BaseException as error:
+            self.record(tracker, sql, 0, perf_counter() - start, args, error)
+            raise
+        self.record(tracker, sql, max(count, 0), perf_counter() - start, args)
         return count
 
     async def copy_rows(
@@ -308,7 +327,11 @@ class Database(HookTarget["AsyncSession", Model]):
         """Appends many rows to a table and gives their number."""
         sql = f"COPY {self.dialect.quote(table)} ({', '.join(map(self.dialect.quote, columns))}) FROM STDIN"
         start = perf_counter()
-        count = await connection.copy_rows(table, columns, rows)
+        try:
+            count = await connection.copy_rows(table, columns, rows)
+        except BaseException as error:
+            self.record(tracker, sql, 0, perf_counter() - start, (), error)
+            raise
         self.record(tracker, sql, count, perf_counter() - start)
         return count
 
@@ -317,18 +340,42 @@ class Database(HookTarget["AsyncSession", Model]):
     ) -> RawRows:
         """Runs one statement of raw SQL."""
         start = perf_counter()
-        result = await connection.query(sql, args)
-        self.record(tracker, sql, len(result.rows), perf_counter() - start)
+        try:
+            result = await connection.query(sql, args)
+        except BaseException as error:
+            self.record(tracker, sql, 0, perf_counter() - start, args, error)
+            raise
+        self.record(tracker, sql, len(result.rows), perf_counter() - start, args)
         return result
 
-    def record(self, tracker: PerformanceTracker, sql: str, rows: int, seconds: float) -> None:
+    def record(
+        self,
+        tracker: PerformanceTracker,
+        sql: str,
+        rows: int,
+        seconds: float,
+        args: Sequence[Any] = (),
+        error: BaseException | None = None,
+    ) -> None:
         """Counts and times a statement, for a session and for the database."""
-        tracker.record(sql, rows, seconds)
-        self.tracker.record(sql, rows, seconds)
+        tracker.record(sql, rows, seconds, args, error is not None)
 
     def query_stats(self) -> list[StatementStats]:
         """Gives every statement shape run on this database, the costliest first."""
         return self.tracker.stats()
+
+    def export_query_stats(self, *, reset: bool = False, include_samples: bool = False) -> list[ExportedStats]:
+        """Gives the same as JSON takes it.
+
+        Args:
+            reset: Forget them, so that the next export has what came after this one.
+            include_samples: With the values of the slowest runs, where `sample_parameters` is set.
+        """
+        return self.tracker.export(reset=reset, include_samples=include_samples)
+
+    def reset_query_stats(self) -> None:
+        """Forgets the statements counted so far."""
+        self.tracker.reset()
 
     # ---- tables
 

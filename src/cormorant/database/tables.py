@@ -9,7 +9,6 @@ from cormorant.dialects.base import Dialect
 from cormorant.dialects.ddl import compile_operation
 from cormorant.models.model import Model
 from cormorant.models.tables import create_operations, drop_operations, infos_of
-from cormorant.observability.performance import PerformanceTracker
 from cormorant.sql.ddl import Operation
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ async def run_all(
 ) -> None:
     """Runs statements in one transaction, and others around it."""
     connection = await database.adapter.acquire(write=True)
-    tracker = PerformanceTracker()
+    tracker = database.tracker.for_session()
     try:
         begin = database.dialect.begin(isolation=None, read_only=False, deferrable=False, write=True)
         for sql in (*before, begin, *statements, "COMMIT"):

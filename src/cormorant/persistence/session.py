@@ -23,6 +23,7 @@ from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.paths import ManyExpr
 from cormorant.models.scopes import Scope, distinct
+from cormorant.observability.exported import ExportedStats
 from cormorant.observability.performance import PerformanceTracker, StatementStats
 from cormorant.persistence import context, merging
 from cormorant.persistence.arguments import (
@@ -535,6 +536,15 @@ class AsyncSession(HookedSession["AsyncSession"]):
         if not self._entrances.open and self._entrances.tracker is not None:
             return self._entrances.tracker
         return self.state().tracker
+
+    def export_query_stats(self, *, reset: bool = False, include_samples: bool = False) -> list[ExportedStats]:
+        """Gives the statement shapes as JSON takes them, the costliest first.
+
+        Args:
+            reset: Forget them, so that the next export has what came after this one.
+            include_samples: With the values of the slowest runs, where `Database(sample_parameters=True)` keeps them.
+        """
+        return self._tracker().export(reset=reset, include_samples=include_samples)
 
     def reset_query_stats(self) -> None:
         """Forgets the statements counted so far."""

@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from cormorant._internal.frames import caller, frame_outside
+from cormorant._internal.frames import caller, code_outside, frame_outside
 from cormorant.adapters.base import RawRows
 from cormorant.database import Database
 from cormorant.errors import ForeignInstanceError, SessionClosedError, SessionTaskError
@@ -68,7 +68,7 @@ class SessionState:
         self.handle = handle
         self.database = database
         self.autocommit = autocommit
-        self.tracker: PerformanceTracker = PerformanceTracker()
+        self.tracker: PerformanceTracker = database.tracker.for_session()
         self.identity: IdentityMap = IdentityMap()
         self.known: Callable[[ModelInfo, Any], Model | None] = self.identity.get
         self.unit: UnitOfWork = UnitOfWork(self, self.identity, database.dialect.decoder, eager=autocommit)
@@ -180,6 +180,8 @@ class SessionState:
             rows = await self.writer.fetch(prepared, spec, whole=beside is None)
         else:
             rows = await self.transactions.fetch(prepared.sql, prepared.arguments(spec))
+        if caller is not None:
+            self.tracker.note_caller(prepared.sql, caller)
         if self.closed:
             self.check_usable()
         if beside is not None:
@@ -207,9 +209,14 @@ class SessionState:
         self.unit.find_changes_inside()
         if not self.unit.is_empty:
             await self.flush()
-        if not write:
-            return await self.transactions.query(sql, args)
-        return await self.writer.send(lambda connection: self.database.query(connection, self.tracker, sql, args))
+        caller = code_outside("cormorant.", "contextlib")
+        if write:
+            found = await self.writer.send(lambda connection: self.database.query(connection, self.tracker, sql, args))
+        else:
+            found = await self.transactions.query(sql, args)
+        if caller is not None:
+            self.tracker.note_caller(sql, caller)
+        return found
 
     # ---- what instances ask of their owner
 

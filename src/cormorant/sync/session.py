@@ -19,6 +19,7 @@ from cormorant.models.collections import Collection
 from cormorant.models.model import Model
 from cormorant.models.paths import ManyExpr
 from cormorant.models.scopes import Scope
+from cormorant.observability.exported import ExportedStats
 from cormorant.observability.performance import StatementStats
 from cormorant.persistence.blocks import Transaction
 from cormorant.persistence.changed import Change
@@ -415,6 +416,15 @@ class Session(HookTarget["Session", Model]):
     def query_stats(self) -> list[StatementStats]:
         """Gives the session's statement shapes, the costliest first; after its block, those of the last one."""
         return self._session.query_stats()
+
+    def export_query_stats(self, *, reset: bool = False, include_samples: bool = False) -> list[ExportedStats]:
+        """Gives the statement shapes as JSON takes them, the costliest first.
+
+        Args:
+            reset: Forget them, so that the next export has what came after this one.
+            include_samples: With the values of the slowest runs, where `Database(sample_parameters=True)` keeps them.
+        """
+        return self._session.export_query_stats(reset=reset, include_samples=include_samples)
 
     def reset_query_stats(self) -> None:
         """Forgets the statements counted so far."""

@@ -1,0 +1,66 @@
+"""What must not be shown: names of secrets, and the statements that have to do with them."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+HIDDEN = "***"
+
+_WORDS = re.compile(
+    r"passw|passphrase|secret|token|credential|authori[sz]ation|api_?key|private_?key|access_?key|encryption_?key"
+    r"|(?:^|_)(?:pwd|pin|otp|cvv|cvc|ssn|iban)(?:_|$)",
+    re.IGNORECASE,
+)
+_IDENTIFIER = re.compile(r"\w+")
+_LITERAL = re.compile(r"'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$", re.DOTALL)
+_LOGIN = re.compile(r"(\b[\w+.-]+://[^\s:/?#@]*:)[^\s]*(@)")
+_LIST = re.compile(r"\s*SELECT\b(?P<list>.*?)\bFROM\b", re.IGNORECASE | re.DOTALL)
+_SELECT = re.compile(r"\bSELECT\b", re.IGNORECASE)
+_VERB = re.compile(r"\s*(\w+)")
+_NAMES_ITS_COLUMNS = {"SELECT", "WITH", "UPDATE", "DELETE"}
+
+_columns: dict[str, set[str]] = {}
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a name says that its value is a secret: a password, a token, a key to something."""
+    return _WORDS.search(name) is not None
+
+
+def add_sensitive(table: str, column: str) -> None:
+    """Makes a column known whose values must not be shown."""
+    _columns.setdefault(table.lower(), set()).add(column.lower())
+    has_secrets.cache_clear()
+
+
+@lru_cache(maxsize=2000)
+def has_secrets(sql: str) -> bool:
+    """Whether values in, or of, a statement may be secret: it names a sensitive column, or something like a password.
+
+    It is asked of the statement as a whole: which value meets which column cannot be told of every SQL.
+    """
+    words = {word.lower() for word in _IDENTIFIER.findall(_without_list(sql))}
+    if any(map(is_secret_name, words)):
+        return True
+    found = _VERB.match(sql)
+    names_columns = found is not None and found[1].upper() in _NAMES_ITS_COLUMNS
+    return any(table in words and (not names_columns or columns & words) for table, columns in _columns.items())
+
+
+def _without_list(sql: str) -> str:
+    """Takes away what a plain SELECT gives: reading a column says nothing of the values that are sent."""
+    found = _LIST.match(sql)
+    plain = found is not None and "$" not in found["list"] and "?" not in found["list"]
+    return sql[found.end() :] if found is not None and plain and len(_SELECT.findall(sql)) == 1 else sql
+
+
+def hide_logins(text: str) -> str:
+    """Gives a text with the passwords of its URLs hidden."""
+    return _LOGIN.sub(rf"\g<1>{HIDDEN}\g<2>", text) if "://" in text else text
+
+
+def readable(sql: str) -> str:
+    """Gives SQL for people: in one line, and without the texts in it if they may be secret."""
+    shown = hide_logins(" ".join(sql.split()))
+    return _LITERAL.sub(f"'{HIDDEN}'", shown) if has_secrets(sql) else shown

@@ -1,0 +1,95 @@
+"""What is counted of statements."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from cormorant.observability.durations import bucket_of
+from cormorant.observability.performance import LISTED, OTHERS, SHAPES, SITES, PerformanceTracker, SilentTracker
+from cormorant.sql.raw import text
+
+
+@pytest.fixture
+def whole() -> PerformanceTracker:
+    return PerformanceTracker()
+
+
+@pytest.mark.parametrize("runs", [1, 20, LISTED + 1, 2 * LISTED + 7])
+def test_a_session_and_its_database_count_alike(whole: PerformanceTracker, runs: int) -> None:
+    session = whole.for_session()
+    for run in range(runs):
+        session.record("SELECT 1", 2, run / 1000, (), run % 10 == 9)
+        session.note_caller("SELECT 1", (text.__code__, 4))
+    (own,), (all_,) = session.stats(), whole.stats()
+    assert own == all_
+    assert (own.count, own.rows, own.errors) == (runs, 2 * runs, runs // 10)
+    assert own.max_ms == runs - 1
+    assert own.mean_ms == pytest.approx((runs - 1) / 2)
+    exact = sorted(range(runs))[-(-runs * 95 // 100) - 1]
+    assert own.p95_ms == pytest.approx(exact, rel=1 / 30, abs=1e-9)
+    assert [site.count for site in own.call_sites] == [runs]
+    assert own.call_sites[0].file == text.__code__.co_filename
+    assert session.statements == runs
+
+
+def test_the_written_out_bucket_is_the_functions(whole: PerformanceTracker) -> None:
+    for milliseconds in (0.0, 0.001, 0.25, 1.0, 3.7, 1e6):
+        whole.record("SELECT 1", 0, milliseconds / 1000)
+        assert bucket_of(milliseconds / 1000 * 1000) in whole.stats()[0].buckets
+
+
+def test_shapes_without_end_are_counted_as_one(whole: PerformanceTracker) -> None:
+    for number in range(SHAPES + 10):
+        whole.record(f"SELECT {number}", 1, 0.001)
+    found = {stats.sql: stats.count for stats in whole.stats()}
+    assert len(found) == SHAPES + 1
+    assert found[OTHERS] == 10
+    assert whole.statements == SHAPES + 10
+
+
+def test_call_sites_without_end_are_few(whole: PerformanceTracker) -> None:
+    whole.record("SELECT 1", 1, 0.001)
+    for number in range(SITES + 50):
+        whole.note_caller("SELECT 1", (text.__code__, number))
+    assert len(whole.stats()[0].sites) == SITES
+
+
+def test_a_call_site_of_a_statement_that_was_forgotten_is_left_out(whole: PerformanceTracker) -> None:
+    whole.note_caller("SELECT 1", (text.__code__, 1))
+    assert whole.stats() == []
+
+
+def test_an_export_is_json_and_may_begin_anew(whole: PerformanceTracker) -> None:
+    whole.record("SELECT 1", 3, 0.002)
+    (found,) = json.loads(json.dumps(whole.export(reset=True)))
+    assert found == {
+        "sql": "SELECT 1",
+        "count": 1,
+        "rows": 3,
+        "errors": 0,
+        "total_ms": 2.0,
+        "mean_ms": 2.0,
+        "p95_ms": 2.0,
+        "max_ms": 2.0,
+        "call_sites": [],
+    }
+    assert whole.export() == []
+
+
+def test_samples_are_those_of_the_slowest_run() -> None:
+    whole = PerformanceTracker(samples=True)
+    session = whole.for_session()
+    for seconds, value in ((0.001, "a"), (0.003, "b"), (0.002, "c")):
+        session.record("SELECT $1", 1, seconds, (value,))
+    for tracker in (session, whole):
+        assert [item.get("sample") for item in tracker.export(include_samples=True)] == [["'b'"]]
+        assert "sample" not in tracker.export()[0]
+
+
+def test_nothing_is_counted_where_nobody_wants_it() -> None:
+    tracker = SilentTracker().for_session()
+    tracker.record("SELECT 1", 1, 0.1)
+    tracker.note_caller("SELECT 1", (text.__code__, 1))
+    assert tracker.stats() == []

@@ -29,6 +29,8 @@
     |   |-- SyncInLoopError           a sync session would wait for its own event loop
     |   |-- ForeignInstanceError      an object of another session
     |   |-- AfterHookError            what followed a commit failed; the commit stands
+    |   |-- NPlusOneError             things are loaded one by one that could be loaded at once
+    |   |-- QueryBudgetExceeded       a session has sent or read more than it may
     |   |-- FlushError
     |   |   |-- DependencyCycleError
     |   |   |-- KeyConflictError      two objects with one key
@@ -53,7 +55,8 @@
         |-- CommitOutcomeUnknown
         `-- PoolTimeout
 
-QueryWarning is no error: a query that runs, and may give something else each time.
+QueryWarning is no error: a query that runs, and may give something else each time. Nor is NPlusOneWarning: what runs,
+and would be faster at once.
 
 A message says what happened, on what, and what to do; the same facts are attributes.
 """
@@ -93,11 +96,14 @@ __all__ = [
     "LockTimeout",
     "ModelError",
     "MultipleResultsError",
+    "NPlusOneError",
+    "NPlusOneWarning",
     "NotFoundError",
     "NotLoadedError",
     "NotNullViolation",
     "PoolClosed",
     "PoolTimeout",
+    "QueryBudgetExceeded",
     "QueryError",
     "QueryTimeout",
     "QueryWarning",
@@ -210,6 +216,10 @@ class CompileError(QueryError):
 
 class QueryWarning(UserWarning):
     """A query can give other rows each time it runs."""
+
+
+class NPlusOneWarning(UserWarning):
+    """One line of the program loads things one by one that could be loaded at once."""
 
 
 class ResultError(CormorantError):
@@ -329,6 +339,14 @@ class AfterHookError(SessionError):
     def __init__(self, message: str, errors: Sequence[Exception], *, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.errors: tuple[Exception, ...] = tuple(errors)
+
+
+class NPlusOneError(SessionError):
+    """One line of the program loads things one by one that could be loaded at once; nothing was sent."""
+
+
+class QueryBudgetExceeded(SessionError):
+    """A session would send more statements than it may, or has read more rows."""
 
 
 class FlushError(SessionError):

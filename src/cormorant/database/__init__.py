@@ -6,6 +6,7 @@ from cormorant.database.configured import configure, database_of, default_databa
 from cormorant.database.database import CLOSE_TIMEOUT, PLANS, Database, PreparedQuery
 from cormorant.database.outcomes import Outcome
 from cormorant.database.protocols import Companion, SessionOptions, Sessions
+from cormorant.database.seeing import check_threshold
 
 __all__ = [
     "CLOSE_TIMEOUT",
@@ -16,6 +17,7 @@ __all__ = [
     "PreparedQuery",
     "SessionOptions",
     "Sessions",
+    "check_threshold",
     "configure",
     "database_of",
     "default_database",

@@ -19,6 +19,7 @@ from cormorant.adapters.lending import Lending
 from cormorant.adapters.registry import adapter_of
 from cormorant.database.outcomes import Outcome, ask_outcome
 from cormorant.database.protocols import Companion, SessionOptions, Sessions
+from cormorant.database.seeing import THRESHOLD, NPlusOne, check_n_plus_one, check_threshold
 from cormorant.database.shapes import shape_of
 from cormorant.database.tables import create_statements, drop_statements, run_all
 from cormorant.dialects.base import SNAPSHOTS, Dialect, IsolationLevel, check_isolation
@@ -111,6 +112,10 @@ class Database(HookTarget["AsyncSession", Model]):
         track_commits: Every transaction that writes asks for its number first, by one round trip more, and a
             CommitOutcomeUnknown has it as `xid`, for `outcome()`. SQLite has no such numbers, and needs none.
         track_queries: Count and time statements by their shape, and remember the lines of code that ask for them.
+        performance_threshold: How often one line of the program may load things one by one in a session; 5 unless told
+            otherwise.
+        n_plus_one: What is done when it does so more often: "warn" once for each line by an NPlusOneWarning, "raise" an
+            NPlusOneError, for tests, or "ignore"; CORMORANT_N_PLUS_ONE, or "warn", if not given.
         sample_parameters: Keep the values of the slowest run of each shape as text, secret ones hidden.
 
     Its `number` tells it from the program's other databases.
@@ -135,6 +140,8 @@ class Database(HookTarget["AsyncSession", Model]):
         commit_timeout: float = COMMIT_TIMEOUT,
         track_commits: bool = False,
         track_queries: bool = True,
+        performance_threshold: int = THRESHOLD,
+        n_plus_one: NPlusOne | None = None,
         sample_parameters: bool = False,
         plans: int = PLANS,
     ) -> None:
@@ -159,6 +166,10 @@ class Database(HookTarget["AsyncSession", Model]):
         self._plans: Plans[PreparedQuery] = Plans(plans)
         self._writes: Plans[PreparedWrite] = Plans(plans)
         self._companions: list[Companion] = []
+        self.performance_threshold: int = check_threshold(performance_threshold) or THRESHOLD
+        self.n_plus_one: NPlusOne = check_n_plus_one(n_plus_one)
+        # the lines of the program that were warned of
+        self.reported: set[tuple[object, ...]] = set()
         self._closed = False
         self._own_hooks = Hooks()
 
@@ -182,7 +193,8 @@ class Database(HookTarget["AsyncSession", Model]):
         """Gives a session on this database, to be entered: `async with db.session() as session`.
 
         Args:
-            options: `autocommit`, `isolation`, `read_only`, `scopes` and `timeout`, as for AsyncSession.
+            options: `autocommit`, `isolation`, `read_only`, `scopes`, `timeout`
+                and `performance_threshold`, as for AsyncSession.
         """
         return self._sessions().session(self, options)
 

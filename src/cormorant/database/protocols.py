@@ -22,6 +22,7 @@ class SessionOptions(TypedDict, total=False):
     read_only: bool
     scopes: Sequence[Scope[Any]]
     timeout: float | None
+    performance_threshold: int | None
 
 
 class Sessions(Protocol):

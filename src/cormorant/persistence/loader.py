@@ -30,7 +30,7 @@ from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.unit_of_work import UnitOfWork
 from cormorant.query.prefetch import by_key, chunks, members_of, objects_of
 from cormorant.query.related import NOTHING, Loading
-from cormorant.query.spec import QuerySpec
+from cormorant.query.spec import QuerySpec, Single
 
 Batch: TypeAlias = dict[Any, Model]
 """Objects by the key that they, or what they lack, are loaded by."""
@@ -94,9 +94,12 @@ class Loads:
             NotFoundError: The row does not exist.
         """
         info, asked = type(instance).__info__, False
+        origin = instance.__orm_origin__
+        beside = None if origin is None else origin.beside
+        single: Single = ("columns", info) if beside is None else ("reference", beside[1])
 
         async def load(batch: Batch) -> None:
-            await load_objects(self.reader, info, batch)
+            await load_objects(self.reader, info, batch, single=single)
 
         while lacks_columns(instance):
             if asked:
@@ -107,7 +110,7 @@ class Loads:
         """Loads a relation on the other side for an object and its siblings that have not loaded it, in one query."""
 
         async def load(batch: Batch) -> None:
-            await load_members(self.reader, relation, batch)
+            await load_members(self.reader, relation, batch, single=("relation", relation))
 
         while not is_loaded(instance, relation):
             # before the others: a flush that waits for one of them must not be waited for
@@ -245,17 +248,29 @@ def siblings(reader: Reader, info: ModelInfo, origin: Origin | None) -> list[Any
 # ---- loading
 
 
-async def load_objects(reader: Reader, info: ModelInfo, keys: Iterable[Any], loading: Loading = NOTHING) -> None:
-    """Reads a model's rows by their keys, with what is joined to them."""
+async def load_objects(
+    reader: Reader, info: ModelInfo, keys: Iterable[Any], loading: Loading = NOTHING, *, single: Single | None = None
+) -> None:
+    """Reads a model's rows by their keys, with what is joined to them; one key alone is read as `single`."""
     for chunk in chunks(keys, len(info.key_attributes)):
-        await reader.fetch(objects_of(info, chunk, loading), autoflush=False)
+        await reader.fetch(_marked(objects_of(info, chunk, loading), single, chunk), autoflush=False)
+
+
+def _marked(spec: QuerySpec, single: Single | None, keys: Sequence[Any]) -> QuerySpec:
+    return spec if single is None or len(keys) > 1 else spec.changed((), (), single=single)
 
 
 async def load_members(
-    reader: Reader, relation: RelationInfo, owners: Batch, part: Part = WHOLE, loading: Loading = NOTHING
+    reader: Reader,
+    relation: RelationInfo,
+    owners: Batch,
+    part: Part = WHOLE,
+    loading: Loading = NOTHING,
+    *,
+    single: Single | None = None,
 ) -> None:
     """Loads a relation on the other side for its owners."""
-    found = await members_by_owner(reader, relation, owners, part, loading)
+    found = await members_by_owner(reader, relation, owners, part, loading, single=single)
     history = reader.unit.history
     for key, owner in owners.items():
         if relation.kind == "reverse_one":
@@ -273,6 +288,8 @@ async def members_by_owner(
     keys: Iterable[Any],
     part: Part = WHOLE,
     loading: Loading = NOTHING,
+    *,
+    single: Single | None = None,
 ) -> Mapping[Any, list[Any]]:
     """Gives the objects of a relation on the other side by the owner's key."""
     wanted = dict.fromkeys(keys)
@@ -281,7 +298,8 @@ async def members_by_owner(
         seen = reader.unit.accepted
         found: dict[Any, list[Any]] = {key: [] for key in wanted}
         for chunk in chunks(wanted, width):
-            for row in await reader.fetch(members_of(relation, chunk, part, loading), autoflush=False):
+            spec = _marked(members_of(relation, chunk, part, loading), single, chunk)
+            for row in await reader.fetch(spec, autoflush=False):
                 found[row[0] if width == 1 else row[:width]].append(row[width])
         # a flush meanwhile may have moved objects from one owner to another
         if reader.unit.accepted == seen:
@@ -312,4 +330,4 @@ async def refresh(reader: Reader, instances: Sequence[Model]) -> None:
 
 def members(relation: RelationInfo, owner: Model) -> QuerySpec:
     """Gives the query of the objects that a to-many relation of `owner` holds in the database."""
-    return by_key(relation.target, relation.near_columns(), row_key_of(owner))
+    return by_key(relation.target, relation.near_columns(), row_key_of(owner), ("members", relation))

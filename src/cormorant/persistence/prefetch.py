@@ -40,7 +40,7 @@ from cormorant.persistence.loader import (
 from cormorant.persistence.unit_of_work import UnitOfWork
 from cormorant.query.prefetch import chunks, members_of, objects_of
 from cormorant.query.related import Branch, Loading, chosen_columns, grown, loading_of, steps_to, with_columns
-from cormorant.query.spec import QuerySpec
+from cormorant.query.spec import QuerySpec, Single
 from cormorant.sql.columns import Column
 
 
@@ -143,7 +143,9 @@ async def _load_targets(reader: Reader, objects: Sequence[Any], branch: Branch, 
             owners.setdefault(bare_key(key), []).append(instance)
     known = reader.identity.of(relation.target)
     wanted = [key for key in owners if fresh or key not in known or lacks_columns(known[key])]
-    await load_objects(reader, relation.target, wanted, loading_of(branch))
+    # with a query, what it brings along is loaded at once; an object at hand may be one of many
+    single: Single | None = None if fresh else ("reference", relation)
+    await load_objects(reader, relation.target, wanted, loading_of(branch), single=single)
     for key, holders in owners.items():
         target = known.get(key)
         lacks = is_reference if branch.is_partial else lacks_columns
@@ -162,7 +164,8 @@ async def _load_other_side(reader: Reader, objects: Sequence[Any], branch: Branc
     }
     if owners:
         await flush_before(reader, members_of(relation, [next(iter(owners))], part))
-        await load_members(reader, relation, owners, part, loading_of(branch))
+        single: Single | None = None if fresh else ("relation", relation)
+        await load_members(reader, relation, owners, part, loading_of(branch), single=single)
 
 
 # ---- objects that are at hand

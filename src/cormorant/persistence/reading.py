@@ -54,7 +54,7 @@ class Reading:
                 return None
             if not for_update:
                 return found
-        spec = by_key(info, [info.column(name) for name in info.key_attributes], key)
+        spec = by_key(info, [info.column(name) for name in info.key_attributes], key, ("get", info))
         rows = await state.fetch(locked(spec, LOCK) if for_update else spec)
         return rows[0] if rows else None
 

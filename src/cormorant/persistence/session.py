@@ -13,7 +13,7 @@ from typing_extensions import TypeVar
 from cormorant._internal import frames
 from cormorant.adapters.base import Adapter
 from cormorant.adapters.config import ConnectionConfig, check_timeout
-from cormorant.database import Database, database_of
+from cormorant.database import Database, check_threshold, database_of
 from cormorant.dialects.base import IsolationLevel, check_isolation
 from cormorant.errors import (
     ConfigurationError,
@@ -75,6 +75,8 @@ class AsyncSession(HookedSession["AsyncSession"]):
         scopes: Conditions that its queries get by themselves, besides the database's: tenants, soft delete.
         timeout: Seconds that a statement has, with the waiting for its turn, a connection and locks; the database's if
             not given.
+        performance_threshold: How often one line may load things one by one before it is warned of; the database's if
+            not given.
 
     Example:
         >>> async with AsyncSession() as session:
@@ -92,9 +94,11 @@ class AsyncSession(HookedSession["AsyncSession"]):
         read_only: bool = False,
         scopes: Sequence[Scope[Any]] = (),
         timeout: float | None = None,
+        performance_threshold: int | None = None,
     ) -> None:
         check_isolation(isolation)
         self._timeout = check_timeout("timeout", timeout)
+        self._threshold = check_threshold(performance_threshold)
         self._scopes = distinct(scopes)
         given = [source for source in (database, dsn, connection_config) if source is not None]
         if len(given) > 1:
@@ -121,7 +125,15 @@ class AsyncSession(HookedSession["AsyncSession"]):
         options = Options(self._isolation or database.level, self._read_only)
         autocommit = database.config.autocommit if self._autocommit is None else self._autocommit
         timeout = self._timeout or database.timeout
-        state = SessionState(self, database, options, autocommit=autocommit, scopes=self._scopes, timeout=timeout)
+        state = SessionState(
+            self,
+            database,
+            options,
+            autocommit=autocommit,
+            scopes=self._scopes,
+            timeout=timeout,
+            performance_threshold=self._threshold,
+        )
         self._entrances.enter(state, frames.calling())
         return self
 

@@ -30,6 +30,7 @@ from cormorant.persistence.hooking import SessionHooks, refuse_in_hooks
 from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.levels import Options
 from cormorant.persistence.reading import Reading
+from cormorant.persistence.repeats import Repeats, note_single
 from cormorant.persistence.transaction import TransactionStack, other_readers
 from cormorant.persistence.unit_of_work import UnitOfWork
 from cormorant.persistence.writer import StateWriter
@@ -52,6 +53,7 @@ class SessionState:
         autocommit: Every flush is a transaction of its own.
         scopes: Its default scopes, besides the database's.
         timeout: Seconds that a statement has; None sets no limit.
+        performance_threshold: How often one line may load things one by one; the database's if not given.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class SessionState:
         autocommit: bool,
         scopes: Sequence[Scope[Any]] = (),
         timeout: float | None = None,
+        performance_threshold: int | None = None,
     ) -> None:
         self.scopes: Scopes | None = Scopes((*database.scopes, *scopes)) if database.scopes or scopes else None
         self.handle = handle
@@ -82,6 +85,7 @@ class SessionState:
         self.wait: Callable[..., bool] | None = None
         self.loads: loader.Loads = loader.Loads(self)
         self.numbers: count[int] = count(1)
+        self.repeats: Repeats = Repeats(performance_threshold or database.performance_threshold)
 
         def origin() -> Origin:
             return Origin(self, next(self.numbers))
@@ -176,6 +180,8 @@ class SessionState:
         caller = None if frame is None else (frame.f_code, frame.f_lasti)
         # a frame that is held would keep alive what its function holds
         del frame
+        if spec.single is not None:
+            note_single(self, spec, spec.single, caller)
         if prepared.writes:
             rows = await self.writer.fetch(prepared, spec, whole=beside is None)
         else:

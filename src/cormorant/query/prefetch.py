@@ -10,7 +10,7 @@ from cormorant.models.links import RelationInfo
 from cormorant.models.many import WHOLE, Part
 from cormorant.models.metadata import ModelInfo
 from cormorant.query.related import NOTHING, Loading, PerOwner, columns_key, following_key
-from cormorant.query.spec import QuerySpec
+from cormorant.query.spec import QuerySpec, Single
 from cormorant.sql.columns import Column
 from cormorant.sql.expr import Expr, gather
 from cormorant.sql.nodes import In, Logical
@@ -22,11 +22,11 @@ COMPOSITE_CHUNK = 400
 """The most keys of several columns."""
 
 
-def by_key(info: ModelInfo, columns: Sequence[Column[Any]], key: Any) -> QuerySpec:
-    """Gives the query of one row by its key."""
+def by_key(info: ModelInfo, columns: Sequence[Column[Any]], key: Any, single: Single) -> QuerySpec:
+    """Gives the query of one object's own: its row by its key, or its members."""
     values = (key,) if len(columns) == 1 else key
     where = tuple(column == value for column, value in zip(columns, values, strict=True))
-    return QuerySpec(info).changed(("where", *(part.key for part in where)), gather(where), where=where)
+    return QuerySpec(info).changed(("where", *(part.key for part in where)), gather(where), where=where, single=single)
 
 
 def by_keys(info: ModelInfo, columns: Sequence[Column[Any]], keys: Sequence[Any]) -> QuerySpec:

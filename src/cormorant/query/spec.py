@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal
 
+from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.paths import ManyExpr
 from cormorant.models.scopes import Scopes
@@ -17,6 +18,8 @@ from cormorant.sql.sources import CteSource, Source
 
 Mode = Literal["rows", "count", "exists", "update", "delete"]
 WRITES: tuple[Mode, ...] = ("update", "delete")
+Single = tuple[Literal["get", "columns"], ModelInfo] | tuple[Literal["reference", "relation", "members"], RelationInfo]
+"""What a query reads of one object alone: it by its key, columns it lacks, its reference, relation or members."""
 Output = Literal["entities", "tuples", "scalars", "dicts"]
 
 
@@ -29,6 +32,7 @@ class QuerySpec:
         info: The model it starts from.
 
     Attributes:
+        single: What it reads of one object alone, for those who count such queries; no part of its shape.
         united: How it was put together, what its first part asked for, and all parts; None once it goes on.
     """
 
@@ -59,6 +63,7 @@ class QuerySpec:
     loading: Loading
     collections: tuple[tuple[int, ManyExpr[Any]], ...]
     per_owner: PerOwner | None
+    single: Single | None
     united: tuple[SetWord, QuerySpec, tuple[Select, ...]] | None
 
     def __init__(self, info: ModelInfo) -> None:
@@ -136,5 +141,6 @@ _EMPTY: dict[str, Any] = {
     "loading": NOTHING,
     "collections": (),
     "per_owner": None,
+    "single": None,
     "united": None,
 }

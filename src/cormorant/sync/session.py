@@ -81,6 +81,8 @@ class Session(HookTarget["Session", Model]):
         scopes: Conditions that its queries get by themselves, besides the database's: tenants, soft delete.
         timeout: Seconds that a statement has, with the waiting for its turn, a connection and locks; the database's if
             not given.
+        performance_threshold: How often one line may load things one by one before it is warned of; the database's if
+            not given.
 
     Example:
         >>> with Session("sqlite:///app.db") as session:
@@ -99,6 +101,7 @@ class Session(HookTarget["Session", Model]):
         read_only: bool = False,
         scopes: Sequence[Scope[Any]] = (),
         timeout: float | None = None,
+        performance_threshold: int | None = None,
     ) -> None:
         self._session = LoopSession(
             database,
@@ -109,6 +112,7 @@ class Session(HookTarget["Session", Model]):
             read_only=read_only,
             scopes=scopes,
             timeout=timeout,
+            performance_threshold=performance_threshold,
         )
 
     @property

@@ -1,0 +1,100 @@
+"""Notices what is loaded one by one from one line of the program, and says how to load it at once."""
+
+from __future__ import annotations
+
+import warnings
+from datetime import datetime
+from types import CodeType
+from typing import TYPE_CHECKING, Any
+
+from cormorant._internal.frames import line_of
+from cormorant.errors import NPlusOneError, NPlusOneWarning
+from cormorant.models.links import RelationInfo
+from cormorant.models.metadata import ModelInfo
+from cormorant.query.spec import QuerySpec, Single
+
+if TYPE_CHECKING:
+    from cormorant.persistence.state import SessionState
+
+REPORTED = 1_000
+"""The most lines of the program that a database remembers to have warned of."""
+
+
+class Repeats:
+    """What one session has loaded one by one since its last commit, by what it was and by the line that asked for it.
+
+    A commit ends a piece of work: what is loaded one by one between commits could not have been loaded at once.
+
+    Args:
+        threshold: How many times are not worth mentioning.
+    """
+
+    __slots__ = ("counts", "since", "threshold")
+
+    def __init__(self, threshold: int) -> None:
+        self.threshold: int = threshold
+        self.counts: dict[tuple[Any, ...], int] = {}
+        self.since: datetime | None = None
+
+    def count(self, single: Single, caller: tuple[CodeType, int] | None, since: datetime | None) -> int:
+        """Counts one more, and gives how many it makes."""
+        if since is not self.since:
+            self.counts, self.since = {}, since
+        code, instruction = (None, 0) if caller is None else caller
+        # the subject is held by its model, and the code by whoever runs it
+        key = (single[0], id(single[1]), id(code), instruction)
+        found = self.counts[key] = self.counts.get(key, 0) + 1
+        return found
+
+
+def note_single(state: SessionState, spec: QuerySpec, single: Single, caller: tuple[CodeType, int] | None) -> None:
+    """Counts a query of one object's own, before it is sent; warns, or refuses, when they are too many.
+
+    Raises:
+        NPlusOneError: They are, and the database is to refuse them.
+    """
+    database = state.database
+    if database.n_plus_one == "ignore":
+        return
+    repeats = state.repeats
+    count = repeats.count(single, caller, state.transactions.connections.last_commit)
+    if count <= repeats.threshold:
+        return
+    line = None if caller is None else line_of(*caller)
+    place = (caller[0].co_filename, line) if caller is not None and line is not None else None
+    where = "tasks that do nothing else" if place is None else f"{place[0]}:{place[1]}"
+    message = f"N+1: {_what(single, spec)} one by one, {count} times by {where}"
+    if database.n_plus_one == "raise":
+        raise NPlusOneError(message, hint=fix_of(single, spec))
+    key = (*(place or ("", 0)), single[0], id(single[1]))
+    if key not in database.reported and len(database.reported) < REPORTED:
+        database.reported.add(key)
+        text = f"{message}\nHint: {fix_of(single, spec)}"
+        warnings.warn_explicit(text, NPlusOneWarning, *(place or ("<unknown>", 1)))
+
+
+def _what(single: Single, spec: QuerySpec) -> str:
+    kind, subject = single
+    if isinstance(subject, RelationInfo):
+        verb = {"count": "counted", "exists": "looked for"}.get(spec.mode, "queried" if kind == "members" else "loaded")
+        return f"{subject.place} is {verb}"
+    return f"{subject.name} objects are got" if kind == "get" else f"the rest of {subject.name} objects is loaded"
+
+
+def fix_of(single: Single, spec: QuerySpec) -> str:
+    """Says what to write instead."""
+    kind, subject = single
+    if isinstance(subject, ModelInfo):
+        if kind == "get":
+            return f"get them in one query: session.get_many({subject.name}, keys)"
+        return f"have the query of the {subject.name} objects read what is used: leave out its only() or defer()"
+    owners = f"with the query of the {subject.owner.name} objects"
+    if kind == "reference":
+        return f"load it {owners}: .select_related({subject.place})"
+    if kind == "relation":
+        return f"load it {owners}: .prefetch_related({subject.place})"
+    if spec.mode == "count":
+        return f"count {owners}: .annotate({subject.place}.count())"
+    if spec.mode == "exists":
+        return f"look {owners}: .annotate({subject.place}.any())"
+    return f"load it {owners}: .prefetch_related({subject.place}), or a part: ({subject.place}.filter(...))"

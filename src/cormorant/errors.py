@@ -241,7 +241,7 @@ class InvalidField(NamedTuple):
         model: The model's name.
         field: The attribute's name; None where the object as a whole was refused.
         message: What is wrong.
-        instance: The object; None for a row of a bulk write that is a mapping.
+        instance: The object; None for a row of a bulk write that is a mapping, and after pickling.
     """
 
     model: str
@@ -278,6 +278,11 @@ class ValidationError(CormorantError, ValueError):
         self.problems: tuple[tuple[str, str], ...] = tuple(problems)
         owners = (*instances, *[None] * (len(problems) - len(instances)))
         self.fields: tuple[InvalidField, ...] = tuple(map(_invalid_field, problems, owners))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # the objects stay where they are, with all their values
+        fields = tuple([field._replace(instance=None) for field in self.fields])
+        return (_rebuild, (type(self), self.args, {**self.__dict__, "fields": fields}))
 
 
 class InstanceError(CormorantError, RuntimeError):

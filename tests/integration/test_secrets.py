@@ -6,11 +6,13 @@ import inspect
 import logging
 import pickle
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
-from cormorant import AsyncSession, ConnectionConfig, Database, Mapped, Model, errors, field, generated
+from cormorant import AsyncSession, ConnectionConfig, Database, Mapped, Model, errors, field, generated, text
+from tests.support import secrets
 
 PASSWORD = "hunter2-not-to-be-seen"
 VALUE = "4111-1111-1111-1111"
@@ -121,3 +123,111 @@ async def test_a_value_is_shown_by_no_error_of_the_database(
         for error in (twice.value, unknown.value):
             packed = pickle.dumps(error).decode("latin1")
             assert VALUE not in f"{error}\n{error!r}\n{vars(error)}\n{packed}\n{caplog.text}"
+
+
+# ---- thirty secrets
+
+
+class Seen:
+    """All that a program could show of what it does."""
+
+    def __init__(self) -> None:
+        self.shown: list[str] = []
+
+    def tell(self, *things: object) -> None:
+        for thing in things:
+            self.shown += [told(thing)] if isinstance(thing, BaseException) else [str(thing), repr(thing)]
+
+    def check(self) -> None:
+        lines = [line for shown in self.shown for line in shown.splitlines()]
+        assert [(secret, line) for secret in secrets.texts() for line in lines if secret in line] == []
+
+
+def vault(**changes: object) -> secrets.Vault:
+    return secrets.Vault(**{"owner": "ada", **secrets.COLUMNS, **changes})
+
+
+def test_there_are_thirty() -> None:
+    assert len(set(secrets.texts())) == 30
+
+
+async def test_no_secret_is_shown_anywhere(
+    database_dsn: str, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    seen = Seen()
+    Vault, Locker = secrets.Vault, secrets.Locker
+    async with Database(database_dsn, sample_parameters=True) as database:
+        await database.create_all(Vault, Locker)
+        async with AsyncSession(database) as session:
+            first = vault()
+            session.add(first, Locker(token=secrets.KEY))
+            seen.tell(first, session.new, session.preview())
+            await session.commit()
+            first.password = secrets.LATER
+            seen.tell(session.preview(), session.dirty)
+            await session.commit()
+            for name, value in secrets.COLUMNS.items():
+                if name not in ("credentials", "answers"):
+                    query = session.query(Vault).filter(getattr(Vault, name) == value)
+                    await query
+                    seen.tell(query)
+            await (
+                session.query(Vault)
+                .filter(password=secrets.LATER)
+                .update(Vault.api_key.set(secrets.COLUMNS["api_key"]))
+            )
+            await session.get(Locker, secrets.KEY)
+            await session.execute("SELECT owner FROM secret_vault WHERE card = :card", {"card": secrets.IN_RAW})
+            await session.execute("SELECT 1 WHERE :url = ''", {"url": f"postgresql://app:{secrets.IN_A_URL}@host/db"})
+            await session.execute("SELECT 1 WHERE :note = ''", {"note": f"the token is {secrets.IN_A_TEXT}"})
+            literal: Any = f"SELECT owner FROM secret_vault WHERE password = '{secrets.IN_SQL}'"
+            await session.execute(text(literal))
+            await session.query(Vault).bulk_create([vault(owner="bob", api_key="other")])
+            seen.tell(session.export_query_stats(include_samples=True), session.identity_map)
+            seen.tell(*session.identity_map)
+        await failures(database, seen)
+        seen.tell(database, database.export_query_stats(include_samples=True), database.config)
+    captured = capsys.readouterr()
+    seen.tell(caplog.text, [vars(record) for record in caplog.records], captured.out, captured.err)
+    seen.check()
+
+
+async def failures(database: Database, seen: Seen) -> None:
+    """Everything that can be refused of secrets."""
+    Vault, Locker = secrets.Vault, secrets.Locker
+    api_key = secrets.COLUMNS["api_key"]
+
+    async def fails(work: Callable[[AsyncSession], Any]) -> None:
+        async def run() -> None:
+            async with AsyncSession(database) as session:
+                found = work(session)
+                if inspect.isawaitable(found):
+                    await found
+
+        with pytest.raises(errors.CormorantError) as caught:
+            await run()
+        seen.tell(caught.value)
+
+    await fails(lambda session: session.add(vault(owner="eve")))
+    await fails(lambda session: session.query(Vault).bulk_create([vault(owner="eve")]))
+    await fails(lambda session: session.add(vault(owner="eve", card=secrets.COLUMNS["card"] * 5)))
+    await fails(lambda session: session.add(vault(owner="eve", api_key="", salary=-secrets.COLUMNS["salary"])))
+    await fails(lambda session: session.add(vault(owner="eve", api_key="", password=secrets.COLUMNS["pin"])))
+    await fails(lambda session: session.add(Locker(token=secrets.KEY), Locker(token=secrets.KEY)))
+    await fails(lambda session: session.get_one(Locker, f"{secrets.KEY}?"))
+    await fails(lambda session: session.get(Locker, (secrets.KEY, 1)))
+    await fails(lambda session: session.query(Locker).filter(Locker.token == f"{secrets.KEY}!").one())
+    await fails(lambda _: Vault.pin == secrets.COLUMNS["password"])
+    await fails(lambda _: Vault.password == secrets.COLUMNS["pin"])
+    await fails(lambda session: session.query(Vault).filter(pin=secrets.COLUMNS["password"]))
+    await fails(lambda session: session.execute("SELECT nothing WHERE :password = ''", {"password": secrets.IN_RAW}))
+    literal: Any = f"SELECT nothing FROM secret_vault WHERE password = '{secrets.IN_SQL}'"
+    await fails(lambda session: session.execute(text(literal)))
+    number: Any = "INSERT INTO secret_vault (owner, api_key) VALUES (NULL, :key)"
+    await fails(lambda session: session.execute(number, {"key": api_key}, write=True))
+    cast: Any = "SELECT cast(:password AS date) FROM secret_vault, nowhere"
+    await fails(lambda session: session.execute(cast, {"password": secrets.IN_RAW}))
+    with pytest.raises(errors.CormorantError) as refused:
+        Database(f"postgresql://app:{secrets.DSN_PASSWORD}@host:port/db")
+    seen.tell(refused.value, Database(f"postgresql://app:{secrets.DSN_PASSWORD}@127.0.0.1:1/db"))

@@ -29,7 +29,7 @@ def is_secret_name(name: str) -> bool:
 
 
 def add_sensitive(table: str, column: str) -> None:
-    """Makes a column known whose values must not be shown."""
+    """Makes a column known whose values must not be shown; by its model's name too, with the attribute's."""
     _columns.setdefault(table.lower(), set()).add(column.lower())
     has_secrets.cache_clear()
 
@@ -40,12 +40,26 @@ def has_secrets(sql: str) -> bool:
 
     It is asked of the statement as a whole: which value meets which column cannot be told of every SQL.
     """
-    words = {word.lower() for word in _IDENTIFIER.findall(_without_list(sql))}
-    if any(map(is_secret_name, words)):
+    words = _words_of(_without_list(sql))
+    if _is_named(words):
         return True
     found = _VERB.match(sql)
-    names_columns = found is not None and found[1].upper() in _NAMES_ITS_COLUMNS
-    return any(table in words and (not names_columns or columns & words) for table, columns in _columns.items())
+    # INSERT INTO a table VALUES: without the names of columns
+    return (found is None or found[1].upper() not in _NAMES_ITS_COLUMNS) and not words.isdisjoint(_columns)
+
+
+def about(place: str, message: str) -> str:
+    """Gives a message about a value, which may quote it, after the place it was meant for; not if that is secret."""
+    words = _words_of(place)
+    return f"{place}: a value does not fit" if _is_named(words) else f"{place}: {message}"
+
+
+def _words_of(text: str) -> set[str]:
+    return {word.lower() for word in _IDENTIFIER.findall(text)}
+
+
+def _is_named(words: set[str]) -> bool:
+    return any(map(is_secret_name, words)) or any(table in words and names & words for table, names in _columns.items())
 
 
 def _without_list(sql: str) -> str:
@@ -58,6 +72,11 @@ def _without_list(sql: str) -> str:
 def hide_logins(text: str) -> str:
     """Gives a text with the passwords of its URLs hidden."""
     return _LOGIN.sub(rf"\g<1>{HIDDEN}\g<2>", text) if "://" in text else text
+
+
+def without_secrets(sql: str) -> str:
+    """Gives SQL as it is, but for the texts in it if they may be secret."""
+    return _LITERAL.sub(f"'{HIDDEN}'", sql) if ("'" in sql or "$" in sql) and has_secrets(sql) else sql
 
 
 def readable(sql: str) -> str:

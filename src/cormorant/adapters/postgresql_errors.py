@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from asyncpg import exceptions  # pyright: ignore[reportMissingTypeStubs]
 
+from cormorant._internal.secrets import without_secrets
 from cormorant.errors import (
     CheckViolation,
     CommitOutcomeUnknown,
@@ -96,6 +97,7 @@ def translate(error: Exception, sql: str | None, *, closed: bool = False) -> Dat
         sql: The statement, None while connecting.
         closed: Whether the connection is gone.
     """
+    sql = None if sql is None else without_secrets(sql)
     # the driver uses a server's class for what it refuses itself, but then without a severity
     if _said_by_server(error):
         found = _from_server(error, sql)
@@ -106,7 +108,18 @@ def translate(error: Exception, sql: str | None, *, closed: bool = False) -> Dat
         found = cls(_client_message(error, closed=False), statement=sql, hint=hint)
     if isinstance(found, ConnectionLost):
         found.sent = closed and _was_sent(error)
+    elif not isinstance(error, (OSError, exceptions.InterfaceError)) or isinstance(error, exceptions.DataError):
+        _take_values_out(error, found.message)
     return found
+
+
+def _take_values_out(error: Exception, message: str) -> None:
+    """Has the driver's error, which goes along as the cause, say no more than ours: its details quote whole rows."""
+    error.args = (message,)
+    for name in ("detail", "where", "internal_query"):
+        if getattr(error, name, None) is not None:
+            setattr(error, name, None)
+    error.__cause__ = error.__context__ = None
 
 
 def _said_by_server(error: BaseException | None) -> bool:

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from cormorant._internal.secrets import without_secrets
 from cormorant.errors import (
     CheckViolation,
     ConnectionLost,
@@ -89,10 +90,16 @@ _INDEX = re.compile(r"index '(.*)'")
 
 def translate(error: Exception, sql: str | None) -> DatabaseError:
     """Gives Cormorant's error for one of the driver's, without the values of parameters."""
+    sql = None if sql is None else without_secrets(sql)
     code: str | None = getattr(error, "sqlite_errorname", None)
     cls, hint = _rule(error, code)
     message = _REDACTED.sub(r"\1", str(error)) if isinstance(error, sqlite3.Error) else _of_value(error)
-    return cls(message, statement=sql, code=code, hint=hint, **_facts(str(error)))
+    facts = _facts(str(error))
+    if not isinstance(error, OSError):
+        # the driver's error goes along as the cause
+        error.args = (message,)
+        error.__cause__ = error.__context__ = None
+    return cls(message, statement=sql, code=code, hint=hint, **facts)
 
 
 def _of_value(error: Exception) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cormorant._internal.secrets import HIDDEN
 from cormorant.models.state import MISSING, is_ghost, is_persistent, is_reference, value_or_missing
 
 if TYPE_CHECKING:
+    from cormorant.models.metadata import ModelInfo
     from cormorant.models.model import Model
 
 
@@ -18,16 +20,21 @@ def describe(instance: Model) -> str:
         spec = info.fields[name]
         value = value_or_missing(instance, name)
         if value is not MISSING:
-            parts.append(f"{name}={shown_value(value, sensitive=bool(spec.options.get('sensitive')))}")
+            parts.append(f"{name}={shown_value(value, sensitive=spec.sensitive)}")
     state = ""
     if is_ghost(instance) and is_persistent(instance):
         state = " (reference)" if is_reference(instance) else " (in part)"
     return f"<{info.name} {' '.join(parts)}{state}>" if parts else f"<{info.name} (new)>"
 
 
+def shown_key(info: ModelInfo, key: object) -> str:
+    """Gives a key for messages, as it is written in a program; hidden if a column of it is sensitive."""
+    return HIDDEN if any(info.fields[name].sensitive for name in info.key_attributes) else repr(key)
+
+
 def shown_value(value: Any, *, sensitive: bool) -> str:
     """Gives a value for messages: a long one cut, a sensitive one hidden."""
     if sensitive:
-        return "***"
+        return HIDDEN
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."

@@ -83,7 +83,7 @@ def field(*, default: Any = MISSING, default_factory: Any = None, on_update: Any
             characters; `size` of an int ("small" 16, "normal" 32, "big" 64 bits); `precision` and `decimal_places` of
             a Decimal; `native=True` for an enum type of the database; `type` for a column type of your own; `ge`, `gt`,
             `le`, `lt`, `multiple_of`, `min_length`, `pattern`, `choices`; `sensitive=True` to keep values out of
-            messages; `server_default`.
+            messages and logs, False where the name alone looks like a secret's; `server_default`.
 
     Example:
         >>> name: Mapped[str] = field(max_length=100)     # "name" varchar(100) NOT NULL

@@ -9,6 +9,7 @@ from functools import cached_property
 from itertools import count
 from typing import Any
 
+from cormorant._internal.secrets import add_sensitive
 from cormorant.errors import ModelError, UnknownName, UnresolvedReference, WrongType, suggest
 from cormorant.hooks.dispatcher import Hook, hooks_of, registrations
 from cormorant.hooks.events import EVENTS, Event
@@ -86,6 +87,10 @@ class ModelInfo:
         # as of a number of registrations
         self.hooks: Mapping[Event, tuple[Hook, ...]] = {}
         self.hooks_version: int = -1
+        for name, spec in self.fields.items():
+            if spec.sensitive:
+                add_sensitive(table, spec.column or name)
+                add_sensitive(self.name, name)
         self._column_infos: dict[str, ColumnInfo] = {}
         self._column_nodes: dict[str, Column[Any]] = {}
 

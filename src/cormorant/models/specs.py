@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from cormorant._internal.secrets import is_secret_name
 from cormorant.models.state import MISSING
 from cormorant.sql.ddl import OnDelete, OnUpdate
 
@@ -45,7 +46,13 @@ class FieldSpec:
     position: int = 0
     annotation: Any = None
     declared_in: Any = None
+
     scope: Mapping[str, Any] | None = None
+
+    @property
+    def sensitive(self) -> bool:
+        """Whether its values are kept out of messages and logs: it says so, or is named like a secret."""
+        return bool(self.options.get("sensitive", is_secret_name(self.name)))
 
     @property
     def required(self) -> bool:
@@ -83,5 +90,6 @@ class RelationSpec:
     orphan_removal: bool = False
     annotation: Any = None
     declared_in: Any = None
+
     scope: Any = None
     resolved: dict[Any, Any] = field(default_factory=dict[Any, Any])

@@ -64,7 +64,7 @@ def _broken_option(column: ColumnInfo, value: Any, options: Mapping[str, Any]) -
 
 
 def _masked(column: ColumnInfo, message: str) -> str:
-    return "does not fit its column" if column.spec.options.get("sensitive") else message
+    return "does not fit its column" if column.spec.sensitive else message
 
 
 def own_copy(value: Any) -> Any:

@@ -9,6 +9,7 @@ from types import CodeType
 from typing import Any
 
 from cormorant._internal.frames import line_of
+from cormorant._internal.secrets import without_secrets
 from cormorant.observability.durations import PARTS, percentile
 from cormorant.observability.exported import ExportedSite, ExportedStats
 from cormorant.observability.redaction import shown_parameters
@@ -152,7 +153,7 @@ class PerformanceTracker:
     def _new(self, sql: str) -> StatementStats:
         if len(self._by_sql) >= SHAPES:
             sql = OTHERS
-        return self._by_sql.setdefault(sql, StatementStats(sql))
+        return self._by_sql.setdefault(sql, StatementStats(without_secrets(sql)))
 
     def note_caller(self, sql: str, caller: Caller) -> None:
         """Counts the call site of a statement that was sent."""

@@ -8,8 +8,10 @@ from typing import Any, cast
 from typing_extensions import TypeIs
 
 from cormorant._internal.narrowing import is_iterable, is_tuple
+from cormorant._internal.secrets import about
 from cormorant.dialects.base import Dialect
 from cormorant.errors import ForeignInstanceError, QueryError, StaleObjectError, WrongType
+from cormorant.models.describing import shown_key
 from cormorant.models.links import RelationInfo
 from cormorant.models.many import WHOLE
 from cormorant.models.metadata import ModelInfo
@@ -126,12 +128,12 @@ def checked_key(info: ModelInfo, key: Any) -> Any:
     values = key if len(info.key_attributes) > 1 else (key,)
     if not is_tuple(values) or len(values) != len(info.key_attributes):
         names = ", ".join(info.key_attributes)
-        raise WrongType(f"the key of {info.name} is a tuple ({names}), not {key!r}")
+        raise WrongType(f"the key of {info.name} is a tuple ({names}), not {shown_key(info, key)}")
     for column, value in zip(info.key_columns, values, strict=True):
         try:
             column.type.check(value)
         except WrongType as error:
-            raise WrongType(f"{info.name}.{column.attribute}: {error.message}") from None
+            raise WrongType(about(f"{info.name}.{column.attribute}", error.message)) from None
         if value is None:
             raise WrongType(f"{info.name}.{column.attribute} is never None", hint="look whether there is a key first")
     return key

@@ -6,6 +6,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from cormorant._internal.secrets import HIDDEN
 from cormorant.adapters.base import Connection
 from cormorant.errors import StatementError
 from cormorant.persistence.atomic import Atomic
@@ -116,9 +117,15 @@ class BulkRun:
             problems: list[RowProblem] = []
             for number, key in zip(batch.numbers, keys, strict=True):
                 if key is not None and seen.setdefault(key, number) != number:
-                    problems.append((number, self.write.info.name, f"has the key {key!r} of row {seen[key]}"))
+                    problems.append(
+                        (number, self.write.info.name, f"has the key {self._shown(key)} of row {seen[key]}")
+                    )
             refuse(problems, 'pass dedupe="last" or dedupe="first" to keep one of them')
         return list(range(len(keys)))
+
+    def _shown(self, key: Hashable) -> str:
+        columns = () if self.write.conflict is None else self.write.conflict.on
+        return HIDDEN if any(column.spec.sensitive for column in columns) else repr(key)
 
     def _first_ones(self, batch: Batch, keys: Sequence[Hashable | None]) -> list[int]:
         places: list[int] = []

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cormorant.errors import KeyConflictError
+from cormorant.models.describing import shown_key
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.state import bare_key, is_reference
@@ -51,9 +52,9 @@ def _new_key(change: InsertChange | UpdateChange) -> Any:
 
 
 def _conflict(change: InsertChange | UpdateChange, key: Any, other: Model) -> KeyConflictError:
-    name = change.info.name
+    name, shown = change.info.name, shown_key(change.info, key)
     return KeyConflictError(
-        f"{change.instance!r} has the key {key!r}, and so has {other!r}, another {name} of this session",
+        f"{change.instance!r} has the key {shown}, and so has {other!r}, another {name} of this session",
         hint="change that one instead, await session.merge(...) into it, or delete it in the same flush; "
         "session.expunge(...) takes one of the two out",
     )

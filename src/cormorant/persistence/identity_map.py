@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from cormorant.errors import ForeignInstanceError
+from cormorant.models.describing import shown_key
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.state import is_persistent, row_key_of
@@ -80,7 +81,7 @@ class IdentityMap:
         if known is not instance:
             raise ForeignInstanceError(
                 f"{instance!r} was streamed, and the session has read its row into another object since",
-                hint=f"use that one: await session.get({info.name}, {row_key_of(instance)!r})",
+                hint=f"use that one: await session.get({info.name}, {shown_key(info, row_key_of(instance))})",
             )
 
     def __iter__(self) -> Iterator[Model]:

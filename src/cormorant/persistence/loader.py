@@ -11,6 +11,7 @@ from weakref import ref
 from cormorant.database import Database
 from cormorant.errors import NotFoundError, StaleObjectError
 from cormorant.models.collections import Collection, is_collection
+from cormorant.models.describing import shown_key
 from cormorant.models.links import RelationInfo
 from cormorant.models.many import WHOLE, Part
 from cormorant.models.metadata import ModelInfo
@@ -60,7 +61,7 @@ class Reader(Protocol):
 def not_there(reader: Reader, info: ModelInfo, instance: Model) -> NotFoundError:
     """Gives the error about an object whose row is not found."""
     hint = f"it was deleted meanwhile{_or_hidden(reader, info)}"
-    return NotFoundError(f"{info.name} {row_key_of(instance)!r} does not exist", hint=hint)
+    return NotFoundError(f"{info.name} {shown_key(info, row_key_of(instance))} does not exist", hint=hint)
 
 
 def _or_hidden(reader: Reader, info: ModelInfo) -> str:
@@ -322,7 +323,7 @@ async def refresh(reader: Reader, instances: Sequence[Model]) -> None:
         for key, instance in wanted.items():
             if id(instance) not in found:
                 hint = f"expunge() the object{_or_hidden(reader, info)}"
-                raise StaleObjectError(f"{info.name} {key!r} does not exist any more", hint=hint)
+                raise StaleObjectError(f"{info.name} {shown_key(info, key)} does not exist any more", hint=hint)
             for held in (instance.__orm_related__ or {}).values():
                 if is_collection(held):
                     held.unload()

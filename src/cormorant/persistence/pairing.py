@@ -8,6 +8,7 @@ from typing import Any
 
 from cormorant.adapters.base import Row
 from cormorant.errors import FlushError
+from cormorant.models.describing import shown_key
 from cormorant.models.metadata import ModelInfo
 from cormorant.query.prepared import PreparedWrite
 from cormorant.sql.statements import Insert
@@ -63,8 +64,9 @@ def _by_key(
         pairs = zip(prepared.decoders[:width], row[:width], strict=True)
         key = tuple([value if decode is None or value is None else decode(value) for decode, value in pairs])
         if key not in wanted:
+            shown = shown_key(info, key)
             raise FlushError(
-                f"a row inserted into {statement.table!r} came back with the key {key!r}, which was not sent",
+                f"a row inserted into {statement.table!r} came back with the key {shown}, which was not sent",
                 hint="a trigger changes the key, or its type does not keep what it is given",
             )
         result[wanted[key]] = row[width:]

@@ -195,9 +195,9 @@ def _columns(statement: Insert | Update | Delete) -> tuple[TypedColumn, ...]:
 def _secrets(step: Step, columns: Sequence[TypedColumn]) -> set[str]:
     """Gives the columns whose values are shown to nobody."""
     if not isinstance(step, LinkStep):
-        return {column.name for column in step.changes[0].info.columns if column.spec.options.get("sensitive")}
+        return {column.name for column in step.changes[0].info.columns if column.spec.sensitive}
     ends = [column for end in step.changes[0].ends for column in type(end).__info__.key_columns] if step.changes else []
-    found = {column.name for column, key in zip(columns, ends, strict=False) if key.spec.options.get("sensitive")}
+    found = {column.name for column, key in zip(columns, ends, strict=False) if key.spec.sensitive}
     # what a model of links has beside them may be anything
     return found | {column.name for column in columns[len(ends) :]}
 

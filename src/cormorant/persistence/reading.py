@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cormorant.database import PreparedQuery
 from cormorant.errors import CompileError, NotFoundError
+from cormorant.models.describing import shown_key
 from cormorant.models.model import Model
 from cormorant.models.state import row_key_of
 from cormorant.persistence import loader, prefetch, streaming
@@ -66,7 +67,9 @@ class Reading:
         """
         found = await self.get(model, key, for_update=for_update)
         if found is None:
-            raise NotFoundError(f"{model.__name__} {key!r} does not exist", hint="use get() where that can be")
+            raise NotFoundError(
+                f"{model.__name__} {shown_key(info_of(model), key)} does not exist", hint="use get() where that can be"
+            )
         return found
 
     async def get_many(self, model: type[Model], keys: Iterable[Any]) -> list[Any]:

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Any
 
 from cormorant._internal.narrowing import is_iterable
+from cormorant._internal.secrets import about
 from cormorant.errors import WrongType
 from cormorant.sql import types as t
 from cormorant.sql.conversions import NUMBERS, bound
@@ -78,7 +79,7 @@ def text_argument(place: str, value: object) -> Expr[Any]:
     try:
         t.TEXT.check(value)
     except WrongType as error:
-        raise WrongType(f"{place}: {error.message}", hint=error.hint) from None
+        raise WrongType(about(place, error.message), hint=error.hint) from None
     return Bind(value, t.TEXT)
 
 

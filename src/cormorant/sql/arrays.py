@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cormorant._internal.narrowing import is_list
+from cormorant._internal.secrets import about
 from cormorant.errors import WrongType
 from cormorant.sql import types as t
 from cormorant.sql.expr import Binary, Bind, Binds, Expr, Key, is_expr
@@ -109,5 +110,5 @@ def _items(part: Expr[Any], value: Any) -> Expr[Any]:
     try:
         type_.check(items)
     except WrongType as error:
-        raise WrongType(f"{part!r}: {error.message}", hint=error.hint) from None
+        raise WrongType(about(f"{part!r}", error.message), hint=error.hint) from None
     return Bind(items, type_)

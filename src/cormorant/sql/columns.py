@@ -6,6 +6,7 @@ from typing import Any
 
 from typing_extensions import TypeVar
 
+from cormorant._internal.secrets import about
 from cormorant.errors import WrongType
 from cormorant.sql import content as content  # what its lists and documents are asked
 from cormorant.sql import types as t
@@ -68,7 +69,7 @@ class Column(Expr[T_co]):
         try:
             self.type.check_stored(value)
         except WrongType as error:
-            raise WrongType(f"{self!r}: {error.message}", hint=error.hint) from None
+            raise WrongType(about(f"{self!r}", error.message), hint=error.hint) from None
         return Bind(value, self.type)
 
 

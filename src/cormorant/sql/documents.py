@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 from cormorant._internal.narrowing import is_iterable
+from cormorant._internal.secrets import about
 from cormorant.errors import WrongType
 from cormorant.sql import types as t
 from cormorant.sql.expr import OPERATORS, Binary, Bind, Binds, Expr, Key, gather, is_expr
@@ -146,7 +147,7 @@ def _bind(side: Expr[Any], value: Any, type_: t.SqlType) -> Bind:
     try:
         type_.check(value)
     except WrongType as error:
-        raise WrongType(f"{side!r}: {error.message}", hint=error.hint) from None
+        raise WrongType(about(f"{side!r}", error.message), hint=error.hint) from None
     return Bind(value, type_)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cormorant._internal.narrowing import is_iterable
+from cormorant._internal.secrets import about
 from cormorant.errors import WrongType
 from cormorant.sql import types as t
 
@@ -67,7 +68,7 @@ def typed_operand(side: object, type_: t.SqlType, value: Any) -> tuple[Any, t.Sq
     try:
         type_.check(value)
     except WrongType as error:
-        raise WrongType(f"{side!r}: {error.message}", hint=error.hint) from None
+        raise WrongType(about(f"{side!r}", error.message), hint=error.hint) from None
     # a whole number would come back as one from a database without types
     return (float(value) if isinstance(type_, t.Float) and value is not None else value), type_
 
@@ -96,11 +97,11 @@ def searched_text(side: object, type_: t.SqlType, value: Any) -> str:
     if not isinstance(type_, (t.Text, t.Unknown, t.Literals)):
         raise WrongType(f"{side!r} is {type_.name}, and text can only be searched in text columns")
     if not isinstance(value, str):
-        raise WrongType(f"{side!r}: {value!r} ({type(value).__name__}) is not a str")
+        raise WrongType(about(f"{side!r}", f"{value!r} ({type(value).__name__}) is not a str"))
     try:
         t.TEXT.check(value)
     except WrongType as error:
-        raise WrongType(f"{side!r}: {error.message}", hint=error.hint) from None
+        raise WrongType(about(f"{side!r}", error.message), hint=error.hint) from None
     return value
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from cormorant._internal.secrets import about
 from cormorant.errors import QueryError, WrongType
 from cormorant.sql import types as t
 from cormorant.sql.arguments import as_expr
@@ -119,7 +120,7 @@ def _other(left: Expr[Any], value: object) -> Expr[Any]:
     try:
         left.type.check(value)
     except WrongType as error:
-        raise WrongType(f"{left!r}.op(): {error.message}", hint=error.hint) from None
+        raise WrongType(about(f"{left!r}.op()", error.message), hint=error.hint) from None
     return Bind(value, left.type)
 
 

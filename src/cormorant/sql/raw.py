@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, LiteralString
 
+from cormorant._internal.secrets import is_secret_name
 from cormorant.errors import QueryError, TransactionError, suggest
 from cormorant.sql.calls import Fragment
 
@@ -84,7 +85,9 @@ def parse(sql: str) -> RawStatement:
             current = ""
         else:
             current += ":" if match[0] == "\\:" else match[0]
-    pieces.append(current + sql[start:])
+    secret = " ".join(filter(is_secret_name, dict.fromkeys(names)))
+    # the name would be lost with its placeholder, and whoever shows the statement would show the value
+    pieces.append(current + sql[start:] + (f"\n/* {secret} */" if secret else ""))
     is_read = _READS.match(sql) is not None and LOCKS.search(sql) is None
     return RawStatement(tuple(pieces), tuple(names), is_read)
 

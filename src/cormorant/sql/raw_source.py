@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
+from cormorant._internal.secrets import about
 from cormorant.errors import QueryError, WrongType
 from cormorant.sql import types as t
 from cormorant.sql.calls import Fragment
@@ -75,7 +76,7 @@ def _bind(name: str, value: Any) -> Bind:
     try:
         type_.check(value)
     except WrongType as error:
-        raise WrongType(f"the parameter :{name}: {error.message}", hint=error.hint) from None
+        raise WrongType(about(f"the parameter :{name}", error.message), hint=error.hint) from None
     return Bind(value, type_)
 
 

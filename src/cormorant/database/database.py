@@ -193,8 +193,8 @@ class Database(HookTarget["AsyncSession", Model]):
         """Gives a session on this database, to be entered: `async with db.session() as session`.
 
         Args:
-            options: `autocommit`, `isolation`, `read_only`, `scopes`, `timeout`
-                and `performance_threshold`, as for AsyncSession.
+            options: `autocommit`, `isolation`, `read_only`, `scopes`, `timeout`,
+                `performance_threshold`, `max_queries` and `max_rows`, as for AsyncSession.
         """
         return self._sessions().session(self, options)
 
@@ -293,6 +293,8 @@ class Database(HookTarget["AsyncSession", Model]):
         self, connection: Connection, tracker: PerformanceTracker, sql: str, args: Sequence[Any], *, written: int = 0
     ) -> Sequence[Row]:
         """Runs one statement and gives its rows; `written` counts them where it writes and gives none back."""
+        if tracker.budget is not None:
+            tracker.budget.count(sql)
         start = perf_counter()
         try:
             rows = await connection.fetch(sql, args)
@@ -306,6 +308,8 @@ class Database(HookTarget["AsyncSession", Model]):
         self, connection: Connection, tracker: PerformanceTracker, sql: str, args: Sequence[Sequence[Any]]
     ) -> list[Sequence[Row]]:
         """Runs one write for each row of arguments and gives the rows of each run."""
+        if tracker.budget is not None:
+            tracker.budget.count(sql)
         start = perf_counter()
         try:
             runs = await connection.fetch_each(sql, args)
@@ -319,6 +323,8 @@ class Database(HookTarget["AsyncSession", Model]):
         self, connection: Connection, tracker: PerformanceTracker, sql: str, args: Sequence[Any] = ()
     ) -> int:
         """Runs one statement and gives the number of rows it wrote."""
+        if tracker.budget is not None:
+            tracker.budget.count(sql)
         start = perf_counter()
         try:
             count = await connection.execute(sql, args)
@@ -338,6 +344,8 @@ class Database(HookTarget["AsyncSession", Model]):
     ) -> int:
         """Appends many rows to a table and gives their number."""
         sql = f"COPY {self.dialect.quote(table)} ({', '.join(map(self.dialect.quote, columns))}) FROM STDIN"
+        if tracker.budget is not None:
+            tracker.budget.count(sql)
         start = perf_counter()
         try:
             count = await connection.copy_rows(table, columns, rows)
@@ -351,6 +359,8 @@ class Database(HookTarget["AsyncSession", Model]):
         self, connection: Connection, tracker: PerformanceTracker, sql: str, args: Sequence[Any]
     ) -> RawRows:
         """Runs one statement of raw SQL."""
+        if tracker.budget is not None:
+            tracker.budget.count(sql)
         start = perf_counter()
         try:
             result = await connection.query(sql, args)

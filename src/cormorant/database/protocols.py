@@ -23,6 +23,8 @@ class SessionOptions(TypedDict, total=False):
     scopes: Sequence[Scope[Any]]
     timeout: float | None
     performance_threshold: int | None
+    max_queries: int | None
+    max_rows: int | None
 
 
 class Sessions(Protocol):

@@ -10,6 +10,7 @@ from typing import Any
 
 from cormorant._internal.frames import line_of
 from cormorant._internal.secrets import without_secrets
+from cormorant.observability.budgets import Budget
 from cormorant.observability.durations import PARTS, percentile
 from cormorant.observability.exported import ExportedSite, ExportedStats
 from cormorant.observability.redaction import shown_parameters
@@ -123,11 +124,13 @@ class PerformanceTracker:
         samples: Keep the values of the slowest runs.
     """
 
-    __slots__ = ("_by_sql", "samples")
+    __slots__ = ("_by_sql", "budget", "samples")
 
     def __init__(self, *, samples: bool = False) -> None:
         self._by_sql: dict[str, StatementStats] = {}
         self.samples: bool = samples
+        # what the statements have to stay within, where that is limited
+        self.budget: Budget | None = None
 
     def record(self, sql: str, rows: int, seconds: float, args: Sequence[Any] = (), failed: bool = False) -> None:
         """Takes one run in."""
@@ -206,6 +209,7 @@ class SessionTracker(PerformanceTracker):
     def __init__(self, whole: PerformanceTracker) -> None:
         self._by_sql: dict[str, StatementStats] = {}
         self.samples: bool = whole.samples
+        self.budget: Budget | None = None
         self._whole = whole
         # runs, and call sites, as the methods below are called for them
         self._listed: list[tuple[Any, ...]] = []
@@ -259,5 +263,5 @@ class SilentTracker(PerformanceTracker):
         """Takes no notice."""
 
     def for_session(self) -> PerformanceTracker:
-        """Gives itself: there is nothing to keep apart."""
-        return self
+        """Gives another one, which counts nothing either."""
+        return SilentTracker()

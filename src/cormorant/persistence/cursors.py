@@ -73,11 +73,16 @@ class StreamCursor:
 
     async def _read(self, count: int, connection: Connection) -> Sequence[Row]:
         transactions = self._transactions
+        budget = transactions.tracker.budget
         if self._cursor is None:
+            if budget is not None:
+                budget.count(self._sql)
             self._cursor = connection.cursor(self._sql, self._args)
         start = perf_counter()
         rows = await self._cursor.fetch(count)
         transactions.database.record(transactions.tracker, self._sql, len(rows), perf_counter() - start)
+        if budget is not None:
+            budget.take(len(rows))
         return rows
 
     async def abandon(self) -> None:

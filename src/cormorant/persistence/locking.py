@@ -74,8 +74,13 @@ async def fetch_locked(state: SessionState, spec: QuerySpec, beside: list[Beside
     if prepared.writes:
         state.writer.note()
     database, tracker, args = state.database, state.tracker, prepared.arguments(spec)
+    if tracker.budget is not None:
+        # before it can fail the block that it is in
+        tracker.budget.check()
     rows = await state.transactions.use(lambda connection: database.fetch(connection, tracker, prepared.sql, args))
     state.check_usable()
+    if tracker.budget is not None:
+        tracker.budget.take(len(rows))
     if beside is not None:
         beside.append(Beside(rows, prepared.beside))
     # newer than all that was read while it waited for others

@@ -23,6 +23,7 @@ from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.paths import ManyExpr
 from cormorant.models.scopes import Scope, distinct
+from cormorant.observability.budgets import budget_of
 from cormorant.observability.exported import ExportedStats
 from cormorant.observability.performance import PerformanceTracker, StatementStats
 from cormorant.persistence import context, merging
@@ -77,6 +78,8 @@ class AsyncSession(HookedSession["AsyncSession"]):
             not given.
         performance_threshold: How often one line may load things one by one before it is warned of; the database's if
             not given.
+        max_queries: Statements that it may send; one more raises a QueryBudgetExceeded, and is not sent.
+        max_rows: Rows that it may read; a statement that has read more raises a QueryBudgetExceeded.
 
     Example:
         >>> async with AsyncSession() as session:
@@ -95,10 +98,14 @@ class AsyncSession(HookedSession["AsyncSession"]):
         scopes: Sequence[Scope[Any]] = (),
         timeout: float | None = None,
         performance_threshold: int | None = None,
+        max_queries: int | None = None,
+        max_rows: int | None = None,
     ) -> None:
         check_isolation(isolation)
         self._timeout = check_timeout("timeout", timeout)
         self._threshold = check_threshold(performance_threshold)
+        self._limits = (max_queries, max_rows)
+        budget_of(*self._limits)
         self._scopes = distinct(scopes)
         given = [source for source in (database, dsn, connection_config) if source is not None]
         if len(given) > 1:
@@ -133,6 +140,7 @@ class AsyncSession(HookedSession["AsyncSession"]):
             scopes=self._scopes,
             timeout=timeout,
             performance_threshold=self._threshold,
+            budget=budget_of(*self._limits),
         )
         self._entrances.enter(state, frames.calling())
         return self

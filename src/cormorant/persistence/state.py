@@ -22,6 +22,7 @@ from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.scopes import Scope, Scopes
 from cormorant.models.state import LinkVerb, Origin, is_ghost, new_ghost, set_attribute
+from cormorant.observability.budgets import Budget
 from cormorant.observability.performance import PerformanceTracker
 from cormorant.persistence import context, loader, locking, m2m, prefetch
 from cormorant.persistence.blocks import Blocks
@@ -54,6 +55,7 @@ class SessionState:
         scopes: Its default scopes, besides the database's.
         timeout: Seconds that a statement has; None sets no limit.
         performance_threshold: How often one line may load things one by one; the database's if not given.
+        budget: What its statements have to stay within.
     """
 
     def __init__(
@@ -66,12 +68,14 @@ class SessionState:
         scopes: Sequence[Scope[Any]] = (),
         timeout: float | None = None,
         performance_threshold: int | None = None,
+        budget: Budget | None = None,
     ) -> None:
         self.scopes: Scopes | None = Scopes((*database.scopes, *scopes)) if database.scopes or scopes else None
         self.handle = handle
         self.database = database
         self.autocommit = autocommit
         self.tracker: PerformanceTracker = database.tracker.for_session()
+        self.tracker.budget = budget
         self.identity: IdentityMap = IdentityMap()
         self.known: Callable[[ModelInfo, Any], Model | None] = self.identity.get
         self.unit: UnitOfWork = UnitOfWork(self, self.identity, database.dialect.decoder, eager=autocommit)
@@ -186,6 +190,8 @@ class SessionState:
             rows = await self.writer.fetch(prepared, spec, whole=beside is None)
         else:
             rows = await self.transactions.fetch(prepared.sql, prepared.arguments(spec))
+            if self.tracker.budget is not None:
+                self.tracker.budget.take(len(rows))
         if caller is not None:
             self.tracker.note_caller(prepared.sql, caller)
         if self.closed:
@@ -220,6 +226,8 @@ class SessionState:
             found = await self.writer.send(lambda connection: self.database.query(connection, self.tracker, sql, args))
         else:
             found = await self.transactions.query(sql, args)
+            if self.tracker.budget is not None:
+                self.tracker.budget.take(len(found.rows))
         if caller is not None:
             self.tracker.note_caller(sql, caller)
         return found

@@ -85,6 +85,9 @@ class TransactionStack:
 
     async def fetch(self, sql: str, args: Sequence[Any]) -> Sequence[Row]:
         """Runs a read and gives its rows."""
+        if self.tracker.budget is not None:
+            # before it can fail the block that it is in
+            self.tracker.budget.check()
         if self.ending is not None:
             await settled(self)
         if not (self.is_plain or self.levels):
@@ -106,6 +109,8 @@ class TransactionStack:
 
     async def query(self, sql: str, args: Sequence[Any]) -> RawRows:
         """Runs a raw read, in the open transaction if there is one."""
+        if self.tracker.budget is not None:
+            self.tracker.budget.check()
         await settled(self)
         await find_level(self)
         if self.levels or self.keeps_snapshots:

@@ -83,6 +83,8 @@ class Session(HookTarget["Session", Model]):
             not given.
         performance_threshold: How often one line may load things one by one before it is warned of; the database's if
             not given.
+        max_queries: Statements that it may send; one more raises a QueryBudgetExceeded, and is not sent.
+        max_rows: Rows that it may read; a statement that has read more raises a QueryBudgetExceeded.
 
     Example:
         >>> with Session("sqlite:///app.db") as session:
@@ -102,6 +104,8 @@ class Session(HookTarget["Session", Model]):
         scopes: Sequence[Scope[Any]] = (),
         timeout: float | None = None,
         performance_threshold: int | None = None,
+        max_queries: int | None = None,
+        max_rows: int | None = None,
     ) -> None:
         self._session = LoopSession(
             database,
@@ -113,6 +117,8 @@ class Session(HookTarget["Session", Model]):
             scopes=scopes,
             timeout=timeout,
             performance_threshold=performance_threshold,
+            max_queries=max_queries,
+            max_rows=max_rows,
         )
 
     @property

@@ -82,6 +82,8 @@ if TYPE_CHECKING:
     from cormorant.models.relations import Many, One, foreign_key, many_to_many, reverse
     from cormorant.models.scopes import Scope
     from cormorant.models.search import search
+    from cormorant.observability.correlation import correlation_id, query_tags, set_correlation_id
+    from cormorant.observability.events import Observer, StatementEvent
     from cormorant.observability.exported import ExportedStats
     from cormorant.observability.performance import CallSite, StatementStats
     from cormorant.persistence.blocks import Transaction
@@ -126,6 +128,8 @@ _ROOMS = {
     "cormorant.models.scopes": "Scope",
     "cormorant.models.search": "search",
     "cormorant.models.relations": "Many One foreign_key many_to_many reverse",
+    "cormorant.observability.correlation": "correlation_id query_tags set_correlation_id",
+    "cormorant.observability.events": "Observer StatementEvent",
     "cormorant.observability.exported": "ExportedStats",
     "cormorant.observability.performance": "CallSite StatementStats",
     "cormorant.persistence.preview": "FlushPreview",
@@ -233,6 +237,7 @@ __all__ = [
     "NotFoundError",
     "NotLoadedError",
     "NotNullViolation",
+    "Observer",
     "One",
     "Page",
     "PoolClosed",
@@ -257,6 +262,7 @@ __all__ = [
     "SessionTaskError",
     "StaleObjectError",
     "StatementError",
+    "StatementEvent",
     "StatementStats",
     "Subquery",
     "SyncInLoopError",
@@ -279,6 +285,7 @@ __all__ = [
     "case",
     "check",
     "configure",
+    "correlation_id",
     "errors",
     "excluded",
     "exists",
@@ -291,10 +298,12 @@ __all__ = [
     "index",
     "literal",
     "many_to_many",
+    "query_tags",
     "ref",
     "reverse",
     "search",
     "search_index",
+    "set_correlation_id",
     "text",
     "tuple_",
     "types",

@@ -10,8 +10,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from cormorant import AsyncSession, ConnectionConfig, Database, Mapped, Model, errors, field, generated, text
+from cormorant.integrations.opentelemetry import OpenTelemetryObserver
 from tests.support import secrets
 
 PASSWORD = "hunter2-not-to-be-seen"
@@ -157,7 +163,12 @@ async def test_no_secret_is_shown_anywhere(
     caplog.set_level(logging.DEBUG)
     seen = Seen()
     Vault, Locker = secrets.Vault, secrets.Locker
-    async with Database(database_dsn, sample_parameters=True) as database:
+    spans, reader = InMemorySpanExporter(), InMemoryMetricReader()
+    traces = TracerProvider(shutdown_on_exit=False)
+    traces.add_span_processor(SimpleSpanProcessor(spans))
+    meters = MeterProvider([reader], shutdown_on_exit=False)
+    async with Database(database_dsn, sample_parameters=True, echo=True, slow_query_ms=0) as database:
+        database.observe(OpenTelemetryObserver(traces, meters))
         await database.create_all(Vault, Locker)
         async with AsyncSession(database) as session:
             first = vault()
@@ -184,12 +195,16 @@ async def test_no_secret_is_shown_anywhere(
             literal: Any = f"SELECT owner FROM secret_vault WHERE password = '{secrets.IN_SQL}'"
             await session.execute(text(literal))
             await session.query(Vault).bulk_create([vault(owner="bob", api_key="other")])
+            seen.tell(session.query_stats(), database.query_stats())
             seen.tell(session.export_query_stats(include_samples=True), session.identity_map)
             seen.tell(*session.identity_map)
         await failures(database, seen)
         seen.tell(database, database.export_query_stats(include_samples=True), database.config)
     captured = capsys.readouterr()
     seen.tell(caplog.text, [vars(record) for record in caplog.records], captured.out, captured.err)
+    finished = spans.get_finished_spans()
+    assert len(finished) > 40
+    seen.tell([span.to_json() for span in finished], reader.get_metrics_data())
     seen.check()
 
 

@@ -24,6 +24,9 @@ from cormorant import (
     Transaction,
     UniqueViolation,
     configure,
+    correlation_id,
+    query_tags,
+    set_correlation_id,
     text,
 )
 from tests.typing.shop import Card, Customer, Order
@@ -55,6 +58,16 @@ async def sessions(s: AsyncSession, customer: Customer, order: Order) -> None:
     assert_type(s.query_stats(), list[StatementStats])
     assert_type(s.query_stats()[0].call_sites, list[CallSite])
     assert_type(s.export_query_stats(reset=True), list[ExportedStats])
+    AsyncSession("sqlite://", performance_threshold=3, slow_query_ms=1.5, max_queries=10, max_rows=1000)
+    AsyncSession("sqlite://", max_queries="10")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Database("sqlite://", n_plus_one="raise", echo=True, query_comments=True, sample_parameters=True)
+    Database("sqlite://", n_plus_one="shout")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    s.database.observe(s)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    assert_type(s.database.export_query_stats(), list[ExportedStats])
+    assert_type(correlation_id(), str | None)
+    set_correlation_id(None)
+    with query_tags(route="/", task="x"):
+        pass
     assert_type(s.database, Database)
     assert_type(AsyncSession.current(), AsyncSession)
 

@@ -8,6 +8,7 @@ from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
+from logging import DEBUG
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
@@ -19,7 +20,7 @@ from cormorant.adapters.lending import Lending
 from cormorant.adapters.registry import adapter_of
 from cormorant.database.outcomes import Outcome, ask_outcome
 from cormorant.database.protocols import Companion, SessionOptions, Sessions
-from cormorant.database.seeing import THRESHOLD, NPlusOne, check_n_plus_one, check_threshold
+from cormorant.database.seeing import THRESHOLD, NPlusOne, check_n_plus_one, check_threshold, target_of
 from cormorant.database.shapes import shape_of
 from cormorant.database.tables import create_statements, drop_statements, run_all
 from cormorant.dialects.base import SNAPSHOTS, Dialect, IsolationLevel, check_isolation
@@ -28,8 +29,12 @@ from cormorant.hooks.dispatcher import Hooks, HookTarget
 from cormorant.hydration.hydrator import Loader, compile_loader
 from cormorant.models.model import Model
 from cormorant.models.scopes import Scope, Scopes, distinct, values_of
+from cormorant.observability.budgets import TRANSACTION_WORDS
+from cormorant.observability.correlation import comment
+from cormorant.observability.events import Observer, StatementEvent
 from cormorant.observability.exported import ExportedStats
 from cormorant.observability.performance import PerformanceTracker, SilentTracker, StatementStats
+from cormorant.observability.watching import SQL, Watch, slow_seconds
 from cormorant.query.beside import Pick
 from cormorant.query.cursors import Cursors, cursor_secret
 from cormorant.query.planner import plan, refuse_parts_of_others
@@ -117,6 +122,10 @@ class Database(HookTarget["AsyncSession", Model]):
         n_plus_one: What is done when it does so more often: "warn" once for each line by an NPlusOneWarning, "raise" an
             NPlusOneError, for tests, or "ignore"; CORMORANT_N_PLUS_ONE, or "warn", if not given.
         sample_parameters: Keep the values of the slowest run of each shape as text, secret ones hidden.
+        slow_query_ms: Milliseconds from which a statement is logged as slow; CORMORANT_SLOW_QUERY_MS, or 200, if not
+            given.
+        echo: Print every statement to stderr with its values, secret ones hidden.
+        query_comments: End statements with a comment of the tags that `query_tags` gives them.
 
     Its `number` tells it from the program's other databases.
 
@@ -143,6 +152,9 @@ class Database(HookTarget["AsyncSession", Model]):
         performance_threshold: int = THRESHOLD,
         n_plus_one: NPlusOne | None = None,
         sample_parameters: bool = False,
+        slow_query_ms: float | None = None,
+        echo: bool = False,
+        query_comments: bool = False,
         plans: int = PLANS,
     ) -> None:
         check_isolation(isolation)
@@ -156,8 +168,11 @@ class Database(HookTarget["AsyncSession", Model]):
         self.commit_timeout: float = check_timeout("commit_timeout", commit_timeout) or COMMIT_TIMEOUT
         self.track_commits: bool = track_commits and self.dialect.transaction_number is not None
         self.lending: Lending = Lending(self.adapter)
+        self.watch: Watch = Watch(target_of(self.config), echo=echo)
+        self.comment: Callable[[], str] | None = comment if query_comments else None
+        slow = slow_seconds(slow_query_ms)
         self.tracker: PerformanceTracker = (
-            PerformanceTracker(samples=sample_parameters) if track_queries else SilentTracker()
+            PerformanceTracker(samples=sample_parameters, slow=slow) if track_queries else SilentTracker(slow=slow)
         )
         compile_text = partial(_text_of, self.dialect)
         # one made of the DSN is the same for all who have the whole DSN
@@ -194,7 +209,7 @@ class Database(HookTarget["AsyncSession", Model]):
 
         Args:
             options: `autocommit`, `isolation`, `read_only`, `scopes`, `timeout`,
-                `performance_threshold`, `max_queries` and `max_rows`, as for AsyncSession.
+                `performance_threshold`, `slow_query_ms`, `max_queries` and `max_rows`, as for AsyncSession.
         """
         return self._sessions().session(self, options)
 
@@ -297,7 +312,7 @@ class Database(HookTarget["AsyncSession", Model]):
             tracker.budget.count(sql)
         start = perf_counter()
         try:
-            rows = await connection.fetch(sql, args)
+            rows = await connection.fetch(sql if self.comment is None else sql + self.comment(), args)
         except BaseException as error:
             self.record(tracker, sql, 0, perf_counter() - start, args, error)
             raise
@@ -312,11 +327,11 @@ class Database(HookTarget["AsyncSession", Model]):
             tracker.budget.count(sql)
         start = perf_counter()
         try:
-            runs = await connection.fetch_each(sql, args)
+            runs = await connection.fetch_each(sql if self.comment is None else sql + self.comment(), args)
         except BaseException as error:
-            self.record(tracker, sql, 0, perf_counter() - start, args, error)
+            self.record(tracker, sql, 0, perf_counter() - start, args, error, len(args))
             raise
-        self.record(tracker, sql, sum(map(len, runs)) or len(args), perf_counter() - start, args)
+        self.record(tracker, sql, sum(map(len, runs)) or len(args), perf_counter() - start, args, runs=len(args))
         return runs
 
     async def execute(
@@ -327,7 +342,9 @@ class Database(HookTarget["AsyncSession", Model]):
             tracker.budget.count(sql)
         start = perf_counter()
         try:
-            count = await connection.execute(sql, args)
+            # words of transactions go without comments
+            plain = self.comment is None or sql.startswith(TRANSACTION_WORDS)
+            count = await connection.execute(sql if plain else f"{sql}{comment()}", args)
         except BaseException as error:
             self.record(tracker, sql, 0, perf_counter() - start, args, error)
             raise
@@ -363,7 +380,7 @@ class Database(HookTarget["AsyncSession", Model]):
             tracker.budget.count(sql)
         start = perf_counter()
         try:
-            result = await connection.query(sql, args)
+            result = await connection.query(sql if self.comment is None else sql + self.comment(), args)
         except BaseException as error:
             self.record(tracker, sql, 0, perf_counter() - start, args, error)
             raise
@@ -378,9 +395,23 @@ class Database(HookTarget["AsyncSession", Model]):
         seconds: float,
         args: Sequence[Any] = (),
         error: BaseException | None = None,
+        runs: int = 1,
     ) -> None:
-        """Counts and times a statement, for a session and for the database."""
+        """Counts and times a statement, for a session and for the database, and tells those who watch."""
         tracker.record(sql, rows, seconds, args, error is not None)
+        watch = self.watch
+        # nothing is put into words that nobody wants to hear
+        if seconds >= tracker.slow or watch.observers or SQL.isEnabledFor(DEBUG):
+            event = StatementEvent(sql, rows, seconds, error, watch.target, runs, args)
+            watch.tell(event, tracker.slow)
+
+    def observe(self, observer: Observer) -> None:
+        """Has an observer told of every statement from now on, also of those that sync sessions send.
+
+        Args:
+            observer: Its `statement(event)` is called after each statement, in the task that sent it.
+        """
+        self.watch.observers = (*self.watch.observers, observer)
 
     def query_stats(self) -> list[StatementStats]:
         """Gives every statement shape run on this database, the costliest first."""

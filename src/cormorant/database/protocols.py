@@ -23,6 +23,7 @@ class SessionOptions(TypedDict, total=False):
     scopes: Sequence[Scope[Any]]
     timeout: float | None
     performance_threshold: int | None
+    slow_query_ms: float | None
     max_queries: int | None
     max_rows: int | None
 

@@ -5,12 +5,22 @@ from __future__ import annotations
 import os
 from typing import Literal, cast, get_args
 
+from cormorant.adapters.config import ConnectionConfig
 from cormorant.errors import ConfigurationError
+from cormorant.observability.events import Target
 
 NPlusOne = Literal["warn", "raise", "ignore"]
 
 THRESHOLD = 5
 """How often one line may load things one by one, unless told otherwise."""
+
+
+def target_of(config: ConnectionConfig) -> Target:
+    """Gives what observers are told of a database: nothing that is secret."""
+    if config.scheme == "sqlite":
+        return Target("sqlite", config.path)
+    host, port = next(iter(config.addresses), (None, None))
+    return Target(config.scheme, config.database, host, port)
 
 
 def check_threshold(given: int | None) -> int | None:

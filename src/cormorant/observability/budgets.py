@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from cormorant.errors import ConfigurationError, QueryBudgetExceeded
 
-# what ends a transaction must always pass, and what begins one does nothing by itself
-_WORDS = ("BEGIN", "START TRANSACTION", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE")
+TRANSACTION_WORDS = ("BEGIN", "START TRANSACTION", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE")
+"""What begins and ends transactions: not counted, for what was written must always be ended."""
 
 _HINT = "read in fewer statements or in parts, or give the session more: AsyncSession(max_queries=..., max_rows=...)"
 
@@ -41,7 +41,7 @@ class Budget:
 
     def count(self, sql: str) -> None:
         """Counts a statement that is about to be sent."""
-        if not sql.startswith(_WORDS):
+        if not sql.startswith(TRANSACTION_WORDS):
             self.check()
             self.queries += 1
 

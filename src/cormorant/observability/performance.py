@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import frexp
+from math import frexp, inf
 from types import CodeType
 from typing import Any
 
@@ -122,13 +122,15 @@ class PerformanceTracker:
 
     Args:
         samples: Keep the values of the slowest runs.
+        slow: Seconds from which a run is slow.
     """
 
-    __slots__ = ("_by_sql", "budget", "samples")
+    __slots__ = ("_by_sql", "budget", "samples", "slow")
 
-    def __init__(self, *, samples: bool = False) -> None:
+    def __init__(self, *, samples: bool = False, slow: float = inf) -> None:
         self._by_sql: dict[str, StatementStats] = {}
         self.samples: bool = samples
+        self.slow: float = slow
         # what the statements have to stay within, where that is limited
         self.budget: Budget | None = None
 
@@ -209,6 +211,7 @@ class SessionTracker(PerformanceTracker):
     def __init__(self, whole: PerformanceTracker) -> None:
         self._by_sql: dict[str, StatementStats] = {}
         self.samples: bool = whole.samples
+        self.slow: float = whole.slow
         self.budget: Budget | None = None
         self._whole = whole
         # runs, and call sites, as the methods below are called for them
@@ -264,4 +267,4 @@ class SilentTracker(PerformanceTracker):
 
     def for_session(self) -> PerformanceTracker:
         """Gives another one, which counts nothing either."""
-        return SilentTracker()
+        return SilentTracker(slow=self.slow)

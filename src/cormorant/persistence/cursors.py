@@ -77,13 +77,23 @@ class StreamCursor:
         if self._cursor is None:
             if budget is not None:
                 budget.count(self._sql)
-            self._cursor = connection.cursor(self._sql, self._args)
+            self._cursor = connection.cursor(self._text, self._args)
         start = perf_counter()
-        rows = await self._cursor.fetch(count)
-        transactions.database.record(transactions.tracker, self._sql, len(rows), perf_counter() - start)
+        database, tracker = transactions.database, transactions.tracker
+        try:
+            rows = await self._cursor.fetch(count)
+        except BaseException as error:
+            database.record(tracker, self._sql, 0, perf_counter() - start, self._args, error)
+            raise
+        database.record(tracker, self._sql, len(rows), perf_counter() - start, self._args)
         if budget is not None:
             budget.take(len(rows))
         return rows
+
+    @property
+    def _text(self) -> str:
+        comment = self._transactions.database.comment
+        return self._sql if comment is None else self._sql + comment()
 
     async def abandon(self) -> None:
         """Ends the statement; for who holds the connection's lock."""

@@ -26,6 +26,7 @@ from cormorant.models.scopes import Scope, distinct
 from cormorant.observability.budgets import budget_of
 from cormorant.observability.exported import ExportedStats
 from cormorant.observability.performance import PerformanceTracker, StatementStats
+from cormorant.observability.watching import slow_seconds
 from cormorant.persistence import context, merging
 from cormorant.persistence.arguments import (
     check_own,
@@ -78,6 +79,7 @@ class AsyncSession(HookedSession["AsyncSession"]):
             not given.
         performance_threshold: How often one line may load things one by one before it is warned of; the database's if
             not given.
+        slow_query_ms: Milliseconds from which a statement of it is logged as slow; the database's if not given.
         max_queries: Statements that it may send; one more raises a QueryBudgetExceeded, and is not sent.
         max_rows: Rows that it may read; a statement that has read more raises a QueryBudgetExceeded.
 
@@ -98,6 +100,7 @@ class AsyncSession(HookedSession["AsyncSession"]):
         scopes: Sequence[Scope[Any]] = (),
         timeout: float | None = None,
         performance_threshold: int | None = None,
+        slow_query_ms: float | None = None,
         max_queries: int | None = None,
         max_rows: int | None = None,
     ) -> None:
@@ -106,6 +109,7 @@ class AsyncSession(HookedSession["AsyncSession"]):
         self._threshold = check_threshold(performance_threshold)
         self._limits = (max_queries, max_rows)
         budget_of(*self._limits)
+        self._slow = None if slow_query_ms is None else slow_seconds(slow_query_ms)
         self._scopes = distinct(scopes)
         given = [source for source in (database, dsn, connection_config) if source is not None]
         if len(given) > 1:
@@ -142,6 +146,8 @@ class AsyncSession(HookedSession["AsyncSession"]):
             performance_threshold=self._threshold,
             budget=budget_of(*self._limits),
         )
+        if self._slow is not None:
+            state.tracker.slow = self._slow
         self._entrances.enter(state, frames.calling())
         return self
 

@@ -83,6 +83,7 @@ class Session(HookTarget["Session", Model]):
             not given.
         performance_threshold: How often one line may load things one by one before it is warned of; the database's if
             not given.
+        slow_query_ms: Milliseconds from which a statement of it is logged as slow; the database's if not given.
         max_queries: Statements that it may send; one more raises a QueryBudgetExceeded, and is not sent.
         max_rows: Rows that it may read; a statement that has read more raises a QueryBudgetExceeded.
 
@@ -104,6 +105,7 @@ class Session(HookTarget["Session", Model]):
         scopes: Sequence[Scope[Any]] = (),
         timeout: float | None = None,
         performance_threshold: int | None = None,
+        slow_query_ms: float | None = None,
         max_queries: int | None = None,
         max_rows: int | None = None,
     ) -> None:
@@ -117,6 +119,7 @@ class Session(HookTarget["Session", Model]):
             scopes=scopes,
             timeout=timeout,
             performance_threshold=performance_threshold,
+            slow_query_ms=slow_query_ms,
             max_queries=max_queries,
             max_rows=max_rows,
         )

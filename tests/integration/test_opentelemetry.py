@@ -1,0 +1,107 @@
+"""Spans and metrics by the semantic conventions for databases, and figures for Prometheus."""
+
+from __future__ import annotations
+
+import pytest
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricReader
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind, StatusCode
+from prometheus_client import CollectorRegistry, generate_latest
+
+from cormorant import AsyncSession, Database, StatementError
+from cormorant.integrations.opentelemetry import OpenTelemetryObserver, trace_tags
+from cormorant.integrations.prometheus import CormorantCollector
+from tests.support.newsroom import Writer
+
+
+class Telemetry:
+    def __init__(self, database: Database) -> None:
+        self.exporter = InMemorySpanExporter()
+        self.provider = TracerProvider(shutdown_on_exit=False)
+        self.provider.add_span_processor(SimpleSpanProcessor(self.exporter))
+        self.reader = InMemoryMetricReader()
+        meters = MeterProvider([self.reader], shutdown_on_exit=False)
+        database.observe(OpenTelemetryObserver(self.provider, meters))
+
+    def spans(self, operation: str) -> list[ReadableSpan]:
+        found = self.exporter.get_finished_spans()
+        return [span for span in found if (span.attributes or {}).get("db.operation.name") == operation]
+
+
+@pytest.fixture
+async def telemetry(database: Database) -> Telemetry:
+    return Telemetry(database)
+
+
+async def test_a_statement_is_a_span_of_its_caller(database: Database, telemetry: Telemetry) -> None:
+    with telemetry.provider.get_tracer("test").start_as_current_span("request") as request:
+        async with AsyncSession(database) as session:
+            session.add(Writer(name="Ada"))
+            await session.commit()
+            await session.query(Writer).filter(Writer.name == "Ada")
+        assert trace_tags()["traceparent"].split("-")[1] == f"{request.get_span_context().trace_id:032x}"
+    (insert,), (select,) = telemetry.spans("INSERT"), telemetry.spans("SELECT")
+    for span in (insert, select):
+        assert span.parent is not None
+        assert span.parent.span_id == request.get_span_context().span_id
+        assert span.kind is SpanKind.CLIENT
+        assert span.status.status_code is StatusCode.UNSET
+        assert span.start_time is not None
+        assert span.end_time is not None
+        assert span.start_time < span.end_time
+    config = database.config
+    name = config.path if config.scheme == "sqlite" else config.database
+    assert select.name == f"SELECT {name}"
+    attributes = dict(select.attributes or {})
+    assert "Ada" not in str(attributes)
+    assert str(attributes.pop("db.query.text")).startswith('SELECT "newsroom_writer"."id"')
+    expected = {
+        "db.system.name": config.scheme,
+        "db.namespace": name,
+        "db.operation.name": "SELECT",
+        "db.response.returned_rows": 1,
+    }
+    if config.scheme == "postgresql":
+        expected |= {"server.address": config.host, "server.port": config.port}
+    assert attributes == expected
+
+
+async def test_errors_have_the_servers_code(database: Database, telemetry: Telemetry) -> None:
+    async with AsyncSession(database) as session:
+        with pytest.raises(StatementError) as caught:
+            await session.execute("SELECT nothing FROM nowhere")
+    (span,) = telemetry.spans("SELECT")
+    assert span.status.status_code is StatusCode.ERROR
+    assert span.attributes is not None
+    assert span.attributes["error.type"] == span.attributes["db.response.status_code"] == caught.value.code
+
+
+async def test_durations_are_a_histogram(database: Database, telemetry: Telemetry) -> None:
+    async with AsyncSession(database) as session:
+        for _ in range(3):
+            await session.query(Writer)
+    data = telemetry.reader.get_metrics_data()
+    assert data is not None
+    (metric,) = data.resource_metrics[0].scope_metrics[0].metrics
+    assert (metric.name, metric.unit) == ("db.client.operation.duration", "s")
+    (point,) = [p for p in metric.data.data_points if (p.attributes or {}).get("db.operation.name") == "SELECT"]
+    assert isinstance(point, HistogramDataPoint)
+    assert point.count == 3
+    assert tuple(point.explicit_bounds) == (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0)
+
+
+async def test_prometheus_reads_the_statistics(database: Database) -> None:
+    registry = CollectorRegistry()
+    registry.register(CormorantCollector(main=database))
+    database.reset_query_stats()
+    async with AsyncSession(database) as session:
+        await session.query(Writer)
+        with pytest.raises(StatementError):
+            await session.execute("SELECT nothing FROM nowhere")
+    text = generate_latest(registry).decode()
+    assert 'cormorant_statements_total{database="main"} 2.0' in text
+    assert 'cormorant_statement_errors_total{database="main"} 1.0' in text
+    assert 'cormorant_statement_seconds_total{database="main"}' in text

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import frexp, inf
+from math import inf
 from types import CodeType
 from typing import Any
 
 from cormorant._internal.frames import line_of
 from cormorant._internal.secrets import without_secrets
 from cormorant.observability.budgets import Budget
-from cormorant.observability.durations import PARTS, percentile
+from cormorant.observability.durations import bucket_of, percentile
 from cormorant.observability.exported import ExportedSite, ExportedStats
 from cormorant.observability.redaction import shown_parameters
 
@@ -24,8 +24,8 @@ OTHERS = "(further statements)"
 SITES = 100
 """The most call sites that are remembered of one shape."""
 
-LISTED = 500
-"""The most runs that a session lists before they are counted."""
+LISTED = 300
+"""The most runs and call sites that are listed before they are counted."""
 
 Caller = tuple[CodeType, int]
 """A place in the user's code: a function, and an instruction of it."""
@@ -120,12 +120,15 @@ class StatementStats:
 class PerformanceTracker:
     """The statements of a database.
 
+    Runs are listed as they come, and counted a few hundred at a time, or when somebody asks: one by one, between other
+    work, counting takes twice as long.
+
     Args:
         samples: Keep the values of the slowest runs.
         slow: Seconds from which a run is slow.
     """
 
-    __slots__ = ("_by_sql", "budget", "samples", "slow")
+    __slots__ = ("_by_sql", "budget", "listed", "samples", "slow")
 
     def __init__(self, *, samples: bool = False, slow: float = inf) -> None:
         self._by_sql: dict[str, StatementStats] = {}
@@ -133,9 +136,37 @@ class PerformanceTracker:
         self.slow: float = slow
         # what the statements have to stay within, where that is limited
         self.budget: Budget | None = None
+        # runs, and call sites, as the methods that count them take them
+        self.listed: list[tuple[Any, ...]] = []
 
     def record(self, sql: str, rows: int, seconds: float, args: Sequence[Any] = (), failed: bool = False) -> None:
         """Takes one run in."""
+        # the values are let go of at once where nobody wants them
+        self.listed.append((sql, rows, seconds, args if self.samples else (), failed))
+        if len(self.listed) >= LISTED:
+            self.count()
+
+    def note_caller(self, sql: str, caller: Caller) -> None:
+        """Takes the call site of a statement in that was sent."""
+        self.listed.append((sql, caller))
+
+    def for_session(self) -> PerformanceTracker:
+        """Gives the tracker of a session on this database."""
+        return SessionTracker(self)
+
+    # ---- counting
+
+    def count(self) -> None:
+        """Counts what is listed."""
+        # other threads may go on listing
+        listed, self.listed = self.listed, []
+        for item in listed:
+            if len(item) == _CALLER:
+                self._count_caller(*item)
+            else:
+                self._count_run(*item)
+
+    def _count_run(self, sql: str, rows: int, seconds: float, args: Sequence[Any], failed: bool) -> None:
         stats = self._by_sql.get(sql)
         if stats is None:
             stats = self._new(sql)
@@ -143,13 +174,9 @@ class PerformanceTracker:
         stats.count += 1
         stats.rows += rows
         stats.total_ms += milliseconds
-        if failed:
-            stats.errors += 1
-        # bucket_of(), written out: this is done for every statement
-        fraction, exponent = frexp(milliseconds)
-        bucket = exponent * PARTS + int(fraction * 2 * PARTS) - PARTS
-        buckets = stats.buckets
-        buckets[bucket] = buckets.get(bucket, 0) + 1
+        stats.errors += failed
+        bucket = bucket_of(milliseconds)
+        stats.buckets[bucket] = stats.buckets.get(bucket, 0) + 1
         if milliseconds > stats.max_ms:
             stats.max_ms = milliseconds
             if self.samples:
@@ -160,8 +187,7 @@ class PerformanceTracker:
             sql = OTHERS
         return self._by_sql.setdefault(sql, StatementStats(without_secrets(sql)))
 
-    def note_caller(self, sql: str, caller: Caller) -> None:
-        """Counts the call site of a statement that was sent."""
+    def _count_caller(self, sql: str, caller: Caller) -> None:
         stats = self._by_sql.get(sql)
         if stats is None:
             return
@@ -172,9 +198,7 @@ class PerformanceTracker:
         elif len(stats.sites) < SITES:
             stats.sites[key] = (caller[0], 1)
 
-    def for_session(self) -> PerformanceTracker:
-        """Gives the tracker of a session on this database."""
-        return SessionTracker(self)
+    # ---- asking
 
     @property
     def statements(self) -> int:
@@ -183,6 +207,7 @@ class PerformanceTracker:
 
     def stats(self) -> list[StatementStats]:
         """Gives the statement shapes, the costliest first."""
+        self.count()
         # copied at once: other threads may record meanwhile
         found = list(self._by_sql.values())
         return sorted(found, key=lambda stats: stats.total_ms, reverse=True)
@@ -196,62 +221,43 @@ class PerformanceTracker:
 
     def reset(self) -> None:
         """Forgets everything."""
+        self.listed = []
         self._by_sql.clear()
 
 
+_CALLER = 2
+
+
 class SessionTracker(PerformanceTracker):
-    """The statements of one session: few sessions are ever asked, so that they are only listed until then.
+    """The statements of one session; what it lists, it lists for the database as well.
 
     Args:
-        whole: The database's tracker, which counts them too.
+        whole: The database's tracker.
     """
 
-    __slots__ = ("_listed", "_whole")
+    __slots__ = ("_whole",)
 
     def __init__(self, whole: PerformanceTracker) -> None:
+        # written out: every session makes one
         self._by_sql: dict[str, StatementStats] = {}
         self.samples: bool = whole.samples
         self.slow: float = whole.slow
         self.budget: Budget | None = None
+        self.listed: list[tuple[Any, ...]] = []
         self._whole = whole
-        # runs, and call sites, as the methods below are called for them
-        self._listed: list[tuple[Any, ...]] = []
 
     def record(self, sql: str, rows: int, seconds: float, args: Sequence[Any] = (), failed: bool = False) -> None:
-        """Takes one run in, for the database as well."""
-        listed = self._listed
-        # the values are let go of at once where nobody wants them
-        listed.append((sql, rows, seconds, args if self.samples else (), failed))
-        if len(listed) >= LISTED:
-            self._count()
-        self._whole.record(sql, rows, seconds, args, failed)
+        """Takes one run in."""
+        run = (sql, rows, seconds, args if self.samples else (), failed)
+        for tracker in (self, self._whole):
+            tracker.listed.append(run)
+            if len(tracker.listed) >= LISTED:
+                tracker.count()
 
     def note_caller(self, sql: str, caller: Caller) -> None:
-        """Counts the call site of a statement that was sent, for the database as well."""
-        self._listed.append((sql, caller))
-        self._whole.note_caller(sql, caller)
-
-    def stats(self) -> list[StatementStats]:
-        """Gives the statement shapes, the costliest first."""
-        self._count()
-        return super().stats()
-
-    def reset(self) -> None:
-        """Forgets everything."""
-        self._listed = []
-        super().reset()
-
-    def _count(self) -> None:
-        """Counts what is listed."""
-        listed, self._listed = self._listed, []
-        for item in listed:
-            if len(item) == _CALLER:
-                super().note_caller(*item)
-            else:
-                super().record(*item)
-
-
-_CALLER = 2
+        """Takes the call site of a statement in that was sent."""
+        self.listed.append(site := (sql, caller))
+        self._whole.listed.append(site)
 
 
 class SilentTracker(PerformanceTracker):

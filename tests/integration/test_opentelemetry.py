@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from cormorant import AsyncSession, Database, StatementError
 from cormorant.integrations.opentelemetry import OpenTelemetryObserver, trace_tags
-from cormorant.integrations.prometheus import CormorantCollector
+from cormorant.integrations.prometheus import collector_of
 from tests.support.newsroom import Writer
 
 
@@ -95,7 +95,7 @@ async def test_durations_are_a_histogram(database: Database, telemetry: Telemetr
 
 async def test_prometheus_reads_the_statistics(database: Database) -> None:
     registry = CollectorRegistry()
-    registry.register(CormorantCollector(main=database))
+    registry.register(collector_of(main=database))
     database.reset_query_stats()
     async with AsyncSession(database) as session:
         await session.query(Writer)

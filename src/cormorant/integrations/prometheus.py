@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -17,17 +17,20 @@ _FIGURES = {
 }
 
 
-class CormorantCollector(Collector):
-    """Gives the sums over a database's statements whenever they are asked for.
+def collector_of(**databases: Database) -> Collector:
+    """Gives what tells the sums over databases' statements whenever it is asked.
 
     Args:
         databases: By the value that the label `database` is to have.
 
     Example:
-        >>> REGISTRY.register(CormorantCollector(main=db))    # cormorant_statements_total{database="main"} 4711.0
+        >>> REGISTRY.register(collector_of(main=db))    # cormorant_statements_total{database="main"} 4711.0
     """
+    return _Collector(databases)
 
-    def __init__(self, **databases: Database) -> None:
+
+class _Collector(Collector):
+    def __init__(self, databases: Mapping[str, Database]) -> None:
         self._databases = databases
 
     def collect(self) -> Iterator[Metric]:

@@ -30,6 +30,7 @@ from cormorant.errors import (
     IntegrityError,
     InvalidField,
     KeyConflictError,
+    ListenerOverflow,
     LockTimeout,
     ModelError,
     MultipleResultsError,
@@ -66,9 +67,10 @@ if TYPE_CHECKING:
     from cormorant import hooks
     from cormorant.adapters.base import Adapter
     from cormorant.adapters.config import ConnectionConfig
+    from cormorant.adapters.notifying import Notification
     from cormorant.adapters.postgresql import PostgresAdapter
     from cormorant.adapters.sqlite import SQLiteAdapter
-    from cormorant.database import Database, configure
+    from cormorant.database import Database, Listener, configure
     from cormorant.models.alias import alias
     from cormorant.models.collections import Collection
     from cormorant.models.constraints import TableArg, check, index, search_index, unique
@@ -111,7 +113,8 @@ __version__ = "0.1.0"
 _ROOMS = {
     "cormorant.adapters.base": "Adapter",
     "cormorant.adapters.config": "ConnectionConfig",
-    "cormorant.database": "Database configure",
+    "cormorant.adapters.notifying": "Notification",
+    "cormorant.database": "Database Listener configure",
     "cormorant.models.alias": "alias",
     "cormorant.models.collections": "Collection",
     "cormorant.models.constraints": "TableArg check index search_index unique",
@@ -213,6 +216,8 @@ __all__ = [
     "IntegrityError",
     "InvalidField",
     "KeyConflictError",
+    "Listener",
+    "ListenerOverflow",
     "LockTimeout",
     "Manager",
     "Many",
@@ -224,6 +229,7 @@ __all__ = [
     "NotFoundError",
     "NotLoadedError",
     "NotNullViolation",
+    "Notification",
     "One",
     "Page",
     "PoolClosed",

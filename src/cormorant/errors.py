@@ -51,7 +51,8 @@
         |-- ConnectionLost
         |-- PoolClosed
         |-- CommitOutcomeUnknown
-        `-- PoolTimeout
+        |-- PoolTimeout
+        `-- ListenerOverflow          notifications that nobody takes
 
 QueryWarning is no error: a query that runs, and may give something else each time.
 
@@ -90,6 +91,7 @@ __all__ = [
     "IntegrityError",
     "InvalidField",
     "KeyConflictError",
+    "ListenerOverflow",
     "LockTimeout",
     "ModelError",
     "MultipleResultsError",
@@ -480,6 +482,10 @@ class CommitOutcomeUnknown(DatabaseError):
 
 class PoolTimeout(DatabaseError):
     """No connection became free in time."""
+
+
+class ListenerOverflow(DatabaseError):
+    """More notifications came than may wait for their listener."""
 
 
 def suggest(name: str, known: Mapping[str, object] | Sequence[str]) -> str:

@@ -14,7 +14,9 @@ from cormorant import (
     Database,
     FlushPreview,
     IntegrityError,
+    Listener,
     Model,
+    Notification,
     PostgresAdapter,
     Result,
     SQLiteAdapter,
@@ -103,6 +105,15 @@ async def databases(adapter: Adapter) -> None:
     await db.drop_all(Customer)
     await db.ping()
     assert_type(db.create_sql(Customer), list[str])
+    assert_type(db.listen("orders"), Listener)
+    async with db.listen("orders", "returns", buffer=10, resume=True) as notes:
+        assert_type(notes, Listener)
+        async for note in notes:
+            assert_type(note, Notification)
+            assert_type((note.channel, note.payload, note.gap), tuple[str, str, bool])
+            assert_type(note.pid, int | None)
+    db.listen()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    db.listen(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     async with Database("sqlite://") as other:
         assert_type(other, Database)
     adapters: list[Adapter] = [PostgresAdapter(config), SQLiteAdapter("sqlite://")]

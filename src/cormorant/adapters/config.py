@@ -59,6 +59,7 @@ class ConnectionConfig:
         target_session_attrs: Which of several hosts will do: "any", "primary", "read-write" and so on.
         application_name: The name shown in the server's list of connections.
         server_settings: PostgreSQL settings by name, sent when a connection opens.
+        listen_dsn: Where `db.listen()` connects to instead: past a pooler, which carries no notifications.
 
     Raises:
         ConfigurationError: A value cannot be used, named with the remedy.
@@ -92,6 +93,8 @@ class ConnectionConfig:
     application_name: str | None = None
     # a mapping cannot be hashed, and equal settings still compare equal
     server_settings: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
+    # it may hold a password
+    listen_dsn: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         # the caller may go on changing its own
@@ -103,6 +106,8 @@ class ConnectionConfig:
         self._check_sizes()
         _check_choice("ssl", self.ssl, _SSL_MODES)
         _check_choice("target_session_attrs", self.target_session_attrs, _SESSION_ATTRIBUTES)
+        if self.listen_dsn is not None:
+            parse_dsn(self.listen_dsn)
         if self.scheme == "sqlite" and self.path is None:
             raise ConfigurationError("an SQLite database needs a path", hint=f'give path="file.db" or path="{MEMORY}"')
 

@@ -199,6 +199,7 @@ READERS: dict[str, Callable[[str, str], Any]] = {
     "database": _text,
     "host": _text,
     "isolation": _isolation,
+    "listen_dsn": _text,
     "lock_timeout": _seconds,
     "max_connection_age": _seconds,
     "max_waiting": _integer,

@@ -13,9 +13,11 @@ import asyncpg  # pyright: ignore[reportMissingTypeStubs]
 
 from cormorant.adapters.base import Adapter, Connection, RawRows, Row
 from cormorant.adapters.config import ConnectionConfig
+from cormorant.adapters.notifying import Notification, listening_config
 from cormorant.adapters.pool import Pool
 from cormorant.adapters.postgresql_cursor import PostgresCursor
 from cormorant.adapters.postgresql_errors import translate, translate_connect
+from cormorant.adapters.postgresql_listening import PostgresListening, check_channel
 from cormorant.adapters.stats import PoolStats
 from cormorant.adapters.text import check_sendable
 from cormorant.dialects.base import ISOLATION_LEVELS, IsolationLevel
@@ -225,15 +227,28 @@ class PostgresAdapter(Adapter):
         """Gives an adapter to the same server with a pool of its own."""
         return type(self)(self._config)
 
+    def check_channels(self, channels: tuple[str, ...]) -> None:
+        """Refuses what cannot be listened to, without I/O."""
+        for channel in channels:
+            check_channel(channel)
+
+    async def open_listening(self, told: Callable[[Notification], None], lost: Callable[[], None]) -> PostgresListening:
+        """Opens a connection for notifications, beside the pool."""
+        return PostgresListening(await _open_driver(listening_config(self._config)), told, lost)
+
     async def _open(self) -> PostgresConnection:
-        try:
-            driver = await _connect(**connect_arguments(self._config))
-        except Exception as error:
-            raise translate_connect(error, self._config.redacted, self._config.connect_timeout) from error
+        driver = await _open_driver(self._config)
         self._server_version = _version(driver.get_server_version())
         if self._default_isolation is None:
             self._default_isolation = await _read_isolation(driver)
         return PostgresConnection(driver)
+
+
+async def _open_driver(config: ConnectionConfig) -> Any:
+    try:
+        return await _connect(**connect_arguments(config))
+    except Exception as error:
+        raise translate_connect(error, config.redacted, config.connect_timeout) from error
 
 
 def connect_arguments(config: ConnectionConfig) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cormorant.database.configured import configure, database_of, default_database
 from cormorant.database.database import CLOSE_TIMEOUT, PLANS, Database, PreparedQuery
+from cormorant.database.listening import Listener
 from cormorant.database.outcomes import Outcome
 from cormorant.database.protocols import Companion, SessionOptions, Sessions
 
@@ -12,6 +13,7 @@ __all__ = [
     "PLANS",
     "Companion",
     "Database",
+    "Listener",
     "Outcome",
     "PreparedQuery",
     "SessionOptions",

@@ -17,9 +17,12 @@ from cormorant.adapters.base import Adapter, Connection, CopyConnection, RawRows
 from cormorant.adapters.config import COMMIT_TIMEOUT, ConnectionConfig, check_timeout
 from cormorant.adapters.lending import Lending
 from cormorant.adapters.registry import adapter_of
+from cormorant.database.closing import all_ended
+from cormorant.database.listening import BUFFER, Listener, listener_on, switchboard_of
 from cormorant.database.outcomes import Outcome, ask_outcome
 from cormorant.database.protocols import Companion, SessionOptions, Sessions
 from cormorant.database.shapes import shape_of
+from cormorant.database.switchboard import Switchboard
 from cormorant.database.tables import create_statements, drop_statements, run_all
 from cormorant.dialects.base import SNAPSHOTS, Dialect, IsolationLevel, check_isolation
 from cormorant.errors import PoolClosed, SessionNotEntered
@@ -144,6 +147,7 @@ class Database(HookTarget["AsyncSession", Model]):
         self.commit_timeout: float = check_timeout("commit_timeout", commit_timeout) or COMMIT_TIMEOUT
         self.track_commits: bool = track_commits and self.dialect.transaction_number is not None
         self.lending: Lending = Lending(self.adapter)
+        self.switchboard: Switchboard | None = switchboard_of(self.adapter)
         self.tracker: PerformanceTracker = PerformanceTracker()
         compile_text = partial(_text_of, self.dialect)
         # one made of the DSN is the same for all who have the whole DSN
@@ -364,6 +368,31 @@ class Database(HookTarget["AsyncSession", Model]):
         finally:
             self.adapter.release(connection)
 
+    def listen(self, channel: str, /, *channels: str, buffer: int = BUFFER, resume: bool = False) -> Listener:
+        """Gives the notifications of channels as they come, on PostgreSQL; all listeners share one connection.
+
+        Args:
+            channel: The channel's name, as it is written here: `NOTIFY Orders` means "orders".
+            channels: Further ones.
+            buffer: Notifications that may wait for the listener. One more ends it by ListenerOverflow, once those are
+                taken.
+            resume: Whether it goes on after notifications were missed: it listens again as soon as it can when the
+                connection is lost, and drops what does not fit in the buffer. Each channel concerned gets a
+                notification with `gap=True` then.
+
+        Returns:
+            A Listener, for `async for` and for `async with`. It ends when the database is closed.
+
+        Raises:
+            ConfigurationError: The database sends no notifications, or a name is empty or too long.
+            ConnectionLost: From the listener: the server cannot be reached or, without `resume`, is no longer there.
+
+        Example:
+            >>> async for note in db.listen("orders"):     # LISTEN "orders"
+            ...     print(note.payload)
+        """
+        return listener_on(self.adapter, self.switchboard, (channel, *channels), buffer=buffer, resume=resume)
+
     async def outcome(self, xid: int) -> Outcome | None:
         """Asks what became of the transaction whose COMMIT was not answered: CommitOutcomeUnknown has its `xid`.
 
@@ -388,11 +417,9 @@ class Database(HookTarget["AsyncSession", Model]):
                 committed; None waits without end.
         """
         self._closed = True
-        try:
-            for companion in self._companions:
-                await companion.close(timeout)
-        finally:
-            await self.adapter.close(timeout)
+        listeners = () if self.switchboard is None else (self.switchboard.close(timeout),)
+        others = (companion.close(timeout) for companion in self._companions)
+        await all_ended(self.adapter.close(timeout), *listeners, *others)
 
     def beside(self) -> Database:
         """Gives this database with connections of its own, which another event loop may use at the same time.
@@ -409,6 +436,7 @@ class Database(HookTarget["AsyncSession", Model]):
             return self
         twin = copy(self)
         twin.adapter, twin.lending, twin._companions = adapter, Lending(adapter), []
+        twin.switchboard = switchboard_of(adapter)
         return twin
 
     def accompany(self, companion: Companion) -> None:

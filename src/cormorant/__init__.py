@@ -70,7 +70,7 @@ if TYPE_CHECKING:
     from cormorant.adapters.notifying import Notification
     from cormorant.adapters.postgresql import PostgresAdapter
     from cormorant.adapters.sqlite import SQLiteAdapter
-    from cormorant.database import Database, Listener, configure
+    from cormorant.database import Database, DatabaseStats, Listener, configure
     from cormorant.models.alias import alias
     from cormorant.models.collections import Collection
     from cormorant.models.constraints import TableArg, check, index, search_index, unique
@@ -114,7 +114,7 @@ _ROOMS = {
     "cormorant.adapters.base": "Adapter",
     "cormorant.adapters.config": "ConnectionConfig",
     "cormorant.adapters.notifying": "Notification",
-    "cormorant.database": "Database Listener configure",
+    "cormorant.database": "Database DatabaseStats Listener configure",
     "cormorant.models.alias": "alias",
     "cormorant.models.collections": "Collection",
     "cormorant.models.constraints": "TableArg check index search_index unique",
@@ -199,6 +199,7 @@ __all__ = [
     "DataError",
     "Database",
     "DatabaseError",
+    "DatabaseStats",
     "DeadlockError",
     "DependencyCycleError",
     "DiskFullError",

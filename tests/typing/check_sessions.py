@@ -12,6 +12,7 @@ from cormorant import (
     ConnectionConfig,
     CormorantError,
     Database,
+    DatabaseStats,
     FlushPreview,
     IntegrityError,
     Listener,
@@ -104,6 +105,13 @@ async def databases(adapter: Adapter) -> None:
     await db.create_all(Customer, Order)
     await db.drop_all(Customer)
     await db.ping()
+    assert_type(await db.ping(timeout=1), float)
+    await db.ping("1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    stats = db.stats()
+    assert_type(stats, DatabaseStats)
+    assert_type((stats.pool.in_use, stats.statements.total_ms, stats.plans.hits), tuple[int, float, int])
+    assert_type(stats.as_dict(), dict[str, float])
+    await db.close(timeout=None)
     assert_type(db.create_sql(Customer), list[str])
     assert_type(db.listen("orders"), Listener)
     async with db.listen("orders", "returns", buffer=10, resume=True) as notes:

@@ -18,6 +18,9 @@ from cormorant.errors import ConfigurationError, ConnectionLost, PoolClosed, Poo
 RESET_TIMEOUT = 5.0
 """Seconds a connection gets to roll back, or to say goodbye, before it is terminated."""
 
+GIVE_UP_TIMEOUT = 0.1
+"""Seconds that what is given up gets to end by itself, once it was cancelled."""
+
 _NAMED_HOLDERS = 5
 
 _inherited: list[object] = []
@@ -201,6 +204,7 @@ class Pool(Generic[C]):
         self._waiters: _Waiters[C] = _Waiters()
         self._notes: _Notes[C] = _Notes(None)
         self._opening = 0
+        self._acquired = self._timeouts = self._connected = 0
         # strong references: the loop keeps only weak ones
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
@@ -208,7 +212,17 @@ class Pool(Generic[C]):
     @property
     def stats(self) -> PoolStats:
         """How the pool is used at the moment."""
-        return PoolStats(self.size, len(self._born), len(self._idle), len(self._in_use), len(self._waiters))
+        return PoolStats(
+            self.size,
+            len(self._born),
+            len(self._idle),
+            len(self._in_use),
+            len(self._waiters),
+            self._acquired,
+            self._timeouts,
+            self._connected,
+            self._connected - len(self._born),
+        )
 
     async def acquire(self) -> C:
         """Lends a connection; `release` takes it back.
@@ -228,6 +242,7 @@ class Pool(Generic[C]):
         while self._idle:
             connection = self._idle.pop()
             if self._usable(connection) and not (self._watched and connection.looks_lost):
+                self._acquired += 1
                 self._in_use[connection] = asyncio.current_task()
                 if place is not None:
                     self._notes.take(connection, place)
@@ -266,6 +281,8 @@ class Pool(Generic[C]):
         Args:
             timeout: Seconds to wait for the ones in use, which are then terminated; None waits without end.
         """
+        if self._closed and not self._born and not self._tasks:
+            return
         if self._loop is not asyncio.get_running_loop():
             self._bind(asyncio.get_running_loop())
         self._closed = True
@@ -279,6 +296,7 @@ class Pool(Generic[C]):
             for connection in list(self._born):
                 self._discard(connection)
             self._in_use.clear()
+            await _give_up(self._tasks)
 
     # ---- lending
 
@@ -287,6 +305,7 @@ class Pool(Generic[C]):
         if waiter is None:
             self._idle.append(connection)
         else:
+            self._acquired += 1
             self._in_use[connection] = waiter.task
             self._notes.take(connection, waiter.place)
             waiter.future.set_result(connection)
@@ -306,6 +325,7 @@ class Pool(Generic[C]):
         return self._busy_error(f"no connection became free within {self._acquire_timeout} s")
 
     def _busy_error(self, message: str) -> PoolTimeout:
+        self._timeouts += 1
         tasks = [self._notes.holder(connection, task) for connection, task in self._in_use.items() if task is not None]
         more = f" and {len(tasks) - _NAMED_HOLDERS} more" if len(tasks) > _NAMED_HOLDERS else ""
         holders = f" (by {', '.join(tasks[:_NAMED_HOLDERS])}{more})" if tasks else ""
@@ -338,6 +358,7 @@ class Pool(Generic[C]):
             self._grow(len(self._waiters))
             return
         self._opening -= 1
+        self._connected += 1
         self._born[connection] = asyncio.get_running_loop().time()
         if self._closed:
             self._retire(connection)
@@ -427,6 +448,14 @@ class Pool(Generic[C]):
         self._in_use, self._waiters, self._opening = {}, _Waiters(), 0
         self._notes = _Notes(loop)
         self._tasks, self._changed = set(), asyncio.Event()
+
+
+async def _give_up(tasks: set[asyncio.Task[None]]) -> None:
+    """Ends openings, rollbacks and goodbyes that the server does not answer."""
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(list(tasks), timeout=GIVE_UP_TIMEOUT)
 
 
 def _closed_error() -> PoolClosed:

@@ -240,7 +240,7 @@ class PostgresAdapter(Adapter):
         driver = await _open_driver(self._config)
         self._server_version = _version(driver.get_server_version())
         if self._default_isolation is None:
-            self._default_isolation = await _read_isolation(driver)
+            self._default_isolation = await _read_isolation(driver, self._config)
         return PostgresConnection(driver)
 
 
@@ -299,8 +299,16 @@ def _version(version: Any) -> tuple[int, ...]:
     return (version.major, version.micro) if version.major >= 10 else (version.major, version.minor, version.micro)
 
 
-async def _read_isolation(driver: Any) -> IsolationLevel | None:
-    name = await driver.fetchval("SHOW default_transaction_isolation")
+async def _read_isolation(driver: Any, config: ConnectionConfig) -> IsolationLevel | None:
+    try:
+        async with asyncio.timeout(config.connect_timeout):
+            name = await driver.fetchval("SHOW default_transaction_isolation")
+    except BaseException as error:
+        # nobody has the connection yet who could close it
+        driver.terminate()
+        if isinstance(error, Exception):
+            raise translate_connect(error, config.redacted, config.connect_timeout) from error
+        raise
     return next((level for level in ISOLATION_LEVELS if level == name), None)
 
 

@@ -137,7 +137,7 @@ class SQLiteConnection(_Near):
         """Has the thread close the file and end, without waiting for it."""
         if self._closed:
             return
-        self._closed = True
+        self._closed = self._stopped = True
         self._cursors.clear()
         self._raw.interrupt()
         # from a thread without a loop: otherwise the answer goes to a loop that may be closed by then
@@ -166,6 +166,8 @@ class SQLiteConnection(_Near):
             await self._settle(sql)
             raise
         except Exception as error:
+            if self._closed:
+                raise ConnectionLost("the connection was closed before the statement ended", statement=sql) from error
             raise translate(error, sql) from error
         finally:
             if self._timer is not None:

@@ -7,14 +7,17 @@ from cormorant.database.database import CLOSE_TIMEOUT, PLANS, Database, Prepared
 from cormorant.database.listening import Listener
 from cormorant.database.outcomes import Outcome
 from cormorant.database.protocols import Companion, SessionOptions, Sessions
+from cormorant.database.stats import DatabaseStats, PlanStats
 
 __all__ = [
     "CLOSE_TIMEOUT",
     "PLANS",
     "Companion",
     "Database",
+    "DatabaseStats",
     "Listener",
     "Outcome",
+    "PlanStats",
     "PreparedQuery",
     "SessionOptions",
     "Sessions",

@@ -20,8 +20,10 @@ from cormorant.adapters.registry import adapter_of
 from cormorant.database.closing import all_ended
 from cormorant.database.listening import BUFFER, Listener, listener_on, switchboard_of
 from cormorant.database.outcomes import Outcome, ask_outcome
+from cormorant.database.pinging import ping
 from cormorant.database.protocols import Companion, SessionOptions, Sessions
 from cormorant.database.shapes import shape_of
+from cormorant.database.stats import DatabaseStats, plan_stats
 from cormorant.database.switchboard import Switchboard
 from cormorant.database.tables import create_statements, drop_statements, run_all
 from cormorant.dialects.base import SNAPSHOTS, Dialect, IsolationLevel, check_isolation
@@ -223,6 +225,7 @@ class Database(HookTarget["AsyncSession", Model]):
     def prepare(self, spec: QuerySpec) -> PreparedQuery:
         """Gives a query's text and loader, made at the first query of its shape."""
         key = spec.cache_key
+        self._plans.asked += 1
         if spec.scopes is not None:
             return self._plans.find_scoped(key, spec.scopes, partial(self._prepare, spec))
         # by far the most are found here, without a further call
@@ -255,6 +258,7 @@ class Database(HookTarget["AsyncSession", Model]):
     def prepare_write(self, statement: Write, scopes: Scopes | None = None) -> PreparedWrite:
         """Gives a write's text and codecs, made at the first write of its shape."""
         key = statement.key
+        self._writes.asked += 1
         if scopes is not None:
             return self._writes.find_scoped(key, scopes, partial(self._prepare_write, statement, scopes))
         found = self._writes.recent.get(key)
@@ -279,7 +283,11 @@ class Database(HookTarget["AsyncSession", Model]):
     ) -> Sequence[Row]:
         """Runs one statement and gives its rows; `written` counts them where it writes and gives none back."""
         start = perf_counter()
-        rows = await connection.fetch(sql, args)
+        try:
+            rows = await connection.fetch(sql, args)
+        except BaseException:
+            self.record_failure(tracker, sql, perf_counter() - start)
+            raise
         self.record(tracker, sql, len(rows) or written, perf_counter() - start)
         return rows
 
@@ -288,7 +296,11 @@ class Database(HookTarget["AsyncSession", Model]):
     ) -> list[Sequence[Row]]:
         """Runs one write for each row of arguments and gives the rows of each run."""
         start = perf_counter()
-        runs = await connection.fetch_each(sql, args)
+        try:
+            runs = await connection.fetch_each(sql, args)
+        except BaseException:
+            self.record_failure(tracker, sql, perf_counter() - start)
+            raise
         self.record(tracker, sql, sum(map(len, runs)) or len(args), perf_counter() - start)
         return runs
 
@@ -297,7 +309,11 @@ class Database(HookTarget["AsyncSession", Model]):
     ) -> int:
         """Runs one statement and gives the number of rows it wrote."""
         start = perf_counter()
-        count = await connection.execute(sql, args)
+        try:
+            count = await connection.execute(sql, args)
+        except BaseException:
+            self.record_failure(tracker, sql, perf_counter() - start)
+            raise
         self.record(tracker, sql, max(count, 0), perf_counter() - start)
         return count
 
@@ -312,7 +328,11 @@ class Database(HookTarget["AsyncSession", Model]):
         """Appends many rows to a table and gives their number."""
         sql = f"COPY {self.dialect.quote(table)} ({', '.join(map(self.dialect.quote, columns))}) FROM STDIN"
         start = perf_counter()
-        count = await connection.copy_rows(table, columns, rows)
+        try:
+            count = await connection.copy_rows(table, columns, rows)
+        except BaseException:
+            self.record_failure(tracker, sql, perf_counter() - start)
+            raise
         self.record(tracker, sql, count, perf_counter() - start)
         return count
 
@@ -321,7 +341,11 @@ class Database(HookTarget["AsyncSession", Model]):
     ) -> RawRows:
         """Runs one statement of raw SQL."""
         start = perf_counter()
-        result = await connection.query(sql, args)
+        try:
+            result = await connection.query(sql, args)
+        except BaseException:
+            self.record_failure(tracker, sql, perf_counter() - start)
+            raise
         self.record(tracker, sql, len(result.rows), perf_counter() - start)
         return result
 
@@ -330,9 +354,25 @@ class Database(HookTarget["AsyncSession", Model]):
         tracker.record(sql, rows, seconds)
         self.tracker.record(sql, rows, seconds)
 
+    def record_failure(self, tracker: PerformanceTracker, sql: str, seconds: float) -> None:
+        """Counts and times a statement that has failed, or was cancelled, for a session and for the database."""
+        tracker.fail(sql, seconds)
+        self.tracker.fail(sql, seconds)
+
     def query_stats(self) -> list[StatementStats]:
         """Gives every statement shape run on this database, the costliest first."""
         return self.tracker.stats()
+
+    def stats(self) -> DatabaseStats:
+        """Gives how connections, statements and plans were used so far; it asks nobody, and costs microseconds.
+
+        Example:
+            >>> db.stats().pool.in_use
+            >>> db.stats().as_dict()     # {"pool_size": 10, ..., "statements_errors": 0, "plans_hits": 4711, ...}
+        """
+        pool = sum((companion.pool for companion in self._companions), self.adapter.stats)
+        plans = plan_stats(self._plans, self._writes)
+        return DatabaseStats(pool, self.tracker.totals(), plans, len(self.switchboard or ()))
 
     # ---- tables
 
@@ -356,17 +396,25 @@ class Database(HookTarget["AsyncSession", Model]):
 
     # ---- life
 
-    async def ping(self) -> None:
-        """Asks the server for an answer.
+    async def ping(self, timeout: float | None = None) -> float:
+        """Asks the server for an answer, on a connection of the pool.
+
+        Args:
+            timeout: Seconds for all of it, the waiting for a connection too; None leaves it to `acquire_timeout` and
+                `connect_timeout`, and waits for the answer without end.
+
+        Returns:
+            The milliseconds that the answer took, without the waiting for a connection.
 
         Raises:
-            ConnectionLost: There is none.
+            ConnectionLost: There is none, or none in time.
+            PoolTimeout: Nobody could be asked: all connections are in use, which says nothing about the server.
+            PoolClosed: The database is closed.
+
+        Example:
+            >>> await db.ping(timeout=2)     # SELECT 1
         """
-        connection = await self.adapter.acquire()
-        try:
-            await connection.fetch("SELECT 1")
-        finally:
-            self.adapter.release(connection)
+        return await ping(self.adapter, timeout)
 
     def listen(self, channel: str, /, *channels: str, buffer: int = BUFFER, resume: bool = False) -> Listener:
         """Gives the notifications of channels as they come, on PostgreSQL; all listeners share one connection.
@@ -410,7 +458,9 @@ class Database(HookTarget["AsyncSession", Model]):
         return await ask_outcome(self.adapter, xid)
 
     async def close(self, timeout: float | None = CLOSE_TIMEOUT) -> None:
-        """Closes every connection, those in use as they come back; the database stays closed.
+        """Closes every connection, those in use as they come back, and ends listeners; the database stays closed.
+
+        Newcomers and those who wait for a connection get PoolClosed from now on. Closing it again does nothing.
 
         Args:
             timeout: Seconds to wait for the ones in use, which are then terminated, with what they had not

@@ -15,6 +15,7 @@ class StatementStats:
         rows: Rows given back or written.
         total_ms: Milliseconds from sending to the last row, all runs together.
         max_ms: Milliseconds of the slowest run.
+        errors: How often it failed, or was cancelled; such a run counts, and its time does.
     """
 
     sql: str
@@ -22,11 +23,31 @@ class StatementStats:
     rows: int = 0
     total_ms: float = 0.0
     max_ms: float = 0.0
+    errors: int = 0
 
     @property
     def mean_ms(self) -> float:
         """Milliseconds of the mean run."""
         return self.total_ms / self.count if self.count else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class StatementTotals:
+    """What all statements cost so far.
+
+    Args:
+        count: How many were sent.
+        errors: How many of them failed, or were cancelled.
+        rows: Rows given back or written.
+        total_ms: Milliseconds from sending to the last row, all of them together.
+        shapes: How many different ones there were.
+    """
+
+    count: int
+    errors: int
+    rows: int
+    total_ms: float
+    shapes: int
 
 
 class PerformanceTracker:
@@ -49,10 +70,27 @@ class PerformanceTracker:
         if milliseconds > stats.max_ms:
             stats.max_ms = milliseconds
 
+    def fail(self, sql: str, seconds: float) -> None:
+        """Takes in one run that has failed."""
+        self.record(sql, 0, seconds)
+        self._by_sql[sql].errors += 1
+
     @property
     def statements(self) -> int:
         """How many statements were sent, transaction words included."""
         return sum(stats.count for stats in self._by_sql.values())
+
+    def totals(self) -> StatementTotals:
+        """Gives the sums over all shapes."""
+        # a thread of the sync facade may add one meanwhile
+        every = list(self._by_sql.values())
+        return StatementTotals(
+            sum(stats.count for stats in every),
+            sum(stats.errors for stats in every),
+            sum(stats.rows for stats in every),
+            sum(stats.total_ms for stats in every),
+            len(every),
+        )
 
     def stats(self) -> list[StatementStats]:
         """Gives the statement shapes, the costliest first."""

@@ -76,7 +76,11 @@ class StreamCursor:
         if self._cursor is None:
             self._cursor = connection.cursor(self._sql, self._args)
         start = perf_counter()
-        rows = await self._cursor.fetch(count)
+        try:
+            rows = await self._cursor.fetch(count)
+        except BaseException:
+            transactions.database.record_failure(transactions.tracker, self._sql, perf_counter() - start)
+            raise
         transactions.database.record(transactions.tracker, self._sql, len(rows), perf_counter() - start)
         return rows
 

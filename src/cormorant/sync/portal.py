@@ -18,6 +18,7 @@ from contextvars import Context
 from typing import Any, Generic, Protocol, TypeVar
 from weakref import WeakKeyDictionary, WeakSet
 
+from cormorant.adapters.stats import PoolStats
 from cormorant.database import Database
 from cormorant.errors import SessionClosedError, SessionTaskError
 
@@ -211,6 +212,11 @@ class _OnLoop:
     def __init__(self, portal: Portal, database: Database) -> None:
         self._portal = portal
         self._database = database
+
+    @property
+    def pool(self) -> PoolStats:
+        """How its connections are used."""
+        return self._database.adapter.stats
 
     def schema_changed(self) -> None:
         """Has what its connections remember of tables forgotten."""

@@ -555,6 +555,41 @@ async def test_a_cancelled_close_can_be_repeated(server: Server) -> None:
     assert held.done == ["close"]
 
 
+async def test_close_gives_up_what_the_server_does_not_answer(server: Server) -> None:
+    pool = Pool(server.connect, size=2)
+    held = await pool.acquire()
+    held.needs_reset, held.reset_waits = True, asyncio.Event()
+    pool.release(held)
+    server.gate = asyncio.Event()
+    waiting = asyncio.create_task(pool.acquire())
+    await turns()
+    await pool.close(timeout=0)
+    assert held.done == ["reset", "terminate"]
+    with pytest.raises(PoolClosed):
+        await waiting
+    # nothing is left that could still open one
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert numbers(pool) == (0, 0, 0, 0)
+
+
+# ---- figures
+
+
+async def test_what_was_lent_opened_ended_and_refused_is_counted(server: Server) -> None:
+    pool = Pool(server.connect, size=2, max_waiting=0)
+    held = [await pool.acquire() for _ in range(2)]
+    with pytest.raises(PoolTimeout):
+        await pool.acquire()
+    held[0].is_closed = True
+    for connection in held:
+        pool.release(connection)
+    await pool.acquire()
+    stats = pool.stats
+    assert (stats.acquired, stats.timeouts, stats.connected, stats.closed) == (3, 1, 2, 1)
+    both = stats + stats
+    assert (both.size, both.acquired, both.closed) == (4, 6, 2)
+
+
 # ---- event loops
 
 

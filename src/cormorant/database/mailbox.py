@@ -25,6 +25,7 @@ class Mailbox:
         self.resume: bool = resume
         self.listens: bool = False
         self._begun = False
+        self._tried = False
         self._ended = False
         self._error: CormorantError | None = None
         self._notes: deque[Notification] = deque()
@@ -54,11 +55,16 @@ class Mailbox:
         else:
             self.end(self._overflow(note.channel))
 
-    def lose(self, error: CormorantError) -> None:
-        """Notes that the connection is gone, or could not be made."""
+    def lose(self, error: CormorantError, *, opened: bool) -> None:
+        """Notes that the connection is gone, or could not be opened."""
         self.listens = False
-        if not (self._begun and self.resume):
-            self.end(error)
+        if self._begun and self.resume:
+            return
+        if opened and not self._begun and not self._tried:
+            # it came when the connection was as good as gone
+            self._tried = True
+            return
+        self.end(error)
 
     @property
     def ended(self) -> bool:

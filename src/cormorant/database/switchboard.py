@@ -49,6 +49,7 @@ class Switchboard:
         self._mailboxes: dict[Mailbox, None] = {}
         self._task: asyncio.Task[None] | None = None
         self._failures = 0
+        self._opened = False
         self._wake = asyncio.Event()
         self._settled = asyncio.Event()
 
@@ -151,7 +152,9 @@ class Switchboard:
             self._settled.set()
 
     async def _serve(self) -> None:
+        self._opened = False
         connection = await self._adapter.open_listening(self._tell, self._wake.set)
+        self._opened = True
         heard: set[str] = set()
         try:
             while self._mailboxes:
@@ -190,7 +193,7 @@ class Switchboard:
     async def _pause(self, error: ConnectionLost) -> None:
         """Ends the listeners that do not outlive the connection, and waits before the next one is opened."""
         for mailbox in list(self._mailboxes):
-            mailbox.lose(_another(error))
+            mailbox.lose(_another(error), opened=self._opened)
             if mailbox.ended:
                 del self._mailboxes[mailbox]
         if self._mailboxes:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -140,6 +141,9 @@ class SQLiteConnection(_Near):
         self._closed = True
         self._cursors.clear()
         self._raw.interrupt()
+        # at the program's end nothing starts a thread any more, and the file is closed with the process
+        if sys.is_finalizing():
+            return
         # from a thread without a loop: otherwise the answer goes to a loop that may be closed by then
         threading.Thread(target=self._driver.stop, daemon=True).start()
 

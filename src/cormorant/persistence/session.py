@@ -168,7 +168,7 @@ class AsyncSession(HookedSession["AsyncSession"]):
         # walked here, because everything passes; closed cells have no frame, open blocks may outlive their session
         cell: context.Cell[SessionState] | None = context.current.get()
         while cell is not None:
-            frame = cell.frame
+            frame = cell.frame()
             if frame is not None and frame.state.handle is self:
                 if frame.state.closed:
                     frame.state.check_usable()

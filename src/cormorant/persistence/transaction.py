@@ -71,6 +71,8 @@ class TransactionStack:
         self._check_usable = check_usable
         self.session: Frame[Any] = session
         self.keeper: Keeper | None = None
+        # whether somebody works with the connection
+        self.is_used: bool = False
         self.begin_with: Options = options
         self.lock: asyncio.Lock = asyncio.Lock()
         self._in_flight: set[asyncio.Task[Any] | None] = set()
@@ -157,11 +159,18 @@ class TransactionStack:
                 if not self.levels:
                     self.begin(self.options).implicit = True
                 self.levels[0].uses += 1
+                self.is_used = True
                 try:
                     if self.connection is None:
                         await _take_connection(self, limit)
                     assert self.connection is not None
-                    return await work(self.connection)
+                    found = await work(self.connection)
+                    if not self.levels:
+                        raise TransactionError(
+                            "the transaction was ended by another task while a statement ran in it",
+                            hint="end it after the tasks that use it",
+                        )
+                    return found
                 except BaseException as error:
                     cause = error if limit is None else limit.cause(error)
                     if undo is None or self.connection is None:
@@ -169,6 +178,10 @@ class TransactionStack:
                     else:
                         await undo(cause)
                     raise
+                finally:
+                    self.is_used = False
+                    if not self.levels:
+                        self.end()
         finally:
             if self.keeper is not None:
                 self.keeper.held.used = monotonic()
@@ -395,12 +408,14 @@ class TransactionStack:
             self.end()
 
     def end(self) -> None:
-        """Lets go of the connection: the transaction is over."""
+        """Lets go of the connection, once no statement of another task runs on it: the transaction is over."""
         self.levels.clear()
         self.cursors.clear()
         if self.ending is not None:
             self.ending.set()
             self.ending = None
+        if self.is_used:
+            return
         self.connection = None
         keeper, self.keeper = self.keeper, None
         if keeper is not None:

@@ -27,6 +27,10 @@ COMMIT_TIMEOUT = 5.0
 """Seconds that a cancelled COMMIT may still take, before the connection is given up, unless told otherwise."""
 
 
+IDLE_WARNING = 60.0
+"""Seconds after which a transaction in which nothing is sent is logged, unless told otherwise."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionConfig:
     """Where a database is and how to connect to it; creating one does no I/O.

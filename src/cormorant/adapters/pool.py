@@ -149,12 +149,12 @@ class _Notes(Generic[C]):
         """Notes that it came back."""
         self._taken.pop(connection, None)
 
-    def holder(self, connection: C, task: asyncio.Task[Any]) -> str:
+    def holder(self, connection: C, task: str) -> str:
         """Tells who has a connection."""
         if self._loop is None or connection not in self._taken:
-            return task.get_name()
+            return task
         place, since = self._taken[connection]
-        return f"{task.get_name()} at {place} for {self._loop.time() - since:.1f} s"
+        return f"{task} at {place} for {self._loop.time() - since:.1f} s"
 
 
 class Pool(Generic[C]):
@@ -200,7 +200,9 @@ class Pool(Generic[C]):
         self._born: dict[C, float] = {}
         # last in, first out: the warm ones are used, the others may grow old
         self._idle: list[C] = []
-        self._in_use: dict[C, _Task] = {}
+        # the users' tasks by name: one that has ended may hold, by its result or its error, the very session that is to
+        # give the connection back
+        self._in_use: dict[C, str] = {}
         self._waiters: _Waiters[C] = _Waiters()
         self._notes: _Notes[C] = _Notes(None)
         self._opening = 0
@@ -243,7 +245,8 @@ class Pool(Generic[C]):
             connection = self._idle.pop()
             if self._usable(connection) and not (self._watched and connection.looks_lost):
                 self._acquired += 1
-                self._in_use[connection] = asyncio.current_task()
+                task = asyncio.current_task()
+                self._in_use[connection] = "no task" if task is None else task.get_name()
                 if place is not None:
                     self._notes.take(connection, place)
                 return connection
@@ -306,7 +309,7 @@ class Pool(Generic[C]):
             self._idle.append(connection)
         else:
             self._acquired += 1
-            self._in_use[connection] = waiter.task
+            self._in_use[connection] = "no task" if waiter.task is None else waiter.task.get_name()
             self._notes.take(connection, waiter.place)
             waiter.future.set_result(connection)
 
@@ -326,7 +329,7 @@ class Pool(Generic[C]):
 
     def _busy_error(self, message: str) -> PoolTimeout:
         self._timeouts += 1
-        tasks = [self._notes.holder(connection, task) for connection, task in self._in_use.items() if task is not None]
+        tasks = [self._notes.holder(connection, task) for connection, task in self._in_use.items()]
         more = f" and {len(tasks) - _NAMED_HOLDERS} more" if len(tasks) > _NAMED_HOLDERS else ""
         holders = f" (by {', '.join(tasks[:_NAMED_HOLDERS])}{more})" if tasks else ""
         return PoolTimeout(

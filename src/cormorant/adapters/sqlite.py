@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -71,6 +72,7 @@ class SQLiteConnection(_Near):
         "_cursors",
         "_driver",
         "_raw",
+        "_running",
         "_statement_timeout",
         "_stopped",
         "_timer",
@@ -86,6 +88,8 @@ class SQLiteConnection(_Near):
         self._turn = turn
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
+        # the statement that somebody waits for
+        self._running: str | None = None
         # written by the event loop, read by the thread before each step of a hop
         self._stopped = False
         self._cursors: OpenCursors = OpenCursors()
@@ -139,7 +143,11 @@ class SQLiteConnection(_Near):
             return
         self._closed = self._stopped = True
         self._cursors.clear()
+        self._stopped = True
         self._raw.interrupt()
+        # at the program's end nothing starts a thread any more, and the file is closed with the process
+        if sys.is_finalizing():
+            return
         # from a thread without a loop: otherwise the answer goes to a loop that may be closed by then
         threading.Thread(target=self._driver.stop, daemon=True).start()
 
@@ -160,6 +168,7 @@ class SQLiteConnection(_Near):
             raise ConnectionLost("the connection is closed", statement=sql)
         if self._statement_timeout is not None and not _is_protected(sql):
             self._timer = _timer(self._statement_timeout, self._time_out)
+        self._running = sql
         try:
             return await self._hop(self._work, work, args)
         except asyncio.CancelledError:
@@ -170,9 +179,11 @@ class SQLiteConnection(_Near):
                 raise ConnectionLost("the connection was closed before the statement ended", statement=sql) from error
             raise translate(error, sql) from error
         finally:
+            self._running = None
             if self._timer is not None:
                 self._timer.cancel()
-                self._stopped = False
+                self._timer = None
+                self._stopped = self._closed
 
     async def _hop(self, function: Callable[..., R], *args: Any) -> R:
         # the driver's public methods take a hop for each step: cursor, execute, fetch
@@ -188,23 +199,29 @@ class SQLiteConnection(_Near):
         while not barrier.done() or barrier.cancelled():
             if barrier.cancelled():
                 barrier = asyncio.ensure_future(self._hop(_nothing))
-            if interruptible:
-                # again and again, because an interrupt between two steps of the thread is lost
+            # again and again, because an interrupt between two steps of the thread is lost
+            if interruptible and not self._closed:
                 self._cursors.cut = True
                 self._raw.interrupt()
             # a second cancellation changes nothing: the first is raised in the end
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait((barrier,), timeout=_INTERRUPT_EVERY)
+        # of a connection that was closed meanwhile; the thread has ended, or is about to
+        barrier.exception()
         # only here: an earlier call that ends meanwhile must not set this one going
-        self._stopped = False
+        self._stopped = self._closed
 
     async def interrupt(self) -> None:
         """Has the running statement fail as one that takes too long."""
-        self._time_out()
+        # what comes too late must not stop the next one
+        if self._running is not None and not _is_protected(self._running):
+            self._time_out()
 
     def _time_out(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        if self._closed:
+            return
         self._stopped = self._cursors.cut = True
         self._raw.interrupt()
         self._timer = _timer(_INTERRUPT_EVERY, self._time_out)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, TypeVar
 from typing_extensions import Unpack
 
 from cormorant.adapters.base import Adapter, Connection, CopyConnection, RawRows, Reopenable, Row
-from cormorant.adapters.config import COMMIT_TIMEOUT, ConnectionConfig, check_timeout
+from cormorant.adapters.config import COMMIT_TIMEOUT, IDLE_WARNING, ConnectionConfig, check_timeout
 from cormorant.adapters.lending import Lending
 from cormorant.adapters.registry import adapter_of
 from cormorant.database.closing import all_ended
@@ -114,6 +114,8 @@ class Database(HookTarget["AsyncSession", Model]):
         commit_timeout: Seconds that a COMMIT on its way may still take after its caller was cancelled.
         track_commits: Every transaction that writes asks for its number first, by one round trip more, and a
             CommitOutcomeUnknown has it as `xid`, for `outcome()`. SQLite has no such numbers, and needs none.
+        idle_transaction_warning: Seconds after which a transaction in which no statement runs is logged, once, with
+            its task and lines, to the logger "cormorant.transactions"; None logs none.
 
     Its `number` tells it from the program's other databases.
 
@@ -136,6 +138,7 @@ class Database(HookTarget["AsyncSession", Model]):
         timeout: float | None = None,
         commit_timeout: float = COMMIT_TIMEOUT,
         track_commits: bool = False,
+        idle_transaction_warning: float | None = IDLE_WARNING,
         plans: int = PLANS,
     ) -> None:
         check_isolation(isolation)
@@ -148,8 +151,9 @@ class Database(HookTarget["AsyncSession", Model]):
         self.timeout: float | None = check_timeout("timeout", timeout)
         self.commit_timeout: float = check_timeout("commit_timeout", commit_timeout) or COMMIT_TIMEOUT
         self.track_commits: bool = track_commits and self.dialect.transaction_number is not None
-        self.lending: Lending = Lending(self.adapter)
         self.switchboard: Switchboard | None = switchboard_of(self.adapter)
+        idle = check_timeout("idle_transaction_warning", idle_transaction_warning)
+        self.lending: Lending = Lending(self.adapter, idle)
         self.tracker: PerformanceTracker = PerformanceTracker()
         compile_text = partial(_text_of, self.dialect)
         # one made of the DSN is the same for all who have the whole DSN
@@ -485,8 +489,8 @@ class Database(HookTarget["AsyncSession", Model]):
         if adapter is None:
             return self
         twin = copy(self)
-        twin.adapter, twin.lending, twin._companions = adapter, Lending(adapter), []
         twin.switchboard = switchboard_of(adapter)
+        twin.adapter, twin.lending, twin._companions = adapter, self.lending.another(adapter), []
         return twin
 
     def accompany(self, companion: Companion) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
+from time import monotonic
 from typing import Any, TypeVar
 
+from cormorant._internal.frames import caller
 from cormorant.adapters.base import Connection
+from cormorant.adapters.holding import Held, Keeper
 from cormorant.database import Database
 from cormorant.dialects.base import IsolationLevel
 from cormorant.observability.performance import PerformanceTracker
@@ -50,7 +54,7 @@ class Connections:
     def _around(self) -> dict[object, str]:
         """Gives the other transactions that the caller is inside of, as far as they hold connections."""
         holders = self.database.lending.holders
-        roots = [cell.frame.root for cell in context.open_cells() if cell.frame is not None]
+        roots = [frame.root for cell in context.open_cells() if (frame := cell.frame()) is not None]
         found = [(root.state.transactions.connections, root) for root in roots]
         return {other: str(root) for other, root in found if other is not self and other in holders}
 
@@ -104,5 +108,23 @@ class Connections:
         except BaseException:
             database.adapter.release(connection)
             raise
-        database.lending.hold(self, write=not options.read_only)
         return connection
+
+    def keep(self, connection: Connection, session: context.Frame[Any], lock: asyncio.Lock, *, write: bool) -> Keeper:
+        """Notes a transaction that holds a connection, and gives what takes it back, also from who is dropped.
+
+        Args:
+            connection: The connection.
+            session: The session's frame.
+            lock: Held while a statement runs on it.
+            write: It may write.
+        """
+        adapter, lending, now = self.database.adapter, self.database.lending, monotonic()
+        held = Held(session.task, session.place, context.task_name(), caller(), lock, now, now)
+        lending.hold(self, held, write=write)
+
+        def give_back() -> None:
+            lending.let_go(self)
+            adapter.release(connection)
+
+        return Keeper(held, give_back)

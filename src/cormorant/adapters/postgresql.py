@@ -17,6 +17,7 @@ from cormorant.adapters.pool import Pool
 from cormorant.adapters.postgresql_cursor import PostgresCursor
 from cormorant.adapters.postgresql_errors import translate, translate_connect
 from cormorant.adapters.postgresql_plans import forget, forget_all, is_outdated, may_be_outdated
+from cormorant.adapters.postgresql_pooled import PooledDriver
 from cormorant.adapters.postgresql_state import REMEDIES, LeftBehind
 from cormorant.adapters.stats import PoolStats
 from cormorant.adapters.text import check_sendable
@@ -282,9 +283,6 @@ class PostgresAdapter(Adapter):
             raise translate_connect(error, self._config.redacted, self._config.connect_timeout) from error
         self._server_version = _version(driver.get_server_version())
         pooled = self._config.pooler is not None
-        if pooled:
-            # to learn of types the driver would switch this off, and on again on another of the pooler's connections
-            driver._server_caps = driver._server_caps._replace(jit=False)
         if self._default_isolation is None:
             self._default_isolation = await _read_isolation(driver)
         return PostgresConnection(driver, pooled=pooled, outdated=self._pool.renew)
@@ -309,6 +307,7 @@ def connect_arguments(config: ConnectionConfig) -> dict[str, Any]:
         "max_cached_statement_lifetime": 0,
         "server_settings": _server_settings(config),
         "target_session_attrs": config.target_session_attrs,
+        "connection_class": None if config.pooler is None else PooledDriver,
     }
     return {name: value for name, value in values.items() if value is not None}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ssl import SSLError
 from typing import Any, TypeAlias
 
 from asyncpg import exceptions  # pyright: ignore[reportMissingTypeStubs]
@@ -89,6 +90,7 @@ _BY_CLASS: tuple[tuple[type[Exception], _Rule], ...] = (
 
 # what PgBouncer says of a statement that it has not passed on
 _KEPT_BACK = ("query_wait_timeout", "pgbouncer cannot connect to server")
+_CERTIFICATE = "give the file of the authorities to trust, ssl_root_cert, and the name in the certificate as the host"
 _SET_ELSEWHERE = (
     "PgBouncer lets no such setting through: have the server set it, ALTER ROLE app SET ...; or name it in PgBouncer's "
     "ignore_startup_parameters, which drops it"
@@ -186,7 +188,8 @@ def translate_connect(error: Exception, address: str, seconds: float) -> Cormora
     if found.message.startswith("unsupported startup parameter"):
         return ConfigurationError(f"cannot connect to {address}: {found.message}", hint=_SET_ELSEWHERE)
     # anything else that goes wrong here means that there is no connection
-    return ConnectionLost(f"cannot connect to {address}: {found.message}", code=found.code, hint=found.hint)
+    hint = _CERTIFICATE if isinstance(error, SSLError) else found.hint
+    return ConnectionLost(f"cannot connect to {address}: {found.message}", code=found.code, hint=hint)
 
 
 def _from_server(error: Any, sql: str | None) -> DatabaseError:

@@ -34,7 +34,8 @@ def postgres_dsn(worker_label: str) -> Iterator[str]:
     try:
         with postgres.fresh_database(worker_label) as dsn:
             if pgbouncer.is_wanted():
-                with pgbouncer.started(dsn) as pooled:
+                prepared = {"max_prepared_statements": 100} if pgbouncer.knows_prepared_statements() else {}
+                with pgbouncer.started(dsn, **prepared) as pooled:
                     yield pooled
             else:
                 yield dsn

@@ -19,6 +19,7 @@ from cormorant import (
     Model,
     One,
     QueryTimeout,
+    SchemaChangedError,
     StatementError,
     UniqueViolation,
     field,
@@ -28,6 +29,7 @@ from cormorant import (
     reverse,
 )
 from tests.support import pgbouncer
+from tests.support.wire import WireTap
 
 pytestmark = [
     pytest.mark.postgresql,
@@ -55,10 +57,13 @@ class Tag(Model, table="pooled_tag"):
     name: Mapped[str]
 
 
-@pytest.fixture(scope="module")
-def pooled(postgres_dsn: str) -> Iterator[str]:
-    """The DSN of a PgBouncer with two connections to the server."""
-    with pgbouncer.started(pgbouncer.server_of(postgres_dsn), pool_size=2) as dsn:
+@pytest.fixture(scope="module", params=["unprepared", "prepared"])
+def pooled(request: pytest.FixtureRequest, postgres_dsn: str) -> Iterator[str]:
+    """The DSN of a PgBouncer with two connections to the server, which keeps track of prepared statements or not."""
+    settings = {"max_prepared_statements": 100} if request.param == "prepared" else {}
+    if settings and not pgbouncer.knows_prepared_statements():
+        pytest.skip("prepared statements need PgBouncer 1.21; CORMORANT_TEST_PGBOUNCER=/path/to/pgbouncer names one")
+    with pgbouncer.started(pgbouncer.server_of(postgres_dsn), pool_size=2, **settings) as dsn:
         yield dsn
 
 
@@ -108,6 +113,21 @@ async def test_streams_bulk_writes_and_savepoints(database: Database) -> None:
             return len([bird async for bird in session.query(Bird).filter(flock=flock).stream(chunk=250)])
 
     assert await asyncio.gather(*[work(number) for number in range(4)]) == [600] * 4
+
+
+async def test_round_trips(postgres_database: str, pooled: str) -> None:
+    async with WireTap(pooled) as tap, Database(tap.dsn, pool_size=1) as database:
+        await database.create_all(Flock, Bird, Tag)
+        for turn in range(2):
+            # the second time with what the first one has prepared
+            tap.reset()
+            async with AsyncSession(database) as session:
+                await session.query(Flock).filter(id=1)
+            read = tap.round_trips
+            async with AsyncSession(database) as session:
+                session.add(Flock(name=str(turn)))
+        assert (read, tap.round_trips - read) == ((1, 1) if database.config.cached_statements else (2, 2))
+        assert tap.words == ["SELECT", "INSERT"]
 
 
 async def test_a_value_that_is_refused_here_keeps_no_connection_of_the_pooler(database: Database) -> None:
@@ -199,7 +219,9 @@ async def test_a_setting_that_the_pooler_refuses(pooled: str) -> None:
 
 
 async def test_without_the_option_the_error_names_it(postgres_database: str, pooled: str) -> None:
-    async with Database(ConnectionConfig.from_dsn(pooled, pooler=None, pool_size=4)) as database:
+    async with Database(
+        ConnectionConfig.from_dsn(pooled, pooler=None, statement_cache_size=None, pool_size=4)
+    ) as database:
 
         async def work() -> None:
             for _ in range(10):
@@ -211,7 +233,7 @@ async def test_without_the_option_the_error_names_it(postgres_database: str, poo
 
         ends = await asyncio.gather(*[work() for _ in range(4)], return_exceptions=True)
     errors = [end for end in ends if isinstance(end, StatementError)]
-    assert errors
+    assert bool(errors) is ("statement_cache_size" not in pooled)
     assert all("?pooler=transaction" in str(error.hint) for error in errors)
 
 
@@ -229,3 +251,23 @@ async def test_a_pooler_that_has_no_connection_free(postgres_database: str) -> N
             database.adapter.release(held)
             database.adapter.release(other)
             await database.ping()
+
+
+async def test_a_statement_that_the_pooler_prepared_for_another_table(database: Database) -> None:
+    async def change_and_ask(change: str) -> None:
+        connection = await database.adapter.acquire(write=True)
+        try:
+            await connection.execute(change)
+            await connection.fetch("SELECT * FROM pooled_tag")
+        finally:
+            database.adapter.release(connection)
+
+    await change_and_ask("ALTER TABLE pooled_tag ADD COLUMN first int")
+    # two connections, which may both have it prepared
+    changes = [change_and_ask(f"ALTER TABLE pooled_tag ADD COLUMN more{n} int") for n in range(3)]
+    ends = [await asyncio.gather(change, return_exceptions=True) for change in changes]
+    failed = [end for (end,) in ends if end is not None]
+    assert bool(failed) is bool(database.config.cached_statements)
+    for error in failed:
+        assert isinstance(error, SchemaChangedError)
+        assert "RECONNECT" in str(error.hint)

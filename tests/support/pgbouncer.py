@@ -3,14 +3,17 @@
     with pgbouncer.started(dsn, pool_size=2) as pooled:
         database = Database(pooled)         # postgresql://...:6543/name?pooler=transaction
 
-With `CORMORANT_TEST_PGBOUNCER=1` every test that asks for a PostgreSQL gets the DSN of one. It runs as an unprivileged
-account (PgBouncer refuses root), in a temporary folder, on a free port of 127.0.0.1.
+With `CORMORANT_TEST_PGBOUNCER=1` every test that asks for a PostgreSQL gets the DSN of one, with prepared statements if
+it knows them. The path of a program in place of the 1 names that one, also for the tests that always use a PgBouncer.
+It runs as an unprivileged account (PgBouncer refuses root), in a temporary folder, on a free port of 127.0.0.1.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +24,7 @@ from tests.support import postgres
 VARIABLE = "CORMORANT_TEST_PGBOUNCER"
 REMEDY = "there is no pgbouncer on PATH; Debian's: apt-get install pgbouncer"
 
-SETTINGS: Mapping[str, object] = {
+SETTINGS: dict[str, object] = {
     "listen_addr": "127.0.0.1",
     "unix_socket_dir": "",
     # whoever reaches the port of a test may come in, as the user of the test's server
@@ -43,7 +46,20 @@ def is_wanted() -> bool:
 
 def program() -> str | None:
     """Gives the path of the program, None if it is not installed."""
+    named = os.environ.get(VARIABLE, "")
+    if os.sep in named:
+        return named
     return shutil.which("pgbouncer", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
+
+
+def knows_prepared_statements() -> bool:
+    """Whether the program can keep track of prepared statements: from 1.21."""
+    found = program()
+    if found is None:
+        return False
+    said = subprocess.run([found, "--version"], capture_output=True, text=True, check=True).stdout
+    major, minor = re.findall(r"\d+", said)[:2]
+    return (int(major), int(minor)) >= (1, 21)
 
 
 _servers: dict[str, str] = {}
@@ -61,7 +77,7 @@ def started(dsn: str, pool_size: int = 20, **settings: object) -> Iterator[str]:
     Args:
         dsn: Where the server is.
         pool_size: Connections to the server at most, for each database.
-        settings: Others of pgbouncer.ini.
+        settings: Others of pgbouncer.ini; with `max_prepared_statements` the DSN asks for them.
     """
     found = program()
     if found is None:
@@ -70,7 +86,10 @@ def started(dsn: str, pool_size: int = 20, **settings: object) -> Iterator[str]:
     for attempts_left in (2, 1, 0):
         folder = postgres.make_folder(account)
         port = postgres.free_port()
-        chosen = SETTINGS | {"listen_port": port, "default_pool_size": pool_size} | settings
+        own: dict[str, object] = {"listen_port": port, "default_pool_size": pool_size}
+        if knows_prepared_statements():
+            own["max_prepared_statements"] = 0
+        chosen = SETTINGS | own | settings
         _configure(folder / "pgbouncer.ini", dsn, chosen, account)
         keeper = postgres.keep(folder, account, [found, str(folder / "pgbouncer.ini")])
         answer = postgres.first_line(keeper)
@@ -81,7 +100,10 @@ def started(dsn: str, pool_size: int = 20, **settings: object) -> Iterator[str]:
         if not attempts_left:
             raise postgres.PostgresBroken(f"{found} did not start:\n{log}")
     try:
-        pooled = urlunsplit(urlsplit(dsn)._replace(netloc=f"pooled@127.0.0.1:{port}", query="pooler=transaction"))
+        options = "pooler=transaction" + (
+            "&statement_cache_size=100" if settings.get("max_prepared_statements") else ""
+        )
+        pooled = urlunsplit(urlsplit(dsn)._replace(netloc=f"pooled@127.0.0.1:{port}", query=options))
         _servers[pooled] = dsn
         yield pooled
     finally:

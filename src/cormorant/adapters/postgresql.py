@@ -15,7 +15,7 @@ from cormorant.adapters.base import Adapter, Connection, RawRows, Row
 from cormorant.adapters.config import ConnectionConfig
 from cormorant.adapters.pool import Pool
 from cormorant.adapters.postgresql_cursor import PostgresCursor
-from cormorant.adapters.postgresql_errors import translate, translate_connect
+from cormorant.adapters.postgresql_errors import schema_changed, translate, translate_connect
 from cormorant.adapters.postgresql_plans import forget, forget_all, is_outdated, may_be_outdated
 from cormorant.adapters.postgresql_pooled import PooledDriver
 from cormorant.adapters.postgresql_state import REMEDIES, LeftBehind
@@ -177,11 +177,12 @@ class PostgresConnection:
                 self._unsettled = False
                 return answer
         self._unsettled = not isinstance(error, asyncpg.PostgresError)
-        outdated = self.in_transaction and is_outdated(error)
-        if outdated and self._outdated is not None:
-            # the other statements too, and those of other connections
-            self._outdated()
-        raise translate(error, sql, closed=self.is_closed, outdated=outdated) from error
+        if (self.in_transaction or self._pooled) and is_outdated(error):
+            if self._outdated is not None:
+                # the other statements too, and those of other connections
+                self._outdated()
+            raise schema_changed(error, sql, pooled=self._pooled) from error
+        raise translate(error, sql, closed=self.is_closed) from error
 
     async def _describe(self, sql: str, *args: Any) -> tuple[tuple[str, ...], Sequence[Row], bytes | None]:
         """Gives the column names, the rows and the command tag of a statement in one round trip."""

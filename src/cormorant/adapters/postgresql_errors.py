@@ -90,6 +90,10 @@ _BY_CLASS: tuple[tuple[type[Exception], _Rule], ...] = (
 
 # what PgBouncer says of a statement that it has not passed on
 _KEPT_BACK = ("query_wait_timeout", "pgbouncer cannot connect to server")
+_RECONNECT = (
+    "PgBouncer keeps a statement prepared by its text: send RECONNECT to its console after such a change, or connect "
+    "with statement_cache_size=0"
+)
 _CERTIFICATE = "give the file of the authorities to trust, ssl_root_cert, and the name in the certificate as the host"
 _SET_ELSEWHERE = (
     "PgBouncer lets no such setting through: have the server set it, ALTER ROLE app SET ...; or name it in PgBouncer's "
@@ -101,23 +105,31 @@ _KEY = re.compile(r"\((.+?)\)=\(")
 _QUOTED = re.compile(r'".*"', re.DOTALL)
 
 
-def translate(error: Exception, sql: str | None, *, closed: bool = False, outdated: bool = False) -> DatabaseError:
+def schema_changed(error: Exception, sql: str, *, pooled: bool) -> SchemaChangedError:
+    """Gives the error for a statement that was prepared before others changed tables or types.
+
+    Args:
+        error: What asyncpg raised.
+        sql: The statement.
+        pooled: Whether a pooler may be what has prepared it.
+    """
+    message, code = str(error).partition("\n")[0], getattr(error, "sqlstate", None)
+    return SchemaChangedError(
+        f"tables or types were changed while statements were prepared: {message}",
+        statement=sql,
+        code=code,
+        hint=_RECONNECT if pooled else f"roll back, and {_RUN_AGAIN}: it is prepared anew",
+    )
+
+
+def translate(error: Exception, sql: str | None, *, closed: bool = False) -> DatabaseError:
     """Gives Cormorant's error for one of the driver's, without the values of parameters.
 
     Args:
         error: What asyncpg raised.
         sql: The statement, None while connecting.
         closed: Whether the connection is gone.
-        outdated: Whether tables or types have changed since the statement was prepared.
     """
-    if outdated:
-        message, code = str(error).partition("\n")[0], getattr(error, "sqlstate", None)
-        return SchemaChangedError(
-            f"tables or types were changed while statements were prepared: {message}",
-            statement=sql,
-            code=code,
-            hint=f"roll back, and {_RUN_AGAIN}: it is prepared anew",
-        )
     # the driver uses a server's class for what it refuses itself, but then without a severity
     if said_by_server(error):
         found = _from_server(error, sql)

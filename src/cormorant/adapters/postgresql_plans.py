@@ -37,10 +37,10 @@ def is_outdated(error: Exception) -> bool:
     """Whether a statement can only have failed because it was prepared before tables or types were changed."""
     if isinstance(error, exceptions.InvalidCachedStatementError):
         return True
-    if not said_by_server(error) or not was_prepared(error):
-        return False
     if isinstance(error, exceptions.InternalServerError):
         return str(error).startswith("cache lookup failed for type")
+    if not said_by_server(error) or not was_prepared(error):
+        return False
     types = (exceptions.UndefinedFunctionError, exceptions.DatatypeMismatchError)
     # what happened inside of a function has a context, and was not prepared by us
     return isinstance(error, types) and not error.__dict__.get("context")

@@ -428,6 +428,10 @@ class StatementError(DatabaseError):
     """The server cannot run the SQL: a missing table or column, bad syntax, no permission."""
 
 
+class SchemaChangedError(StatementError):
+    """Tables or types were changed after the statement was prepared, by others; run the whole unit of work again."""
+
+
 class SerializationError(DatabaseError):
     """Concurrent transactions cannot be put in an order; run the whole unit of work again."""
 

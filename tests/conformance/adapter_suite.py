@@ -460,6 +460,7 @@ class AdapterSuite:
             assert tuple((await connection.fetch("SELECT 1"))[0]) == (1,)
             adapter.release(connection)
 
+    @pytest.mark.direct("a pooler's connections take no settings")
     async def test_a_statement_timeout(self, make: MakeAdapter) -> None:
         adapter = make(statement_timeout=0.1)
         connection = await adapter.acquire()

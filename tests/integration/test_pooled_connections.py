@@ -53,6 +53,7 @@ async def end_all(dsn: str) -> None:
         assert [tuple(row) for row in ended] == [(True,)] * 20
 
 
+@pytest.mark.direct("the server's connections are the pooler's")
 @pytest.mark.parametrize("noticed", [True, False])
 async def test_connections_that_the_server_ended_while_they_were_idle_fail_no_request(
     postgres_database: str, noticed: bool

@@ -1,9 +1,9 @@
-"""Keeps one PostgreSQL server alive exactly as long as the process that asked for it.
+"""Keeps one PostgreSQL server, or a PgBouncer, alive exactly as long as the process that asked for it.
 
-Run as `python pg_keeper.py FOLDER ACCOUNT COMMAND...`. It starts COMMAND (a `postgres` process over FOLDER/data) as
-ACCOUNT ("" for the current one), prints "ready" or the end of the server's log, and waits for its standard input to
-close. That happens when the tests are done, and also when they are killed, so no server is ever left behind. Then it
-stops the server and removes FOLDER.
+Run as `python pg_keeper.py FOLDER ACCOUNT COMMAND...`. It starts COMMAND (a `postgres` process over FOLDER/data, or
+`pgbouncer` with FOLDER/pgbouncer.ini) as ACCOUNT ("" for the current one), prints "ready" or the end of its log, and
+waits for its standard input to close. That happens when the tests are done, and also when they are killed, so no server
+is ever left behind. Then it stops the server and removes FOLDER.
 """
 
 from __future__ import annotations
@@ -29,19 +29,22 @@ def run_as(account: str) -> dict[str, Any]:
     return {"user": account, "group": pwd.getpwnam(account).pw_gid, "extra_groups": []}
 
 
-def is_ready(data: Path) -> bool:
+def is_ready(folder: Path) -> bool:
     """The eighth line of postmaster.pid is the server's own word on its state; pg_ctl reads it as well."""
+    if (folder / "pgbouncer.ini").exists():
+        # what it says once it listens
+        return b"process up" in (folder / "server.log").read_bytes()
     try:
-        lines = (data / "postmaster.pid").read_text().splitlines()
+        lines = (folder / "data" / "postmaster.pid").read_text().splitlines()
     except OSError:
         return False
     return len(lines) >= 8 and lines[7].strip() == "ready"
 
 
-def wait_until_ready(server: subprocess.Popen[bytes], data: Path) -> bool:
+def wait_until_ready(server: subprocess.Popen[bytes], folder: Path) -> bool:
     """Asks until the server is up, has ended, or takes too long."""
     deadline = time.monotonic() + START_SECONDS
-    while not is_ready(data):
+    while not is_ready(folder):
         if time.monotonic() > deadline:
             return False
         try:
@@ -52,9 +55,9 @@ def wait_until_ready(server: subprocess.Popen[bytes], data: Path) -> bool:
     return True
 
 
-def stop(server: subprocess.Popen[bytes]) -> None:
-    """Shuts down fast (SIGINT ends open sessions), at once (SIGQUIT) if that takes too long, and by force at last."""
-    for sign in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
+def stop(server: subprocess.Popen[bytes], first: signal.Signals) -> None:
+    """Shuts down fast, at once (SIGQUIT) if that takes too long, and by force at last."""
+    for sign in (first, signal.SIGQUIT, signal.SIGKILL):
         if server.poll() is None:
             server.send_signal(sign)
         try:
@@ -72,13 +75,14 @@ def keep(folder: Path, account: str, command: list[str]) -> int:
             command, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out, **run_as(account)
         )
     try:
-        ready = wait_until_ready(server, folder / "data")
+        ready = wait_until_ready(server, folder)
         print("ready" if ready else log.read_text(errors="replace")[-2000:], flush=True)
         if ready:
             sys.stdin.buffer.read()
         return 0 if ready else 1
     finally:
-        stop(server)
+        # PostgreSQL ends open sessions by SIGINT; PgBouncer would wait for them
+        stop(server, signal.SIGTERM if (folder / "pgbouncer.ini").exists() else signal.SIGINT)
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -205,9 +205,9 @@ def wheel_programs() -> Path | None:
 def own_server(programs: Path) -> Iterator[str]:
     """Makes a cluster in a temporary folder, starts it, and stops and removes it at the end."""
     for attempts_left in (2, 1, 0):
-        port = _free_port()
+        port = free_port()
         keeper = _start(programs, port)
-        answer = _first_line(keeper)
+        answer = first_line(keeper)
         if answer == "ready":
             break
         log = f"{answer}\n{keeper.communicate()[0]}"
@@ -220,20 +220,22 @@ def own_server(programs: Path) -> Iterator[str]:
         keeper.communicate()  # closes the keeper's input, its sign to stop, and waits for its end
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Gives a port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def _first_line(keeper: subprocess.Popen[str]) -> str:
+def first_line(keeper: subprocess.Popen[str]) -> str:
+    """Gives "ready", or the end of the log."""
     assert keeper.stdout is not None
     return keeper.stdout.readline().strip()
 
 
 def _start(programs: Path, port: int) -> subprocess.Popen[str]:
     account = "nobody" if os.geteuid() == 0 else ""
-    folder = _make_folder(account)
+    folder = make_folder(account)
     try:
         programs = _reachable(programs, folder, account)
         _init_cluster(programs, folder, account)
@@ -241,7 +243,11 @@ def _start(programs: Path, port: int) -> subprocess.Popen[str]:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     settings = [f"--{name}={value}" for name, value in SETTINGS.items()]
-    command = [str(programs / "postgres"), "-D", str(folder / "data"), "-p", str(port), *settings]
+    return keep(folder, account, [str(programs / "postgres"), "-D", str(folder / "data"), "-p", str(port), *settings])
+
+
+def keep(folder: Path, account: str, command: list[str]) -> subprocess.Popen[str]:
+    """Starts a server over a folder; both are gone when the keeper's input is closed."""
     return subprocess.Popen(
         [sys.executable, "-I", "-S", pg_keeper.__file__, str(folder), account, *command],
         stdin=subprocess.PIPE,
@@ -272,7 +278,7 @@ def _environment(folder: Path) -> dict[str, str]:
     return {"HOME": str(folder), "PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 
 
-def _make_folder(account: str) -> Path:
+def make_folder(account: str) -> Path:
     """Makes a folder that only the server's account can read, below a folder it can reach."""
     parents = (tempfile.gettempdir(), "/tmp", "/var/tmp")
     parent = next((parent for parent in parents if _can_enter(parent, account)), None)

@@ -206,6 +206,7 @@ READERS: dict[str, Callable[[str, str], Any]] = {
     "min_pool_size": _integer,
     "password": _text,
     "pool_size": _integer,
+    "pooler": _text,
     "port": _port_option,
     "ssl": _text,
     "ssl_cert": _text,

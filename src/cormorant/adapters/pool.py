@@ -44,8 +44,13 @@ class Poolable(Protocol):
         """Whether a transaction is open, or may be, after a statement that never answered."""
         ...
 
+    @property
+    def altered(self) -> bool:
+        """Whether something may have been left behind that outlives transactions."""
+        ...
+
     async def reset(self) -> None:
-        """Rolls back what is open."""
+        """Rolls back what is open, and drops what was left behind."""
         ...
 
     async def close(self) -> None:
@@ -269,7 +274,7 @@ class Pool(Generic[C]):
             self._discard(connection)
         elif self._closed or not self._usable(connection):
             self._retire(connection)
-        elif connection.needs_reset:
+        elif connection.needs_reset or connection.altered:
             self._spawn(self._reset(connection))
         else:
             self._lend(connection)
@@ -380,7 +385,7 @@ class Pool(Generic[C]):
         except Exception:
             # whatever the reason, its state is unknown, and nobody waits for the answer
             connection.terminate()
-        if self._closed or not self._usable(connection) or connection.needs_reset:
+        if self._closed or not self._usable(connection) or connection.needs_reset or connection.altered:
             self._retire(connection)
         else:
             self._lend(connection)

@@ -16,13 +16,16 @@ from cormorant.adapters.config import ConnectionConfig
 from cormorant.adapters.notifying import Notification, listening_config
 from cormorant.adapters.pool import Pool
 from cormorant.adapters.postgresql_cursor import PostgresCursor
-from cormorant.adapters.postgresql_errors import translate, translate_connect
+from cormorant.adapters.postgresql_errors import schema_changed, translate, translate_connect
 from cormorant.adapters.postgresql_listening import PostgresListening, check_channel
+from cormorant.adapters.postgresql_plans import forget, forget_all, is_outdated, may_be_outdated
+from cormorant.adapters.postgresql_pooled import PooledDriver
+from cormorant.adapters.postgresql_state import REMEDIES, LeftBehind
 from cormorant.adapters.stats import PoolStats
 from cormorant.adapters.text import check_sendable
 from cormorant.dialects.base import ISOLATION_LEVELS, IsolationLevel
 from cormorant.dialects.postgresql import PostgreSQLDialect
-from cormorant.errors import ConfigurationError
+from cormorant.errors import ConfigurationError, StatementError
 
 R = TypeVar("R")
 
@@ -31,6 +34,7 @@ _connect: Callable[..., Awaitable[Any]] = asyncpg.connect  # pyright: ignore[rep
 
 _WRITES = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE", "COPY"})
 _READS = frozenset({"SELECT", "FETCH"})
+_left_behind = LeftBehind()
 
 
 class PostgresConnection:
@@ -38,13 +42,19 @@ class PostgresConnection:
 
     Args:
         driver: The open driver connection.
+        pooled: Whether a pooler gives each transaction another connection of its own.
+        outdated: Called when others have changed tables that statements were prepared for.
     """
 
-    __slots__ = ("_driver", "_poll", "_unsettled")
+    __slots__ = ("_driver", "_outdated", "_poll", "_pooled", "_unsettled", "altered")
 
-    def __init__(self, driver: Any) -> None:
+    def __init__(self, driver: Any, *, pooled: bool = False, outdated: Callable[[], None] | None = None) -> None:
         self._driver = driver
+        self._pooled = pooled
+        self._outdated = outdated
         self._unsettled = False
+        # a statement may have left something behind that outlives its transaction
+        self.altered: bool = False
         self._poll = _watch(driver._transport.get_extra_info("socket"))
 
     @property
@@ -96,8 +106,16 @@ class PostgresConnection:
         return PostgresCursor(self._driver, self._send, sql, args)
 
     async def reset(self) -> None:
-        """Rolls back what is open; the driver first waits for the end of a statement it cancelled."""
-        await self.execute("ROLLBACK")
+        """Rolls back what is open, and drops what was left behind.
+
+        The driver first waits for the end of a statement it cancelled.
+        """
+        if self.needs_reset:
+            await self.execute("ROLLBACK")
+        if self.altered:
+            await self.execute("DISCARD ALL")
+            forget_all(self._driver)
+            self.altered = False
 
     async def close(self) -> None:
         """Closes the connection politely."""
@@ -123,16 +141,50 @@ class PostgresConnection:
     async def _send(self, method: Callable[..., Awaitable[R]], sql: str, args: Sequence[Any]) -> R:
         if not sql.isascii() or "\0" in sql:
             check_sendable(sql)
+        # a look into a dictionary: the text itself is looked at once
+        if (left := _left_behind[sql]) is not None:
+            self._note(left, sql)
         try:
             answer = await method(sql, *args)
         except asyncio.CancelledError:
             self._unsettled = True
             raise
         except Exception as error:
-            self._unsettled = not isinstance(error, asyncpg.PostgresError)
-            raise translate(error, sql, closed=self.is_closed) from error
+            return await self._failed(error, method, sql, args)
         self._unsettled = False
         return answer
+
+    def _note(self, left: str, sql: str) -> None:
+        """Remembers that a statement leaves something behind; refuses it where others would meet that."""
+        if not self._pooled:
+            self.altered = True
+        elif left in REMEDIES:
+            raise StatementError(
+                "what this leaves behind would stay in a connection that the pooler gives to others",
+                statement=sql,
+                hint=REMEDIES[left],
+            )
+
+    async def _failed(self, error: Exception, method: Callable[..., Awaitable[R]], sql: str, args: Sequence[Any]) -> R:
+        """Runs a statement once more that was prepared before tables were changed, or raises what became of it."""
+        if may_be_outdated(error, in_transaction=self.in_transaction) and forget(self._driver, sql):
+            try:
+                answer = await method(sql, *args)
+            except asyncio.CancelledError:
+                self._unsettled = True
+                raise
+            except Exception as again:
+                error = again
+            else:
+                self._unsettled = False
+                return answer
+        self._unsettled = not isinstance(error, asyncpg.PostgresError)
+        if (self.in_transaction or self._pooled) and is_outdated(error):
+            if self._outdated is not None:
+                # the other statements too, and those of other connections
+                self._outdated()
+            raise schema_changed(error, sql, pooled=self._pooled) from error
+        raise translate(error, sql, closed=self.is_closed) from error
 
     async def _describe(self, sql: str, *args: Any) -> tuple[tuple[str, ...], Sequence[Row], bytes | None]:
         """Gives the column names, the rows and the command tag of a statement in one round trip."""
@@ -239,9 +291,10 @@ class PostgresAdapter(Adapter):
     async def _open(self) -> PostgresConnection:
         driver = await _open_driver(self._config)
         self._server_version = _version(driver.get_server_version())
+        pooled = self._config.pooler is not None
         if self._default_isolation is None:
             self._default_isolation = await _read_isolation(driver, self._config)
-        return PostgresConnection(driver)
+        return PostgresConnection(driver, pooled=pooled, outdated=self._pool.renew)
 
 
 async def _open_driver(config: ConnectionConfig) -> Any:
@@ -262,11 +315,15 @@ def connect_arguments(config: ConnectionConfig) -> dict[str, Any]:
         "password": config.password,
         "database": config.database,
         "timeout": config.connect_timeout,
-        "statement_cache_size": config.statement_cache_size,
+        # with 0 a statement is prepared without a name, and once more in one piece with its run. It takes two round
+        # trips, and what they know of each other is safe: a pooler changes connections at a Sync alone, which only
+        # the second one sends
+        "statement_cache_size": config.cached_statements,
         # a timer for each statement would keep the context of the task that first ran it
         "max_cached_statement_lifetime": 0,
         "server_settings": _server_settings(config),
         "target_session_attrs": config.target_session_attrs,
+        "connection_class": None if config.pooler is None else PooledDriver,
     }
     return {name: value for name, value in values.items() if value is not None}
 

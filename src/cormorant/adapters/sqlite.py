@@ -77,11 +77,14 @@ class SQLiteConnection(_Near):
         "_stopped",
         "_timer",
         "_turn",
+        "altered",
         "writer",
     )
 
     def __init__(self, driver: Any, *, writer: bool, statement_timeout: float | None, turn: threading.Lock) -> None:
         self.writer: bool = writer
+        # what a pragma sets stays set
+        self.altered: bool = False
         self._driver = driver
         self._raw: sqlite3.Connection = driver._conn
         self._statement_timeout = statement_timeout
@@ -368,7 +371,7 @@ class SQLiteAdapter(Adapter):
             self._path,
             isolation_level=None,
             timeout=config.busy_timeout if config.lock_timeout is None else config.lock_timeout,
-            cached_statements=config.statement_cache_size,
+            cached_statements=config.cached_statements,
         )
         thread: threading.Thread = getattr(driver, "_thread", driver)
         # a connection that nobody closed must not keep the process alive

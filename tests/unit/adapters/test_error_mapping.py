@@ -205,3 +205,36 @@ def test_sqlite_text_that_is_no_utf8_is_not_shown() -> None:
     found = sqlite_errors.translate(sqlite_error(sqlite3.OperationalError, message, None), "SELECT name FROM t")
     assert type(found) is errors.DataError
     assert SECRET not in str(found)
+
+
+def fatal(message: str) -> Exception:
+    """What PgBouncer says before it hangs up."""
+    made: Exception = asyncpg.PostgresError.new({"S": "FATAL", "V": "FATAL", "C": "08P01", "M": message})
+    return made
+
+
+@pytest.mark.parametrize(
+    ("message", "sent"),
+    [
+        ("server conn crashed?", True),
+        ("query_timeout", True),
+        ("query_wait_timeout", False),
+        ("pgbouncer cannot connect to server", False),
+    ],
+)
+def test_a_poolers_last_word(message: str, sent: bool) -> None:
+    found = postgresql_errors.translate(fatal(message), "COMMIT", closed=True)
+    assert isinstance(found, errors.ConnectionLost)
+    assert (found.sent, found.message) == (sent, message)
+    gone = asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
+    gone.__cause__ = fatal(message)
+    found = postgresql_errors.translate(gone, "COMMIT", closed=True)
+    assert isinstance(found, errors.ConnectionLost)
+    assert found.sent is sent
+
+
+@pytest.mark.parametrize("state", ["26000", "42P05"])
+def test_prepared_statements_that_a_pooler_has_lost(state: str) -> None:
+    found = postgresql_errors.translate(server_error(state), "SELECT 1")
+    assert type(found) is errors.StatementError
+    assert "pooler=transaction" in str(found.hint)

@@ -22,6 +22,7 @@ class Fake:
         self.is_closed = False
         self.looks_lost = False
         self.needs_reset = False
+        self.altered = False
         self.done: list[str] = []
         self.reset_waits: asyncio.Event | None = None
         self.reset_fails = False
@@ -36,7 +37,7 @@ class Fake:
             await self.reset_waits.wait()
         if self.reset_fails:
             raise OSError("broken")
-        self.needs_reset = False
+        self.needs_reset = self.altered = False
 
     async def close(self) -> None:
         self.done.append("close")
@@ -368,10 +369,11 @@ async def test_connections_open_in_an_empty_context() -> None:
 # ---- coming back
 
 
-async def test_an_open_transaction_is_rolled_back_off_the_caller(server: Server) -> None:
+@pytest.mark.parametrize("left", ["needs_reset", "altered"])
+async def test_what_is_left_behind_is_dropped_off_the_caller(server: Server, left: str) -> None:
     pool = Pool(server.connect, size=1)
     held = await pool.acquire()
-    held.needs_reset = True
+    setattr(held, left, True)
     held.reset_waits = asyncio.Event()
     pool.release(held)
     waiting = asyncio.create_task(pool.acquire())

@@ -17,7 +17,7 @@ from cormorant import errors
 from cormorant.adapters.base import Connection
 from cormorant.adapters.config import ConnectionConfig
 from cormorant.adapters.postgresql import PostgresAdapter, PostgresConnection, connect_arguments
-from tests.conformance.adapter_suite import SECRET, AdapterSuite, MakeAdapter
+from cormorant.testing.conformance import SECRET, AdapterConformance, MakeAdapter
 
 pytestmark = pytest.mark.postgresql
 
@@ -36,7 +36,7 @@ async def start_sleeping(connection: Connection, observer_dsn: str) -> asyncio.T
     return task
 
 
-class TestPostgres(AdapterSuite):
+class TestPostgres(AdapterConformance):
     placeholder = "$"
     data_error = "SELECT CAST(name AS integer) FROM author"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from cormorant.testing.keeper import Keeper
 from cormorant.testing.recording import Recorded, RecordingAdapter
+from cormorant.testing.sandbox import Sandbox
 
-__all__ = ["Recorded", "RecordingAdapter"]
+__all__ = ["Keeper", "Recorded", "RecordingAdapter", "Sandbox"]

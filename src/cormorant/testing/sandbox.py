@@ -1,0 +1,348 @@
+"""`Sandbox`: whatever is done to a database inside of it is undone in the end, also what was committed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from types import TracebackType
+from typing import Any, TypeVar
+
+from cormorant._internal.frames import caller
+from cormorant.adapters.base import Adapter, Connection, CopyConnection, Cursor, RawRows, Row
+from cormorant.adapters.config import ConnectionConfig
+from cormorant.adapters.lending import Lending
+from cormorant.adapters.stats import PoolStats
+from cormorant.database import Database
+from cormorant.database.configured import database_of
+from cormorant.dialects.base import Dialect, IsolationLevel
+from cormorant.errors import ConfigurationError, WouldDeadlock
+from cormorant.persistence import context
+from cormorant.testing.keeper import Keeper
+from cormorant.testing.savepoints import Inner, Shared
+from cormorant.testing.turns import Holder, Turns
+
+T = TypeVar("T")
+
+_ANY_NUMBER = 1_000_000
+
+
+def _held_around() -> frozenset[SandboxConnection]:
+    """Gives the connections of the sessions that the caller is inside of, and that wait for him."""
+    roots = [cell.frame.root for cell in context.open_cells() if cell.frame is not None]
+    found = [root.state.transactions.connection for root in roots]
+    return frozenset(each for each in found if isinstance(each, SandboxConnection))
+
+
+class _SandboxCursor:
+    def __init__(self, connection: SandboxConnection, sql: str, args: Sequence[Any]) -> None:
+        self._connection = connection
+        self._sql = sql
+        self._args = args
+        self._cursor: Cursor | None = None
+
+    async def fetch(self, count: int) -> Sequence[Row]:
+        return await self._connection.send(self._sql, partial(self._fetch, count), ())
+
+    async def _fetch(self, count: int, real: Connection) -> Sequence[Row]:
+        if self._cursor is None:
+            self._cursor = real.cursor(self._sql, self._args)
+        return await self._cursor.fetch(count)
+
+    async def close(self) -> None:
+        # what was never read opens nothing, and what the sandbox has ended needs no closing
+        if self._cursor is not None and not self._connection.is_closed:
+            await self._connection.send(self._sql, lambda _: self._close(), None)
+
+    async def _close(self) -> None:
+        if self._cursor is not None:
+            await self._cursor.close()
+
+
+class SandboxConnection:
+    """A connection whose transactions are savepoints of the sandbox's.
+
+    Args:
+        keeper: Where the real connection is used.
+        inner: Its transaction there.
+    """
+
+    def __init__(self, keeper: Keeper, inner: Inner) -> None:
+        self.inner: Inner = inner
+        self._keeper = keeper
+        self._unsettled = False
+
+    def __repr__(self) -> str:
+        return f"<a connection of a sandbox{', which has ended' if self.is_closed else ''}>"
+
+    @property
+    def in_transaction(self) -> bool:
+        return self.inner.is_open and not self.is_closed
+
+    @property
+    def needs_reset(self) -> bool:
+        return self.in_transaction
+
+    @property
+    def is_closed(self) -> bool:
+        return self.inner.shared.ended
+
+    async def fetch(self, sql: str, args: Sequence[Any] = ()) -> Sequence[Row]:
+        return await self.send(sql, lambda real: real.fetch(sql, args), ())
+
+    async def execute(self, sql: str, args: Sequence[Any] = ()) -> int:
+        return await self.send(sql, lambda real: real.execute(sql, args), 0)
+
+    async def fetch_each(self, sql: str, arg_rows: Sequence[Sequence[Any]]) -> list[Sequence[Row]]:
+        return await self.send(sql, lambda real: real.fetch_each(sql, arg_rows), [])
+
+    async def query(self, sql: str, args: Sequence[Any] = ()) -> RawRows:
+        return await self.send(sql, lambda real: real.query(sql, args), RawRows((), (), 0))
+
+    def cursor(self, sql: str, args: Sequence[Any] = ()) -> Cursor:
+        return _SandboxCursor(self, sql, args)
+
+    async def send(self, sql: str, work: Callable[[Connection], Awaitable[T]], nothing: T) -> T:
+        """Runs work on the real connection, when it is its turn.
+
+        Args:
+            sql: The statement, as far as it is one.
+            work: What is done.
+            nothing: What a BEGIN, COMMIT or ROLLBACK gives back.
+
+        Raises:
+            WouldDeadlock: The caller is inside of a transaction that has to end first.
+        """
+        self._check_no_circle()
+        return await self._keeper.ask(partial(self.inner.run, sql, work, nothing))
+
+    def _check_no_circle(self) -> None:
+        above = self.inner.shared.turns.above(self.inner.holder)
+        inside = [each.inner.holder.who for each in _held_around() if each.inner.holder in above]
+        if inside:
+            raise WouldDeadlock(
+                f"{context.used_here()} would wait for ever: the sandbox has one connection, and {inside[0]}, inside "
+                f"of which this is called, has an open transaction on it",
+                hint="end the inner transaction before the outer session goes on",
+            )
+
+
+class _Copies(SandboxConnection):
+    async def copy_rows(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> int:
+        """Appends rows to a table."""
+
+        async def copy(real: Connection) -> int:
+            assert isinstance(real, CopyConnection)
+            return await real.copy_rows(table, columns, rows)
+
+        return await self.send(f"COPY {table}", copy, 0)
+
+
+class SandboxAdapter(Adapter):
+    """Lends one real connection, in a transaction that is rolled back in the end, to everybody: one after another.
+
+    It serves any number of event loops and threads.
+
+    Args:
+        real: Where the connection comes from.
+        keeper: Whose loop the connection belongs to.
+    """
+
+    def __init__(self, real: Adapter, keeper: Keeper) -> None:
+        self._real = real
+        self._keeper = keeper
+        self._shared: Shared | None = None
+        self._changed_schema = False
+        self._lent: set[SandboxConnection] = set()
+
+    @property
+    def config(self) -> ConnectionConfig:
+        return self._real.config
+
+    @property
+    def dialect(self) -> Dialect:
+        return self._real.dialect
+
+    @property
+    def server_version(self) -> tuple[int, ...]:
+        return self._real.server_version
+
+    @property
+    def default_isolation(self) -> IsolationLevel | None:
+        return self._real.default_isolation
+
+    @property
+    def stats(self) -> PoolStats:
+        """How many have the connection, one inside of the other, and how many wait."""
+        return PoolStats(1, 1, int(not self._lent), len(self._lent), self._open.turns.waiting)
+
+    def capacity(self, *, write: bool) -> tuple[str, int]:
+        """Gives any number: who is inside of others goes on, and they wait for him."""
+        return "any", _ANY_NUMBER
+
+    def another(self) -> None:
+        """Gives none: there is one connection."""
+
+    async def begin(self) -> None:
+        """Takes the connection and opens the transaction; runs on the keeper's loop."""
+        real = await self._real.acquire(write=True)
+        try:
+            await real.execute(self.dialect.begin(isolation=None, read_only=False, deferrable=False, write=True))
+        except BaseException:
+            self._real.release(real)
+            raise
+        self._shared = Shared(real, self.dialect, Turns(self.config.acquire_timeout))
+
+    async def end(self) -> None:
+        """Undoes everything; runs on the keeper's loop."""
+        shared = self._open
+        shared.ended = True
+        try:
+            if shared.real.in_transaction:
+                await shared.real.execute("ROLLBACK")
+        finally:
+            if self._changed_schema:
+                self._real.schema_changed()
+            self._real.release(shared.real)
+
+    @property
+    def _open(self) -> Shared:
+        if self._shared is None:
+            raise ConfigurationError("the sandbox was not entered", hint="use `async with Sandbox(database)`")
+        return self._shared
+
+    async def acquire(self, *, write: bool = False) -> Connection:
+        shared = self._open
+        shared.check()
+        inside = frozenset(each.inner.holder for each in _held_around())
+        holder = Holder(f"{context.task_name()} at {caller()}", inside)
+        try:
+            await self._keeper.ask(lambda: shared.turns.enter(holder))
+        except BaseException:
+            # it may have got through before its caller was cancelled
+            self._keeper.post(lambda: shared.turns.leave(holder))
+            raise
+        kind = _Copies if isinstance(shared.real, CopyConnection) else SandboxConnection
+        reads_only = not write and not self.config.in_memory
+        connection = kind(self._keeper, Inner(shared, holder, reads_only=reads_only))
+        self._lent.add(connection)
+        return connection
+
+    def release(self, connection: Connection) -> None:
+        if not isinstance(connection, SandboxConnection) or connection.inner.shared is not self._shared:
+            raise ConfigurationError(f"{connection!r} is of another adapter", hint="release it where it was acquired")
+        if connection in self._lent and not connection.is_closed:
+            self._keeper.start(connection.inner.end)
+        self._lent.discard(connection)
+
+    def schema_changed(self) -> None:
+        """Has the connections forget their tables at the end of the sandbox, when those are as they were before."""
+        self._changed_schema = True
+
+    async def close(self, timeout: float | None = None) -> None:
+        """Closes nothing: the sandbox ends the connection."""
+
+
+class Sandbox:
+    """Undoes what is done to a database inside of it: everything goes through one connection with an open transaction.
+
+    BEGIN, COMMIT and ROLLBACK of sessions become savepoints inside of that transaction; the program does not notice.
+    Sessions that are not inside of each other take turns.
+
+    Args:
+        database: The database, or its DSN; the configured one if none is given.
+        keeper: Keeps the connection for several sandboxes; one of its own if none is given.
+
+    Raises:
+        ConfigurationError: The database is in a sandbox already, or its connections are in use.
+
+    Example:
+        >>> async with Sandbox(db):
+        ...     async with AsyncSession(db) as session:
+        ...         session.add(Author(name="Ada"))     # BEGIN ... COMMIT become SAVEPOINT ... RELEASE
+        >>> ...                                         # ROLLBACK: there is no Ada
+    """
+
+    def __init__(self, database: Database | str | None = None, *, keeper: Keeper | None = None) -> None:
+        self.database: Database = database_of(database)
+        self._given = keeper
+        self._keeper: Keeper | None = None
+        self._outside: tuple[Adapter, Lending] | None = None
+        self._adapter: SandboxAdapter | None = None
+
+    # ---- from threads
+
+    def __enter__(self) -> Database:
+        keeper, adapter = self._prepare()
+        try:
+            keeper.run(adapter.begin)
+        except BaseException:
+            self._stop(keeper)
+            raise
+        return self._take(keeper, adapter)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        keeper, adapter = self._give_back()
+        try:
+            keeper.run(adapter.end)
+        finally:
+            self._stop(keeper)
+
+    # ---- from coroutines
+
+    async def __aenter__(self) -> Database:
+        keeper, adapter = self._prepare()
+        try:
+            await keeper.ask(adapter.begin)
+        except ConfigurationError:
+            self._stop(keeper)
+            # a database in memory is its one connection's, which belongs to the running loop already
+            keeper = Keeper(asyncio.get_running_loop())
+            adapter = SandboxAdapter(self.database.adapter, keeper)
+            await adapter.begin()
+        except BaseException:
+            self._stop(keeper)
+            raise
+        return self._take(keeper, adapter)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        keeper, adapter = self._give_back()
+        try:
+            await keeper.ask(adapter.end)
+        finally:
+            self._stop(keeper)
+
+    # ---- the database's adapter is another one meanwhile
+
+    def _prepare(self) -> tuple[Keeper, SandboxAdapter]:
+        adapter = self.database.adapter
+        if isinstance(adapter, SandboxAdapter):
+            raise ConfigurationError(f"{self.database!r} is in a sandbox already", hint="leave that one first")
+        if adapter.stats.in_use:
+            raise ConfigurationError(
+                f"{adapter.stats.in_use} connections of {self.database!r} are in use",
+                hint="enter the sandbox before sessions begin transactions",
+            )
+        keeper = self._given or Keeper()
+        return keeper, SandboxAdapter(keeper.adapter_for(adapter), keeper)
+
+    def _take(self, keeper: Keeper, adapter: SandboxAdapter) -> Database:
+        database = self.database
+        self._keeper, self._adapter, self._outside = keeper, adapter, (database.adapter, database.lending)
+        database.adapter, database.lending = adapter, Lending(adapter)
+        return database
+
+    def _give_back(self) -> tuple[Keeper, SandboxAdapter]:
+        if self._outside is None or self._keeper is None or self._adapter is None:
+            raise ConfigurationError("the sandbox was not entered", hint="use `async with Sandbox(database)`")
+        self.database.adapter, self.database.lending = self._outside
+        self._outside = None
+        return self._keeper, self._adapter
+
+    def _stop(self, keeper: Keeper) -> None:
+        if self._given is None:
+            keeper.stop()

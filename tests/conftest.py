@@ -16,6 +16,8 @@ from hypothesis import settings
 
 from tests.support import postgres
 
+pytest_plugins = ["pytester"]
+
 # the tests that adapters inherit tell what differed
 pytest.register_assert_rewrite("cormorant.testing.conformance")
 

@@ -251,10 +251,13 @@ class Sandbox:
 
     Args:
         database: The database, or its DSN; the configured one if none is given.
+        also: Further databases that go through the same connection: a program's own one, say, which is to work on the
+            test's database for a while.
         keeper: Keeps the connection for several sandboxes; one of its own if none is given.
 
     Raises:
-        ConfigurationError: The database is in a sandbox already, or its connections are in use.
+        ConfigurationError: A database is in a sandbox already, or its connections are in use, or it has another
+            dialect.
 
     Example:
         >>> async with Sandbox(db):
@@ -263,11 +266,18 @@ class Sandbox:
         >>> ...                                         # ROLLBACK: there is no Ada
     """
 
-    def __init__(self, database: Database | str | None = None, *, keeper: Keeper | None = None) -> None:
+    def __init__(
+        self,
+        database: Database | str | None = None,
+        *,
+        also: Sequence[Database] = (),
+        keeper: Keeper | None = None,
+    ) -> None:
         self.database: Database = database_of(database)
+        self._databases = list(dict.fromkeys((self.database, *also)))
         self._given = keeper
         self._keeper: Keeper | None = None
-        self._outside: tuple[Adapter, Lending] | None = None
+        self._outside: list[tuple[Database, Adapter, Lending]] = []
         self._adapter: SandboxAdapter | None = None
 
     # ---- from threads
@@ -319,30 +329,42 @@ class Sandbox:
     # ---- the database's adapter is another one meanwhile
 
     def _prepare(self) -> tuple[Keeper, SandboxAdapter]:
-        adapter = self.database.adapter
-        if isinstance(adapter, SandboxAdapter):
-            raise ConfigurationError(f"{self.database!r} is in a sandbox already", hint="leave that one first")
-        if adapter.stats.in_use:
-            raise ConfigurationError(
-                f"{adapter.stats.in_use} connections of {self.database!r} are in use",
-                hint="enter the sandbox before sessions begin transactions",
-            )
+        for database in self._databases:
+            _check_free(database, self.database.dialect)
         keeper = self._given or Keeper()
-        return keeper, SandboxAdapter(keeper.adapter_for(adapter), keeper)
+        return keeper, SandboxAdapter(keeper.adapter_for(self.database.adapter), keeper)
 
     def _take(self, keeper: Keeper, adapter: SandboxAdapter) -> Database:
-        database = self.database
-        self._keeper, self._adapter, self._outside = keeper, adapter, (database.adapter, database.lending)
-        database.adapter, database.lending = adapter, Lending(adapter)
-        return database
+        self._keeper, self._adapter, lending = keeper, adapter, Lending(adapter)
+        for database in self._databases:
+            self._outside.append((database, database.adapter, database.lending))
+            database.adapter, database.lending = adapter, lending
+        return self.database
 
     def _give_back(self) -> tuple[Keeper, SandboxAdapter]:
-        if self._outside is None or self._keeper is None or self._adapter is None:
+        if not self._outside or self._keeper is None or self._adapter is None:
             raise ConfigurationError("the sandbox was not entered", hint="use `async with Sandbox(database)`")
-        self.database.adapter, self.database.lending = self._outside
-        self._outside = None
+        while self._outside:
+            database, database_adapter, lending = self._outside.pop()
+            database.adapter, database.lending = database_adapter, lending
         return self._keeper, self._adapter
 
     def _stop(self, keeper: Keeper) -> None:
         if self._given is None:
             keeper.stop()
+
+
+def _check_free(database: Database, dialect: Dialect) -> None:
+    adapter = database.adapter
+    if isinstance(adapter, SandboxAdapter):
+        raise ConfigurationError(f"{database!r} is in a sandbox already", hint="leave that one first")
+    if adapter.stats.in_use:
+        raise ConfigurationError(
+            f"{adapter.stats.in_use} connections of {database!r} are in use",
+            hint="enter the sandbox before sessions begin transactions",
+        )
+    if database.dialect.name != dialect.name:
+        raise ConfigurationError(
+            f"{database!r} speaks {database.dialect.name}, and the sandbox {dialect.name}",
+            hint="give the tests a database of the same kind",
+        )

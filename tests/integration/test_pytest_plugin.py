@@ -61,18 +61,70 @@ async def _names(dsn: str, prefix: str) -> list[str]:
 
 def run(project: pytest.Pytester, dsn: str, *options: str) -> Any:
     project.makepyfile(test_project=PROJECT.read_text().replace("DSN", nowhere(dsn)))
-    return project.runpytest_subprocess("-p", "no:cacheprovider", f"--cormorant-dsn={dsn}", *options, timeout=120)
+    return project.runpytest_subprocess("-p", "no:cacheprovider", *options, timeout=300)
 
 
 def test_every_test_is_undone(project: pytest.Pytester, database_dsn: str) -> None:
-    done = run(project, database_dsn, "-p", "no:xdist")
+    done = run(project, database_dsn, "-p", "no:xdist", f"--cormorant-dsn={database_dsn}")
     done.assert_outcomes(passed=16, failed=1)
     done.stdout.fnmatch_lines(["*ZeroDivisionError: on purpose*"])
     assert databases_beside(database_dsn) == []
 
 
-def test_workers_have_databases_of_their_own(project: pytest.Pytester, database_dsn: str) -> None:
+def test_workers_have_databases_of_their_own(project: pytest.Pytester, postgres_database: str) -> None:
     pytest.importorskip("xdist")
-    done = run(project, database_dsn, "-n", "2", "-o", "asyncio_mode=auto")
-    done.assert_outcomes(passed=16, failed=1)
-    assert databases_beside(database_dsn) == []
+    project.makeini(f"{INI}asyncio_mode = auto\ncormorant_dsn = {postgres_database}\n")
+    project.makepyfile(
+        test_worker="""
+        import pytest
+
+
+        @pytest.mark.parametrize("number", range(4))
+        def test_name(cormorant_database, worker_id, number):
+            assert cormorant_database.config.database.endswith(f"_{worker_id}")
+        """
+    )
+    done = run(project, postgres_database, "-n", "2", "-k", "commits or name")
+    done.assert_outcomes(passed=6)
+    assert databases_beside(postgres_database) == []
+
+
+def test_fixtures_can_be_overridden(project: pytest.Pytester, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CORMORANT_TEST_DSN", f"sqlite:///{tmp_path / 'birds.db'}")
+    project.makepyfile(
+        """
+        import pytest
+
+        from cormorant import Mapped, Model, Session, StatementError, generated
+
+
+        class Bird(Model):
+            id: Mapped[int] = generated(primary_key=True)
+
+
+        class Fish(Model):
+            id: Mapped[int] = generated(primary_key=True)
+
+
+        @pytest.fixture(scope="session")
+        def cormorant_models():
+            return [Bird]
+
+
+        def test_tables(cormorant_sandbox):
+            assert cormorant_sandbox.config.path.endswith("birds_test.db")
+            with Session() as session:
+                assert session.query(Bird).count() == 0
+                with pytest.raises(StatementError):
+                    session.query(Fish).count()
+        """
+    )
+    project.runpytest_subprocess("-p", "no:cacheprovider", timeout=300).assert_outcomes(passed=1)
+    assert list(tmp_path.glob("birds*")) == []
+
+
+def test_a_database_has_to_be_named(project: pytest.Pytester) -> None:
+    project.makepyfile("def test_one(cormorant_session): ...")
+    done = project.runpytest_subprocess("-p", "no:cacheprovider", timeout=300)
+    done.assert_outcomes(errors=1)
+    done.stdout.fnmatch_lines(["*no database is named for the tests: give --cormorant-dsn*"])

@@ -356,3 +356,19 @@ async def test_a_database_in_memory() -> None:
             assert await names(database) == ["one"]
             assert await asyncio.to_thread(count_by_sync, database) == 1
         assert await names(database) == []
+
+
+async def test_a_programs_own_database_is_taken_along(outside: Database) -> None:
+    nowhere = "postgresql://127.0.0.1:1/nowhere" if outside.dialect.name == "postgresql" else "sqlite:////no/where.db"
+    program = Database(nowhere)
+    async with Sandbox(outside, also=[program, program, outside]):
+        await add(program, "one")
+        assert await names(outside) == ["kept", "one"]
+        assert await asyncio.to_thread(count_by_sync, program) == 2
+    with pytest.raises(ConnectionLost):
+        await names(program)
+    other = Database("sqlite://" if outside.dialect.name == "postgresql" else "postgresql://nowhere")
+    with pytest.raises(ConfigurationError, match="speaks"):
+        async with Sandbox(outside, also=[other]):
+            pass
+    await program.close()

@@ -8,8 +8,8 @@ from cormorant.adapters.base import Adapter, Connection, CopyConnection, Interru
 from cormorant.errors import QueryTimeout, UniqueViolation
 from cormorant.testing.conformance.base import AdapterTests, MakeAdapter
 
-ROWS = [(7, None, "Eve"), (8, "z@example.org", "Zoe")]
-COLUMNS = ["id", "email", "name"]
+ROWS: list[tuple[int, str | None, str]] = [(7, None, "Eve"), (8, "z@example.org", "Zoe")]
+COLUMNS: list[str] = ["id", "email", "name"]
 
 
 class Offers(AdapterTests):

@@ -260,6 +260,14 @@ async def test_sync_sessions_share_the_sandbox(database: Database) -> None:
         assert await asyncio.to_thread(use, "inside") == 6
 
 
+async def test_sync_sessions_that_knew_the_database_before(outside: Database) -> None:
+    assert await asyncio.to_thread(count_by_sync, outside) == 1
+    async with Sandbox(outside) as database:
+        await add(database, "one")
+        assert await asyncio.to_thread(count_by_sync, database) == 2
+    assert await asyncio.to_thread(count_by_sync, outside) == 1
+
+
 async def test_another_loop_shares_the_sandbox(database: Database) -> None:
     async with AsyncSession(database) as session:
         await session.create(Label, name="open")

@@ -40,22 +40,28 @@ class _SandboxCursor:
         self._sql = sql
         self._args = args
         self._cursor: Cursor | None = None
+        self._closed = False
 
     async def fetch(self, count: int) -> Sequence[Row]:
+        if self._closed:
+            return ()
         return await self._connection.send(self._sql, partial(self._fetch, count), ())
 
     async def _fetch(self, count: int, real: Connection) -> Sequence[Row]:
         if self._cursor is None:
             self._cursor = real.cursor(self._sql, self._args)
+            self._connection.inner.cursors.append(self._cursor)
         return await self._cursor.fetch(count)
 
     async def close(self) -> None:
-        # what was never read opens nothing, and what the sandbox has ended needs no closing
-        if self._cursor is not None and not self._connection.is_closed:
-            await self._connection.send(self._sql, lambda _: self._close(), None)
+        self._closed = True
+        # what was never read has opened nothing, and the end of its transaction has closed it already
+        if self._cursor is not None and self._cursor in self._connection.inner.cursors:
+            await self._connection.send(self._sql, self._close, None)
 
-    async def _close(self) -> None:
-        if self._cursor is not None:
+    async def _close(self, _: Connection) -> None:
+        if self._cursor is not None and self._cursor in self._connection.inner.cursors:
+            self._connection.inner.cursors.remove(self._cursor)
             await self._cursor.close()
 
 
@@ -70,7 +76,6 @@ class SandboxConnection:
     def __init__(self, keeper: Keeper, inner: Inner) -> None:
         self.inner: Inner = inner
         self._keeper = keeper
-        self._unsettled = False
 
     def __repr__(self) -> str:
         return f"<a connection of a sandbox{', which has ended' if self.is_closed else ''}>"
@@ -94,6 +99,9 @@ class SandboxConnection:
         return await self.send(sql, lambda real: real.execute(sql, args), 0)
 
     async def fetch_each(self, sql: str, arg_rows: Sequence[Sequence[Any]]) -> list[Sequence[Row]]:
+        if not self.inner.is_open:
+            # each run is a transaction of its own: one that fails leaves those before it
+            return [await self.fetch(sql, args) for args in arg_rows]
         return await self.send(sql, lambda real: real.fetch_each(sql, arg_rows), [])
 
     async def query(self, sql: str, args: Sequence[Any] = ()) -> RawRows:

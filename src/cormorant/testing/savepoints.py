@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TypeVar
 
-from cormorant.adapters.base import Connection
+from cormorant.adapters.base import Connection, Cursor
 from cormorant.dialects.base import Dialect
-from cormorant.errors import ConnectionLost, ForeignKeyViolation
+from cormorant.errors import ConnectionLost, DatabaseError, ForeignKeyViolation, StatementError
 from cormorant.testing.keeper import finished
 from cormorant.testing.turns import Holder, Turns
 from cormorant.testing.words import Word, transaction_word
 
 T = TypeVar("T")
 
-_READS = re.compile(r"\s*(?:SELECT|VALUES|TABLE|SHOW|EXPLAIN)\b", re.IGNORECASE)
+_READS = re.compile(r"\s*(?:SELECT|VALUES|TABLE|SHOW|EXPLAIN|WITH)\b", re.IGNORECASE)
+_WRITES = re.compile(r"\b(?:INSERT|UPDATE|DELETE|MERGE|REPLACE|ANALYZE)\b", re.IGNORECASE)
 _CHECK = "cormorant_sandbox_check"
 _DEFERS = "SELECT 1 FROM sqlite_master WHERE sql LIKE '%INITIALLY DEFERRED%' LIMIT 1"
 
 
 def is_read(sql: str) -> bool:
-    """Whether a statement only reads, as far as its first word tells."""
-    return _READS.match(sql) is not None
+    """Whether a statement only reads, as far as its words tell: one that may write is taken for a write."""
+    return _READS.match(sql) is not None and _WRITES.search(sql) is None
 
 
 class Shared:
@@ -97,6 +99,8 @@ class Inner:
         self.shared: Shared = shared
         self.holder: Holder = holder
         self.is_open: bool = False
+        self.cursors: list[Cursor] = []
+        self._given_back = False
         self._reads_only = reads_only and shared.is_sqlite
         self._savepoint = f"cormorant_sandbox_{len(holder.inside)}"
 
@@ -110,6 +114,8 @@ class Inner:
         """
         async with self.shared.turns.turn(self.holder):
             self.shared.check()
+            if self._given_back:
+                raise StatementError("the connection was given back", statement=sql)
             word = transaction_word(sql)
             if word in ("begin", "commit", "rollback"):
                 await self._end_or_begin(word, sql)
@@ -120,6 +126,7 @@ class Inner:
 
     async def end(self) -> None:
         """Rolls back what is open, and lets others have the connection."""
+        self._given_back = True
         try:
             async with self.shared.turns.turn(self.holder):
                 if self.is_open and not self.shared.ended and self.shared.real.in_transaction:
@@ -145,6 +152,7 @@ class Inner:
 
     async def _commit(self) -> None:
         try:
+            await finished(self._close_cursors())
             await finished(self.shared.check_deferred())
             await self.shared.send(self.shared.dialect.release_savepoint(self._savepoint))
         except Exception:
@@ -154,8 +162,15 @@ class Inner:
         self.is_open = False
 
     async def _roll_back(self) -> None:
+        await finished(self._close_cursors())
         await self.shared.undo(self._savepoint)
         self.is_open = False
+
+    async def _close_cursors(self) -> None:
+        """Ends the statements that nobody has read to their end, as the end of a real transaction would."""
+        while self.cursors:
+            with suppress(DatabaseError):
+                await self.cursors.pop().close()
 
     async def _alone(self, sql: str, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Runs a statement outside of any transaction: its error must not fail the real one."""

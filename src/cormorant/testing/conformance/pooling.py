@@ -31,6 +31,18 @@ class Pooling(AdapterTests):
         adapter.release(connection)
         assert (adapter.stats.in_use, adapter.stats.idle) == (0, 1)
 
+    async def test_a_connection_is_lent_again(self, make: MakeAdapter) -> None:
+        adapter = make(pool_size=1)
+        for end in (None, "ROLLBACK"):
+            connection = await adapter.acquire(write=True)
+            await connection.execute("BEGIN")
+            if end is not None:
+                await connection.execute(end)
+            adapter.release(connection)
+            again = await adapter.acquire(write=True)
+            assert again is connection
+            adapter.release(again)
+
     async def test_an_adapter_tells_what_it_is(self, adapter: Adapter, config: ConnectionConfig) -> None:
         assert adapter.config == config
         assert isinstance(adapter.dialect, Dialect)

@@ -17,6 +17,11 @@ from hypothesis import settings
 
 from tests.support import pgbouncer, postgres
 
+pytest_plugins = ["pytester"]
+
+# the tests that adapters inherit tell what differed
+pytest.register_assert_rewrite("cormorant.testing.conformance")
+
 # A deadline per example would be a timing assertion.
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)

@@ -17,7 +17,7 @@ from cormorant import errors
 from cormorant.adapters.base import Connection
 from cormorant.adapters.config import ConnectionConfig
 from cormorant.adapters.postgresql import PostgresAdapter, PostgresConnection, connect_arguments
-from tests.conformance.adapter_suite import SECRET, AdapterSuite, MakeAdapter
+from cormorant.testing.conformance import SECRET, AdapterConformance, MakeAdapter
 
 pytestmark = pytest.mark.postgresql
 
@@ -36,7 +36,7 @@ async def start_sleeping(connection: Connection, observer_dsn: str) -> asyncio.T
     return task
 
 
-class TestPostgres(AdapterSuite):
+class TestPostgres(AdapterConformance):
     placeholder = "$"
     data_error = "SELECT CAST(name AS integer) FROM author"
 
@@ -47,6 +47,10 @@ class TestPostgres(AdapterSuite):
 
     async def start_slow(self, connection: Connection) -> asyncio.Task[Any]:
         return await start_sleeping(connection, self.dsn)
+
+    @pytest.mark.direct("a pooler's connections take no settings")
+    async def test_a_statement_timeout(self, make: MakeAdapter) -> None:
+        await super().test_a_statement_timeout(make)
 
     async def test_a_value_the_server_refuses(self, connection: Connection) -> None:
         with pytest.raises(errors.DataError) as caught:

@@ -21,7 +21,7 @@ from cormorant import errors
 from cormorant.adapters.base import Connection
 from cormorant.adapters.config import ConnectionConfig
 from cormorant.adapters.sqlite import SQLiteAdapter, SQLiteConnection
-from tests.conformance.adapter_suite import AdapterSuite, MakeAdapter
+from cormorant.testing.conformance import AdapterConformance, MakeAdapter
 
 ENDLESS = "WITH RECURSIVE c(n) AS (SELECT signal() UNION ALL SELECT n + 1 FROM c) SELECT count(*) FROM c"
 
@@ -40,7 +40,7 @@ async def start_endless(connection: Connection) -> asyncio.Task[Any]:
     return task
 
 
-class SQLiteSuite(AdapterSuite):
+class SQLiteSuite(AdapterConformance):
     placeholder = "?"
     data_error = "SELECT abs(-9223372036854775807 - 1)"
 
@@ -49,6 +49,8 @@ class SQLiteSuite(AdapterSuite):
 
 
 class TestMemory(SQLiteSuite):
+    is_separate = False
+
     @pytest.fixture
     def config(self) -> ConnectionConfig:
         return ConnectionConfig.from_dsn("sqlite://")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from cormorant.adapters.config import ConnectionConfig
+from cormorant.errors import ConfigurationError
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,5 +91,16 @@ class Notifying(Protocol):
 
 
 def listening_config(config: ConnectionConfig) -> ConnectionConfig:
-    """Gives where listeners connect to: past a pooler, which gives a server's session to others between statements."""
-    return config if config.listen_dsn is None else ConnectionConfig.from_dsn(config.listen_dsn)
+    """Gives where listeners connect to: past a pooler, which gives a server's session to others between statements.
+
+    Raises:
+        ConfigurationError: There is a pooler, and nothing else is known.
+    """
+    if config.listen_dsn is not None:
+        return ConnectionConfig.from_dsn(config.listen_dsn)
+    if config.pooler is not None:
+        raise ConfigurationError(
+            f"behind a pooler in {config.pooler} mode nobody can listen: {config.redacted}",
+            hint='name the server itself beside it: listen_dsn="postgresql://app@server:5432/app"',
+        )
+    return config

@@ -483,11 +483,11 @@ class Database(HookTarget["AsyncSession", Model]):
         Raises:
             PoolClosed: The database is closed.
         """
-        if self._closed:
-            raise PoolClosed("the database is closed", hint="make a new Database, or close this one later")
         adapter = self.adapter.another() if isinstance(self.adapter, Reopenable) else None
         if adapter is None:
             return self
+        if self._closed:
+            raise PoolClosed("the database is closed", hint="make a new Database, or close this one later")
         twin = copy(self)
         twin.switchboard = switchboard_of(adapter)
         twin.adapter, twin.lending, twin._companions = adapter, self.lending.another(adapter), []

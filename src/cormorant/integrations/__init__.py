@@ -1,0 +1,1 @@
+"""Models and sessions in other libraries: pydantic, FastAPI."""

@@ -281,6 +281,7 @@ class PostgresAdapter(Adapter):
 
     def check_channels(self, channels: tuple[str, ...]) -> None:
         """Refuses what cannot be listened to, without I/O."""
+        listening_config(self._config)
         for channel in channels:
             check_channel(channel)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from cormorant.adapters.notifying import ListeningConnection, Notification, Notifying
 from cormorant.database.mailbox import Mailbox
-from cormorant.errors import ConfigurationError, ConnectionLost, CormorantError, DatabaseError, PoolClosed
+from cormorant.errors import ConfigurationError, ConnectionLost, CormorantError, PoolClosed
 
 HEARTBEAT = 30.0
 """Seconds without a notification after which the server is asked whether it is there."""
@@ -143,7 +143,7 @@ class Switchboard:
                     await self._serve()
                 except ConnectionLost as error:
                     await self._pause(error)
-        except DatabaseError as error:
+        except CormorantError as error:
             self._end_all(error)
         finally:
             # somebody who cancels every task of the loop ends the listeners too

@@ -16,7 +16,7 @@ from cormorant.adapters.stats import PoolStats
 from cormorant.errors import ConfigurationError, ConnectionLost, PoolClosed, PoolTimeout
 
 RESET_TIMEOUT = 5.0
-"""Seconds a connection gets to roll back, or to say goodbye, before it is terminated."""
+"""Seconds a connection gets to roll back, or to say goodbye, before it is terminated, unless told otherwise."""
 
 _NAMED_HOLDERS = 5
 
@@ -168,6 +168,7 @@ class Pool(Generic[C]):
         max_waiting: Callers at most that wait for one; None lets any number wait.
         watched: Whether a server may end idle connections, so that they are looked at before they are lent.
         outlives_loops: Whether idle connections may be used by the next event loop.
+        reset_timeout: Seconds a connection gets to roll back, or to say goodbye, before it is terminated.
     """
 
     def __init__(
@@ -181,6 +182,7 @@ class Pool(Generic[C]):
         max_waiting: int | None = None,
         watched: bool = True,
         outlives_loops: bool = False,
+        reset_timeout: float = RESET_TIMEOUT,
     ) -> None:
         self.size = size
         self._connect = connect
@@ -190,6 +192,7 @@ class Pool(Generic[C]):
         self._max_waiting = max_waiting
         self._watched = watched
         self._outlives_loops = outlives_loops
+        self._reset_timeout = reset_timeout
         self._closed = False
         self._pid = os.getpid()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -348,7 +351,7 @@ class Pool(Generic[C]):
 
     async def _reset(self, connection: C) -> None:
         try:
-            async with asyncio.timeout(RESET_TIMEOUT):
+            async with asyncio.timeout(self._reset_timeout):
                 await connection.reset()
         except asyncio.CancelledError:
             self._discard(connection)
@@ -369,7 +372,7 @@ class Pool(Generic[C]):
 
     async def _say_goodbye(self, connection: C) -> None:
         try:
-            async with asyncio.timeout(RESET_TIMEOUT):
+            async with asyncio.timeout(self._reset_timeout):
                 await connection.close()
         except Exception:
             # the server may be gone already; the connection is given up in either case

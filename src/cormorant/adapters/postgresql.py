@@ -13,7 +13,7 @@ import asyncpg  # pyright: ignore[reportMissingTypeStubs]
 
 from cormorant.adapters.base import Adapter, Connection, RawRows, Row
 from cormorant.adapters.config import ConnectionConfig
-from cormorant.adapters.pool import Pool
+from cormorant.adapters.pool import RESET_TIMEOUT, Pool
 from cormorant.adapters.postgresql_cursor import PostgresCursor
 from cormorant.adapters.postgresql_errors import translate, translate_connect
 from cormorant.adapters.stats import PoolStats
@@ -175,6 +175,8 @@ class PostgresAdapter(Adapter):
             acquire_timeout=config.acquire_timeout,
             max_age=config.max_connection_age,
             max_waiting=config.max_waiting,
+            # who accepts connections in this time rolls back in it too
+            reset_timeout=min(RESET_TIMEOUT, config.connect_timeout),
         )
 
     @property
@@ -226,13 +228,19 @@ class PostgresAdapter(Adapter):
         return type(self)(self._config)
 
     async def _open(self) -> PostgresConnection:
+        config, driver = self._config, None
         try:
-            driver = await _connect(**connect_arguments(self._config))
-        except Exception as error:
-            raise translate_connect(error, self._config.redacted, self._config.connect_timeout) from error
+            async with asyncio.timeout(config.connect_timeout):
+                driver = await _connect(**connect_arguments(config))
+                if self._default_isolation is None:
+                    self._default_isolation = await _read_isolation(driver)
+        except BaseException as error:
+            if driver is not None:
+                driver.terminate()
+            if not isinstance(error, Exception):
+                raise
+            raise translate_connect(error, config.redacted, config.connect_timeout) from error
         self._server_version = _version(driver.get_server_version())
-        if self._default_isolation is None:
-            self._default_isolation = await _read_isolation(driver)
         return PostgresConnection(driver)
 
 

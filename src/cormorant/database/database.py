@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
 from typing_extensions import Unpack
 
+from cormorant.adapters.asking import ask
 from cormorant.adapters.base import Adapter, Connection, CopyConnection, RawRows, Reopenable, Row
 from cormorant.adapters.config import COMMIT_TIMEOUT, ConnectionConfig, check_timeout
 from cormorant.adapters.lending import Lending
@@ -352,17 +353,16 @@ class Database(HookTarget["AsyncSession", Model]):
 
     # ---- life
 
-    async def ping(self) -> None:
+    async def ping(self, timeout: float | None = None) -> None:
         """Asks the server for an answer.
+
+        Args:
+            timeout: Seconds to wait for it; the database's `timeout` if None, and 10 if it has none.
 
         Raises:
             ConnectionLost: There is none.
         """
-        connection = await self.adapter.acquire()
-        try:
-            await connection.fetch("SELECT 1")
-        finally:
-            self.adapter.release(connection)
+        await ask(self.adapter, "SELECT 1", (), self.timeout if timeout is None else timeout)
 
     async def outcome(self, xid: int) -> Outcome | None:
         """Asks what became of the transaction whose COMMIT was not answered: CommitOutcomeUnknown has its `xid`.
@@ -378,7 +378,7 @@ class Database(HookTarget["AsyncSession", Model]):
         Example:
             >>> await db.outcome(error.xid)     # SELECT pg_xact_status(...)
         """
-        return await ask_outcome(self.adapter, xid)
+        return await ask_outcome(self.adapter, xid, self.timeout)
 
     async def close(self, timeout: float | None = CLOSE_TIMEOUT) -> None:
         """Closes every connection, those in use as they come back; the database stays closed.

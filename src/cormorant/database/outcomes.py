@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
+from cormorant.adapters.asking import ask
 from cormorant.adapters.base import Adapter
 from cormorant.errors import ConfigurationError
 
@@ -11,7 +12,7 @@ Outcome: TypeAlias = Literal["committed", "aborted", "in progress"]
 """What became of a transaction."""
 
 
-async def ask_outcome(adapter: Adapter, xid: int) -> Outcome | None:
+async def ask_outcome(adapter: Adapter, xid: int, timeout: float | None) -> Outcome | None:
     """Asks the server what became of a transaction, by its number.
 
     Raises:
@@ -23,10 +24,5 @@ async def ask_outcome(adapter: Adapter, xid: int) -> Outcome | None:
             f"transactions of {adapter.config.redacted} have no numbers to ask for",
             hint="an SQLite COMMIT has ended when it raises; look in the database whether its changes are there",
         )
-    connection = await adapter.acquire()
-    try:
-        rows = await connection.fetch(sql, [xid])
-    finally:
-        adapter.release(connection)
-    found: Outcome | None = rows[0][0]
+    found: Outcome | None = (await ask(adapter, sql, [xid], timeout))[0][0]
     return found

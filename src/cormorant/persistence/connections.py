@@ -35,6 +35,12 @@ class Connections:
         # what the server calls the open transaction, if it was asked
         self.xid: int | None = None
 
+    @property
+    def patience(self) -> float:
+        """Seconds that undoing may take: a connection that is given up then undoes too."""
+        patience = self.database.commit_timeout
+        return patience if self.timeout is None else min(patience, self.timeout)
+
     async def acquire(self, *, write: bool = False) -> Connection:
         """Takes a connection.
 

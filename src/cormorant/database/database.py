@@ -23,7 +23,7 @@ from cormorant.database.protocols import Companion, SessionOptions, Sessions
 from cormorant.database.shapes import shape_of
 from cormorant.database.tables import create_statements, drop_statements, run_all
 from cormorant.dialects.base import SNAPSHOTS, Dialect, IsolationLevel, check_isolation
-from cormorant.errors import PoolClosed, SessionNotEntered
+from cormorant.errors import CommitOutcomeUnknown, PoolClosed, SessionNotEntered
 from cormorant.hooks.dispatcher import Hooks, HookTarget
 from cormorant.hydration.hydrator import Loader, compile_loader
 from cormorant.models.model import Model
@@ -364,21 +364,26 @@ class Database(HookTarget["AsyncSession", Model]):
         """
         await ask(self.adapter, "SELECT 1", (), self.timeout if timeout is None else timeout)
 
-    async def outcome(self, xid: int) -> Outcome | None:
-        """Asks what became of the transaction whose COMMIT was not answered: CommitOutcomeUnknown has its `xid`.
+    async def outcome(self, of: CommitOutcomeUnknown | int) -> Outcome | None:
+        """Asks what became of the transaction whose COMMIT was not answered.
 
         "in progress" is the answer too while a server has not noticed that the connection is gone.
 
+        Args:
+            of: The error, or its `xid` alone; a server that has crashed may give the same number to another
+                transaction, and only the error tells them apart.
+
         Returns:
-            "committed", "aborted" or "in progress"; None if it ended so long ago that the server has forgotten.
+            "committed", "aborted" or "in progress"; None if the server does not know any more: it ended long ago, or
+            the server has been restarted, and has made a checkpoint, since.
 
         Raises:
             ConfigurationError: The database is no PostgreSQL.
 
         Example:
-            >>> await db.outcome(error.xid)     # SELECT pg_xact_status(...)
+            >>> await db.outcome(error)     # SELECT ... pg_xact_status(...)
         """
-        return await ask_outcome(self.adapter, xid, self.timeout)
+        return await ask_outcome(self.adapter, of, self.timeout)
 
     async def close(self, timeout: float | None = CLOSE_TIMEOUT) -> None:
         """Closes every connection, those in use as they come back; the database stays closed.

@@ -244,7 +244,8 @@ async def test_a_session_without_a_timeout_ends_in_time_too(proxy: FaultProxy) -
 
 
 async def ping(database: Database) -> None:
-    await database.ping()
+    database.timeout = None
+    await database.ping(timeout=SECONDS)
 
 
 async def outcome(database: Database) -> None:

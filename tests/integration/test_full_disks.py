@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cormorant import AsyncSession, Database, DiskFullError, Mapped, Model, generated
+from cormorant import AsyncSession, CommitOutcomeUnknown, ConnectionLost, Database, DiskFullError, Mapped, Model, generated
 from tests.support import postgres
 
 
@@ -147,3 +147,61 @@ async def test_a_tablespace_on_a_full_disk(own_cluster: postgres.Cluster, rows: 
                     await outside(database, "DROP TABLESPACE small")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.postgresql
+async def test_a_server_without_space_for_its_log() -> None:
+    """It ends itself; what it has acknowledged is there when it is started again on a disk with space."""
+    programs = postgres.installed_programs() or postgres.wheel_programs()
+    if programs is None:
+        pytest.skip("a server of our own needs PostgreSQL's programs")
+    account = postgres.server_account()
+    folder = postgres.make_folder(account)
+    settings = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on", "restart_after_crash": "off"}
+    try:
+        with (
+            small_disk(folder / "disk", 60, account) as disk,
+            postgres.own_cluster(programs, **settings) as cluster,
+        ):
+            await move_log(cluster, disk)
+            ballast = disk / "ballast"
+            async with Database(cluster.dsn) as database:
+                await database.create_all(Page)
+                ballast.write_bytes(bytes(shutil.disk_usage(disk).free - 1_000_000))
+                acknowledged, unknown = await fill_log(database)
+            cluster.end("panic")
+            ballast.unlink()
+            cluster.start()
+            async with Database(cluster.dsn) as database:
+                found = set(await numbers(database))
+            assert acknowledged
+            assert acknowledged <= found <= acknowledged | unknown
+            cluster.end("immediate")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def move_log(cluster: postgres.Cluster, disk: Path) -> None:
+    """Moves the write-ahead log to another disk."""
+    async with Database(cluster.dsn) as database, AsyncSession(database) as session:
+        log = Path((await session.execute("SHOW data_directory")).scalar()) / "pg_wal"
+    cluster.end("fast")
+    subprocess.run(["cp", "-a", f"{log}/.", disk], check=True)
+    shutil.rmtree(log)
+    log.symlink_to(disk)
+    cluster.start()
+
+
+async def fill_log(database: Database) -> tuple[set[int], set[int]]:
+    """Writes until the server is gone; gives what was acknowledged, and of what nobody knows."""
+    written: set[int] = set()
+    for number in range(100_000):
+        try:
+            async with AsyncSession(database) as session:
+                session.add(Page(number=number, words=secrets.token_hex(50_000)))
+        except (DiskFullError, ConnectionLost):
+            return written, set()
+        except CommitOutcomeUnknown:
+            return written, {number}
+        written.add(number)
+    raise AssertionError("the disk is never full")

@@ -62,6 +62,7 @@ A message says what happened, on what, and what to do; the same facts are attrib
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import NamedTuple, TypedDict
 
 from typing_extensions import Unpack
@@ -475,13 +476,17 @@ class CommitOutcomeUnknown(DatabaseError):
 
     Args:
         message: What was waited for.
-        xid: The transaction's number on PostgreSQL, where `track_commits` has asked for it: `await db.outcome(xid)`.
+        xid: The transaction's number on PostgreSQL, where `track_commits` has asked for it: `await db.outcome(error)`.
+        begun: When the transaction began by the server's clock; with the number it tells of one transaction only.
         facts: What every DatabaseError may have.
     """
 
-    def __init__(self, message: str, *, xid: int | None = None, **facts: Unpack[_Facts]) -> None:
+    def __init__(
+        self, message: str, *, xid: int | None = None, begun: datetime | None = None, **facts: Unpack[_Facts]
+    ) -> None:
         super().__init__(message, **facts)
         self.xid: int | None = xid
+        self.begun: datetime | None = begun
 
 
 class PoolTimeout(DatabaseError):

@@ -16,7 +16,7 @@ from cormorant.adapters.stats import PoolStats
 from cormorant.errors import ConfigurationError, ConnectionLost, PoolClosed, PoolTimeout
 
 RESET_TIMEOUT = 5.0
-"""Seconds a connection gets to roll back, or to say goodbye, before it is terminated."""
+"""Seconds a connection gets to roll back, or to say goodbye, before it is terminated, unless told otherwise."""
 
 GIVE_UP_TIMEOUT = 0.1
 """Seconds that what is given up gets to end by itself, once it was cancelled."""
@@ -176,6 +176,7 @@ class Pool(Generic[C]):
         max_waiting: Callers at most that wait for one; None lets any number wait.
         watched: Whether a server may end idle connections, so that they are looked at before they are lent.
         outlives_loops: Whether idle connections may be used by the next event loop.
+        reset_timeout: Seconds a connection gets to roll back, or to say goodbye, before it is terminated.
     """
 
     def __init__(
@@ -189,6 +190,7 @@ class Pool(Generic[C]):
         max_waiting: int | None = None,
         watched: bool = True,
         outlives_loops: bool = False,
+        reset_timeout: float = RESET_TIMEOUT,
     ) -> None:
         self.size = size
         self._connect = connect
@@ -198,6 +200,7 @@ class Pool(Generic[C]):
         self._max_waiting = max_waiting
         self._watched = watched
         self._outlives_loops = outlives_loops
+        self._reset_timeout = reset_timeout
         self._closed = False
         self._pid = os.getpid()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -377,7 +380,7 @@ class Pool(Generic[C]):
 
     async def _reset(self, connection: C) -> None:
         try:
-            async with asyncio.timeout(RESET_TIMEOUT):
+            async with asyncio.timeout(self._reset_timeout):
                 await connection.reset()
         except asyncio.CancelledError:
             self._discard(connection)
@@ -398,7 +401,7 @@ class Pool(Generic[C]):
 
     async def _say_goodbye(self, connection: C) -> None:
         try:
-            async with asyncio.timeout(RESET_TIMEOUT):
+            async with asyncio.timeout(self._reset_timeout):
                 await connection.close()
         except Exception:
             # the server may be gone already; the connection is given up in either case

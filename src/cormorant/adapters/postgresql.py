@@ -14,7 +14,7 @@ import asyncpg  # pyright: ignore[reportMissingTypeStubs]
 from cormorant.adapters.base import Adapter, Connection, RawRows, Row
 from cormorant.adapters.config import ConnectionConfig
 from cormorant.adapters.notifying import Notification, listening_config
-from cormorant.adapters.pool import Pool
+from cormorant.adapters.pool import RESET_TIMEOUT, Pool
 from cormorant.adapters.postgresql_cursor import PostgresCursor
 from cormorant.adapters.postgresql_errors import schema_changed, translate, translate_connect
 from cormorant.adapters.postgresql_listening import PostgresListening, check_channel
@@ -229,6 +229,8 @@ class PostgresAdapter(Adapter):
             acquire_timeout=config.acquire_timeout,
             max_age=config.max_connection_age,
             max_waiting=config.max_waiting,
+            # who accepts connections in this time rolls back in it too
+            reset_timeout=min(RESET_TIMEOUT, config.connect_timeout),
         )
 
     @property

@@ -77,10 +77,12 @@ _BY_CLASS: tuple[tuple[type[Exception], _Rule], ...] = (
         exceptions.DataError,
         (DataError, "pass a value of the column's type; in SQL of your own, cast(:name as integer) says which"),
     ),
+    (exceptions.PostgresConnectionError, (ConnectionLost, None)),
     (exceptions.TargetServerAttributeNotMatched, (ConnectionLost, "correct target_session_attrs or the hosts")),
     (exceptions.InterfaceError, (StatementError, None)),
     (exceptions.InternalClientError, (DatabaseError, None)),
     (OSError, (ConnectionLost, None)),
+    (EOFError, (ConnectionLost, None)),
     (ValueError, (DataError, None)),
     (TypeError, (DataError, None)),
     (ArithmeticError, (DataError, None)),
@@ -240,8 +242,8 @@ def _client_message(error: Exception, *, closed: bool) -> str:
     argument = _ARGUMENT.match(str(error))
     if argument is not None:
         return f"the value of parameter ${argument[1]} does not fit its type ({type(error.__cause__).__name__})"
-    ours = (OSError, exceptions.InterfaceError, *(() if closed else (exceptions.InternalClientError,)))
-    if isinstance(error, ours):
+    ours = (OSError, EOFError, exceptions.InterfaceError, exceptions.PostgresConnectionError)
+    if isinstance(error, ours) or (not closed and isinstance(error, exceptions.InternalClientError)):
         return str(error).partition("\n")[0] or type(error).__name__
     if closed:
         return f"the connection broke ({type(error).__name__})"

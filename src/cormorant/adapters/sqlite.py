@@ -18,6 +18,7 @@ import aiosqlite
 from cormorant.adapters.base import Adapter, Connection, RawRows, Row
 from cormorant.adapters.config import ConnectionConfig
 from cormorant.adapters.pool import Pool
+from cormorant.adapters.sqlite_constraints import note_name
 from cormorant.adapters.sqlite_cursor import OpenCursors, SQLiteCursor
 from cormorant.adapters.sqlite_errors import translate
 from cormorant.adapters.sqlite_functions import register
@@ -240,7 +241,11 @@ class SQLiteConnection(_Near):
         if self._cursors.cut:
             self._cursors.end()
         self._check_stopped()
-        return work(self._raw, *args)
+        try:
+            return work(self._raw, *args)
+        except sqlite3.IntegrityError as error:
+            note_name(self._raw, error)
+            raise
 
     def _fetch_each(self, raw: sqlite3.Connection, sql: str, arg_rows: Sequence[Sequence[Any]]) -> list[Sequence[Row]]:
         answers: list[Sequence[Row]] = []

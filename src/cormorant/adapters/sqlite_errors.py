@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from cormorant.adapters.sqlite_constraints import noted_name
 from cormorant.errors import (
     CheckViolation,
     ConnectionLost,
@@ -35,6 +36,8 @@ _BY_CODE: dict[str, _Rule] = {
     "SQLITE_BUSY": (LockTimeout, "another process holds the file; keep transactions short or raise busy_timeout"),
     "SQLITE_BUSY_SNAPSHOT": (SerializationError, "run the whole unit of work again in a new session"),
     "SQLITE_CANTOPEN": (ConnectionLost, "check that the folder of the file exists and may be written"),
+    "SQLITE_CORRUPT": (DatabaseError, "the file is damaged; restore a backup, or what `sqlite3 FILE .recover` finds"),
+    "SQLITE_IOERR": (DatabaseError, "the disk could not be read or written; look at its space and its health"),
     "SQLITE_CONSTRAINT": (IntegrityError, None),
     "SQLITE_CONSTRAINT_CHECK": (CheckViolation, None),
     "SQLITE_CONSTRAINT_DATATYPE": (DataError, None),
@@ -91,8 +94,16 @@ def translate(error: Exception, sql: str | None) -> DatabaseError:
     """Gives Cormorant's error for one of the driver's, without the values of parameters."""
     code: str | None = getattr(error, "sqlite_errorname", None)
     cls, hint = _rule(error, code)
-    message = _REDACTED.sub(r"\1", str(error)) if isinstance(error, sqlite3.Error) else _of_value(error)
-    return cls(message, statement=sql, code=code, hint=hint, **_facts(str(error)))
+    text = _text(error)
+    message = _REDACTED.sub(r"\1", text) if isinstance(error, sqlite3.Error) else _of_value(error)
+    facts = _facts(text)
+    facts["constraint"] = facts.get("constraint") or noted_name(error)
+    return cls(message, statement=sql, code=code, hint=hint, **facts)
+
+
+def _text(error: Exception) -> str:
+    # its name may have been noted beside
+    return str(error if noted_name(error) is None else error.args[0])
 
 
 def _of_value(error: Exception) -> str:
@@ -101,7 +112,7 @@ def _of_value(error: Exception) -> str:
 
 
 def _rule(error: Exception, code: str | None) -> _Rule:
-    message = str(error)
+    message = _text(error)
     for pattern, rule in _BY_MESSAGE:
         if pattern.search(message):
             return rule

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
 from typing_extensions import Unpack
 
+from cormorant.adapters.asking import ask
 from cormorant.adapters.base import Adapter, Connection, CopyConnection, RawRows, Reopenable, Row
 from cormorant.adapters.config import COMMIT_TIMEOUT, IDLE_WARNING, ConnectionConfig, check_timeout
 from cormorant.adapters.lending import Lending
@@ -20,14 +21,13 @@ from cormorant.adapters.registry import adapter_of
 from cormorant.database.closing import all_ended
 from cormorant.database.listening import BUFFER, Listener, listener_on, switchboard_of
 from cormorant.database.outcomes import Outcome, ask_outcome
-from cormorant.database.pinging import ping
 from cormorant.database.protocols import Companion, SessionOptions, Sessions
 from cormorant.database.shapes import shape_of
 from cormorant.database.stats import DatabaseStats, plan_stats
 from cormorant.database.switchboard import Switchboard
 from cormorant.database.tables import create_statements, drop_statements, run_all
 from cormorant.dialects.base import SNAPSHOTS, Dialect, IsolationLevel, check_isolation
-from cormorant.errors import PoolClosed, SessionNotEntered
+from cormorant.errors import CommitOutcomeUnknown, PoolClosed, SessionNotEntered
 from cormorant.hooks.dispatcher import Hooks, HookTarget
 from cormorant.hydration.hydrator import Loader, compile_loader
 from cormorant.models.model import Model
@@ -404,11 +404,14 @@ class Database(HookTarget["AsyncSession", Model]):
         """Asks the server for an answer, on a connection of the pool.
 
         Args:
-            timeout: Seconds for all of it, the waiting for a connection too; None leaves it to `acquire_timeout` and
-                `connect_timeout`, and waits for the answer without end.
+            timeout: Seconds for all of it, the waiting for a connection too; the database's `timeout` if None, and 10 if
+                it has none.
 
         Returns:
             The milliseconds that the answer took, without the waiting for a connection.
+
+        Args:
+            timeout: Seconds to wait for it; the database's `timeout` if None, and 10 if it has none.
 
         Raises:
             ConnectionLost: There is none, or none in time.
@@ -418,7 +421,8 @@ class Database(HookTarget["AsyncSession", Model]):
         Example:
             >>> await db.ping(timeout=2)     # SELECT 1
         """
-        return await ping(self.adapter, timeout)
+        answer = await ask(self.adapter, "SELECT 1", (), self.timeout if timeout is None else timeout)
+        return answer.milliseconds
 
     def listen(self, channel: str, /, *channels: str, buffer: int = BUFFER, resume: bool = False) -> Listener:
         """Gives the notifications of channels as they come, on PostgreSQL; all listeners share one connection.
@@ -445,21 +449,26 @@ class Database(HookTarget["AsyncSession", Model]):
         """
         return listener_on(self.adapter, self.switchboard, (channel, *channels), buffer=buffer, resume=resume)
 
-    async def outcome(self, xid: int) -> Outcome | None:
-        """Asks what became of the transaction whose COMMIT was not answered: CommitOutcomeUnknown has its `xid`.
+    async def outcome(self, of: CommitOutcomeUnknown | int) -> Outcome | None:
+        """Asks what became of the transaction whose COMMIT was not answered.
 
         "in progress" is the answer too while a server has not noticed that the connection is gone.
 
+        Args:
+            of: The error, or its `xid` alone; a server that has crashed may give the same number to another
+                transaction, and only the error tells them apart.
+
         Returns:
-            "committed", "aborted" or "in progress"; None if it ended so long ago that the server has forgotten.
+            "committed", "aborted" or "in progress"; None if the server does not know any more: it ended long ago, or
+            the server has been restarted, and has made a checkpoint, since.
 
         Raises:
             ConfigurationError: The database is no PostgreSQL.
 
         Example:
-            >>> await db.outcome(error.xid)     # SELECT pg_xact_status(...)
+            >>> await db.outcome(error)     # SELECT ... pg_xact_status(...)
         """
-        return await ask_outcome(self.adapter, xid)
+        return await ask_outcome(self.adapter, of, self.timeout)
 
     async def close(self, timeout: float | None = CLOSE_TIMEOUT) -> None:
         """Closes every connection, those in use as they come back, and ends listeners; the database stays closed.

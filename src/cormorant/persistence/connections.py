@@ -38,6 +38,14 @@ class Connections:
         self.last_commit: datetime | None = None
         # what the server calls the open transaction, if it was asked
         self.xid: int | None = None
+        # when it began by the server's clock
+        self.begun: datetime | None = None
+
+    @property
+    def patience(self) -> float:
+        """Seconds that undoing may take: a connection that is given up then undoes too."""
+        patience = self.database.commit_timeout
+        return patience if self.timeout is None else min(patience, self.timeout)
 
     async def acquire(self, *, write: bool = False) -> Connection:
         """Takes a connection.
@@ -102,9 +110,9 @@ class Connections:
             for sql in (begin, *savepoints):
                 await database.execute(connection, self.tracker, sql)
             number = database.dialect.transaction_number if database.track_commits and not options.read_only else None
-            self.xid = None
+            self.xid = self.begun = None
             if number is not None:
-                self.xid = (await database.fetch(connection, self.tracker, number, ()))[0][0]
+                ((self.xid, self.begun),) = await database.fetch(connection, self.tracker, number, ())
         except BaseException:
             database.adapter.release(connection)
             raise

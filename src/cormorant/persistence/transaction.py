@@ -25,7 +25,7 @@ from cormorant.observability.performance import PerformanceTracker
 from cormorant.persistence.connections import Connections
 from cormorant.persistence.context import Frame
 from cormorant.persistence.levels import Level, OpenCursor, Options
-from cormorant.persistence.limits import Limit
+from cormorant.persistence.limits import AN_ANSWER, Limit
 from cormorant.persistence.shielding import committing, shielded
 
 T = TypeVar("T")
@@ -163,6 +163,8 @@ class TransactionStack:
                 try:
                     if self.connection is None:
                         await _take_connection(self, limit)
+                    elif limit is not None:
+                        limit.doing = AN_ANSWER
                     assert self.connection is not None
                     found = await work(self.connection)
                     if not self.levels:
@@ -368,8 +370,9 @@ class TransactionStack:
             if self.connection is None or self.levels[-1].cause is not None:
                 return
             try:
-                await _abandon(self.cursors, self.levels)
-                await self.execute(self.database.dialect.rollback_to_savepoint(level.savepoint))
+                async with Limit(self.connections.patience):
+                    await _abandon(self.cursors, self.levels)
+                    await self.execute(self.database.dialect.rollback_to_savepoint(level.savepoint))
             except DatabaseError as error:
                 # the transaction cannot go on; whoever ends it learns why
                 self.fail(error)
@@ -378,12 +381,13 @@ class TransactionStack:
         """Ends a block, and those inside of it, by undoing them; for who holds the lock."""
         remaining = self.levels[: self.levels.index(level)]
         try:
-            await _abandon(self.cursors, remaining)
-            if level.savepoint is not None:
-                self.levels[:] = remaining
-                await self.execute(self.database.dialect.rollback_to_savepoint(level.savepoint))
-                return
-            await self.execute("ROLLBACK")
+            async with Limit(self.connections.patience):
+                await _abandon(self.cursors, remaining)
+                if level.savepoint is not None:
+                    self.levels[:] = remaining
+                    await self.execute(self.database.dialect.rollback_to_savepoint(level.savepoint))
+                    return
+                await self.execute("ROLLBACK")
         except DatabaseError as error:
             # the transaction cannot go on; whoever ends it learns why
             if remaining:
@@ -402,8 +406,9 @@ class TransactionStack:
                 if connection is not None and connection.needs_reset and not connection.is_closed:
                     # if it fails, the pool resets the connection or closes it, which undoes the transaction too
                     with suppress(DatabaseError):
-                        await _abandon(self.cursors, ())
-                        await self.execute("ROLLBACK")
+                        async with Limit(self.connections.patience):
+                            await _abandon(self.cursors, ())
+                            await self.execute("ROLLBACK")
         finally:
             self.end()
 

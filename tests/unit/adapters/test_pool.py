@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from cormorant.adapters import pool as pool_module
 from cormorant.adapters.pool import Pool
 from cormorant.errors import ConfigurationError, ConnectionLost, PoolClosed, PoolTimeout
 
@@ -393,9 +392,8 @@ async def test_a_failed_rollback_ends_the_connection(server: Server) -> None:
     assert held.done == ["reset", "terminate"]
 
 
-async def test_a_rollback_has_a_time_limit(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool_module, "RESET_TIMEOUT", 0)
-    pool = Pool(server.connect, size=1)
+async def test_a_rollback_has_a_time_limit(server: Server) -> None:
+    pool = Pool(server.connect, size=1, reset_timeout=0)
     held = await pool.acquire()
     held.needs_reset = True
     held.reset_waits = asyncio.Event()

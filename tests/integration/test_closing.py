@@ -50,8 +50,8 @@ async def closed_in_time(db: Database, timeout: float = DEADLINE) -> None:
     """Closes, and looks at the clock: a deadline is the behaviour here."""
     start = time.monotonic()
     await db.close(timeout)
-    # the tenth is the promise; the rest is for a machine that does other things too
-    assert time.monotonic() - start < timeout * 1.1 + 0.4
+    # the tenth is the promise; the rest is for a machine that does other things too, and less than any other time limit
+    assert time.monotonic() - start < timeout * 1.1 + 2
 
 
 async def test_a_transaction_in_use_may_end_and_nobody_else_begins(database_dsn: str) -> None:

@@ -226,7 +226,7 @@ class Cluster:
         assert self._keeper.stdin is not None
         self._keeper.stdin.write(f"{word}\n")
         self._keeper.stdin.flush()
-        return _first_line(self._keeper)
+        return first_line(self._keeper)
 
 
 @contextmanager
@@ -241,7 +241,7 @@ def own_cluster(programs: Path, **settings: str) -> Iterator[Cluster]:
     """Like `own_server`, with further settings, for tests that end the server."""
     for attempts_left in (2, 1, 0):
         port = free_port()
-        keeper = _start(programs, port)
+        keeper = _start(programs, port, settings)
         answer = first_line(keeper)
         if answer == "ready":
             break
@@ -277,14 +277,12 @@ def _start(programs: Path, port: int, further: Mapping[str, str]) -> subprocess.
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    settings = [f"--{name}={value}" for name, value in SETTINGS.items()]
+    settings = [f"--{name}={value}" for name, value in {**SETTINGS, **further}.items()]
     return keep(folder, account, [str(programs / "postgres"), "-D", str(folder / "data"), "-p", str(port), *settings])
 
 
 def keep(folder: Path, account: str, command: list[str]) -> subprocess.Popen[str]:
     """Starts a server over a folder; both are gone when the keeper's input is closed."""
-    settings = [f"--{name}={value}" for name, value in {**SETTINGS, **further}.items()]
-    command = [str(programs / "postgres"), "-D", str(folder / "data"), "-p", str(port), *settings]
     return subprocess.Popen(
         [sys.executable, "-I", "-S", pg_keeper.__file__, str(folder), account, *command],
         stdin=subprocess.PIPE,

@@ -404,8 +404,8 @@ class Database(HookTarget["AsyncSession", Model]):
         """Asks the server for an answer, on a connection of the pool.
 
         Args:
-            timeout: Seconds for all of it, the waiting for a connection too; the database's `timeout` if None, and 10 if
-                it has none.
+            timeout: Seconds for all of it, the waiting for a connection too; the database's `timeout` if None, and 10
+                if it has none.
 
         Returns:
             The milliseconds that the answer took, without the waiting for a connection.

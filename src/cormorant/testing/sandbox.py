@@ -29,8 +29,8 @@ _ANY_NUMBER = 1_000_000
 
 def _held_around() -> frozenset[SandboxConnection]:
     """Gives the connections of the sessions that the caller is inside of, and that wait for him."""
-    roots = [cell.frame.root for cell in context.open_cells() if cell.frame is not None]
-    found = [root.state.transactions.connection for root in roots]
+    frames = [frame for cell in context.open_cells() if (frame := cell.frame()) is not None]
+    found = [frame.root.state.transactions.connection for frame in frames]
     return frozenset(each for each in found if isinstance(each, SandboxConnection))
 
 

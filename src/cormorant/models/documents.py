@@ -75,16 +75,14 @@ def _other_key(value: Any) -> str:
     """Gives the place of a key that is no text, nothing if there is none; Python's writer makes it one silently."""
     found: list[tuple[str, Any]] = [("", value)]
     for place, inner in found:
-        if isinstance(inner, dict):
-            pairs: Any = inner.items()
-        elif isinstance(inner, (list, tuple)):
-            pairs = enumerate(inner)
-        else:
-            continue
-        for key, item in pairs:
-            if isinstance(inner, dict) and not isinstance(key, str):
-                return f"{place}[{key!r}]"
-            found.append((f"{place}[{key!r}]", item))
+        entries: Any = inner
+        if isinstance(inner, (list, tuple)):
+            found += [(f"{place}[{number}]", item) for number, item in enumerate(entries)]
+        elif isinstance(inner, dict):
+            for key, item in entries.items():
+                if not isinstance(key, str):
+                    return f"{place}[{key!r}]"
+                found.append((f"{place}[{key!r}]", item))
     return ""
 
 

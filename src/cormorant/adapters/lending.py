@@ -20,14 +20,16 @@ class Lending:
 
     def __init__(self, adapter: Adapter, idle: float | None = None) -> None:
         self._adapter = adapter
+        # asked once: to ask a protocol takes longer than the rest of what is done for a transaction
+        self._separate: Separate | None = adapter if isinstance(adapter, Separate) else None
         self.holders: dict[object, Held] = {}
         self._watch = IdleWatch(idle)
         self._waited_in: list[frozenset[object]] = []
 
     def capacity(self, *, write: bool) -> tuple[str, int]:
         """Gives the kind of connection that a reader or a writer takes, and how many there are."""
-        adapter = self._adapter
-        return adapter.capacity(write=write) if isinstance(adapter, Separate) else ("any", adapter.stats.size)
+        separate = self._separate
+        return ("any", self._adapter.stats.size) if separate is None else separate.capacity(write=write)
 
     def another(self, adapter: Adapter) -> Lending:
         """Gives what does the same for another adapter."""

@@ -85,7 +85,7 @@ async def test_who_waits_in_vain_is_told_who_has_the_connections(database_dsn: s
 
         holder = asyncio.create_task(hold(), name="holder")
         await asyncio.wait_for(held.wait(), PATIENCE)
-        line = hold.__code__.co_firstlineno + 3
+        line = hold.__code__.co_firstlineno + 2
         with pytest.raises(PoolTimeout, match=rf"1 are in use \(by holder at {HERE}:{line} for \d+\.\d s\)"):
             async with AsyncSession(database) as session:
                 await session.execute("select 1", write=True)

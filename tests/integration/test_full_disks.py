@@ -11,7 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from cormorant import AsyncSession, CommitOutcomeUnknown, ConnectionLost, Database, DiskFullError, Mapped, Model, generated
+from cormorant import (
+    AsyncSession,
+    CommitOutcomeUnknown,
+    ConnectionLost,
+    Database,
+    DiskFullError,
+    Mapped,
+    Model,
+    generated,
+)
 from tests.support import postgres
 
 

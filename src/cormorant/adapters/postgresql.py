@@ -17,7 +17,7 @@ from cormorant.adapters.pool import Pool
 from cormorant.adapters.postgresql_cursor import PostgresCursor
 from cormorant.adapters.postgresql_errors import schema_changed, translate, translate_connect
 from cormorant.adapters.postgresql_plans import forget, forget_all, is_outdated, may_be_outdated
-from cormorant.adapters.postgresql_pooled import PooledDriver
+from cormorant.adapters.postgresql_pooled import pooled_driver
 from cormorant.adapters.postgresql_state import REMEDIES, LeftBehind
 from cormorant.adapters.stats import PoolStats
 from cormorant.adapters.text import check_sendable
@@ -308,7 +308,7 @@ def connect_arguments(config: ConnectionConfig) -> dict[str, Any]:
         "max_cached_statement_lifetime": 0,
         "server_settings": _server_settings(config),
         "target_session_attrs": config.target_session_attrs,
-        "connection_class": None if config.pooler is None else PooledDriver,
+        "connection_class": None if config.pooler is None else pooled_driver,
     }
     return {name: value for name, value in values.items() if value is not None}
 

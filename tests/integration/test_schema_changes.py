@@ -26,15 +26,6 @@ UPDATE = "UPDATE bird SET age = $1 RETURNING age"
 MOODS = "UPDATE bird SET mood = $1, age = age + 1 RETURNING age"
 
 
-@pytest.fixture(autouse=True)
-def leave_out_what_the_pooler_prepares(postgres_database: str) -> None:
-    """Leaves a PgBouncer out that keeps track of prepared statements: it says what to do about it."""
-    if "statement_cache_size" in postgres_database:
-        pytest.skip(
-            "PgBouncer keeps statements prepared by their text; tests/integration/test_pgbouncer.py looks at that"
-        )
-
-
 @pytest.fixture
 async def database(postgres_database: str) -> AsyncIterator[Database]:
     """A database with a table, and one connection."""

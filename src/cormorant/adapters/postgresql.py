@@ -18,8 +18,8 @@ from cormorant.adapters.pool import RESET_TIMEOUT, Pool
 from cormorant.adapters.postgresql_cursor import PostgresCursor
 from cormorant.adapters.postgresql_errors import schema_changed, translate, translate_connect
 from cormorant.adapters.postgresql_listening import PostgresListening, check_channel
-from cormorant.adapters.postgresql_plans import forget, forget_all, is_outdated, may_be_outdated
-from cormorant.adapters.postgresql_pooled import PooledDriver
+from cormorant.adapters.postgresql_plans import Edition, forget, forget_all, is_outdated, may_be_outdated
+from cormorant.adapters.postgresql_pooled import pooled_driver
 from cormorant.adapters.postgresql_state import REMEDIES, LeftBehind
 from cormorant.adapters.stats import PoolStats
 from cormorant.adapters.text import check_sendable
@@ -43,15 +43,15 @@ class PostgresConnection:
     Args:
         driver: The open driver connection.
         pooled: Whether a pooler gives each transaction another connection of its own.
-        outdated: Called when others have changed tables that statements were prepared for.
+        edition: What tells texts from those that were prepared before others changed tables.
     """
 
-    __slots__ = ("_driver", "_outdated", "_poll", "_pooled", "_unsettled", "altered")
+    __slots__ = ("_driver", "_edition", "_poll", "_pooled", "_unsettled", "altered")
 
-    def __init__(self, driver: Any, *, pooled: bool = False, outdated: Callable[[], None] | None = None) -> None:
+    def __init__(self, driver: Any, *, pooled: bool = False, edition: Edition | None = None) -> None:
         self._driver = driver
         self._pooled = pooled
-        self._outdated = outdated
+        self._edition: Edition = edition or Edition()
         self._unsettled = False
         # a statement may have left something behind that outlives its transaction
         self.altered: bool = False
@@ -145,7 +145,8 @@ class PostgresConnection:
         if (left := _left_behind[sql]) is not None:
             self._note(left, sql)
         try:
-            answer = await method(sql, *args)
+            # the mark is empty, and this the text itself, until a pooler had to be told that tables were changed
+            answer = await method(sql + self._edition.mark, *args)
         except asyncio.CancelledError:
             self._unsettled = True
             raise
@@ -167,9 +168,11 @@ class PostgresConnection:
 
     async def _failed(self, error: Exception, method: Callable[..., Awaitable[R]], sql: str, args: Sequence[Any]) -> R:
         """Runs a statement once more that was prepared before tables were changed, or raises what became of it."""
-        if may_be_outdated(error, in_transaction=self.in_transaction) and forget(self._driver, sql):
+        edition, open_before = self._edition, self.in_transaction
+        new = edition.following
+        if may_be_outdated(error, in_transaction=open_before, tracked=bool(new)) and (new or forget(self._driver, sql)):
             try:
-                answer = await method(sql, *args)
+                answer = await method(sql + new, *args)
             except asyncio.CancelledError:
                 self._unsettled = True
                 raise
@@ -177,13 +180,13 @@ class PostgresConnection:
                 error = again
             else:
                 self._unsettled = False
+                edition.reach(new)
                 return answer
         self._unsettled = not isinstance(error, asyncpg.PostgresError)
-        if (self.in_transaction or self._pooled) and is_outdated(error):
-            if self._outdated is not None:
-                # the other statements too, and those of other connections
-                self._outdated()
-            raise schema_changed(error, sql, pooled=self._pooled) from error
+        if open_before and is_outdated(error):
+            # the other statements too, and those of other connections
+            edition.advance()
+            raise schema_changed(error, sql) from error
         raise translate(error, sql, closed=self.is_closed) from error
 
     async def _describe(self, sql: str, *args: Any) -> tuple[tuple[str, ...], Sequence[Row], bytes | None]:
@@ -222,6 +225,7 @@ class PostgresAdapter(Adapter):
         self._dialect = PostgreSQLDialect()
         self._server_version: tuple[int, ...] = ()
         self._default_isolation: IsolationLevel | None = None
+        self._edition = Edition(self.schema_changed, tracked=config.pooler is not None and config.cached_statements > 0)
         self._pool = Pool(
             self._open,
             size=config.pool_size,
@@ -297,7 +301,7 @@ class PostgresAdapter(Adapter):
         pooled = self._config.pooler is not None
         if self._default_isolation is None:
             self._default_isolation = await _read_isolation(driver, self._config)
-        return PostgresConnection(driver, pooled=pooled, outdated=self._pool.renew)
+        return PostgresConnection(driver, pooled=pooled, edition=self._edition)
 
 
 async def _open_driver(config: ConnectionConfig) -> Any:
@@ -326,7 +330,7 @@ def connect_arguments(config: ConnectionConfig) -> dict[str, Any]:
         "max_cached_statement_lifetime": 0,
         "server_settings": _server_settings(config),
         "target_session_attrs": config.target_session_attrs,
-        "connection_class": None if config.pooler is None else PooledDriver,
+        "connection_class": None if config.pooler is None else pooled_driver,
     }
     return {name: value for name, value in values.items() if value is not None}
 

@@ -92,10 +92,6 @@ _BY_CLASS: tuple[tuple[type[Exception], _Rule], ...] = (
 
 # what PgBouncer says of a statement that it has not passed on
 _KEPT_BACK = ("query_wait_timeout", "pgbouncer cannot connect to server")
-_RECONNECT = (
-    "PgBouncer keeps a statement prepared by its text: send RECONNECT to its console after such a change, or connect "
-    "with statement_cache_size=0"
-)
 _CERTIFICATE = "give the file of the authorities to trust, ssl_root_cert, and the name in the certificate as the host"
 _SET_ELSEWHERE = (
     "PgBouncer lets no such setting through: have the server set it, ALTER ROLE app SET ...; or name it in PgBouncer's "
@@ -107,20 +103,19 @@ _KEY = re.compile(r"\((.+?)\)=\(")
 _QUOTED = re.compile(r'".*"', re.DOTALL)
 
 
-def schema_changed(error: Exception, sql: str, *, pooled: bool) -> SchemaChangedError:
+def schema_changed(error: Exception, sql: str) -> SchemaChangedError:
     """Gives the error for a statement that was prepared before others changed tables or types.
 
     Args:
         error: What asyncpg raised.
         sql: The statement.
-        pooled: Whether a pooler may be what has prepared it.
     """
     message, code = str(error).partition("\n")[0], getattr(error, "sqlstate", None)
     return SchemaChangedError(
         f"tables or types were changed while statements were prepared: {message}",
         statement=sql,
         code=code,
-        hint=_RECONNECT if pooled else f"roll back, and {_RUN_AGAIN}: it is prepared anew",
+        hint=f"roll back, and {_RUN_AGAIN}: it is prepared anew",
     )
 
 

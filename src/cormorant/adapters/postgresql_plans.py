@@ -6,6 +6,7 @@ fails for other reasons, and would fail for good: a parameter's type that is ano
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from asyncpg import exceptions  # pyright: ignore[reportMissingTypeStubs]
@@ -16,7 +17,44 @@ _SETTINGS = ("42501",)
 """Of the class of errors about names and types, those that a new preparation does not change: no permission."""
 
 
-def may_be_outdated(error: Exception, *, in_transaction: bool) -> bool:
+class Edition:
+    """Which state of tables and types the statements of an adapter are prepared for.
+
+    A pooler that keeps track of prepared statements knows them by their text, and gives back what it has prepared
+    before: a comment behind the text makes it another one.
+
+    Args:
+        renew: Has every connection replaced.
+        tracked: Whether there is such a pooler.
+    """
+
+    __slots__ = ("_number", "_renew", "_tracked", "mark")
+
+    def __init__(self, renew: Callable[[], None] | None = None, *, tracked: bool = False) -> None:
+        self._renew = renew
+        self._tracked = tracked
+        self._number = 0
+        self.mark: str = ""
+
+    @property
+    def following(self) -> str:
+        """The mark of the next edition; empty where none is needed."""
+        return f"\n/* {self._number + 1} */" if self._tracked else ""
+
+    def reach(self, mark: str) -> None:
+        """Goes on to the next edition, unless others have done so already."""
+        if mark and mark == self.following:
+            self._number += 1
+            self.mark = mark
+
+    def advance(self) -> None:
+        """Has every statement prepared anew, on each connection."""
+        self.reach(self.following)
+        if self._renew is not None:
+            self._renew()
+
+
+def may_be_outdated(error: Exception, *, in_transaction: bool, tracked: bool = False) -> bool:
     """Whether a statement may have failed only because it was prepared before tables or types were changed.
 
     It has had no effect then, and may be run again: the driver sent nothing, or the server undid it.
@@ -24,9 +62,10 @@ def may_be_outdated(error: Exception, *, in_transaction: bool) -> bool:
     Args:
         error: What the driver raised.
         in_transaction: Whether the statement ran inside of a transaction, which an error of the server ends.
+        tracked: Whether a pooler may have given back what it prepared before.
     """
     if not was_prepared(error):
-        return False
+        return tracked and not in_transaction and is_outdated(error)
     if not said_by_server(error):
         # the driver knows the types of parameters from the preparation
         return isinstance(error, exceptions.DataError)

@@ -11,7 +11,7 @@ import asyncpg  # pyright: ignore[reportMissingTypeStubs]
 _learn: Callable[..., Awaitable[Any]] = asyncpg.Connection._introspect_types  # pyright: ignore[reportPrivateUsage, reportUnknownMemberType, reportUnknownVariableType]
 
 
-class PooledDriver(asyncpg.Connection):  # type: ignore[misc]
+class _PooledDriver(asyncpg.Connection):  # type: ignore[misc]
     """A connection that learns of types in one transaction.
 
     Compiling the query that asks for them takes the server longer than running it. So the driver switches that off
@@ -32,3 +32,7 @@ class PooledDriver(asyncpg.Connection):  # type: ignore[misc]
             driver._server_caps = capable
         await driver.execute("COMMIT" if alone else "SET LOCAL jit TO DEFAULT")
         return found
+
+
+pooled_driver: Any = _PooledDriver
+"""What the driver is to make connections of."""

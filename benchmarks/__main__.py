@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.cancelling import cancelled_transactions
 from benchmarks.imports import import_times
 from benchmarks.materialise import attribute_read, materialise
 from benchmarks.measure import Comparison
@@ -28,6 +29,8 @@ async def run(dsns: list[str]) -> list[Comparison]:
             found.append(await materialise(database))
             found.append(await get_by_key(database))
             found.append(await tracking(database))
+            if database.dialect.name == "postgresql":
+                found.append(await cancelled_transactions(database))
     return found
 
 

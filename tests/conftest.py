@@ -1,7 +1,8 @@
 """What every test can ask for: a database, empty and real.
 
 `database_dsn` runs a test once on each database; `postgres_database` once, on an empty PostgreSQL database;
-`postgres_dsn` is the session's PostgreSQL database as the test before left it.
+`postgres_dsn` is the session's PostgreSQL database as the test before left it. With `CORMORANT_TEST_PGBOUNCER=1` the
+way there leads through a PgBouncer in transaction mode; tests marked `direct` need the server itself, and are left out.
 """
 
 from __future__ import annotations
@@ -14,7 +15,12 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.support import postgres
+from tests.support import pgbouncer, postgres
+
+pytest_plugins = ["pytester"]
+
+# the tests that adapters inherit tell what differed
+pytest.register_assert_rewrite("cormorant.testing.conformance")
 
 # A deadline per example would be a timing assertion.
 settings.register_profile("local", deadline=None)
@@ -32,7 +38,12 @@ def postgres_dsn(worker_label: str) -> Iterator[str]:
     """The DSN of a PostgreSQL database made for this session and dropped at its end."""
     try:
         with postgres.fresh_database(worker_label) as dsn:
-            yield dsn
+            if pgbouncer.is_wanted():
+                prepared = {"max_prepared_statements": 100} if pgbouncer.knows_prepared_statements() else {}
+                with pgbouncer.started(dsn, **prepared) as pooled:
+                    yield pooled
+            else:
+                yield dsn
     except postgres.PostgresUnavailable as error:
         pytest.skip(str(error))
 
@@ -47,7 +58,7 @@ def worker_label() -> str:
 @pytest.fixture
 def postgres_database(postgres_dsn: str) -> str:
     """The DSN of the session's PostgreSQL database, emptied for this test."""
-    postgres.clean(postgres_dsn)
+    postgres.clean(pgbouncer.server_of(postgres_dsn))
     return postgres_dsn
 
 
@@ -65,3 +76,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "postgres_dsn" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.postgresql)
+        direct = item.get_closest_marker("direct")
+        if direct is not None and pgbouncer.is_wanted():
+            item.add_marker(pytest.mark.skip(reason=f"not through PgBouncer: {direct.args[0]}"))

@@ -30,6 +30,7 @@ from cormorant.errors import (
     IntegrityError,
     InvalidField,
     KeyConflictError,
+    ListenerOverflow,
     LockTimeout,
     ModelError,
     MultipleResultsError,
@@ -45,6 +46,7 @@ from cormorant.errors import (
     QueryTimeout,
     QueryWarning,
     ResultError,
+    SchemaChangedError,
     SerializationError,
     SessionClosedError,
     SessionError,
@@ -69,9 +71,10 @@ if TYPE_CHECKING:
     from cormorant import hooks
     from cormorant.adapters.base import Adapter
     from cormorant.adapters.config import ConnectionConfig
+    from cormorant.adapters.notifying import Notification
     from cormorant.adapters.postgresql import PostgresAdapter
     from cormorant.adapters.sqlite import SQLiteAdapter
-    from cormorant.database import Database, configure
+    from cormorant.database import Database, DatabaseStats, Listener, configure
     from cormorant.models.alias import alias
     from cormorant.models.collections import Collection
     from cormorant.models.constraints import TableArg, check, index, search_index, unique
@@ -117,7 +120,8 @@ __version__ = "0.1.0"
 _ROOMS = {
     "cormorant.adapters.base": "Adapter",
     "cormorant.adapters.config": "ConnectionConfig",
-    "cormorant.database": "Database configure",
+    "cormorant.adapters.notifying": "Notification",
+    "cormorant.database": "Database DatabaseStats Listener configure",
     "cormorant.models.alias": "alias",
     "cormorant.models.collections": "Collection",
     "cormorant.models.constraints": "TableArg check index search_index unique",
@@ -206,6 +210,7 @@ __all__ = [
     "DataError",
     "Database",
     "DatabaseError",
+    "DatabaseStats",
     "DeadlockError",
     "DependencyCycleError",
     "DiskFullError",
@@ -224,6 +229,8 @@ __all__ = [
     "IntegrityError",
     "InvalidField",
     "KeyConflictError",
+    "Listener",
+    "ListenerOverflow",
     "LockTimeout",
     "Manager",
     "Many",
@@ -237,6 +244,7 @@ __all__ = [
     "NotFoundError",
     "NotLoadedError",
     "NotNullViolation",
+    "Notification",
     "Observer",
     "One",
     "Page",
@@ -253,6 +261,7 @@ __all__ = [
     "ResultError",
     "Rows",
     "SQLiteAdapter",
+    "SchemaChangedError",
     "Scope",
     "SerializationError",
     "Session",

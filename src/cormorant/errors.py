@@ -53,7 +53,8 @@
         |-- ConnectionLost
         |-- PoolClosed
         |-- CommitOutcomeUnknown
-        `-- PoolTimeout
+        |-- PoolTimeout
+        `-- ListenerOverflow          notifications that nobody takes
 
 QueryWarning is no error: a query that runs, and may give something else each time. Nor is NPlusOneWarning: what runs,
 and would be faster at once.
@@ -64,6 +65,7 @@ A message says what happened, on what, and what to do; the same facts are attrib
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import NamedTuple, TypedDict
 
 from typing_extensions import Unpack
@@ -93,6 +95,7 @@ __all__ = [
     "IntegrityError",
     "InvalidField",
     "KeyConflictError",
+    "ListenerOverflow",
     "LockTimeout",
     "ModelError",
     "MultipleResultsError",
@@ -449,6 +452,10 @@ class StatementError(DatabaseError):
     """The server cannot run the SQL: a missing table or column, bad syntax, no permission."""
 
 
+class SchemaChangedError(StatementError):
+    """Tables or types were changed after the statement was prepared, by others; run the whole unit of work again."""
+
+
 class SerializationError(DatabaseError):
     """Concurrent transactions cannot be put in an order; run the whole unit of work again."""
 
@@ -492,17 +499,25 @@ class CommitOutcomeUnknown(DatabaseError):
 
     Args:
         message: What was waited for.
-        xid: The transaction's number on PostgreSQL, where `track_commits` has asked for it: `await db.outcome(xid)`.
+        xid: The transaction's number on PostgreSQL, where `track_commits` has asked for it: `await db.outcome(error)`.
+        begun: When the transaction began by the server's clock; with the number it tells of one transaction only.
         facts: What every DatabaseError may have.
     """
 
-    def __init__(self, message: str, *, xid: int | None = None, **facts: Unpack[_Facts]) -> None:
+    def __init__(
+        self, message: str, *, xid: int | None = None, begun: datetime | None = None, **facts: Unpack[_Facts]
+    ) -> None:
         super().__init__(message, **facts)
         self.xid: int | None = xid
+        self.begun: datetime | None = begun
 
 
 class PoolTimeout(DatabaseError):
     """No connection became free in time."""
+
+
+class ListenerOverflow(DatabaseError):
+    """More notifications came than may wait for their listener."""
 
 
 def suggest(name: str, known: Mapping[str, object] | Sequence[str]) -> str:

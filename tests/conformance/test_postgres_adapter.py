@@ -17,26 +17,26 @@ from cormorant import errors
 from cormorant.adapters.base import Connection
 from cormorant.adapters.config import ConnectionConfig
 from cormorant.adapters.postgresql import PostgresAdapter, PostgresConnection, connect_arguments
-from tests.conformance.adapter_suite import SECRET, AdapterSuite, MakeAdapter
+from cormorant.testing.conformance import SECRET, AdapterConformance, MakeAdapter
 
 pytestmark = pytest.mark.postgresql
 
 
 async def start_sleeping(connection: Connection, observer_dsn: str) -> asyncio.Task[Any]:
     """Starts a statement that sleeps, and returns once the server runs it."""
-    pid = (await connection.fetch("SELECT pg_backend_pid()"))[0][0]
     observer = PostgresAdapter(observer_dsn)
     watching = await observer.acquire()
     task: asyncio.Task[Any] = asyncio.ensure_future(connection.fetch("SELECT pg_sleep(600)"))
-    running = "SELECT 1 FROM pg_stat_activity WHERE pid = $1 AND wait_event = 'PgSleep'"
-    while not await watching.fetch(running, [pid]) and not task.done():
+    # not by its process: a pooler gives each statement another one
+    running = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
+    while not await watching.fetch(running) and not task.done():
         await asyncio.sleep(0)
     observer.release(watching)
     await observer.close()
     return task
 
 
-class TestPostgres(AdapterSuite):
+class TestPostgres(AdapterConformance):
     placeholder = "$"
     data_error = "SELECT CAST(name AS integer) FROM author"
 
@@ -47,6 +47,10 @@ class TestPostgres(AdapterSuite):
 
     async def start_slow(self, connection: Connection) -> asyncio.Task[Any]:
         return await start_sleeping(connection, self.dsn)
+
+    @pytest.mark.direct("a pooler's connections take no settings")
+    async def test_a_statement_timeout(self, make: MakeAdapter) -> None:
+        await super().test_a_statement_timeout(make)
 
     async def test_a_value_the_server_refuses(self, connection: Connection) -> None:
         with pytest.raises(errors.DataError) as caught:
@@ -60,6 +64,7 @@ class TestPostgres(AdapterSuite):
         error = await self.refused(connection, "INSERT INTO book VALUES (2, 9, 1, 2)", errors.ForeignKeyViolation)
         assert (error.table, error.constraint, error.columns) == ("book", "book_author_fkey", ("author",))
 
+    @pytest.mark.direct("a pooler's connections take no settings")
     async def test_a_lock_timeout(self, connection: Connection, make: MakeAdapter) -> None:
         impatient = make(lock_timeout=0.01)
         await connection.execute("BEGIN")
@@ -111,6 +116,7 @@ class TestPostgres(AdapterSuite):
         assert connection.in_transaction
         await connection.execute("ROLLBACK")
 
+    @pytest.mark.direct("the pooler notices, not its client")
     async def test_a_connection_ended_by_the_server(self, make: MakeAdapter, adapter: PostgresAdapter) -> None:
         other = make(pool_size=1)
         lost = await other.acquire()
@@ -126,6 +132,7 @@ class TestPostgres(AdapterSuite):
         other.release(fresh)
         adapter.release(killer)
 
+    @pytest.mark.direct("the pooler notices, not its client")
     async def test_an_idle_connection_ended_by_the_server_is_replaced(
         self, make: MakeAdapter, adapter: PostgresAdapter
     ) -> None:
@@ -149,6 +156,7 @@ class TestPostgres(AdapterSuite):
         rows = await connection.fetch("SELECT $1::jsonb", ['{"a": 1}'])
         assert rows[0][0] == '{"a": 1}'
 
+    @pytest.mark.direct("a pooler's connections take no settings")
     async def test_settings_are_the_servers(self, make: MakeAdapter) -> None:
         adapter = make(
             application_name="birds", statement_timeout=1.5, lock_timeout=0.25, server_settings={"work_mem": "1MB"}
@@ -159,6 +167,7 @@ class TestPostgres(AdapterSuite):
         assert shown == ["birds", "1500ms", "250ms", "1MB"]
         adapter.release(connection)
 
+    @pytest.mark.direct("a pooler's connections take no settings")
     async def test_the_servers_default_isolation_is_read(self, make: MakeAdapter) -> None:
         adapter: Any = make(server_settings={"default_transaction_isolation": "serializable"})
         assert adapter.default_isolation is None
@@ -179,6 +188,7 @@ class TestPostgres(AdapterSuite):
             await asyncio.gather(task, return_exceptions=True)
             assert await self.ids(connection) == [1, 2]
 
+    @pytest.mark.direct("PgBouncer refuses in words of its own")
     @pytest.mark.parametrize(
         ("change", "hint"),
         [

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from cormorant import errors
 from cormorant.adapters.base import Connection
 from cormorant.adapters.config import ConnectionConfig
 from cormorant.adapters.sqlite import SQLiteAdapter, SQLiteConnection
-from tests.conformance.adapter_suite import AdapterSuite, MakeAdapter
+from cormorant.testing.conformance import AdapterConformance, MakeAdapter
 
 ENDLESS = "WITH RECURSIVE c(n) AS (SELECT signal() UNION ALL SELECT n + 1 FROM c) SELECT count(*) FROM c"
 
@@ -39,7 +40,7 @@ async def start_endless(connection: Connection) -> asyncio.Task[Any]:
     return task
 
 
-class SQLiteSuite(AdapterSuite):
+class SQLiteSuite(AdapterConformance):
     placeholder = "?"
     data_error = "SELECT abs(-9223372036854775807 - 1)"
 
@@ -48,6 +49,8 @@ class SQLiteSuite(AdapterSuite):
 
 
 class TestMemory(SQLiteSuite):
+    is_separate = False
+
     @pytest.fixture
     def config(self) -> ConnectionConfig:
         return ConnectionConfig.from_dsn("sqlite://")
@@ -340,3 +343,66 @@ print("done")
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
+
+
+async def test_an_interrupt_that_comes_too_late_stops_nothing(connection: SQLiteConnection) -> None:
+    await connection.interrupt()
+    assert await connection.fetch("SELECT 1") == [(1,)]
+    await connection.fetch("SELECT 2")
+    await connection.interrupt()
+    await connection.execute("CREATE TABLE late (id INTEGER)")
+    assert await connection.fetch_each("INSERT INTO late VALUES (?1) RETURNING id", [(1,), (2,)]) == [[(1,)], [(2,)]]
+
+
+async def test_an_interrupt_leaves_a_commit_alone(connection: SQLiteConnection) -> None:
+    await connection.execute("CREATE TABLE kept (id INTEGER)")
+    await connection.execute("BEGIN")
+    await connection.execute("INSERT INTO kept VALUES (1)")
+    commit = asyncio.ensure_future(connection.execute("COMMIT"))
+    await asyncio.sleep(0)
+    await connection.interrupt()
+    await commit
+    assert await connection.fetch("SELECT id FROM kept") == [(1,)]
+
+
+async def test_cancelled_when_the_connection_was_terminated(connection: SQLiteConnection) -> None:
+    """As at the end of a program: the pool is closed at once, and then its tasks are cancelled."""
+    thread: threading.Thread = connection._driver._thread
+    running, go_on = threading.Event(), threading.Event()
+
+    def work(_: sqlite3.Connection) -> None:
+        running.set()
+        go_on.wait()
+
+    task = asyncio.ensure_future(connection.call("SELECT 1", work))
+    await asyncio.to_thread(running.wait)
+    connection.terminate()
+    go_on.set()
+    # no turn of the loop in between: it has not heard of the answer yet
+    thread.join()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await connection.interrupt()
+    assert connection.is_closed
+
+
+async def test_what_is_terminated_between_two_steps_stops(connection: SQLiteConnection) -> None:
+    between, go_on = threading.Event(), threading.Event()
+    seen: list[int] = []
+
+    def rows() -> Iterator[tuple[int]]:
+        yield (1,)
+        # no statement runs that an interrupt could stop
+        between.set()
+        go_on.wait()
+        yield (2,)
+
+    await connection.call("", lambda raw: raw.create_function("step", 1, seen.append))
+    task = asyncio.ensure_future(connection.fetch_each("SELECT step(?1)", rows()))  # type: ignore[arg-type]
+    await asyncio.to_thread(between.wait)
+    connection.terminate()
+    go_on.set()
+    with pytest.raises(errors.CormorantError):
+        await task
+    assert seen == [1]

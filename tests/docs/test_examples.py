@@ -25,11 +25,13 @@ BLOCK = re.compile(r"^```python(?P<marks>[^\n]*)\n(?P<code>.*?)^```", re.MULTILI
 def blocks(page: Path) -> Iterator[tuple[int, str, str]]:
     """Gives (line, marks, code) of each block.
 
-    Blocks marked `no-database` make databases of their own; those marked `sync` run in a thread without an event loop.
+    Blocks marked `no-database` make databases of their own; those marked `sync` run in a thread without an event loop;
+    those marked `no-run` show what is run elsewhere.
     """
     text = page.read_text(encoding="utf-8")
     for match in BLOCK.finditer(text):
-        yield text.count("\n", 0, match.start("code")), match["marks"], match["code"]
+        if "no-run" not in match["marks"]:
+            yield text.count("\n", 0, match.start("code")), match["marks"], match["code"]
 
 
 def compiled(code: str, page: Path, line: int) -> CodeType:

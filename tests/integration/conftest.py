@@ -1,10 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from cormorant import Database
+from tests.support import postgres
 from tests.support.newsroom import MODELS
 
 
@@ -14,3 +15,13 @@ async def database(database_dsn: str) -> AsyncIterator[Database]:
     async with Database(database_dsn) as database:
         await database.create_all(*MODELS)
         yield database
+
+
+@pytest.fixture(scope="module")
+def own_cluster() -> Iterator[postgres.Cluster]:
+    """A server for the tests of one file alone, which they may end and start again; it loses nothing by that."""
+    programs = postgres.installed_programs() or postgres.wheel_programs()
+    if programs is None:
+        pytest.skip("a server of our own needs PostgreSQL's programs")
+    with postgres.own_cluster(programs, fsync="on", synchronous_commit="on", full_page_writes="on") as cluster:
+        yield cluster

@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 
 from cormorant import DataError, WrongType, func, literal
+from tests.support import pgbouncer
 from tests.support.computed import Cases, column, readings, wrong
 from tests.support.readings import ROWS
 from tests.support.readings import Reading as R
@@ -151,7 +152,7 @@ async def test_moments(database_dsn: str, cases: Cases) -> None:
 async def test_the_time_zone_and_the_style_of_the_server_change_nothing(postgres_database: str) -> None:
     """New York loses an hour in the night of March 10th, 2024, and writes the month first."""
     name = postgres_database.rpartition("/")[2].partition("?")[0]
-    connection = await asyncpg.connect(postgres_database)
+    connection = await asyncpg.connect(pgbouncer.server_of(postgres_database))
     try:
         await connection.execute(f"ALTER DATABASE {name} SET timezone = 'America/New_York'")
         await connection.execute(f"ALTER DATABASE {name} SET datestyle = 'SQL, MDY'")

@@ -17,6 +17,7 @@ from cormorant import AsyncSession, Database, Mapped, Model, field, generated, r
 from cormorant.dialects.base import IsolationLevel
 from cormorant.errors import StaleObjectError
 from cormorant.persistence.retry import pause
+from tests.support import pgbouncer
 from tests.support.anomalies import LEVELS, PREVENTED, Deed, Stage, Verbs, faults, happened, list_append
 
 FULL = bool(os.environ.get("CORMORANT_ISOLATION_FULL"))
@@ -127,7 +128,7 @@ def opener(database: Database) -> Callable[[], Awaitable[Verbs]]:
 
 @pytest.fixture
 async def stage(postgres: Database, postgres_database: str) -> AsyncIterator[Stage]:
-    monitor = await asyncpg.connect(postgres_database)
+    monitor = await asyncpg.connect(pgbouncer.server_of(postgres_database))
 
     async def waiting() -> int:
         sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"

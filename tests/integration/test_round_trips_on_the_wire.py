@@ -13,6 +13,8 @@ from cormorant import AsyncSession, Database
 from tests.support.newsroom import MODELS, Label, Story, Ticket, Writer, make_writer
 from tests.support.wire import WireTap
 
+pytestmark = pytest.mark.direct("what goes over the wire to a server is counted")
+
 Work = Callable[[Database], Awaitable[None]]
 
 

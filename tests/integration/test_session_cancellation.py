@@ -187,3 +187,69 @@ async def test_a_lone_write_cancelled_anywhere_is_told(database: Database, when:
 
     handles: list[AsyncSession] = []
     await for_every_await(database, when, unit, check)
+
+
+@pytest.mark.parametrize("when", ["waiting", "answered"])
+async def test_a_unit_of_work_that_is_run_and_cancelled_anywhere_is_not_run_again(
+    database: Database, when: When
+) -> None:
+    seen: set[str] = set()
+
+    async def once(session: AsyncSession) -> None:
+        handles.append(session)
+        await work(session)
+
+    async def unit() -> None:
+        await database.run(once)
+
+    async def check() -> None:
+        found = await rows(database)
+        assert found in (BEFORE, AFTER)
+        assert len(handles) <= 1
+        told = handles.pop().last_commit if handles else None
+        assert (told is not None) == (found == AFTER)
+        seen.add("before" if found == BEFORE else "after")
+
+    handles: list[AsyncSession] = []
+    assert await for_every_await(database, when, unit, check) > 10
+    assert seen == {"before", "after"}
+
+
+@pytest.mark.parametrize("when", ["waiting", "answered"])
+async def test_a_session_that_commits_by_itself_cancelled_anywhere_has_done_whole_steps(
+    database: Database, when: When
+) -> None:
+    steps: list[Rows] = [
+        BEFORE,
+        (["Ada", "Bob"], [0], ["old"], 1, ["old"]),
+        (["Ada", "Bob"], [1], ["new", "old"], 1, ["new", "old"]),
+        (["Ada", "Bob"], [1], ["inner", "new", "old"], 0, ["inner", "new", "old"]),
+        (["Ada", "Bob"], [2], ["inner", "new", "old"], 0, ["inner", "new", "old"]),
+    ]
+    seen: set[int] = set()
+
+    async def unit() -> None:
+        handles.append(session := AsyncSession(database, autocommit=True))
+        async with session:
+            (story,) = await session.query(Story)
+            session.add(Writer(name="Bob"))
+            await session.flush()
+            story.views += 1
+            story.labels.add(Label(name="new"))
+            await session.flush()
+            async with session.transaction():
+                session.delete(*await session.query(Memo))
+                async with session.transaction():
+                    await session.add_m2m(story, Story.labels, Label(name="inner"))
+            # written at the end
+            story.views += 1
+
+    async def check() -> None:
+        found, told = await rows(database), handles.pop().last_commit
+        assert found in steps
+        assert (told is not None) == (found != BEFORE)
+        seen.add(steps.index(found))
+
+    handles: list[AsyncSession] = []
+    assert await for_every_await(database, when, unit, check) > 10
+    assert seen == set(range(len(steps)))

@@ -350,6 +350,7 @@ async def test_a_timeout_is_a_number_of_seconds(database_dsn: str, seconds: floa
 # ---- the server's isolation level
 
 
+@pytest.mark.direct("a pooler's connections take no settings")
 @pytest.mark.parametrize("level", ["repeatable read", "serializable"])
 async def test_a_stronger_level_of_the_server_is_the_databases(postgres_database: str, level: str) -> None:
     config = ConnectionConfig.from_dsn(postgres_database, server_settings={"default_transaction_isolation": level})

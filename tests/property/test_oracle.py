@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from cormorant import AsyncSession, Database
+from tests.support import pgbouncer
 from tests.support.oracle import asked as a
 from tests.support.oracle.drawn import queries
 from tests.support.oracle.ours import Ours
@@ -72,5 +73,5 @@ def _plain(rows: Sequence[tuple[Any, ...]]) -> Rows:
 
 
 def _engine_url(dsn: str) -> str:
-    scheme, _, rest = dsn.partition("://")
+    scheme, _, rest = pgbouncer.server_of(dsn).partition("://")
     return f"{scheme}+{'aiosqlite' if scheme == 'sqlite' else 'asyncpg'}://{rest}"

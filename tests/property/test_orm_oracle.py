@@ -33,7 +33,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import StaticPool
 
 from cormorant import AsyncSession, Database, text
-from tests.support import museum, their_museum
+from tests.support import museum, pgbouncer, their_museum
 from tests.support.museum_machine import TABLES, Ours, Side, WorldMachine
 from tests.support.their_museum import Theirs
 
@@ -91,7 +91,8 @@ class LockstepMachine(WorldMachine):
 @pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
 def test_random_units_of_work_leave_the_rows_that_sqlalchemy_leaves(database_dsn: str) -> None:
     on_sqlite = database_dsn.startswith("sqlite")
-    url = "sqlite+aiosqlite://" if on_sqlite else database_dsn.replace("postgresql://", "postgresql+asyncpg://")
+    server = pgbouncer.server_of(database_dsn)
+    url = "sqlite+aiosqlite://" if on_sqlite else server.replace("postgresql://", "postgresql+asyncpg://")
     with asyncio.Runner() as runner:
         database = Database("sqlite://" if on_sqlite else database_dsn)
         engine = create_async_engine(url, **({"poolclass": StaticPool} if on_sqlite else {}))

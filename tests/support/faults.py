@@ -157,6 +157,8 @@ class FaultProxy:
         self._tasks: set[asyncio.Task[None]] = set()
         self.port = 0
         self.accepted = 0
+        # of connections that are made from now on nothing is passed on
+        self.swallows = False
 
     @property
     def dsn(self) -> str:
@@ -178,6 +180,16 @@ class FaultProxy:
         for pair in pairs:
             pair.act(Fault(b"", "after", action))
         return len(pairs)
+
+    def swallow(self) -> None:
+        """Makes a black hole of every connection, also of those that are made from now on."""
+        self.break_all("blackhole")
+        self.swallows = True
+
+    def pass_on(self) -> None:
+        """Ends the black hole: what it held is cut, and connections that are made from now on work."""
+        self.swallows = False
+        self.break_all("cut")
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
@@ -206,6 +218,7 @@ class FaultProxy:
         try:
             far_reader, far_writer = await asyncio.open_connection(self._host, self._parts.port or 5432)
             pair = _Pair(self, {UP: reader, DOWN: far_reader}, {UP: far_writer, DOWN: writer})
+            pair.silent = self.swallows
             self.pairs.add(pair)
             await asyncio.gather(pair.pump(UP), pair.pump(DOWN))
             pair.cut()

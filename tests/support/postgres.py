@@ -26,11 +26,11 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -201,13 +201,48 @@ def wheel_programs() -> Path | None:
     return folder if (folder / "postgres").exists() else None
 
 
+class Cluster:
+    """A server of our own that can be ended in every way, and started again.
+
+    Args:
+        dsn: Where it is.
+        keeper: The process that keeps it.
+    """
+
+    def __init__(self, dsn: str, keeper: subprocess.Popen[str]) -> None:
+        self.dsn = dsn
+        self._keeper = keeper
+
+    def end(self, how: Literal["fast", "immediate", "kill", "panic"]) -> None:
+        """Ends it as pg_ctl does, by SIGKILL to all of its processes, or waits for its own end."""
+        assert self._say(how) == "ended"
+
+    def start(self) -> None:
+        """Starts it again, and waits until it is ready."""
+        if (answer := self._say("start")) != "ready":
+            raise PostgresBroken(f"PostgreSQL did not start again:\n{answer}")
+
+    def _say(self, word: str) -> str:
+        assert self._keeper.stdin is not None
+        self._keeper.stdin.write(f"{word}\n")
+        self._keeper.stdin.flush()
+        return first_line(self._keeper)
+
+
 @contextmanager
 def own_server(programs: Path) -> Iterator[str]:
     """Makes a cluster in a temporary folder, starts it, and stops and removes it at the end."""
+    with own_cluster(programs) as cluster:
+        yield cluster.dsn
+
+
+@contextmanager
+def own_cluster(programs: Path, **settings: str) -> Iterator[Cluster]:
+    """Like `own_server`, with further settings, for tests that end the server."""
     for attempts_left in (2, 1, 0):
-        port = _free_port()
-        keeper = _start(programs, port)
-        answer = _first_line(keeper)
+        port = free_port()
+        keeper = _start(programs, port, settings)
+        answer = first_line(keeper)
         if answer == "ready":
             break
         log = f"{answer}\n{keeper.communicate()[0]}"
@@ -215,33 +250,39 @@ def own_server(programs: Path) -> Iterator[str]:
         if not attempts_left or "could not bind" not in log:
             raise PostgresBroken(f"PostgreSQL from {programs} did not start:\n{log}")
     try:
-        yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
+        yield Cluster(f"postgresql://postgres@127.0.0.1:{port}/postgres", keeper)
     finally:
         keeper.communicate()  # closes the keeper's input, its sign to stop, and waits for its end
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Gives a port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def _first_line(keeper: subprocess.Popen[str]) -> str:
+def first_line(keeper: subprocess.Popen[str]) -> str:
+    """Gives "ready", or the end of the log."""
     assert keeper.stdout is not None
     return keeper.stdout.readline().strip()
 
 
-def _start(programs: Path, port: int) -> subprocess.Popen[str]:
-    account = "nobody" if os.geteuid() == 0 else ""
-    folder = _make_folder(account)
+def _start(programs: Path, port: int, further: Mapping[str, str]) -> subprocess.Popen[str]:
+    account = server_account()
+    folder = make_folder(account)
     try:
         programs = _reachable(programs, folder, account)
         _init_cluster(programs, folder, account)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    settings = [f"--{name}={value}" for name, value in SETTINGS.items()]
-    command = [str(programs / "postgres"), "-D", str(folder / "data"), "-p", str(port), *settings]
+    settings = [f"--{name}={value}" for name, value in {**SETTINGS, **further}.items()]
+    return keep(folder, account, [str(programs / "postgres"), "-D", str(folder / "data"), "-p", str(port), *settings])
+
+
+def keep(folder: Path, account: str, command: list[str]) -> subprocess.Popen[str]:
+    """Starts a server over a folder; both are gone when the keeper's input is closed."""
     return subprocess.Popen(
         [sys.executable, "-I", "-S", pg_keeper.__file__, str(folder), account, *command],
         stdin=subprocess.PIPE,
@@ -272,7 +313,12 @@ def _environment(folder: Path) -> dict[str, str]:
     return {"HOME": str(folder), "PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 
 
-def _make_folder(account: str) -> Path:
+def server_account() -> str:
+    """Gives the account of servers of our own, "" for the current one."""
+    return "nobody" if os.geteuid() == 0 else ""
+
+
+def make_folder(account: str) -> Path:
     """Makes a folder that only the server's account can read, below a folder it can reach."""
     parents = (tempfile.gettempdir(), "/tmp", "/var/tmp")
     parent = next((parent for parent in parents if _can_enter(parent, account)), None)

@@ -11,6 +11,8 @@ import pytest
 
 from tests.support import postgres
 
+pytestmark = pytest.mark.direct("the tests' own server is tested")
+
 ROOT = Path(__file__).parents[2]
 LITTER = """
     CREATE TABLE litter (id int PRIMARY KEY);

@@ -13,10 +13,13 @@ from cormorant import (
     ConnectionConfig,
     CormorantError,
     Database,
+    DatabaseStats,
     ExportedStats,
     FlushPreview,
     IntegrityError,
+    Listener,
     Model,
+    Notification,
     PostgresAdapter,
     Result,
     SQLiteAdapter,
@@ -119,7 +122,23 @@ async def databases(adapter: Adapter) -> None:
     await db.create_all(Customer, Order)
     await db.drop_all(Customer)
     await db.ping()
+    assert_type(await db.ping(timeout=1), float)
+    await db.ping("1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    stats = db.stats()
+    assert_type(stats, DatabaseStats)
+    assert_type((stats.pool.in_use, stats.statements.total_ms, stats.plans.hits), tuple[int, float, int])
+    assert_type(stats.as_dict(), dict[str, float])
+    await db.close(timeout=None)
     assert_type(db.create_sql(Customer), list[str])
+    assert_type(db.listen("orders"), Listener)
+    async with db.listen("orders", "returns", buffer=10, resume=True) as notes:
+        assert_type(notes, Listener)
+        async for note in notes:
+            assert_type(note, Notification)
+            assert_type((note.channel, note.payload, note.gap), tuple[str, str, bool])
+            assert_type(note.pid, int | None)
+    db.listen()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    db.listen(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     async with Database("sqlite://") as other:
         assert_type(other, Database)
     adapters: list[Adapter] = [PostgresAdapter(config), SQLiteAdapter("sqlite://")]

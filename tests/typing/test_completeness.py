@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import venv
 from pathlib import Path
 
@@ -21,6 +22,8 @@ def test_every_public_name_has_a_declared_type(tmp_path: Path) -> None:
     # pyright looks at installed packages only
     venv.create(environment, symlinks=os.name != "nt")
     (site,) = environment.rglob("site-packages")
+    # the types of the dependencies are known by their packages
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
     shutil.copytree(ROOT / "src" / "cormorant", site / "cormorant", ignore=shutil.ignore_patterns("__pycache__"))
     command = [sys.executable, "-m", "pyright", "--verifytypes", "cormorant", "--ignoreexternal", "--outputjson"]
     path = os.pathsep.join([str(environment / ("Scripts" if os.name == "nt" else "bin")), os.environ["PATH"]])

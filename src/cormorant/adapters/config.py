@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 from cormorant.adapters.dsn import DSN_EXAMPLE, MEMORY, READERS, Address, check_scheme, parse_dsn
@@ -25,6 +25,13 @@ _DURATIONS = (
 
 COMMIT_TIMEOUT = 5.0
 """Seconds that a cancelled COMMIT may still take, before the connection is given up, unless told otherwise."""
+
+CACHED_STATEMENTS = 256
+"""Prepared statements that a connection keeps, unless told otherwise."""
+
+
+IDLE_WARNING = 60.0
+"""Seconds after which a transaction in which nothing is sent is logged, unless told otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +58,10 @@ class ConnectionConfig:
         max_connection_age: Seconds after which a connection is replaced; None keeps it.
         max_waiting: Callers at most that wait for a connection of the pool; further ones get PoolTimeout at once. None
             lets any number wait.
-        statement_cache_size: Prepared statements kept by each connection; 0 behind PgBouncer.
+        pooler: "transaction" if the DSN leads to a PgBouncer, or the like, that gives each transaction any of the
+            server's connections.
+        statement_cache_size: Prepared statements kept by each connection; 256 when None. With a `pooler` None means 0:
+            give a number if it keeps track of them, as PgBouncer does from 1.21 with max_prepared_statements.
         ssl: "disable", "allow", "prefer", "require", "verify-ca" or "verify-full".
         ssl_root_cert: The file of the authorities to trust.
         ssl_cert: The file of the client's certificate.
@@ -59,6 +69,7 @@ class ConnectionConfig:
         target_session_attrs: Which of several hosts will do: "any", "primary", "read-write" and so on.
         application_name: The name shown in the server's list of connections.
         server_settings: PostgreSQL settings by name, sent when a connection opens.
+        listen_dsn: Where `db.listen()` connects to instead: past a pooler, which carries no notifications.
 
     Raises:
         ConfigurationError: A value cannot be used, named with the remedy.
@@ -83,7 +94,8 @@ class ConnectionConfig:
     min_pool_size: int = 0
     max_connection_age: float | None = None
     max_waiting: int | None = None
-    statement_cache_size: int = 256
+    pooler: Literal["transaction"] | None = None
+    statement_cache_size: int | None = None
     ssl: str | None = None
     ssl_root_cert: str | None = None
     ssl_cert: str | None = None
@@ -92,6 +104,8 @@ class ConnectionConfig:
     application_name: str | None = None
     # a mapping cannot be hashed, and equal settings still compare equal
     server_settings: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
+    # it may hold a password
+    listen_dsn: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         # the caller may go on changing its own
@@ -103,6 +117,11 @@ class ConnectionConfig:
         self._check_sizes()
         _check_choice("ssl", self.ssl, _SSL_MODES)
         _check_choice("target_session_attrs", self.target_session_attrs, _SESSION_ATTRIBUTES)
+        if self.listen_dsn is not None:
+            parse_dsn(self.listen_dsn)
+        _check_choice("pooler", self.pooler, ("transaction",))
+        if self.pooler is not None:
+            self._check_pooled()
         if self.scheme == "sqlite" and self.path is None:
             raise ConfigurationError("an SQLite database needs a path", hint=f'give path="file.db" or path="{MEMORY}"')
 
@@ -117,10 +136,22 @@ class ConnectionConfig:
             raise ConfigurationError(
                 f"max_waiting is {self.max_waiting}", hint="give 0 or more, or None for any number"
             )
-        if self.statement_cache_size < 0:
+        if self.cached_statements < 0:
             raise ConfigurationError(
                 f"statement_cache_size is {self.statement_cache_size}", hint="give 0 to keep no prepared statements"
             )
+
+    def _check_pooled(self) -> None:
+        if self.scheme == "sqlite":
+            raise ConfigurationError("an SQLite database has no pooler in front of it", hint="leave pooler out")
+        # a setting of the connection would stay with one of the pooler's, whoever gets that next
+        for name in ("statement_timeout", "lock_timeout"):
+            if getattr(self, name) is not None:
+                raise ConfigurationError(
+                    f"{name} cannot be set through a pooler, which gives each transaction another connection",
+                    hint=f"have the server set it: ALTER ROLE app SET {name} = '5s'; `SET LOCAL {name} = ...` sets it "
+                    "for one transaction; Database(timeout=5) limits statements from this side",
+                )
 
     @classmethod
     def from_dsn(cls, dsn: str, **overrides: Any) -> ConnectionConfig:
@@ -175,6 +206,13 @@ class ConnectionConfig:
         if self.hosts:
             return self.hosts
         return () if self.host is None else ((self.host, self.port),)
+
+    @property
+    def cached_statements(self) -> int:
+        """How many prepared statements each connection keeps."""
+        if self.statement_cache_size is None:
+            return CACHED_STATEMENTS if self.pooler is None else 0
+        return self.statement_cache_size
 
     @property
     def in_memory(self) -> bool:

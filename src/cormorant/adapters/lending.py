@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 
 from cormorant.adapters.base import Adapter, Separate
+from cormorant.adapters.holding import Held, IdleWatch
 from cormorant.errors import WouldDeadlock
 
 
@@ -14,22 +15,31 @@ class Lending:
 
     Args:
         adapter: Where the connections come from.
+        idle: Seconds after which a transaction is told of in which nothing is sent; None never does.
     """
 
-    def __init__(self, adapter: Adapter) -> None:
+    def __init__(self, adapter: Adapter, idle: float | None = None) -> None:
         self._adapter = adapter
-        # by holder, the kind of its connection
-        self.holders: dict[object, str] = {}
+        self._watch = IdleWatch(idle)
+        # asked once: such a look at every method costs as much as the rest of lending
+        self._separate: Separate | None = adapter if isinstance(adapter, Separate) else None
+        self.holders: dict[object, Held] = {}
         self._waited_in: list[frozenset[object]] = []
 
     def capacity(self, *, write: bool) -> tuple[str, int]:
         """Gives the kind of connection that a reader or a writer takes, and how many there are."""
-        adapter = self._adapter
-        return adapter.capacity(write=write) if isinstance(adapter, Separate) else ("any", adapter.stats.size)
+        separate = self._separate
+        return ("any", self._adapter.stats.size) if separate is None else separate.capacity(write=write)
 
-    def hold(self, holder: object, *, write: bool) -> None:
+    def another(self, adapter: Adapter) -> Lending:
+        """Gives what does the same for another adapter."""
+        return Lending(adapter, self._watch.seconds)
+
+    def hold(self, holder: object, held: Held, *, write: bool) -> None:
         """Notes that a transaction holds a connection."""
-        self.holders[holder] = self.capacity(write=write)[0]
+        held.kind = self.capacity(write=write)[0]
+        self.holders[holder] = held
+        self._watch.start(self.holders.values)
 
     def let_go(self, holder: object) -> None:
         """Notes that it does no more."""
@@ -51,7 +61,7 @@ class Lending:
         """
         kind, size = self.capacity(write=write)
         stuck = frozenset(around).union(*self._waited_in)
-        if sum(held == kind and holder in stuck for holder, held in self.holders.items()) >= size:
+        if sum(held.kind == kind and holder in stuck for holder, held in self.holders.items()) >= size:
             count = "the one connection" if size == 1 else f"all {size} connections"
             raise WouldDeadlock(
                 f"{waiter()} would wait for ever: it needs a connection{' to write with' if kind == 'writer' else ''}, "

@@ -16,7 +16,10 @@ from cormorant.adapters.stats import PoolStats
 from cormorant.errors import ConfigurationError, ConnectionLost, PoolClosed, PoolTimeout
 
 RESET_TIMEOUT = 5.0
-"""Seconds a connection gets to roll back, or to say goodbye, before it is terminated."""
+"""Seconds a connection gets to roll back, or to say goodbye, before it is terminated, unless told otherwise."""
+
+GIVE_UP_TIMEOUT = 0.1
+"""Seconds that what is given up gets to end by itself, once it was cancelled."""
 
 _NAMED_HOLDERS = 5
 
@@ -41,8 +44,13 @@ class Poolable(Protocol):
         """Whether a transaction is open, or may be, after a statement that never answered."""
         ...
 
+    @property
+    def altered(self) -> bool:
+        """Whether something may have been left behind that outlives transactions."""
+        ...
+
     async def reset(self) -> None:
-        """Rolls back what is open."""
+        """Rolls back what is open, and drops what was left behind."""
         ...
 
     async def close(self) -> None:
@@ -146,12 +154,12 @@ class _Notes(Generic[C]):
         """Notes that it came back."""
         self._taken.pop(connection, None)
 
-    def holder(self, connection: C, task: asyncio.Task[Any]) -> str:
+    def holder(self, connection: C, task: str) -> str:
         """Tells who has a connection."""
         if self._loop is None or connection not in self._taken:
-            return task.get_name()
+            return task
         place, since = self._taken[connection]
-        return f"{task.get_name()} at {place} for {self._loop.time() - since:.1f} s"
+        return f"{task} at {place} for {self._loop.time() - since:.1f} s"
 
 
 class Pool(Generic[C]):
@@ -168,6 +176,7 @@ class Pool(Generic[C]):
         max_waiting: Callers at most that wait for one; None lets any number wait.
         watched: Whether a server may end idle connections, so that they are looked at before they are lent.
         outlives_loops: Whether idle connections may be used by the next event loop.
+        reset_timeout: Seconds a connection gets to roll back, or to say goodbye, before it is terminated.
     """
 
     def __init__(
@@ -181,6 +190,7 @@ class Pool(Generic[C]):
         max_waiting: int | None = None,
         watched: bool = True,
         outlives_loops: bool = False,
+        reset_timeout: float = RESET_TIMEOUT,
     ) -> None:
         self.size = size
         self._connect = connect
@@ -190,6 +200,7 @@ class Pool(Generic[C]):
         self._max_waiting = max_waiting
         self._watched = watched
         self._outlives_loops = outlives_loops
+        self._reset_timeout = reset_timeout
         self._closed = False
         self._pid = os.getpid()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -197,10 +208,13 @@ class Pool(Generic[C]):
         self._born: dict[C, float] = {}
         # last in, first out: the warm ones are used, the others may grow old
         self._idle: list[C] = []
-        self._in_use: dict[C, _Task] = {}
+        # the users' tasks by name: one that has ended may hold, by its result or its error, the very session that is to
+        # give the connection back
+        self._in_use: dict[C, str] = {}
         self._waiters: _Waiters[C] = _Waiters()
         self._notes: _Notes[C] = _Notes(None)
         self._opening = 0
+        self._acquired = self._timeouts = self._connected = 0
         # strong references: the loop keeps only weak ones
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
@@ -208,7 +222,17 @@ class Pool(Generic[C]):
     @property
     def stats(self) -> PoolStats:
         """How the pool is used at the moment."""
-        return PoolStats(self.size, len(self._born), len(self._idle), len(self._in_use), len(self._waiters))
+        return PoolStats(
+            self.size,
+            len(self._born),
+            len(self._idle),
+            len(self._in_use),
+            len(self._waiters),
+            self._acquired,
+            self._timeouts,
+            self._connected,
+            self._connected - len(self._born),
+        )
 
     async def acquire(self) -> C:
         """Lends a connection; `release` takes it back.
@@ -228,7 +252,9 @@ class Pool(Generic[C]):
         while self._idle:
             connection = self._idle.pop()
             if self._usable(connection) and not (self._watched and connection.looks_lost):
-                self._in_use[connection] = asyncio.current_task()
+                self._acquired += 1
+                task = asyncio.current_task()
+                self._in_use[connection] = "no task" if task is None else task.get_name()
                 if place is not None:
                     self._notes.take(connection, place)
                 return connection
@@ -251,7 +277,7 @@ class Pool(Generic[C]):
             self._discard(connection)
         elif self._closed or not self._usable(connection):
             self._retire(connection)
-        elif connection.needs_reset:
+        elif connection.needs_reset or connection.altered:
             self._spawn(self._reset(connection))
         else:
             self._lend(connection)
@@ -266,6 +292,8 @@ class Pool(Generic[C]):
         Args:
             timeout: Seconds to wait for the ones in use, which are then terminated; None waits without end.
         """
+        if self._closed and not self._born and not self._tasks:
+            return
         if self._loop is not asyncio.get_running_loop():
             self._bind(asyncio.get_running_loop())
         self._closed = True
@@ -279,6 +307,7 @@ class Pool(Generic[C]):
             for connection in list(self._born):
                 self._discard(connection)
             self._in_use.clear()
+            await _give_up(self._tasks)
 
     # ---- lending
 
@@ -287,7 +316,8 @@ class Pool(Generic[C]):
         if waiter is None:
             self._idle.append(connection)
         else:
-            self._in_use[connection] = waiter.task
+            self._acquired += 1
+            self._in_use[connection] = "no task" if waiter.task is None else waiter.task.get_name()
             self._notes.take(connection, waiter.place)
             waiter.future.set_result(connection)
 
@@ -306,7 +336,8 @@ class Pool(Generic[C]):
         return self._busy_error(f"no connection became free within {self._acquire_timeout} s")
 
     def _busy_error(self, message: str) -> PoolTimeout:
-        tasks = [self._notes.holder(connection, task) for connection, task in self._in_use.items() if task is not None]
+        self._timeouts += 1
+        tasks = [self._notes.holder(connection, task) for connection, task in self._in_use.items()]
         more = f" and {len(tasks) - _NAMED_HOLDERS} more" if len(tasks) > _NAMED_HOLDERS else ""
         holders = f" (by {', '.join(tasks[:_NAMED_HOLDERS])}{more})" if tasks else ""
         return PoolTimeout(
@@ -338,6 +369,7 @@ class Pool(Generic[C]):
             self._grow(len(self._waiters))
             return
         self._opening -= 1
+        self._connected += 1
         self._born[connection] = asyncio.get_running_loop().time()
         if self._closed:
             self._retire(connection)
@@ -348,7 +380,7 @@ class Pool(Generic[C]):
 
     async def _reset(self, connection: C) -> None:
         try:
-            async with asyncio.timeout(RESET_TIMEOUT):
+            async with asyncio.timeout(self._reset_timeout):
                 await connection.reset()
         except asyncio.CancelledError:
             self._discard(connection)
@@ -356,7 +388,7 @@ class Pool(Generic[C]):
         except Exception:
             # whatever the reason, its state is unknown, and nobody waits for the answer
             connection.terminate()
-        if self._closed or not self._usable(connection) or connection.needs_reset:
+        if self._closed or not self._usable(connection) or connection.needs_reset or connection.altered:
             self._retire(connection)
         else:
             self._lend(connection)
@@ -369,7 +401,7 @@ class Pool(Generic[C]):
 
     async def _say_goodbye(self, connection: C) -> None:
         try:
-            async with asyncio.timeout(RESET_TIMEOUT):
+            async with asyncio.timeout(self._reset_timeout):
                 await connection.close()
         except Exception:
             # the server may be gone already; the connection is given up in either case
@@ -427,6 +459,14 @@ class Pool(Generic[C]):
         self._in_use, self._waiters, self._opening = {}, _Waiters(), 0
         self._notes = _Notes(loop)
         self._tasks, self._changed = set(), asyncio.Event()
+
+
+async def _give_up(tasks: set[asyncio.Task[None]]) -> None:
+    """Ends openings, rollbacks and goodbyes that the server does not answer."""
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(list(tasks), timeout=GIVE_UP_TIMEOUT)
 
 
 def _closed_error() -> PoolClosed:

@@ -13,14 +13,19 @@ import asyncpg  # pyright: ignore[reportMissingTypeStubs]
 
 from cormorant.adapters.base import Adapter, Connection, RawRows, Row
 from cormorant.adapters.config import ConnectionConfig
-from cormorant.adapters.pool import Pool
+from cormorant.adapters.notifying import Notification, listening_config
+from cormorant.adapters.pool import RESET_TIMEOUT, Pool
 from cormorant.adapters.postgresql_cursor import PostgresCursor
-from cormorant.adapters.postgresql_errors import translate, translate_connect
+from cormorant.adapters.postgresql_errors import schema_changed, translate, translate_connect
+from cormorant.adapters.postgresql_listening import PostgresListening, check_channel
+from cormorant.adapters.postgresql_plans import Edition, forget, forget_all, is_outdated, may_be_outdated
+from cormorant.adapters.postgresql_pooled import pooled_driver
+from cormorant.adapters.postgresql_state import REMEDIES, LeftBehind
 from cormorant.adapters.stats import PoolStats
 from cormorant.adapters.text import check_sendable
 from cormorant.dialects.base import ISOLATION_LEVELS, IsolationLevel
 from cormorant.dialects.postgresql import PostgreSQLDialect
-from cormorant.errors import ConfigurationError
+from cormorant.errors import ConfigurationError, StatementError
 
 R = TypeVar("R")
 
@@ -29,6 +34,7 @@ _connect: Callable[..., Awaitable[Any]] = asyncpg.connect  # pyright: ignore[rep
 
 _WRITES = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE", "COPY"})
 _READS = frozenset({"SELECT", "FETCH"})
+_left_behind = LeftBehind()
 
 
 class PostgresConnection:
@@ -36,13 +42,19 @@ class PostgresConnection:
 
     Args:
         driver: The open driver connection.
+        pooled: Whether a pooler gives each transaction another connection of its own.
+        edition: What tells texts from those that were prepared before others changed tables.
     """
 
-    __slots__ = ("_driver", "_poll", "_unsettled")
+    __slots__ = ("_driver", "_edition", "_poll", "_pooled", "_unsettled", "altered")
 
-    def __init__(self, driver: Any) -> None:
+    def __init__(self, driver: Any, *, pooled: bool = False, edition: Edition | None = None) -> None:
         self._driver = driver
+        self._pooled = pooled
+        self._edition: Edition = edition or Edition()
         self._unsettled = False
+        # a statement may have left something behind that outlives its transaction
+        self.altered: bool = False
         self._poll = _watch(driver._transport.get_extra_info("socket"))
 
     @property
@@ -94,8 +106,16 @@ class PostgresConnection:
         return PostgresCursor(self._driver, self._send, sql, args)
 
     async def reset(self) -> None:
-        """Rolls back what is open; the driver first waits for the end of a statement it cancelled."""
-        await self.execute("ROLLBACK")
+        """Rolls back what is open, and drops what was left behind.
+
+        The driver first waits for the end of a statement it cancelled.
+        """
+        if self.needs_reset:
+            await self.execute("ROLLBACK")
+        if self.altered:
+            await self.execute("DISCARD ALL")
+            forget_all(self._driver)
+            self.altered = False
 
     async def close(self) -> None:
         """Closes the connection politely."""
@@ -121,16 +141,53 @@ class PostgresConnection:
     async def _send(self, method: Callable[..., Awaitable[R]], sql: str, args: Sequence[Any]) -> R:
         if not sql.isascii() or "\0" in sql:
             check_sendable(sql)
+        # a look into a dictionary: the text itself is looked at once
+        if (left := _left_behind[sql]) is not None:
+            self._note(left, sql)
         try:
-            answer = await method(sql, *args)
+            # the mark is empty, and this the text itself, until a pooler had to be told that tables were changed
+            answer = await method(sql + self._edition.mark, *args)
         except asyncio.CancelledError:
             self._unsettled = True
             raise
         except Exception as error:
-            self._unsettled = not isinstance(error, asyncpg.PostgresError)
-            raise translate(error, sql, closed=self.is_closed) from error
+            return await self._failed(error, method, sql, args)
         self._unsettled = False
         return answer
+
+    def _note(self, left: str, sql: str) -> None:
+        """Remembers that a statement leaves something behind; refuses it where others would meet that."""
+        if not self._pooled:
+            self.altered = True
+        elif left in REMEDIES:
+            raise StatementError(
+                "what this leaves behind would stay in a connection that the pooler gives to others",
+                statement=sql,
+                hint=REMEDIES[left],
+            )
+
+    async def _failed(self, error: Exception, method: Callable[..., Awaitable[R]], sql: str, args: Sequence[Any]) -> R:
+        """Runs a statement once more that was prepared before tables were changed, or raises what became of it."""
+        edition, open_before = self._edition, self.in_transaction
+        new = edition.following
+        if may_be_outdated(error, in_transaction=open_before, tracked=bool(new)) and (new or forget(self._driver, sql)):
+            try:
+                answer = await method(sql + new, *args)
+            except asyncio.CancelledError:
+                self._unsettled = True
+                raise
+            except Exception as again:
+                error = again
+            else:
+                self._unsettled = False
+                edition.reach(new)
+                return answer
+        self._unsettled = not isinstance(error, asyncpg.PostgresError)
+        if open_before and is_outdated(error):
+            # the other statements too, and those of other connections
+            edition.advance()
+            raise schema_changed(error, sql) from error
+        raise translate(error, sql, closed=self.is_closed) from error
 
     async def _describe(self, sql: str, *args: Any) -> tuple[tuple[str, ...], Sequence[Row], bytes | None]:
         """Gives the column names, the rows and the command tag of a statement in one round trip."""
@@ -168,6 +225,7 @@ class PostgresAdapter(Adapter):
         self._dialect = PostgreSQLDialect()
         self._server_version: tuple[int, ...] = ()
         self._default_isolation: IsolationLevel | None = None
+        self._edition = Edition(self.schema_changed, tracked=config.pooler is not None and config.cached_statements > 0)
         self._pool = Pool(
             self._open,
             size=config.pool_size,
@@ -175,6 +233,8 @@ class PostgresAdapter(Adapter):
             acquire_timeout=config.acquire_timeout,
             max_age=config.max_connection_age,
             max_waiting=config.max_waiting,
+            # who accepts connections in this time rolls back in it too
+            reset_timeout=min(RESET_TIMEOUT, config.connect_timeout),
         )
 
     @property
@@ -225,15 +285,30 @@ class PostgresAdapter(Adapter):
         """Gives an adapter to the same server with a pool of its own."""
         return type(self)(self._config)
 
+    def check_channels(self, channels: tuple[str, ...]) -> None:
+        """Refuses what cannot be listened to, without I/O."""
+        listening_config(self._config)
+        for channel in channels:
+            check_channel(channel)
+
+    async def open_listening(self, told: Callable[[Notification], None], lost: Callable[[], None]) -> PostgresListening:
+        """Opens a connection for notifications, beside the pool."""
+        return PostgresListening(await _open_driver(listening_config(self._config)), told, lost)
+
     async def _open(self) -> PostgresConnection:
-        try:
-            driver = await _connect(**connect_arguments(self._config))
-        except Exception as error:
-            raise translate_connect(error, self._config.redacted, self._config.connect_timeout) from error
+        driver = await _open_driver(self._config)
         self._server_version = _version(driver.get_server_version())
+        pooled = self._config.pooler is not None
         if self._default_isolation is None:
-            self._default_isolation = await _read_isolation(driver)
-        return PostgresConnection(driver)
+            self._default_isolation = await _read_isolation(driver, self._config)
+        return PostgresConnection(driver, pooled=pooled, edition=self._edition)
+
+
+async def _open_driver(config: ConnectionConfig) -> Any:
+    try:
+        return await _connect(**connect_arguments(config))
+    except Exception as error:
+        raise translate_connect(error, config.redacted, config.connect_timeout) from error
 
 
 def connect_arguments(config: ConnectionConfig) -> dict[str, Any]:
@@ -247,11 +322,15 @@ def connect_arguments(config: ConnectionConfig) -> dict[str, Any]:
         "password": config.password,
         "database": config.database,
         "timeout": config.connect_timeout,
-        "statement_cache_size": config.statement_cache_size,
+        # with 0 a statement is prepared without a name, and once more in one piece with its run. It takes two round
+        # trips, and what they know of each other is safe: a pooler changes connections at a Sync alone, which only
+        # the second one sends
+        "statement_cache_size": config.cached_statements,
         # a timer for each statement would keep the context of the task that first ran it
         "max_cached_statement_lifetime": 0,
         "server_settings": _server_settings(config),
         "target_session_attrs": config.target_session_attrs,
+        "connection_class": None if config.pooler is None else pooled_driver,
     }
     return {name: value for name, value in values.items() if value is not None}
 
@@ -284,8 +363,16 @@ def _version(version: Any) -> tuple[int, ...]:
     return (version.major, version.micro) if version.major >= 10 else (version.major, version.minor, version.micro)
 
 
-async def _read_isolation(driver: Any) -> IsolationLevel | None:
-    name = await driver.fetchval("SHOW default_transaction_isolation")
+async def _read_isolation(driver: Any, config: ConnectionConfig) -> IsolationLevel | None:
+    try:
+        async with asyncio.timeout(config.connect_timeout):
+            name = await driver.fetchval("SHOW default_transaction_isolation")
+    except BaseException as error:
+        # nobody has the connection yet who could close it
+        driver.terminate()
+        if isinstance(error, Exception):
+            raise translate_connect(error, config.redacted, config.connect_timeout) from error
+        raise
     return next((level for level in ISOLATION_LEVELS if level == name), None)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ssl import SSLError
 from typing import Any, TypeAlias
 
 from asyncpg import exceptions  # pyright: ignore[reportMissingTypeStubs]
@@ -23,6 +24,7 @@ from cormorant.errors import (
     LockTimeout,
     NotNullViolation,
     QueryTimeout,
+    SchemaChangedError,
     SerializationError,
     StatementError,
     UniqueViolation,
@@ -33,6 +35,7 @@ _Rule: TypeAlias = tuple[type[DatabaseError], str | None]
 _TAKEN = "load the row that has it and change that, await session.merge(...), or use get_or_create() or upsert()"
 _NO_SUCH_NAME = "create it with `await db.create_all()` or a migration, or correct the name"
 _LOOK_FIRST = "look in the database whether the change is there before repeating it"
+_POOLER = 'behind a pooler in transaction mode, write it into the DSN: "...?pooler=transaction"'
 _RUN_AGAIN = "run the whole unit of work again in a new session"
 
 # by SQLSTATE, then by its class, the first two characters
@@ -49,12 +52,14 @@ _BY_STATE: dict[str, _Rule] = {
     "23514": (CheckViolation, None),
     "25P02": (StatementError, "roll back, then run the whole transaction again"),
     "25P03": (ConnectionLost, "end transactions sooner, or raise idle_in_transaction_session_timeout"),
+    "26000": (StatementError, _POOLER),
     "28": (ConnectionLost, "check the user name, the password and the server's pg_hba.conf"),
     "3D000": (ConnectionLost, "create the database, or correct its name in the DSN"),
     "40": (SerializationError, _RUN_AGAIN),
     "40003": (CommitOutcomeUnknown, _LOOK_FIRST),
     "40P01": (DeadlockError, _RUN_AGAIN),
     "42P01": (StatementError, _NO_SUCH_NAME),
+    "42P05": (StatementError, _POOLER),
     "42703": (StatementError, _NO_SUCH_NAME),
     "44": (CheckViolation, None),
     "53": (DatabaseError, None),
@@ -73,10 +78,12 @@ _BY_CLASS: tuple[tuple[type[Exception], _Rule], ...] = (
         exceptions.DataError,
         (DataError, "pass a value of the column's type; in SQL of your own, cast(:name as integer) says which"),
     ),
+    (exceptions.PostgresConnectionError, (ConnectionLost, None)),
     (exceptions.TargetServerAttributeNotMatched, (ConnectionLost, "correct target_session_attrs or the hosts")),
     (exceptions.InterfaceError, (StatementError, None)),
     (exceptions.InternalClientError, (DatabaseError, None)),
     (OSError, (ConnectionLost, None)),
+    (EOFError, (ConnectionLost, None)),
     (ValueError, (DataError, None)),
     (TypeError, (DataError, None)),
     (ArithmeticError, (DataError, None)),
@@ -84,9 +91,33 @@ _BY_CLASS: tuple[tuple[type[Exception], _Rule], ...] = (
     (Exception, (DatabaseError, None)),
 )
 
+# what PgBouncer says of a statement that it has not passed on
+_KEPT_BACK = ("query_wait_timeout", "pgbouncer cannot connect to server")
+_CERTIFICATE = "give the file of the authorities to trust, ssl_root_cert, and the name in the certificate as the host"
+_SET_ELSEWHERE = (
+    "PgBouncer lets no such setting through: have the server set it, ALTER ROLE app SET ...; or name it in PgBouncer's "
+    "ignore_startup_parameters, which drops it"
+)
+
 _ARGUMENT = re.compile(r"invalid input for query argument \$(\d+)")
 _KEY = re.compile(r"\((.+?)\)=\(")
 _QUOTED = re.compile(r'".*"', re.DOTALL)
+
+
+def schema_changed(error: Exception, sql: str) -> SchemaChangedError:
+    """Gives the error for a statement that was prepared before others changed tables or types.
+
+    Args:
+        error: What asyncpg raised.
+        sql: The statement.
+    """
+    message, code = str(error).partition("\n")[0], getattr(error, "sqlstate", None)
+    return SchemaChangedError(
+        f"tables or types were changed while statements were prepared: {message}",
+        statement=sql,
+        code=code,
+        hint=f"roll back, and {_RUN_AGAIN}: it is prepared anew",
+    )
 
 
 def translate(error: Exception, sql: str | None, *, closed: bool = False) -> DatabaseError:
@@ -99,7 +130,7 @@ def translate(error: Exception, sql: str | None, *, closed: bool = False) -> Dat
     """
     sql = None if sql is None else without_secrets(sql)
     # the driver uses a server's class for what it refuses itself, but then without a severity
-    if _said_by_server(error):
+    if said_by_server(error):
         found = _from_server(error, sql)
     elif closed:
         found = _lost(error, sql)
@@ -122,7 +153,8 @@ def _take_values_out(error: Exception, message: str) -> None:
     error.__cause__ = error.__context__ = None
 
 
-def _said_by_server(error: BaseException | None) -> bool:
+def said_by_server(error: BaseException | None) -> bool:
+    """Whether an error is the server's own word."""
     return isinstance(error, exceptions.PostgresError) and getattr(error, "severity", None) is not None
 
 
@@ -131,7 +163,7 @@ _AGAIN = "roll back, then run the whole unit of work again: nothing of it was co
 
 def _lost(error: Exception, sql: str | None) -> ConnectionLost:
     """Says that the connection is gone, with the server's last word if there was one."""
-    word = error.__cause__ if _said_by_server(error.__cause__) else None
+    word = error.__cause__ if said_by_server(error.__cause__) else None
     if word is not None:
         last = _from_server(word, sql)
         message = f"the connection broke: {last.message}"
@@ -141,9 +173,18 @@ def _lost(error: Exception, sql: str | None) -> ConnectionLost:
 
 def _was_sent(error: Exception) -> bool:
     """Whether the server may have run the statement on whose way the connection was lost."""
-    # what the driver refuses itself has gone nowhere
-    if isinstance(error, exceptions.InterfaceError):
+    # what the driver refuses itself has gone nowhere, nor has what a pooler had no server for
+    if isinstance(error, exceptions.InterfaceError) or _kept_back(error) or _kept_back(error.__cause__):
         return False
+    return was_prepared(error)
+
+
+def _kept_back(error: BaseException | None) -> bool:
+    return isinstance(error, exceptions.ProtocolViolationError) and str(error).startswith(_KEPT_BACK)
+
+
+def was_prepared(error: Exception) -> bool:
+    """Whether a statement failed when it was to be run, and not when it was prepared."""
     place = error.__traceback__
     while place is not None:
         # a statement that is prepared is not run yet
@@ -166,13 +207,19 @@ def translate_connect(error: Exception, address: str, seconds: float) -> Cormora
     if isinstance(error, TimeoutError):
         return ConnectionLost(f"{address} did not answer within {seconds} s", hint="raise connect_timeout")
     found = translate(error, None)
+    if found.message.startswith("unsupported startup parameter"):
+        return ConfigurationError(f"cannot connect to {address}: {found.message}", hint=_SET_ELSEWHERE)
     # anything else that goes wrong here means that there is no connection
-    return ConnectionLost(f"cannot connect to {address}: {found.message}", code=found.code, hint=found.hint)
+    hint = _CERTIFICATE if isinstance(error, SSLError) else found.hint
+    return ConnectionLost(f"cannot connect to {address}: {found.message}", code=found.code, hint=hint)
 
 
 def _from_server(error: Any, sql: str | None) -> DatabaseError:
     state: str = error.sqlstate or ""
     cls, hint = _BY_STATE.get(state) or _BY_STATE.get(state[:2]) or (StatementError, None)
+    if state == "08P01" and error.severity == "FATAL":
+        # a pooler's last word before it hangs up; it has one code for everything
+        cls = ConnectionLost
     message: str = error.message
     if cls is DataError:
         # "invalid input syntax for type integer: "4711"": the value is a parameter's
@@ -203,8 +250,8 @@ def _client_message(error: Exception, *, closed: bool) -> str:
     argument = _ARGUMENT.match(str(error))
     if argument is not None:
         return f"the value of parameter ${argument[1]} does not fit its type ({type(error.__cause__).__name__})"
-    ours = (OSError, exceptions.InterfaceError, *(() if closed else (exceptions.InternalClientError,)))
-    if isinstance(error, ours):
+    ours = (OSError, EOFError, exceptions.InterfaceError, exceptions.PostgresConnectionError)
+    if isinstance(error, ours) or (not closed and isinstance(error, exceptions.InternalClientError)):
         return str(error).partition("\n")[0] or type(error).__name__
     if closed:
         return f"the connection broke ({type(error).__name__})"

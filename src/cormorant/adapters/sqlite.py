@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ import aiosqlite
 from cormorant.adapters.base import Adapter, Connection, RawRows, Row
 from cormorant.adapters.config import ConnectionConfig
 from cormorant.adapters.pool import Pool
+from cormorant.adapters.sqlite_constraints import note_name
 from cormorant.adapters.sqlite_cursor import OpenCursors, SQLiteCursor
 from cormorant.adapters.sqlite_errors import translate
 from cormorant.adapters.sqlite_functions import register
@@ -71,21 +73,27 @@ class SQLiteConnection(_Near):
         "_cursors",
         "_driver",
         "_raw",
+        "_running",
         "_statement_timeout",
         "_stopped",
         "_timer",
         "_turn",
+        "altered",
         "writer",
     )
 
     def __init__(self, driver: Any, *, writer: bool, statement_timeout: float | None, turn: threading.Lock) -> None:
         self.writer: bool = writer
+        # what a pragma sets stays set
+        self.altered: bool = False
         self._driver = driver
         self._raw: sqlite3.Connection = driver._conn
         self._statement_timeout = statement_timeout
         self._turn = turn
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
+        # the statement that somebody waits for
+        self._running: str | None = None
         # written by the event loop, read by the thread before each step of a hop
         self._stopped = False
         self._cursors: OpenCursors = OpenCursors()
@@ -137,9 +145,13 @@ class SQLiteConnection(_Near):
         """Has the thread close the file and end, without waiting for it."""
         if self._closed:
             return
-        self._closed = True
+        self._closed = self._stopped = True
         self._cursors.clear()
+        self._stopped = True
         self._raw.interrupt()
+        # at the program's end nothing starts a thread any more, and the file is closed with the process
+        if sys.is_finalizing():
+            return
         # from a thread without a loop: otherwise the answer goes to a loop that may be closed by then
         threading.Thread(target=self._driver.stop, daemon=True).start()
 
@@ -160,17 +172,22 @@ class SQLiteConnection(_Near):
             raise ConnectionLost("the connection is closed", statement=sql)
         if self._statement_timeout is not None and not _is_protected(sql):
             self._timer = _timer(self._statement_timeout, self._time_out)
+        self._running = sql
         try:
             return await self._hop(self._work, work, args)
         except asyncio.CancelledError:
             await self._settle(sql)
             raise
         except Exception as error:
+            if self._closed:
+                raise ConnectionLost("the connection was closed before the statement ended", statement=sql) from error
             raise translate(error, sql) from error
         finally:
+            self._running = None
             if self._timer is not None:
                 self._timer.cancel()
-                self._stopped = False
+                self._timer = None
+                self._stopped = self._closed
 
     async def _hop(self, function: Callable[..., R], *args: Any) -> R:
         # the driver's public methods take a hop for each step: cursor, execute, fetch
@@ -186,23 +203,29 @@ class SQLiteConnection(_Near):
         while not barrier.done() or barrier.cancelled():
             if barrier.cancelled():
                 barrier = asyncio.ensure_future(self._hop(_nothing))
-            if interruptible:
-                # again and again, because an interrupt between two steps of the thread is lost
+            # again and again, because an interrupt between two steps of the thread is lost
+            if interruptible and not self._closed:
                 self._cursors.cut = True
                 self._raw.interrupt()
             # a second cancellation changes nothing: the first is raised in the end
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait((barrier,), timeout=_INTERRUPT_EVERY)
+        # of a connection that was closed meanwhile; the thread has ended, or is about to
+        barrier.exception()
         # only here: an earlier call that ends meanwhile must not set this one going
-        self._stopped = False
+        self._stopped = self._closed
 
     async def interrupt(self) -> None:
         """Has the running statement fail as one that takes too long."""
-        self._time_out()
+        # what comes too late must not stop the next one
+        if self._running is not None and not _is_protected(self._running):
+            self._time_out()
 
     def _time_out(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        if self._closed:
+            return
         self._stopped = self._cursors.cut = True
         self._raw.interrupt()
         self._timer = _timer(_INTERRUPT_EVERY, self._time_out)
@@ -218,7 +241,11 @@ class SQLiteConnection(_Near):
         if self._cursors.cut:
             self._cursors.end()
         self._check_stopped()
-        return work(self._raw, *args)
+        try:
+            return work(self._raw, *args)
+        except sqlite3.IntegrityError as error:
+            note_name(self._raw, error)
+            raise
 
     def _fetch_each(self, raw: sqlite3.Connection, sql: str, arg_rows: Sequence[Sequence[Any]]) -> list[Sequence[Row]]:
         answers: list[Sequence[Row]] = []
@@ -349,7 +376,7 @@ class SQLiteAdapter(Adapter):
             self._path,
             isolation_level=None,
             timeout=config.busy_timeout if config.lock_timeout is None else config.lock_timeout,
-            cached_statements=config.statement_cache_size,
+            cached_statements=config.cached_statements,
         )
         thread: threading.Thread = getattr(driver, "_thread", driver)
         # a connection that nobody closed must not keep the process alive

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from cormorant._internal.secrets import without_secrets
+from cormorant.adapters.sqlite_constraints import noted_name
 from cormorant.errors import (
     CheckViolation,
     ConnectionLost,
@@ -36,6 +37,8 @@ _BY_CODE: dict[str, _Rule] = {
     "SQLITE_BUSY": (LockTimeout, "another process holds the file; keep transactions short or raise busy_timeout"),
     "SQLITE_BUSY_SNAPSHOT": (SerializationError, "run the whole unit of work again in a new session"),
     "SQLITE_CANTOPEN": (ConnectionLost, "check that the folder of the file exists and may be written"),
+    "SQLITE_CORRUPT": (DatabaseError, "the file is damaged; restore a backup, or what `sqlite3 FILE .recover` finds"),
+    "SQLITE_IOERR": (DatabaseError, "the disk could not be read or written; look at its space and its health"),
     "SQLITE_CONSTRAINT": (IntegrityError, None),
     "SQLITE_CONSTRAINT_CHECK": (CheckViolation, None),
     "SQLITE_CONSTRAINT_DATATYPE": (DataError, None),
@@ -93,13 +96,20 @@ def translate(error: Exception, sql: str | None) -> DatabaseError:
     sql = None if sql is None else without_secrets(sql)
     code: str | None = getattr(error, "sqlite_errorname", None)
     cls, hint = _rule(error, code)
-    message = _REDACTED.sub(r"\1", str(error)) if isinstance(error, sqlite3.Error) else _of_value(error)
-    facts = _facts(str(error))
+    text = _text(error)
+    message = _REDACTED.sub(r"\1", text) if isinstance(error, sqlite3.Error) else _of_value(error)
+    facts = _facts(text)
+    facts["constraint"] = facts.get("constraint") or noted_name(error)
     if not isinstance(error, OSError):
         # the driver's error goes along as the cause
-        error.args = (message,)
+        error.args = (message, *error.args[1:]) if noted_name(error) is not None else (message,)
         error.__cause__ = error.__context__ = None
     return cls(message, statement=sql, code=code, hint=hint, **facts)
+
+
+def _text(error: Exception) -> str:
+    # its name may have been noted beside
+    return str(error if noted_name(error) is None else error.args[0])
 
 
 def _of_value(error: Exception) -> str:
@@ -108,7 +118,7 @@ def _of_value(error: Exception) -> str:
 
 
 def _rule(error: Exception, code: str | None) -> _Rule:
-    message = str(error)
+    message = _text(error)
     for pattern, rule in _BY_MESSAGE:
         if pattern.search(message):
             return rule

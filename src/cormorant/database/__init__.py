@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from cormorant.database.configured import configure, database_of, default_database
 from cormorant.database.database import CLOSE_TIMEOUT, PLANS, Database, PreparedQuery
+from cormorant.database.listening import Listener
 from cormorant.database.outcomes import Outcome
 from cormorant.database.protocols import Companion, SessionOptions, Sessions
 from cormorant.database.seeing import check_threshold
+from cormorant.database.stats import DatabaseStats, PlanStats
 
 __all__ = [
     "CLOSE_TIMEOUT",
     "PLANS",
     "Companion",
     "Database",
+    "DatabaseStats",
+    "Listener",
     "Outcome",
+    "PlanStats",
     "PreparedQuery",
     "SessionOptions",
     "Sessions",

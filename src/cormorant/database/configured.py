@@ -48,7 +48,7 @@ def database_of(source: Database | ConnectionConfig | Adapter | str | None) -> D
     if isinstance(source, Database):
         return source
     if isinstance(source, (str, ConnectionConfig)):
-        key = source if isinstance(source, str) else repr((source, source.password))
+        key = source if isinstance(source, str) else repr((source, source.password, source.listen_dsn))
         found = _by_dsn.get(key)
         if found is None:
             found = _by_dsn[key] = Database(source)

@@ -14,17 +14,22 @@ from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
 from typing_extensions import Unpack
 
+from cormorant.adapters.asking import ask
 from cormorant.adapters.base import Adapter, Connection, CopyConnection, RawRows, Reopenable, Row
-from cormorant.adapters.config import COMMIT_TIMEOUT, ConnectionConfig, check_timeout
+from cormorant.adapters.config import COMMIT_TIMEOUT, IDLE_WARNING, ConnectionConfig, check_timeout
 from cormorant.adapters.lending import Lending
 from cormorant.adapters.registry import adapter_of
+from cormorant.database.closing import all_ended
+from cormorant.database.listening import BUFFER, Listener, listener_on, switchboard_of
 from cormorant.database.outcomes import Outcome, ask_outcome
 from cormorant.database.protocols import Companion, SessionOptions, Sessions
 from cormorant.database.seeing import THRESHOLD, NPlusOne, check_n_plus_one, check_threshold, target_of
 from cormorant.database.shapes import shape_of
+from cormorant.database.stats import DatabaseStats, plan_stats
+from cormorant.database.switchboard import Switchboard
 from cormorant.database.tables import create_statements, drop_statements, run_all
 from cormorant.dialects.base import SNAPSHOTS, Dialect, IsolationLevel, check_isolation
-from cormorant.errors import PoolClosed, SessionNotEntered
+from cormorant.errors import CommitOutcomeUnknown, PoolClosed, SessionNotEntered
 from cormorant.hooks.dispatcher import Hooks, HookTarget
 from cormorant.hydration.hydrator import Loader, compile_loader
 from cormorant.models.model import Model
@@ -116,6 +121,8 @@ class Database(HookTarget["AsyncSession", Model]):
         commit_timeout: Seconds that a COMMIT on its way may still take after its caller was cancelled.
         track_commits: Every transaction that writes asks for its number first, by one round trip more, and a
             CommitOutcomeUnknown has it as `xid`, for `outcome()`. SQLite has no such numbers, and needs none.
+        idle_transaction_warning: Seconds after which a transaction in which no statement runs is logged, once, with
+            its task and lines, to the logger "cormorant.transactions"; None logs none.
         track_queries: Count and time statements by their shape, and remember the lines of code that ask for them.
         performance_threshold: How often one line of the program may load things one by one in a session; 5 unless told
             otherwise.
@@ -148,6 +155,7 @@ class Database(HookTarget["AsyncSession", Model]):
         timeout: float | None = None,
         commit_timeout: float = COMMIT_TIMEOUT,
         track_commits: bool = False,
+        idle_transaction_warning: float | None = IDLE_WARNING,
         track_queries: bool = True,
         performance_threshold: int = THRESHOLD,
         n_plus_one: NPlusOne | None = None,
@@ -167,7 +175,9 @@ class Database(HookTarget["AsyncSession", Model]):
         self.timeout: float | None = check_timeout("timeout", timeout)
         self.commit_timeout: float = check_timeout("commit_timeout", commit_timeout) or COMMIT_TIMEOUT
         self.track_commits: bool = track_commits and self.dialect.transaction_number is not None
-        self.lending: Lending = Lending(self.adapter)
+        self.switchboard: Switchboard | None = switchboard_of(self.adapter)
+        idle = check_timeout("idle_transaction_warning", idle_transaction_warning)
+        self.lending: Lending = Lending(self.adapter, idle)
         self.watch: Watch = Watch(target_of(self.config), echo=echo)
         self.comment: Callable[[], str] | None = comment if query_comments else None
         slow = slow_seconds(slow_query_ms)
@@ -253,6 +263,7 @@ class Database(HookTarget["AsyncSession", Model]):
     def prepare(self, spec: QuerySpec) -> PreparedQuery:
         """Gives a query's text and loader, made at the first query of its shape."""
         key = spec.cache_key
+        self._plans.asked += 1
         if spec.scopes is not None:
             return self._plans.find_scoped(key, spec.scopes, partial(self._prepare, spec))
         # by far the most are found here, without a further call
@@ -285,6 +296,7 @@ class Database(HookTarget["AsyncSession", Model]):
     def prepare_write(self, statement: Write, scopes: Scopes | None = None) -> PreparedWrite:
         """Gives a write's text and codecs, made at the first write of its shape."""
         key = statement.key
+        self._writes.asked += 1
         if scopes is not None:
             return self._writes.find_scoped(key, scopes, partial(self._prepare_write, statement, scopes))
         found = self._writes.recent.get(key)
@@ -417,6 +429,17 @@ class Database(HookTarget["AsyncSession", Model]):
         """Gives every statement shape run on this database, the costliest first."""
         return self.tracker.stats()
 
+    def stats(self) -> DatabaseStats:
+        """Gives how connections, statements and plans were used so far; it asks nobody, and costs microseconds.
+
+        Example:
+            >>> db.stats().pool.in_use
+            >>> db.stats().as_dict()     # {"pool_size": 10, ..., "statements_errors": 0, "plans_hits": 4711, ...}
+        """
+        pool = sum((companion.pool for companion in self._companions), self.adapter.stats)
+        plans = plan_stats(self._plans, self._writes)
+        return DatabaseStats(pool, self.tracker.totals(), plans, len(self.switchboard or ()))
+
     def export_query_stats(self, *, reset: bool = False, include_samples: bool = False) -> list[ExportedStats]:
         """Gives the same as JSON takes it.
 
@@ -452,47 +475,89 @@ class Database(HookTarget["AsyncSession", Model]):
 
     # ---- life
 
-    async def ping(self) -> None:
-        """Asks the server for an answer.
+    async def ping(self, timeout: float | None = None) -> float:
+        """Asks the server for an answer, on a connection of the pool.
+
+        Args:
+            timeout: Seconds for all of it, the waiting for a connection too; the database's `timeout` if None, and 10
+                if it has none.
+
+        Returns:
+            The milliseconds that the answer took, without the waiting for a connection.
+
+        Args:
+            timeout: Seconds to wait for it; the database's `timeout` if None, and 10 if it has none.
 
         Raises:
-            ConnectionLost: There is none.
-        """
-        connection = await self.adapter.acquire()
-        try:
-            await connection.fetch("SELECT 1")
-        finally:
-            self.adapter.release(connection)
+            ConnectionLost: There is none, or none in time.
+            PoolTimeout: Nobody could be asked: all connections are in use, which says nothing about the server.
+            PoolClosed: The database is closed.
 
-    async def outcome(self, xid: int) -> Outcome | None:
-        """Asks what became of the transaction whose COMMIT was not answered: CommitOutcomeUnknown has its `xid`.
+        Example:
+            >>> await db.ping(timeout=2)     # SELECT 1
+        """
+        answer = await ask(self.adapter, "SELECT 1", (), self.timeout if timeout is None else timeout)
+        return answer.milliseconds
+
+    def listen(self, channel: str, /, *channels: str, buffer: int = BUFFER, resume: bool = False) -> Listener:
+        """Gives the notifications of channels as they come, on PostgreSQL; all listeners share one connection.
+
+        Args:
+            channel: The channel's name, as it is written here: `NOTIFY Orders` means "orders".
+            channels: Further ones.
+            buffer: Notifications that may wait for the listener. One more ends it by ListenerOverflow, once those are
+                taken.
+            resume: Whether it goes on after notifications were missed: it listens again as soon as it can when the
+                connection is lost, and drops what does not fit in the buffer. Each channel concerned gets a
+                notification with `gap=True` then.
+
+        Returns:
+            A Listener, for `async for` and for `async with`. It ends when the database is closed.
+
+        Raises:
+            ConfigurationError: The database sends no notifications, or a name is empty or too long.
+            ConnectionLost: From the listener: the server cannot be reached or, without `resume`, is no longer there.
+
+        Example:
+            >>> async for note in db.listen("orders"):     # LISTEN "orders"
+            ...     print(note.payload)
+        """
+        return listener_on(self.adapter, self.switchboard, (channel, *channels), buffer=buffer, resume=resume)
+
+    async def outcome(self, of: CommitOutcomeUnknown | int) -> Outcome | None:
+        """Asks what became of the transaction whose COMMIT was not answered.
 
         "in progress" is the answer too while a server has not noticed that the connection is gone.
 
+        Args:
+            of: The error, or its `xid` alone; a server that has crashed may give the same number to another
+                transaction, and only the error tells them apart.
+
         Returns:
-            "committed", "aborted" or "in progress"; None if it ended so long ago that the server has forgotten.
+            "committed", "aborted" or "in progress"; None if the server does not know any more: it ended long ago, or
+            the server has been restarted, and has made a checkpoint, since.
 
         Raises:
             ConfigurationError: The database is no PostgreSQL.
 
         Example:
-            >>> await db.outcome(error.xid)     # SELECT pg_xact_status(...)
+            >>> await db.outcome(error)     # SELECT ... pg_xact_status(...)
         """
-        return await ask_outcome(self.adapter, xid)
+        return await ask_outcome(self.adapter, of, self.timeout)
 
     async def close(self, timeout: float | None = CLOSE_TIMEOUT) -> None:
-        """Closes every connection, those in use as they come back; the database stays closed.
+        """Closes every connection, those in use as they come back, and ends listeners; the database stays closed.
+
+        Newcomers and those who wait for a connection get PoolClosed from now on. Closing it again does nothing.
 
         Args:
             timeout: Seconds to wait for the ones in use, which are then terminated, with what they had not
                 committed; None waits without end.
         """
         self._closed = True
-        try:
-            for companion in self._companions:
-                await companion.close(timeout)
-        finally:
-            await self.adapter.close(timeout)
+        listeners = () if self.switchboard is None else (self.switchboard.close(timeout),)
+        others = (companion.close(timeout) for companion in self._companions)
+        await all_ended(self.adapter.close(timeout), *listeners, *others)
 
     def beside(self) -> Database:
         """Gives this database with connections of its own, which another event loop may use at the same time.
@@ -502,13 +567,14 @@ class Database(HookTarget["AsyncSession", Model]):
         Raises:
             PoolClosed: The database is closed.
         """
-        if self._closed:
-            raise PoolClosed("the database is closed", hint="make a new Database, or close this one later")
         adapter = self.adapter.another() if isinstance(self.adapter, Reopenable) else None
         if adapter is None:
             return self
+        if self._closed:
+            raise PoolClosed("the database is closed", hint="make a new Database, or close this one later")
         twin = copy(self)
-        twin.adapter, twin.lending, twin._companions = adapter, Lending(adapter), []
+        twin.switchboard = switchboard_of(adapter)
+        twin.adapter, twin.lending, twin._companions = adapter, self.lending.another(adapter), []
         return twin
 
     def accompany(self, companion: Companion) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
+from cormorant.adapters.stats import PoolStats
 from cormorant.dialects.base import IsolationLevel
 from cormorant.models.scopes import Scope
 
@@ -42,6 +43,11 @@ class Sessions(Protocol):
 
 class Companion(Protocol):
     """Connections of the same database that belong to another event loop."""
+
+    @property
+    def pool(self) -> PoolStats:
+        """How they are used."""
+        ...
 
     def schema_changed(self) -> None:
         """Has what its connections remember of tables forgotten."""

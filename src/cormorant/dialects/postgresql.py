@@ -14,6 +14,7 @@ from cormorant.dialects import postgresql_content as content
 from cormorant.dialects import postgresql_formulas, search
 from cormorant.dialects import postgresql_nodes as nodes
 from cormorant.dialects.base import Codec, Dialect, IsolationLevel, Members, kept_member
+from cormorant.dialects.postgresql_outcomes import NUMBER, OUTCOME
 from cormorant.sql import expr as e
 from cormorant.sql import nodes as n
 from cormorant.sql import types as t
@@ -149,8 +150,8 @@ class PostgreSQLDialect(Dialect):
     """PostgreSQL 12 or newer."""
 
     name = "postgresql"
-    transaction_number: ClassVar[str | None] = "SELECT pg_current_xact_id()::text::bigint"
-    transaction_outcome: ClassVar[str | None] = "SELECT pg_xact_status($1::bigint::text::xid8)"
+    transaction_number: ClassVar[str | None] = NUMBER
+    transaction_outcome: ClassVar[str | None] = OUTCOME
     supports_native_enum = True
     supports_array_binds = True
     supports_access_methods = True

@@ -17,6 +17,8 @@ from cormorant.sql.types import Json
 # the escape of the character, and no text of a backslash and what follows it
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+# what a key may have become that was no text; most documents have none, and are not looked through
+_MADE_TEXT = re.compile(r'"(?:[-+.\deE]+|true|false|null)":')
 
 _PLAIN = frozenset({typing.Any, dict, list, str, int, bool, type(None)})
 
@@ -61,7 +63,27 @@ def dump_json(value: Any) -> str:
             f"a {type(value).__name__} is no JSON document: {error}",
             hint="give the column the document's own type: Mapped[MyModel], Mapped[dict[str, date]]",
         ) from error
+    if _MADE_TEXT.search(text) and (place := _other_key(value)):
+        raise WrongType(
+            f"a {type(value).__name__} is no JSON document: the key at {place} is no text, and would come back as one",
+            hint='use text, {"1": ...}, or give the column a type with its keys: Mapped[dict[int, str]]',
+        )
     return _kept(text)
+
+
+def _other_key(value: Any) -> str:
+    """Gives the place of a key that is no text, nothing if there is none; Python's writer makes it one silently."""
+    found: list[tuple[str, Any]] = [("", value)]
+    for place, inner in found:
+        entries: Any = inner
+        if isinstance(inner, (list, tuple)):
+            found += [(f"{place}[{number}]", item) for number, item in enumerate(entries)]
+        elif isinstance(inner, dict):
+            for key, item in entries.items():
+                if not isinstance(key, str):
+                    return f"{place}[{key!r}]"
+                found.append((f"{place}[{key!r}]", item))
+    return ""
 
 
 def _kept(text: str) -> str:

@@ -82,13 +82,26 @@ def _are_together(instance: Model, target: Model) -> bool:
     return origin is not None and origin.owner is theirs.owner
 
 
-def show_new(instance: Model) -> None:
-    """Has the objects that a new one points to show it: until it was added, nobody knew whether it would be."""
+def show_new(instance: Model, shown: list[tuple[Model, RelationInfo]]) -> None:
+    """Has the objects that a new one points to show it: until it was added, nobody knew whether it would be.
+
+    Args:
+        instance: The object.
+        shown: Gets the objects that did not show it before, and by which relation they do.
+    """
     related = instance.__orm_related__ or {}
     for name, held in list(related.items()):
         relation = type(instance).__info__.relation(name)
         if relation.kind == "to_one" and relation.inverse is not None and held is not None:
+            if not _shows(held, relation, instance):
+                shown.append((held, relation))
             show_sides(instance, relation, None, held)
+
+
+def _shows(target: Model, relation: RelationInfo, instance: Model) -> bool:
+    held: Any = (target.__orm_related__ or {}).get(relation.inverse or "")
+    shows: Any = getattr(held, "shows", None)
+    return held is instance or bool(shows and shows(instance))
 
 
 def hide(target: Model, relation: RelationInfo, instance: Model) -> None:

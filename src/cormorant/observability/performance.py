@@ -117,6 +117,25 @@ class StatementStats:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class StatementTotals:
+    """What all statements cost so far.
+
+    Args:
+        count: How many were sent.
+        errors: How many of them failed, or were cancelled.
+        rows: Rows given back or written.
+        total_ms: Milliseconds from sending to the last row, all of them together.
+        shapes: How many different ones there were.
+    """
+
+    count: int
+    errors: int
+    rows: int
+    total_ms: float
+    shapes: int
+
+
 class PerformanceTracker:
     """The statements of a database.
 
@@ -204,6 +223,17 @@ class PerformanceTracker:
     def statements(self) -> int:
         """How many statements were sent, transaction words included."""
         return sum(stats.count for stats in self.stats())
+
+    def totals(self) -> StatementTotals:
+        """Gives the sums over all shapes."""
+        every = self.stats()
+        return StatementTotals(
+            sum(stats.count for stats in every),
+            sum(stats.errors for stats in every),
+            sum(stats.rows for stats in every),
+            sum(stats.total_ms for stats in every),
+            len(every),
+        )
 
     def stats(self) -> list[StatementStats]:
         """Gives the statement shapes, the costliest first."""

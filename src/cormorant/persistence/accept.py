@@ -38,6 +38,7 @@ from cormorant.persistence.changes import (
     saved_value,
 )
 from cormorant.persistence.key_changes import Follow, moved, new_key
+from cormorant.persistence.linking import linked, show_links
 from cormorant.persistence.unit_of_work import UnitOfWork
 from cormorant.sql.expr import is_expr
 
@@ -264,7 +265,9 @@ class Acceptance:
     def _written(self, change: CollectionChange) -> None:
         collection = change.collection
         self.unit.history.keep_collection(collection)
-        for instance in link_objects(collection, change.removed, self.unit.identity.by_model):
+        for instance in link_objects(
+            collection.relation, collection.owner, change.removed, self.unit.identity.by_model
+        ):
             # the database has dropped the row with the link
             self.unit.history.keep(instance)
             self._leave(DeleteChange(instance, type(instance).__info__, saved_key(instance), None))
@@ -286,6 +289,8 @@ class Acceptance:
             if comes:
                 new = [value_or_missing(instance, name) for name in relation.local]
                 self._show(relation, instance, new, shown=True)
+        if linked(info):
+            show_links(self.unit, instance, before, written)
 
     def _hide_unread(self, relation: RelationInfo, instance: Model, comes_to: Model | None) -> None:
         """Takes a reference, of which nobody knows where it pointed to, out of what shows it."""

@@ -68,6 +68,7 @@ class Atomic:
         self._verb = verb
         self._block: Block | None = None
         self._cell: context.Cell[SessionState] | None = None
+        self._frame: context.Frame[SessionState] | None = None
         self._nested = False
         self._has_turn = False
         self._sent = 0
@@ -102,7 +103,7 @@ class Atomic:
         except BaseException:
             context.end_frame(state, frame)
             raise
-        self._cell = context.enter(frame)
+        self._cell, self._frame = context.enter(frame), frame
 
     async def use(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Runs a step of the write on the transaction's connection."""
@@ -134,16 +135,15 @@ class Atomic:
 
     async def leave(self, error: BaseException | None) -> None:
         """Ends the block: keeps what was written, or undoes it after an error."""
-        cell = self._cell
+        cell, frame = self._cell, self._frame
         assert cell is not None
-        frame = cell.frame
+        assert frame is not None
         try:
             if self._block is not None:
                 await self._end(self._block, error)
         finally:
-            self._cell = self._block = None
-            if frame is not None:
-                context.end_frame(self._state, frame)
+            self._cell = self._block = self._frame = None
+            context.end_frame(self._state, frame)
             context.leave(cell)
             self._give_back()
         hooks = self._state.blocks.hooks

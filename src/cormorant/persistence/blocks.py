@@ -72,7 +72,7 @@ class Transaction:
     Leaving the block flushes and commits, or releases the savepoint; leaving it by an exception rolls back.
     """
 
-    __slots__ = ("_begun", "_block", "_cell", "_options", "_session")
+    __slots__ = ("_begun", "_block", "_cell", "_frame", "_options", "_session")
 
     def __init__(self, session: AsyncSession, options: Options, begun: Block | None = None) -> None:
         self._session = session
@@ -80,6 +80,7 @@ class Transaction:
         self._begun = begun
         self._block: Block | None = None
         self._cell: context.Cell[SessionState] | None = None
+        self._frame: context.Frame[SessionState] | None = None
 
     async def __aenter__(self) -> Self:
         state = self._session.state()
@@ -93,22 +94,23 @@ class Transaction:
         except BaseException:
             context.end_frame(state, frame)
             raise
-        self._cell = context.enter(frame)
+        self._cell, self._frame = context.enter(frame), frame
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        block, cell = self._block, self._cell
-        if block is None or cell is None or cell.frame is None:
+        block, cell, frame = self._block, self._cell, self._frame
+        if block is None or cell is None or frame is None:
             raise TransactionError("the transaction was not entered", hint="use `async with session.transaction()`")
-        frame, state = cell.frame, cell.frame.state
+        state = frame.state
         inner = state.frame
         try:
             await state.blocks.leave(block, failed=error is not None or inner is not frame or state.closed)
         finally:
             context.end_frame(state, frame)
             context.leave(cell)
+            self._frame = None
         if error is None and state.closed:
             raise TransactionError(
                 f"{frame} was ended inside of its block: {state.ended}", hint="leave the block before its session ends"

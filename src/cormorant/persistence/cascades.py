@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from cormorant.errors import FlushError, ForeignKeyViolation
-from cormorant.models.collections import Collection
 from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
@@ -88,19 +87,25 @@ def taken_along(deleted: Mapping[int, Model], loaded: Loaded) -> dict[int, Model
     return consequences(loaded, rows, value_or_missing).deleted
 
 
-def link_objects(collection: Collection[Any], removed: Iterable[Model], loaded: Loaded) -> list[Model]:
-    """Gives the loaded objects of a table of links whose rows go when a collection drops members."""
-    link, keys = collection.relation.link, {saved_key(member) for member in removed}
-    if not keys or link is None or link.through is None:
+def link_objects(relation: RelationInfo, owner: Model, removed: Iterable[Model] | None, loaded: Loaded) -> list[Model]:
+    """Gives the loaded objects of a table of links whose rows go when an object's links are dropped.
+
+    Args:
+        relation: The relation of the links.
+        owner: The object.
+        removed: The members that it is linked to no more; None for all of them.
+        loaded: The session's instances.
+    """
+    link = relation.link
+    keys = None if removed is None else {saved_key(owner) + saved_key(member) for member in removed}
+    # no symmetrical relation goes through a model, which would stand for two links
+    if keys == set() or link is None or link.through is None:
         return []
     attributes = {column.name: column.attribute for column in link.through.columns}
-    owner = saved_key(collection.owner)
-    pairs = {owner + key for key in keys}
-    if collection.relation.is_symmetrical:
-        pairs |= {key + owner for key in keys}
-    ends = [attributes[name] for name in (*link.near, *link.far)]
+    ends = [attributes[name] for name in (link.near if keys is None else (*link.near, *link.far))]
+    wanted = {saved_key(owner)} if keys is None else keys
     known = list(loaded.get(link.through, {}).values())
-    return [one for one in known if tuple([saved_value(one, name) for name in ends]) in pairs]
+    return [one for one in known if tuple([saved_value(one, name) for name in ends]) in wanted]
 
 
 # ---- what cannot be written beside a delete

@@ -79,7 +79,11 @@ def collected(unit: UnitOfWork) -> ChangeSet:
     loaded = unit.identity.by_model
     gone = {**unit.deleted, **taken_along(unit.deleted, loaded)} if unit.deleted else unit.deleted
     # what goes by itself, with another row or with its link, has no changes to write
-    unlinked = {id(one) for c in unit.collections.values() for one in link_objects(c, c.removed.values(), loaded)}
+    unlinked = {
+        id(one)
+        for c in unit.collections.values()
+        for one in link_objects(c.relation, c.owner, c.removed.values(), loaded)
+    }
     dirty, deleted = list(unit.dirty.values()), list(unit.deleted.values())
     if gone or unlinked:
         dirty = [one for one in dirty if id(one) not in gone and id(one) not in unlinked]

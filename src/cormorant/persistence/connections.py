@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
+from time import monotonic
 from typing import Any, TypeVar
 
+from cormorant._internal.frames import caller
 from cormorant.adapters.base import Connection
+from cormorant.adapters.holding import Held, Keeper
 from cormorant.database import Database
 from cormorant.dialects.base import IsolationLevel
 from cormorant.observability.performance import PerformanceTracker
@@ -34,6 +38,14 @@ class Connections:
         self.last_commit: datetime | None = None
         # what the server calls the open transaction, if it was asked
         self.xid: int | None = None
+        # when it began by the server's clock
+        self.begun: datetime | None = None
+
+    @property
+    def patience(self) -> float:
+        """Seconds that undoing may take: a connection that is given up then undoes too."""
+        patience = self.database.commit_timeout
+        return patience if self.timeout is None else min(patience, self.timeout)
 
     async def acquire(self, *, write: bool = False) -> Connection:
         """Takes a connection.
@@ -50,7 +62,7 @@ class Connections:
     def _around(self) -> dict[object, str]:
         """Gives the other transactions that the caller is inside of, as far as they hold connections."""
         holders = self.database.lending.holders
-        roots = [cell.frame.root for cell in context.open_cells() if cell.frame is not None]
+        roots = [frame.root for cell in context.open_cells() if (frame := cell.frame()) is not None]
         found = [(root.state.transactions.connections, root) for root in roots]
         return {other: str(root) for other, root in found if other is not self and other in holders}
 
@@ -98,11 +110,29 @@ class Connections:
             for sql in (begin, *savepoints):
                 await database.execute(connection, self.tracker, sql)
             number = database.dialect.transaction_number if database.track_commits and not options.read_only else None
-            self.xid = None
+            self.xid = self.begun = None
             if number is not None:
-                self.xid = (await database.fetch(connection, self.tracker, number, ()))[0][0]
+                ((self.xid, self.begun),) = await database.fetch(connection, self.tracker, number, ())
         except BaseException:
             database.adapter.release(connection)
             raise
-        database.lending.hold(self, write=not options.read_only)
         return connection
+
+    def keep(self, connection: Connection, session: context.Frame[Any], lock: asyncio.Lock, *, write: bool) -> Keeper:
+        """Notes a transaction that holds a connection, and gives what takes it back, also from who is dropped.
+
+        Args:
+            connection: The connection.
+            session: The session's frame.
+            lock: Held while a statement runs on it.
+            write: It may write.
+        """
+        adapter, lending, now = self.database.adapter, self.database.lending, monotonic()
+        held = Held(session.task, session.place, context.task_name(), caller(), lock, now, now)
+        lending.hold(self, held, write=write)
+
+        def give_back() -> None:
+            lending.let_go(self)
+            adapter.release(connection)
+
+        return Keeper(held, give_back)

@@ -29,7 +29,7 @@ class Frame(Generic[S]):
         parent: The frame around it; None for the session's own.
     """
 
-    __slots__ = ("_opener", "kind", "parent", "place", "state", "task")
+    __slots__ = ("__weakref__", "_opener", "kind", "parent", "place", "state", "task")
 
     def __init__(self, state: S, parent: Frame[S] | None, kind: Literal["session", "transaction"]) -> None:
         self.state: S = state
@@ -76,7 +76,7 @@ class Frame(Generic[S]):
 
 
 class Cell(Generic[S]):
-    """What the ContextVar holds: the innermost frame; emptied when the frame is closed, so that it frees the state.
+    """What the ContextVar holds: the innermost frame, as long as the frame is open and somebody has its session.
 
     Args:
         frame: The frame.
@@ -87,11 +87,15 @@ class Cell(Generic[S]):
     __slots__ = ("ended", "frame", "owner", "parent")
 
     def __init__(self, frame: Frame[S], parent: Cell[S] | None, owner: object = None) -> None:
-        self.frame: Frame[S] | None = frame
+        # weakly: a context may go on for ever, and must not keep a session that was dropped without being closed
+        self.frame: Callable[[], Frame[S] | None] = ref(frame)
         self.parent: Cell[S] | None = parent
         self.owner: object = owner
         self.ended: str = ""
 
+
+nothing: Callable[[], None] = type(None)
+"""What the cell of a closed frame gives."""
 
 current: ContextVar[Cell[Any] | None] = ContextVar("cormorant_innermost", default=None)
 
@@ -105,7 +109,7 @@ def enter(frame: Frame[Any], owner: object = None) -> Cell[Any]:
 
 def leave(cell: Cell[Any]) -> None:
     """Closes a frame, from whatever context."""
-    cell.frame = None
+    cell.frame = nothing
     # this context has left the block; others go on with a closed cell, which lookups skip
     if current.get() is cell:
         current.set(cell.parent)
@@ -120,7 +124,7 @@ def end_frame(state: Any, frame: Frame[Any]) -> None:
 def innermost() -> Cell[Any] | None:
     """Gives this context's innermost open cell."""
     cell = current.get()
-    while cell is not None and cell.frame is None:
+    while cell is not None and cell.frame() is None:
         cell = cell.parent
     return cell
 
@@ -129,7 +133,7 @@ def open_cells() -> Iterator[Cell[Any]]:
     """Gives this context's open cells, from the innermost outwards."""
     cell = current.get()
     while cell is not None:
-        if cell.frame is not None:
+        if cell.frame() is not None:
             yield cell
         cell = cell.parent
 
@@ -138,8 +142,9 @@ def innermost_frame(state: S) -> Frame[S] | None:
     """Gives the innermost open frame of one state in this context, or None."""
     cell = current.get()
     while cell is not None:
-        if cell.frame is not None and cell.frame.state is state:
-            return cell.frame
+        frame = cell.frame()
+        if frame is not None and frame.state is state:
+            return frame
         cell = cell.parent
     return None
 
@@ -148,7 +153,7 @@ def ended_block(owner: object) -> str | None:
     """Gives what is known of the owner's block that this context was in, which has ended; None if there was none."""
     cell = current.get()
     while cell is not None:
-        if cell.owner is owner and cell.frame is None:
+        if cell.owner is owner and cell.frame() is None:
             return cell.ended
         cell = cell.parent
     return None

@@ -23,14 +23,15 @@ def current_state() -> SessionState:
         SessionClosedError: There is none any more.
     """
     cell = context.innermost()
-    if cell is None or cell.frame is None:
+    frame = None if cell is None else cell.frame()
+    if frame is None:
         if ended := context.last_ended():
             raise SessionClosedError(
                 f"no session is open here: {ended}; {context.used_here()} asks for it",
                 hint="open one for work that goes on: async with AsyncSession()",
             )
         raise SessionNotEntered("no session is open here", hint="enter one: async with AsyncSession() as session")
-    state: SessionState = cell.frame.state
+    state: SessionState = frame.state
     return state
 
 

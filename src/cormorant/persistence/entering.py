@@ -33,9 +33,11 @@ class Entrance:
 class Entrances:
     """The open blocks of one handle; many tasks may enter it, and each block has a state of its own."""
 
-    __slots__ = ("last_commit", "open", "tracker", "was_open")
+    __slots__ = ("key", "last_commit", "open", "tracker", "was_open")
 
     def __init__(self) -> None:
+        # what contexts know the handle by, without keeping it
+        self.key: object = object()
         self.open: list[Entrance] = []
         self.was_open: str = ""
         # what the last block that ended has counted
@@ -52,7 +54,7 @@ class Entrances:
         # `async with` leaves from the very frame it entered from, whichever task or context that runs in by then;
         # any other frame, such as the event loop's, says nothing
         keeps = awaiting is not None and awaiting.f_code.co_flags & _KEEPS_ITS_FRAME
-        self.open.append(Entrance(state, context.enter(state.frame, self), awaiting if keeps else None))
+        self.open.append(Entrance(state, context.enter(state.frame, self.key), awaiting if keeps else None))
 
     def leave(self, state: SessionState, *, inside: bool) -> None:
         """Forgets a state, from whatever context, and empties what contexts hold of it.
@@ -68,7 +70,7 @@ class Entrances:
             if entrance.state is state:
                 entrance.cell.ended = state.ended
                 if inside:
-                    entrance.cell.frame = None
+                    entrance.cell.frame = context.nothing
                 else:
                     context.leave(entrance.cell)
         self.open = [entrance for entrance in self.open if entrance.state is not state]
@@ -78,7 +80,7 @@ class Entrances:
     @property
     def only(self) -> SessionState | None:
         """The only open state, for callers whose context knows of none; None for who comes out of an ended block."""
-        return self.open[0].state if len(self.open) == 1 and context.ended_block(self) is None else None
+        return self.open[0].state if len(self.open) == 1 and context.ended_block(self.key) is None else None
 
     def left_by(self, awaiting: FrameType | None) -> SessionState | None:
         """Gives the state of the block that is left; None where `close()` has ended it before.
@@ -109,7 +111,7 @@ class Entrances:
             if id(cell) in mine:
                 return mine[id(cell)]
             cell = cell.parent
-        if not self.open or context.ended_block(self) is not None:
+        if not self.open or context.ended_block(self.key) is not None:
             return None
         if len(self.open) > 1:
             raise self.why_none()
@@ -117,7 +119,7 @@ class Entrances:
 
     def why_none(self) -> Exception:
         """Gives the error for a caller who is in none of the blocks."""
-        ended = context.ended_block(self)
+        ended = context.ended_block(self.key)
         if self.open and ended is None:
             places = "; ".join(str(entrance.state.frame) for entrance in self.open)
             return AmbiguousSession(

@@ -137,9 +137,19 @@ class FlushRun:
             found = {place for place, run in enumerate(await self._each(prepared, rows), 1) if run}
         missing = [change for place, change in enumerate(step.changes, 1) if place not in found]
         if missing and len(step.changes) > 1 and takes_its_own(missing[0].info):
-            # the statement before may have taken the row along, by way of rows that nobody knows
+            # a delete before may have taken the row along, by way of rows that nobody knows
             missing = [change for change in missing if change.version is not None]
+            if not step.statement.batch:
+                missing = [change for change in missing if await self._is_there(change, prepared)]
         _refuse_stale(missing)
+
+    async def _is_there(self, change: DeleteChange, prepared: PreparedWrite) -> bool:
+        """Whether a row that was not deleted is there all the same, with another version than was loaded."""
+        quote, placeholder, info = self.database.dialect.quote, self.database.dialect.placeholder, change.info
+        where = [f"{quote(column.name)} = {placeholder(place)}" for place, column in enumerate(info.key_columns)]
+        sql = f"SELECT 1 FROM {quote(info.table)} WHERE {' AND '.join(where)}"
+        key = encode_row(prepared.encoders[: len(where)], change.key)
+        return bool(await self.database.fetch(self.connection, self.tracker, sql, key))
 
     async def _link(self, step: LinkStep, prepared: PreparedWrite, rows: list[tuple[Any, ...]]) -> None:
         statement = step.statement

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from cormorant.models.collections import Collection, is_collection
+from cormorant.models.links import RelationInfo
 from cormorant.models.model import Model
-from cormorant.models.sides import held_by
+from cormorant.models.sides import held_by, hide
 from cormorant.models.state import Origin, bare_key, is_persistent, is_reference, set_attribute, value_or_missing
 from cormorant.persistence.changes import row_key
 from cormorant.persistence.ends import Ends, joined
@@ -94,6 +95,22 @@ class History:
             inner = self.marks.pop()
             self.marks[-1].take_over(inner)
 
+    def begin_look(self) -> Mark:
+        """Gives a mark for a look at what a flush would do, which changes what relations show."""
+        self.marks.append(mark := Mark())
+        return mark
+
+    def end_look(self, mark: Mark) -> None:
+        """Puts back what relations showed before the look; what was found out of objects' own changes stays known."""
+        self.marks.remove(mark)
+        for collection, contents in mark.collections.values():
+            collection.restore(contents)
+        for memento in mark.known.values():
+            memento.restore_related()
+        mark.added.clear()
+        mark.collections.clear()
+        self.marks[-1].take_over(mark)
+
     def committed(self) -> Ends | None:
         """Forgets every mark: there is no way back any more, but for what came up while the commit was on its way.
 
@@ -140,6 +157,7 @@ class History:
             self.marks[-1].take_over(inner)
         self.marks.pop()
         self.pending.forgotten.clear()
+        led = _shown_by_new_ones(mark)
         for instance in mark.instances:
             self.leave(instance)
         for instance in mark.added.values():
@@ -150,6 +168,9 @@ class History:
         for collection, contents in mark.collections.values():
             collection.restore(contents)
             self._return_collection(collection)
+        for instance, relation, held in led:
+            if held.__orm_origin__ is None and held_by(instance, relation) is not held:
+                hide(held, relation, instance)
         self._unload_since(mark, Origin(accepted.owner, 0))
         for memento in mark.known.values():
             if is_persistent(memento.instance) and not is_reference(memento.instance):
@@ -210,3 +231,16 @@ class History:
     def clear(self) -> None:
         """Forgets every object; the marks stay."""
         self.marks = [Mark(first_write=mark.first_write, ends=mark.ends) for mark in self.marks]
+
+
+def _shown_by_new_ones(mark: Mark) -> list[tuple[Model, RelationInfo, Model]]:
+    """Gives the objects that are put back and lead to objects which have no row then, each with where it leads."""
+    return [
+        (instance, relation, held)
+        for instance in [memento.instance for memento in mark.known.values()]
+        for relation in type(instance).__info__.relations.values()
+        if relation.kind == "to_one"
+        and relation.inverse is not None
+        and (held := held_by(instance, relation)) is not None
+        and (held.__orm_origin__ is None or id(held) in mark.added)
+    ]

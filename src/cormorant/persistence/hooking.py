@@ -85,8 +85,11 @@ class SessionHooks:
         if self.version == registrations.version:
             return
         self.version = registrations.version
-        kept = [source.__orm_hooks__ for source in self._sources if is_target(source)]
-        self.wide = {event: found for event in EVENTS if (found := sum((hooks.of(event) for hooks in kept), ()))}
+        kept = [hooks for source in self._sources if is_target(source) and len(hooks := source.__orm_hooks__)]
+        # by far the most sessions have none
+        self.wide = {}
+        if kept:
+            self.wide = {event: found for event in EVENTS if (found := sum((hooks.of(event) for hooks in kept), ()))}
 
     def of(self, info: ModelInfo, event: Event) -> tuple[Hook, ...]:
         """Gives what is called for an object of a model: the model's, the database's, the session's."""

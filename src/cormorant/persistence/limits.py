@@ -80,25 +80,27 @@ async def answered_in_time(work: Coroutine[Any, Any, T], seconds: float, connect
         ConnectionLost: The server did not answer.
     """
     task = asyncio.ensure_future(work)
+    asking: asyncio.Future[None] | None = None
     try:
         done, _ = await asyncio.wait((task,), timeout=seconds)
         if not done and isinstance(connection, Interruptible):
-            limit = asyncio.timeout(patience)
-            try:
-                async with limit:
-                    await connection.interrupt()
-                    await asyncio.wait((task,))
-            except TimeoutError as late:
-                if not limit.expired():
-                    raise
-                task.cancel()
-                await asyncio.wait((task,))
-                if task.cancelled():
-                    message = f"the server did not answer within {seconds:g} s, nor to the request to stop"
-                    raise ConnectionLost(message, sent=True) from late
+            # a task of its own: a driver may take the end of its time for the end of what it waits for
+            asking = asyncio.ensure_future(connection.interrupt())
+            await asyncio.wait((task, asking), timeout=patience)
+            if not task.done():
+                await _ended(task, asking)
+            if task.cancelled():
+                raise ConnectionLost(
+                    f"the server did not answer within {seconds:g} s, nor to the request to stop", sent=True
+                )
         return await task
-    except asyncio.CancelledError:
+    finally:
         # nobody else may get the connection before the driver has let go of it
+        await _ended(task, asking)
+
+
+async def _ended(*tasks: asyncio.Future[Any] | None) -> None:
+    running = [task for task in tasks if task is not None and not task.done()]
+    for task in running:
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        raise
+    await asyncio.gather(*running, return_exceptions=True)

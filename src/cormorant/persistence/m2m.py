@@ -13,6 +13,7 @@ from cormorant.models.links import RelationInfo
 from cormorant.models.model import Model
 from cormorant.models.state import LinkVerb, is_persistent
 from cormorant.models.through import check_fillable
+from cormorant.persistence.cascades import link_objects
 from cormorant.persistence.changes import ChangeSet, PendingKey, end_columns, link_changes
 from cormorant.persistence.flush import Flusher, FlushRun
 from cormorant.persistence.flush_plan import FlushPlan, LinkStep
@@ -70,6 +71,7 @@ async def link(
     await _save_ends(state, relation, owner, members, new=verb == "add")
     if verb == "clear":
         await _run(state, FlushPlan(tuple(_deletes_of(relation, owner))))
+        _forget_links(state, owner, relation, None)
         _show_none(state, owner, relation)
         return
     # what has no row has no links either
@@ -77,6 +79,8 @@ async def link(
     if known:
         changes = tuple(link_changes(relation, owner, known, added=verb == "add"))
         await _run(state, state.flusher.plan(ChangeSet(links=changes)))
+        if verb == "remove":
+            _forget_links(state, owner, relation, known)
         _show(state, owner, relation, known, shown=verb == "add")
 
 
@@ -146,6 +150,13 @@ def _show(state: Linker, owner: Model, relation: RelationInfo, members: Sequence
         if collection is not None:
             state.unit.history.keep_collection(collection)
             collection.show(item) if shown else collection.exclude(item)
+
+
+def _forget_links(state: Linker, owner: Model, relation: RelationInfo, members: Sequence[Model] | None) -> None:
+    """Takes the objects of dropped links, of all of an object's or of those to some members, out of the session."""
+    through = None if relation.link is None else relation.link.through
+    if through is not None:
+        state.writer.forget(through, link_objects(relation, owner, members, state.identity.by_model))
 
 
 def _show_none(state: Linker, owner: Model, relation: RelationInfo) -> None:

@@ -60,11 +60,16 @@ class Memento:
             self._restore_mutable(info, decoder)
         set_attribute(instance, "__orm_changes__", dict(self.changes) or None)
         set_attribute(instance, "__orm_origin__", self.origin)
+        self.restore_related()
+        set_class(instance, info.cls if complete else info.ghost)
+
+    def restore_related(self) -> None:
+        """Puts back what the object's relations showed."""
+        instance = self.instance
         # the collections of a new object show what points to it, without anybody having touched them
         pending = self.origin is not None and self.origin.pending
         kept = {} if pending else {name: held for name, held in _related(instance) if is_collection(held)}
         set_attribute(instance, "__orm_related__", {**self.related, **kept} or None)
-        set_class(instance, info.cls if complete else info.ghost)
 
     def _restore_mutable(self, info: ModelInfo, decoder: Decoder) -> None:
         set_attribute(self.instance, "__orm_raw__", self.raw)

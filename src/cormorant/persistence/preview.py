@@ -147,12 +147,13 @@ def preview(flusher: Flusher) -> FlushPreview:
 def _put_back(unit: UnitOfWork) -> Generator[None]:
     """Undoes what collecting changes does: it takes in new objects that have become reachable."""
     new, deleted, collections = dict(unit.new), dict(unit.deleted), dict(unit.collections)
+    mark = unit.history.begin_look()
     try:
         yield
     finally:
-        for key, instance in [(key, held) for key, held in unit.new.items() if key not in new]:
+        for instance in [held for key, held in unit.new.items() if key not in new]:
             set_attribute(instance, "__orm_origin__", None)
-            unit.history.marks[-1].added.pop(key, None)
+        unit.history.end_look(mark)
         for pending in (unit.new, unit.deleted, unit.collections):
             pending.clear()
         unit.new.update(new)

@@ -106,7 +106,7 @@ def _checked(retries: object) -> int:
 def _check_outside() -> None:
     cell = context.innermost()
     while cell is not None:
-        frame = cell.frame
+        frame = cell.frame()
         if frame is not None and frame.state.transactions.is_open:
             raise TransactionError(
                 f"a unit of work begins inside of a transaction: {frame.root} has one open",

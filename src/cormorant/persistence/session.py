@@ -195,7 +195,7 @@ class AsyncSession(HookedSession["AsyncSession"]):
         # walked here, because everything passes; closed cells have no frame, open blocks may outlive their session
         cell: context.Cell[SessionState] | None = context.current.get()
         while cell is not None:
-            frame = cell.frame
+            frame = cell.frame()
             if frame is not None and frame.state.handle is self:
                 if frame.state.closed:
                     frame.state.check_usable()
@@ -306,7 +306,7 @@ class AsyncSession(HookedSession["AsyncSession"]):
     # ---- changing
 
     def add(self, *objects: Model) -> None:
-        """Takes new objects in, and the new objects they are related to; written at the next flush.
+        """Takes new objects in, and the new objects they are related to, all or none; written at the next flush.
 
         Raises:
             ForeignInstanceError: An object belongs to another session.
@@ -314,8 +314,8 @@ class AsyncSession(HookedSession["AsyncSession"]):
         state = self.state()
         if context.running_loop() is not state.loop and state.wait is None:
             state.check_usable()
-        for instance in objects:
-            state.unit.add(instance)
+        if objects:
+            state.unit.add(*objects)
 
     async def create(self, model: Callable[P, M], *args: P.args, **kwargs: P.kwargs) -> M:
         """Makes an object, adds it and flushes.

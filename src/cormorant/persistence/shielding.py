@@ -18,6 +18,7 @@ class Committing(Protocol):
 
     last_commit: datetime | None
     xid: int | None
+    begun: datetime | None
 
 
 async def committing(work: Awaitable[T], told: Committing, seconds: float | None = None) -> T:
@@ -50,15 +51,15 @@ async def committing(work: Awaitable[T], told: Committing, seconds: float | None
 def unknown(message: str, told: Committing | None, error: ConnectionLost | None = None) -> CommitOutcomeUnknown:
     """Says that nobody knows whether the transaction was committed, and who does."""
     statement, code = (None, None) if error is None else (error.statement, error.code)
-    xid = None if told is None else told.xid
+    xid, begun = (None, None) if told is None else (told.xid, told.begun)
     look = "look in the database whether the change is there before repeating it"
     hint = (
-        f"{look}; with Database(track_commits=True), `await db.outcome(error.xid)` tells"
+        f"{look}; with Database(track_commits=True), `await db.outcome(error)` tells"
         if xid is None
-        else (f"await db.outcome({xid}) tells whether it was committed; look there before repeating it")
+        else f"await db.outcome(error) tells whether transaction {xid} was committed; ask before repeating it"
     )
     text = f"whether the changes are committed is unknown: {message}"
-    return CommitOutcomeUnknown(text, statement=statement, code=code, xid=xid, hint=hint)
+    return CommitOutcomeUnknown(text, statement=statement, code=code, xid=xid, begun=begun, hint=hint)
 
 
 async def shielded(

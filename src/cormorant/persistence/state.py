@@ -74,15 +74,15 @@ class SessionState:
         self.handle = handle
         self.database = database
         self.autocommit = autocommit
+        self.frame: context.Frame[SessionState] = context.Frame(self, None, "session")
         self.tracker: PerformanceTracker = database.tracker.for_session()
         self.tracker.budget = budget
         self.identity: IdentityMap = IdentityMap()
         self.known: Callable[[ModelInfo, Any], Model | None] = self.identity.get
         self.unit: UnitOfWork = UnitOfWork(self, self.identity, database.dialect.decoder, eager=autocommit)
         self.transactions: TransactionStack = TransactionStack(
-            database, self.tracker, options, self.check_usable, timeout
+            database, self.tracker, options, self.check_usable, self.frame, timeout
         )
-        self.frame: context.Frame[SessionState] = context.Frame(self, None, "session")
         self.closed: bool = False
         self.closed_at: str = ""
         # a sync session sets it: has a coroutine run on the loop while the caller waits; False where nobody may wait
@@ -139,7 +139,7 @@ class SessionState:
             SessionTaskError: Naming both.
         """
         cell = context.current.get()
-        nearest = cell is not None and cell.frame is self.frame
+        nearest = cell is not None and cell.frame() is self.frame
         mine = self.frame
         if not nearest:
             mine = mine.innermost_for(context.innermost_frame(mine.state) or mine.root)

@@ -7,9 +7,11 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from time import monotonic
 from typing import Any, TypeVar
 
 from cormorant.adapters.base import Connection, RawRows, Row
+from cormorant.adapters.holding import Keeper
 from cormorant.database import Database
 from cormorant.dialects.base import SNAPSHOTS
 from cormorant.errors import (
@@ -21,8 +23,9 @@ from cormorant.errors import (
 )
 from cormorant.observability.performance import PerformanceTracker
 from cormorant.persistence.connections import Connections
+from cormorant.persistence.context import Frame
 from cormorant.persistence.levels import Level, OpenCursor, Options
-from cormorant.persistence.limits import Limit
+from cormorant.persistence.limits import AN_ANSWER, Limit
 from cormorant.persistence.shielding import committing, shielded
 
 T = TypeVar("T")
@@ -41,6 +44,7 @@ class TransactionStack:
         database: Where connections come from.
         options: How transactions begin unless told otherwise.
         check_usable: Refuses once the session has ended, also those who waited meanwhile.
+        session: The session's frame, to tell of its transactions.
         timeout: Seconds that a statement has, with all that it waits for; None sets no limit.
     """
 
@@ -50,6 +54,7 @@ class TransactionStack:
         tracker: PerformanceTracker,
         options: Options,
         check_usable: Callable[[], None],
+        session: Frame[Any],
         timeout: float | None = None,
     ) -> None:
         self.database = database
@@ -64,6 +69,10 @@ class TransactionStack:
         self.cursors: list[OpenCursor] = []
         self.connections: Connections = Connections(database, tracker, timeout)
         self._check_usable = check_usable
+        self.session: Frame[Any] = session
+        self.keeper: Keeper | None = None
+        # whether somebody works with the connection
+        self.is_used: bool = False
         self.begin_with: Options = options
         self.lock: asyncio.Lock = asyncio.Lock()
         self._in_flight: set[asyncio.Task[Any] | None] = set()
@@ -155,10 +164,20 @@ class TransactionStack:
                 if not self.levels:
                     self.begin(self.options).implicit = True
                 self.levels[0].uses += 1
+                self.is_used = True
                 try:
                     if self.connection is None:
-                        self.connection = await self.connections.begin(self.begin_with, self.levels, limit)
-                    return await work(self.connection)
+                        await _take_connection(self, limit)
+                    elif limit is not None:
+                        limit.doing = AN_ANSWER
+                    assert self.connection is not None
+                    found = await work(self.connection)
+                    if not self.levels:
+                        raise TransactionError(
+                            "the transaction was ended by another task while a statement ran in it",
+                            hint="end it after the tasks that use it",
+                        )
+                    return found
                 except BaseException as error:
                     cause = error if limit is None else limit.cause(error)
                     if undo is None or self.connection is None:
@@ -166,7 +185,13 @@ class TransactionStack:
                     else:
                         await undo(cause)
                     raise
+                finally:
+                    self.is_used = False
+                    if not self.levels:
+                        self.end()
         finally:
+            if self.keeper is not None:
+                self.keeper.held.used = monotonic()
             self._arrive(task)
 
     async def use_alone(self, work: Callable[[Connection], Coroutine[Any, Any, T]], *, write: bool = True) -> T:
@@ -208,6 +233,8 @@ class TransactionStack:
         """Runs a statement that gives nothing back on the connection, if there is one; for who holds the lock."""
         if self.connection is not None:
             await self.database.execute(self.connection, self.tracker, sql)
+            if self.keeper is not None:
+                self.keeper.held.used = monotonic()
 
     # ---- who is under way
 
@@ -348,8 +375,9 @@ class TransactionStack:
             if self.connection is None or self.levels[-1].cause is not None:
                 return
             try:
-                await _abandon(self.cursors, self.levels)
-                await self.execute(self.database.dialect.rollback_to_savepoint(level.savepoint))
+                async with Limit(self.connections.patience):
+                    await _abandon(self.cursors, self.levels)
+                    await self.execute(self.database.dialect.rollback_to_savepoint(level.savepoint))
             except DatabaseError as error:
                 # the transaction cannot go on; whoever ends it learns why
                 self.fail(error)
@@ -358,12 +386,13 @@ class TransactionStack:
         """Ends a block, and those inside of it, by undoing them; for who holds the lock."""
         remaining = self.levels[: self.levels.index(level)]
         try:
-            await _abandon(self.cursors, remaining)
-            if level.savepoint is not None:
-                self.levels[:] = remaining
-                await self.execute(self.database.dialect.rollback_to_savepoint(level.savepoint))
-                return
-            await self.execute("ROLLBACK")
+            async with Limit(self.connections.patience):
+                await _abandon(self.cursors, remaining)
+                if level.savepoint is not None:
+                    self.levels[:] = remaining
+                    await self.execute(self.database.dialect.rollback_to_savepoint(level.savepoint))
+                    return
+                await self.execute("ROLLBACK")
         except DatabaseError as error:
             # the transaction cannot go on; whoever ends it learns why
             if remaining:
@@ -382,27 +411,37 @@ class TransactionStack:
                 if connection is not None and connection.needs_reset and not connection.is_closed:
                     # if it fails, the pool resets the connection or closes it, which undoes the transaction too
                     with suppress(DatabaseError):
-                        await _abandon(self.cursors, ())
-                        await self.execute("ROLLBACK")
+                        async with Limit(self.connections.patience):
+                            await _abandon(self.cursors, ())
+                            await self.execute("ROLLBACK")
         finally:
             self.end()
 
     def end(self) -> None:
-        """Lets go of the connection: the transaction is over."""
+        """Lets go of the connection, once no statement of another task runs on it: the transaction is over."""
         self.levels.clear()
         self.cursors.clear()
         if self.ending is not None:
             self.ending.set()
             self.ending = None
-        connection, self.connection = self.connection, None
-        if connection is not None:
-            self.database.lending.let_go(self.connections)
-            self.database.adapter.release(connection)
+        if self.is_used:
+            return
+        self.connection = None
+        keeper, self.keeper = self.keeper, None
+        if keeper is not None:
+            keeper.release()
 
 
 def _savepoint_name(levels: Sequence[Level]) -> str:
     # by its depth: a new name each time would be a new statement each time
     return f"cormorant_{len(levels)}"
+
+
+async def _take_connection(transactions: TransactionStack, limit: Limit | None) -> None:
+    """Takes a transaction's connection, and sends BEGIN."""
+    connections, options = transactions.connections, transactions.begin_with
+    transactions.connection = taken = await connections.begin(options, transactions.levels, limit)
+    transactions.keeper = connections.keep(taken, transactions.session, transactions.lock, write=not options.read_only)
 
 
 async def _in_turn(transactions: TransactionStack, sql: str, remaining: Sequence[Level]) -> None:

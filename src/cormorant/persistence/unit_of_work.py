@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from cormorant.errors import FlushError, ForeignInstanceError
 from cormorant.models.collections import Collection, is_collection
 from cormorant.models.inside import find_changes_inside, readers
+from cormorant.models.links import RelationInfo
 from cormorant.models.model import Model
 from cormorant.models.sides import hide, show_new
 from cormorant.models.state import (
@@ -51,42 +53,38 @@ class UnitOfWork(Pending):
 
     # ---- what users do
 
-    def add(self, instance: Model) -> None:
-        """Takes a new object in, and every new object it is related to; all of them or none.
+    def add(self, instance: Model, *others: Model) -> None:
+        """Takes new objects in, and every new object they are related to; all of them or none.
 
         Raises:
             ForeignInstanceError: One belongs to another session.
         """
-        self.forgotten.pop(id(instance), None)
-        found, taken = [instance], list[Model]()
+        undo: list[Callable[[], object]] = []
         try:
-            # in the order in which they are met, which the database's keys will show; the list grows meanwhile
-            for current in found:
-                # only who is added by name is no longer to be deleted
-                if current is not instance and id(current) in self.deleted:
-                    continue
-                if self._take(current):
-                    taken.append(current)
-                    if current.__orm_related__:
-                        found += self._reachable(current)
-                        show_new(current)
+            for named in (instance, *others):
+                _add(self, named, undo)
         except BaseException:
-            for current in taken:
-                self._take_back(current)
+            for step in reversed(undo):
+                step()
             raise
 
     def admit(self, instance: Model) -> None:
         """Takes a new object in without those it is related to, for a write of its own."""
-        self._take(instance)
+        self.take(instance, [])
         relations = type(instance).__info__.relations
         related = instance.__orm_related__ or {}
         for name, held in related.items():
             if isinstance(held, Model) and relations[name].kind == "to_one":
                 related[name] = known = self.known(held)
-                self._take(known)
+                self.take(known, [])
 
-    def _take(self, instance: object) -> bool:
-        """Takes one object in; tells whether it is new and its relations are still to be followed."""
+    def take(self, instance: object, undo: list[Callable[[], object]]) -> bool:
+        """Takes one object in; tells whether it is new and its relations are still to be followed.
+
+        Args:
+            instance: The object.
+            undo: Gets what takes it back, of one that is not new.
+        """
         if not isinstance(instance, Model):
             raise FlushError(f"{instance!r} is no model instance", hint="add objects of Model classes")
         origin = instance.__orm_origin__
@@ -99,11 +97,13 @@ class UnitOfWork(Pending):
             return True
         if origin is DETACHED:
             self._adopt(instance)
+            undo.append(partial(_disown, self, instance))
         elif origin.owner is not self._owner:
             raise _foreign(instance, origin)
         elif id(instance) in self.deleted:
             self.history.keep(instance)
             del self.deleted[id(instance)]
+            undo.append(partial(self.deleted.__setitem__, id(instance), instance))
         else:
             self.identity.take_back(instance)
         return False
@@ -124,7 +124,7 @@ class UnitOfWork(Pending):
         if instance.__orm_changes__:
             self.touched(instance)
 
-    def _reachable(self, instance: Model) -> list[Model]:
+    def reachable(self, instance: Model) -> list[Model]:
         """Gives the objects that are saved with this one."""
         found: list[Model] = []
         related = instance.__orm_related__ or {}
@@ -235,7 +235,7 @@ class UnitOfWork(Pending):
         for instance in [*self.new.values(), *self.dirty.values()]:
             if instance.__orm_related__:
                 leads = True
-                reached += self._reachable(instance)
+                reached += self.reachable(instance)
         for instance in reached:
             origin = instance.__orm_origin__
             if id(instance) in self.forgotten:
@@ -319,6 +319,48 @@ class UnitOfWork(Pending):
         super().clear()
         self.identity.clear()
         self.history.marks.clear()
+
+
+def _add(unit: UnitOfWork, instance: Model, undo: list[Callable[[], object]]) -> None:
+    if id(instance) in unit.forgotten:
+        undo.append(partial(unit.forgotten.__setitem__, id(instance), unit.forgotten.pop(id(instance))))
+    found = [instance]
+    # in the order in which they are met, which the database's keys will show; the list grows meanwhile
+    for current in found:
+        # only who is added by name is no longer to be deleted
+        if current is not instance and id(current) in unit.deleted:
+            continue
+        if unit.take(current, undo):
+            shown: list[tuple[Model, RelationInfo]] = []
+            undo.append(partial(_untake, unit, current, shown))
+            if current.__orm_related__:
+                found += unit.reachable(current)
+                show_new(current, shown)
+
+
+def _untake(unit: UnitOfWork, instance: Model, shown: list[tuple[Model, RelationInfo]]) -> None:
+    """Makes a new object nobody's again; what led to it before still does.
+
+    Args:
+        unit: What has taken it in.
+        instance: The object.
+        shown: The objects that show it because it was taken in, and by which relation.
+    """
+    for target, relation in shown:
+        hide(target, relation, instance)
+    del unit.new[id(instance)]
+    unit.history.marks[-1].added.pop(id(instance), None)
+    for held in (instance.__orm_related__ or {}).values():
+        unit.collections.pop(id(held), None)
+    set_attribute(instance, "__orm_origin__", None)
+
+
+def _disown(unit: UnitOfWork, instance: Model) -> None:
+    """Lets a reference from outside go again, with the changes that wait in it."""
+    unit.dirty.pop(id(instance), None)
+    unit.history.marks[-1].drop(instance)
+    unit.identity.discard(type(instance).__info__, row_key_of(instance), instance)
+    set_attribute(instance, "__orm_origin__", DETACHED)
 
 
 def _foreign(instance: Model, origin: Origin) -> ForeignInstanceError:

@@ -138,7 +138,7 @@ class StateWriter:
         found = prepared.loader(rows, state.identity.of, origin)
         if spec.columns is None:
             if spec.mode == "delete":
-                self._forget(spec.info, found)
+                self.forget(spec.info, found)
             return len(found), found
         if tail:
             width = len(spec.columns)
@@ -153,7 +153,7 @@ class StateWriter:
         key_of = itemgetter(*range(len(info.key_attributes)))
         loaded = [(known[key], row) for row in rows if (key := key_of(row)) in known]
         if spec.mode == "delete":
-            self._forget(info, [instance for instance, _ in loaded])
+            self.forget(info, [instance for instance, _ in loaded])
             return
         mutable = readers(info, self.state.database.dialect.decoder)
         acceptance = Acceptance(self.state.unit, origin, FlushResult())
@@ -163,7 +163,7 @@ class StateWriter:
                 if len(values) > len(info.key_attributes):
                     acceptance.refreshed(instance, values)
 
-    def _forget(self, info: ModelInfo, instances: Iterable[Model]) -> None:
+    def forget(self, info: ModelInfo, instances: Iterable[Model]) -> None:
         """Takes objects whose rows are deleted out of the session, as a flush does."""
         unit = self.state.unit
         # a reference has nothing that could be wrong: who awaits it is told that its row is gone

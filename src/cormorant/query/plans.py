@@ -30,16 +30,19 @@ class Plans(LRU[Any, P]):
         size: How many are kept at least.
     """
 
-    __slots__ = ("_owners",)
+    __slots__ = ("_owners", "asked", "made")
 
     def __init__(self, size: int) -> None:
         super().__init__(size)
+        # counted by who asks: most are found without a call
+        self.asked: int = 0
+        self.made: int = 0
         self._owners: LRU[Any, tuple[Owner, ...]] = LRU(size)
 
     def find(self, key: Any, make: Callable[[], P]) -> P:
         """Gives the statement of a shape, made if there is none."""
         shape, found = _look(self.get, key)
-        return self.put(shape, make()) if found is None else found
+        return self._make(shape, make) if found is None else found
 
     def find_scoped(self, key: Any, scopes: Scopes, make: Callable[[], P]) -> P:
         """Gives the statement of a shape for the conditions that default scopes have at this moment."""
@@ -48,7 +51,11 @@ class Plans(LRU[Any, P]):
             owners = self._owners.put(shape, make().owners)
         whole = (shape, tuple(condition.key for condition in scopes.conditions_of(owners)))
         found = self.get(whole)
-        return self.put(whole, make()) if found is None else found
+        return self._make(whole, make) if found is None else found
+
+    def _make(self, key: Any, make: Callable[[], P]) -> P:
+        self.made += 1
+        return self.put(key, make())
 
 
 V = TypeVar("V")

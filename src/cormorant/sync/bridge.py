@@ -133,7 +133,7 @@ class LoopSession(AsyncSession):
             # what outlives the call must not keep the caller's frames and the session alive
             here.clear()
             for cell in cells:
-                cell.frame = None
+                cell.frame = context.nothing
 
     def _frames(self) -> list[context.Frame[SessionState]]:
         """Gives the innermost blocks of the sessions around the caller, and at last of this one."""

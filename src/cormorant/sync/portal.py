@@ -18,6 +18,8 @@ from contextvars import Context
 from typing import Any, Generic, Protocol, TypeVar
 from weakref import WeakKeyDictionary, WeakSet
 
+from cormorant.adapters.base import Adapter
+from cormorant.adapters.stats import PoolStats
 from cormorant.database import Database
 from cormorant.errors import SessionClosedError, SessionTaskError
 
@@ -80,7 +82,7 @@ class Portal:
     def __init__(self) -> None:
         self.pid: int = os.getpid()
         self.sessions: WeakSet[Closable] = WeakSet()
-        self._twins: WeakKeyDictionary[Database, Database] = WeakKeyDictionary()
+        self._twins: WeakKeyDictionary[Database, tuple[Adapter, Database]] = WeakKeyDictionary()
         self._connected: WeakSet[Database] = WeakSet()
         self._loop = asyncio.new_event_loop()
         self.is_ending: bool = False
@@ -168,11 +170,12 @@ class Portal:
 
     def connected(self, database: Database) -> Database:
         """Gives a database with connections that belong to this loop; the program may use it on others meanwhile."""
-        found = self._twins.get(database)
-        if found is None:
+        origin, found = self._twins.get(database, (None, database))
+        # a sandbox puts another adapter in its place for a while
+        if origin is not database.adapter:
             found = database.beside()
             if found is not database:
-                self._twins[database] = found
+                self._twins[database] = (database.adapter, found)
                 database.accompany(_OnLoop(self, found))
             self._connected.add(found)
         return found
@@ -211,6 +214,11 @@ class _OnLoop:
     def __init__(self, portal: Portal, database: Database) -> None:
         self._portal = portal
         self._database = database
+
+    @property
+    def pool(self) -> PoolStats:
+        """How its connections are used."""
+        return self._database.adapter.stats
 
     def schema_changed(self) -> None:
         """Has what its connections remember of tables forgotten."""

@@ -261,3 +261,29 @@ def test_no_error_shows_the_password(dsn: str) -> None:
         shown += f"{error} {error!r} {error.__dict__}"
         error = error.__cause__ or error.__context__
     assert SECRET not in shown
+
+
+def test_prepared_statements_behind_a_pooler_are_asked_for() -> None:
+    direct = ConnectionConfig.from_dsn("postgresql://h/d")
+    assert (direct.pooler, direct.cached_statements) == (None, 256)
+    pooled = direct.replace(pooler="transaction")
+    assert (pooled.pooler, pooled.cached_statements) == ("transaction", 0)
+    assert pooled.replace(statement_cache_size=100).cached_statements == 100
+    assert (
+        ConnectionConfig.from_dsn("postgresql://h/d?pooler=transaction&statement_cache_size=5").cached_statements == 5
+    )
+    assert ConnectionConfig.from_env({"X_DSN": "postgresql://h/d", "X_POOLER": "transaction"}, "X_").pooler is not None
+
+
+@pytest.mark.parametrize("name", ["statement_timeout", "lock_timeout"])
+def test_a_pooler_takes_no_settings_of_a_connection(name: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"{name} cannot be set through a pooler") as caught:
+        ConnectionConfig.from_dsn(f"postgresql://h/d?pooler=transaction&{name}=5")
+    assert f"ALTER ROLE app SET {name}" in str(caught.value.hint)
+
+
+def test_no_other_pooler_is_known() -> None:
+    with pytest.raises(ConfigurationError, match="pooler is 'statement'"):
+        ConnectionConfig.from_dsn("postgresql://h/d?pooler=statement")
+    with pytest.raises(ConfigurationError, match="SQLite database has no pooler"):
+        ConnectionConfig.from_dsn("sqlite:///x.db?pooler=transaction")

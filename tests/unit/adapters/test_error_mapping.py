@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from typing import Any
 
@@ -141,6 +142,39 @@ def test_postgresql_client_errors(error: Exception, closed: bool, cls: type[erro
     assert SECRET not in str(found)
 
 
+DISCONNECTS: list[Exception] = [
+    asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation"),
+    asyncpg.ConnectionFailureError("the server hung up"),
+    asyncpg.InterfaceError("connection is closed"),
+    asyncpg.InternalClientError("got result for unknown protocol state 3"),
+    server_error("57P01", "terminating connection due to administrator command"),
+    server_error("57P02", "terminating connection because of crash of another server process"),
+    server_error("57P03", "the database system is in recovery mode"),
+    server_error("57P05", "terminating connection due to idle-session timeout"),
+    server_error("25P03", "terminating connection due to idle-in-transaction timeout"),
+    server_error("08006"),
+    ConnectionResetError(104, "Connection reset by peer"),
+    ConnectionAbortedError(103, "Software caused connection abort"),
+    ConnectionRefusedError(111, "Connect call failed ('127.0.0.1', 5432)"),
+    BrokenPipeError(32, "Broken pipe"),
+    OSError(113, "No route to host"),
+    TimeoutError(),
+    EOFError(),
+    asyncio.IncompleteReadError(b"", 8),
+]
+
+
+@pytest.mark.parametrize("error", DISCONNECTS, ids=[type(error).__name__ for error in DISCONNECTS])
+def test_every_way_a_connection_ends_is_one_class(error: Exception) -> None:
+    found = postgresql_errors.translate(error, "SELECT 1", closed=True)
+    assert type(found) is errors.ConnectionLost
+    connecting = postgresql_errors.translate_connect(error, "postgresql://here", 3)
+    assert type(connecting) is errors.ConnectionLost
+    assert "postgresql://here" in connecting.message
+    assert "a value cannot be sent" not in connecting.message
+    assert connecting.message.rpartition(": ")[2]
+
+
 def sqlite_error(cls: type[sqlite3.Error], message: str, name: str | None) -> sqlite3.Error:
     error = cls(message)
     if name is not None:
@@ -165,6 +199,8 @@ def sqlite_error(cls: type[sqlite3.Error], message: str, name: str | None) -> sq
         (sqlite_error(sqlite3.IntegrityError, "not today", "SQLITE_CONSTRAINT_TRIGGER"), errors.IntegrityError),
         (sqlite_error(sqlite3.IntegrityError, "cannot store TEXT value in INTEGER column t.a", None), errors.DataError),
         (sqlite_error(sqlite3.IntegrityError, "datatype mismatch", "SQLITE_MISMATCH"), errors.DataError),
+        (sqlite_error(sqlite3.DatabaseError, "malformed", "SQLITE_CORRUPT_INDEX"), errors.DatabaseError),
+        (sqlite_error(sqlite3.OperationalError, "disk I/O error", "SQLITE_IOERR_READ"), errors.DatabaseError),
         (sqlite_error(sqlite3.OperationalError, "syntax error", "SQLITE_ERROR"), errors.StatementError),
         (sqlite_error(sqlite3.OperationalError, "new in a later SQLite", "SQLITE_UNHEARD_OF"), errors.StatementError),
         (sqlite_error(sqlite3.ProgrammingError, "Cannot operate on a closed database.", None), errors.ConnectionLost),
@@ -205,3 +241,36 @@ def test_sqlite_text_that_is_no_utf8_is_not_shown() -> None:
     found = sqlite_errors.translate(sqlite_error(sqlite3.OperationalError, message, None), "SELECT name FROM t")
     assert type(found) is errors.DataError
     assert SECRET not in str(found)
+
+
+def fatal(message: str) -> Exception:
+    """What PgBouncer says before it hangs up."""
+    made: Exception = asyncpg.PostgresError.new({"S": "FATAL", "V": "FATAL", "C": "08P01", "M": message})
+    return made
+
+
+@pytest.mark.parametrize(
+    ("message", "sent"),
+    [
+        ("server conn crashed?", True),
+        ("query_timeout", True),
+        ("query_wait_timeout", False),
+        ("pgbouncer cannot connect to server", False),
+    ],
+)
+def test_a_poolers_last_word(message: str, sent: bool) -> None:
+    found = postgresql_errors.translate(fatal(message), "COMMIT", closed=True)
+    assert isinstance(found, errors.ConnectionLost)
+    assert (found.sent, found.message) == (sent, message)
+    gone = asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
+    gone.__cause__ = fatal(message)
+    found = postgresql_errors.translate(gone, "COMMIT", closed=True)
+    assert isinstance(found, errors.ConnectionLost)
+    assert found.sent is sent
+
+
+@pytest.mark.parametrize("state", ["26000", "42P05"])
+def test_prepared_statements_that_a_pooler_has_lost(state: str) -> None:
+    found = postgresql_errors.translate(server_error(state), "SELECT 1")
+    assert type(found) is errors.StatementError
+    assert "pooler=transaction" in str(found.hint)

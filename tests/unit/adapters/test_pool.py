@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from cormorant.adapters import pool as pool_module
 from cormorant.adapters.pool import Pool
 from cormorant.errors import ConfigurationError, ConnectionLost, PoolClosed, PoolTimeout
 
@@ -22,6 +21,7 @@ class Fake:
         self.is_closed = False
         self.looks_lost = False
         self.needs_reset = False
+        self.altered = False
         self.done: list[str] = []
         self.reset_waits: asyncio.Event | None = None
         self.reset_fails = False
@@ -36,7 +36,7 @@ class Fake:
             await self.reset_waits.wait()
         if self.reset_fails:
             raise OSError("broken")
-        self.needs_reset = False
+        self.needs_reset = self.altered = False
 
     async def close(self) -> None:
         self.done.append("close")
@@ -368,10 +368,11 @@ async def test_connections_open_in_an_empty_context() -> None:
 # ---- coming back
 
 
-async def test_an_open_transaction_is_rolled_back_off_the_caller(server: Server) -> None:
+@pytest.mark.parametrize("left", ["needs_reset", "altered"])
+async def test_what_is_left_behind_is_dropped_off_the_caller(server: Server, left: str) -> None:
     pool = Pool(server.connect, size=1)
     held = await pool.acquire()
-    held.needs_reset = True
+    setattr(held, left, True)
     held.reset_waits = asyncio.Event()
     pool.release(held)
     waiting = asyncio.create_task(pool.acquire())
@@ -391,9 +392,8 @@ async def test_a_failed_rollback_ends_the_connection(server: Server) -> None:
     assert held.done == ["reset", "terminate"]
 
 
-async def test_a_rollback_has_a_time_limit(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool_module, "RESET_TIMEOUT", 0)
-    pool = Pool(server.connect, size=1)
+async def test_a_rollback_has_a_time_limit(server: Server) -> None:
+    pool = Pool(server.connect, size=1, reset_timeout=0)
     held = await pool.acquire()
     held.needs_reset = True
     held.reset_waits = asyncio.Event()
@@ -553,6 +553,41 @@ async def test_a_cancelled_close_can_be_repeated(server: Server) -> None:
     pool.release(held)
     await pool.close()
     assert held.done == ["close"]
+
+
+async def test_close_gives_up_what_the_server_does_not_answer(server: Server) -> None:
+    pool = Pool(server.connect, size=2)
+    held = await pool.acquire()
+    held.needs_reset, held.reset_waits = True, asyncio.Event()
+    pool.release(held)
+    server.gate = asyncio.Event()
+    waiting = asyncio.create_task(pool.acquire())
+    await turns()
+    await pool.close(timeout=0)
+    assert held.done == ["reset", "terminate"]
+    with pytest.raises(PoolClosed):
+        await waiting
+    # nothing is left that could still open one
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert numbers(pool) == (0, 0, 0, 0)
+
+
+# ---- figures
+
+
+async def test_what_was_lent_opened_ended_and_refused_is_counted(server: Server) -> None:
+    pool = Pool(server.connect, size=2, max_waiting=0)
+    held = [await pool.acquire() for _ in range(2)]
+    with pytest.raises(PoolTimeout):
+        await pool.acquire()
+    held[0].is_closed = True
+    for connection in held:
+        pool.release(connection)
+    await pool.acquire()
+    stats = pool.stats
+    assert (stats.acquired, stats.timeouts, stats.connected, stats.closed) == (3, 1, 2, 1)
+    both = stats + stats
+    assert (both.size, both.acquired, both.closed) == (4, 6, 2)
 
 
 # ---- event loops

@@ -1,0 +1,68 @@
+"""Objects of a table of links: what they link is shown in the many-to-many collections that go through their model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from cormorant.models.collections import is_collection
+from cormorant.models.links import RelationInfo
+from cormorant.models.metadata import ModelInfo
+from cormorant.models.model import Model
+from cormorant.models.state import MISSING, bare_key, value_or_missing
+from cormorant.persistence.unit_of_work import UnitOfWork
+
+
+@lru_cache(maxsize=1000)
+def linked(info: ModelInfo) -> tuple[tuple[RelationInfo, tuple[str, ...], tuple[str, ...]], ...]:
+    """Gives the relations that go through a model, each with the attributes that hold the keys of both ends."""
+    names = {column.name: column.attribute for column in info.columns}
+    ends = dict.fromkeys([relation.target for relation in info.relations.values() if relation.kind == "to_one"])
+    return tuple(
+        [
+            (relation, tuple([names[n] for n in relation.link.near]), tuple([names[n] for n in relation.link.far]))
+            for end in ends
+            for relation in end.relations.values()
+            if relation.link is not None and relation.link.through is info
+        ]
+    )
+
+
+def show_links(unit: UnitOfWork, instance: Model, before: Mapping[str, Any], written: Iterable[str]) -> None:
+    """Shows in loaded collections what an object of a table of links has linked, and what it links no more.
+
+    Args:
+        unit: Where the objects are known.
+        instance: The object.
+        before: Values that its row had.
+        written: The attributes that its row has been given.
+    """
+    written = frozenset(written)
+    for relation, near, far in linked(type(instance).__info__):
+        names = (*near, *far)
+        if not before.keys().isdisjoint(names):
+            old = [before.get(name, value_or_missing(instance, name)) for name in names]
+            if MISSING not in old and not _is_linked_by_another(unit, instance, names, old):
+                _show(unit, relation, old, shown=False)
+        if not written.isdisjoint(names):
+            _show(unit, relation, [value_or_missing(instance, name) for name in names], shown=True)
+
+
+def _is_linked_by_another(unit: UnitOfWork, instance: Model, names: Sequence[str], ends: list[Any]) -> bool:
+    """Whether a further row is known that links the same two, where the key allows that."""
+    info = type(instance).__info__
+    if info.key_set <= set(names):
+        return False
+    others = [other for other in unit.identity.of(info).values() if other is not instance]
+    return any([value_or_missing(other, name) for name in names] == ends for other in others)
+
+
+def _show(unit: UnitOfWork, relation: RelationInfo, ends: Sequence[Any], *, shown: bool) -> None:
+    width = len(relation.owner.key_attributes)
+    owner: Model | None = unit.identity.get(relation.owner, bare_key(tuple(ends[:width])))
+    item: Model | None = unit.identity.get(relation.target, bare_key(tuple(ends[width:])))
+    held: Any = None if owner is None else (owner.__orm_related__ or {}).get(relation.name)
+    if item is not None and is_collection(held) and held.shows(item) is not shown:
+        unit.history.keep_collection(held)
+        held.include(item) if shown else held.exclude(item)

@@ -1,0 +1,61 @@
+"""What an adapter may offer besides; what it does not is left out."""
+
+from __future__ import annotations
+
+import pytest
+
+from cormorant.adapters.base import Adapter, Connection, CopyConnection, Interruptible, Reopenable, Separate
+from cormorant.errors import QueryTimeout, UniqueViolation
+from cormorant.testing.conformance.base import AdapterTests, MakeAdapter
+
+ROWS: list[tuple[int, str | None, str]] = [(7, None, "Eve"), (8, "z@example.org", "Zoe")]
+COLUMNS: list[str] = ["id", "email", "name"]
+
+
+class Offers(AdapterTests):
+    """Tests of the further protocols of `cormorant.adapters.base`."""
+
+    async def test_copied_rows_belong_to_the_transaction(self, connection: Connection) -> None:
+        if not isinstance(connection, CopyConnection):
+            pytest.skip("no copy_rows")
+        await connection.execute("BEGIN")
+        assert await connection.copy_rows("author", COLUMNS, ROWS) == 2
+        assert await self.ids(connection) == [1, 2, 7, 8]
+        await connection.execute("ROLLBACK")
+        assert await self.ids(connection) == [1, 2]
+
+    async def test_copied_rows_are_checked(self, connection: Connection) -> None:
+        if not isinstance(connection, CopyConnection):
+            pytest.skip("no copy_rows")
+        await connection.execute("BEGIN")
+        with pytest.raises(UniqueViolation):
+            await connection.copy_rows("author", COLUMNS, [(1, None, "x")])
+        await connection.execute("ROLLBACK")
+        assert await self.ids(connection) == [1, 2]
+
+    async def test_an_interrupted_statement_fails_by_itself(self, connection: Connection) -> None:
+        if not isinstance(connection, Interruptible):
+            pytest.skip("no interrupt")
+        task = await self.start_slow(connection)
+        await connection.interrupt()
+        with pytest.raises(QueryTimeout):
+            await task
+        assert await self.ids(connection) == [1, 2]
+
+    async def test_capacities_are_those_of_the_pool(self, make: MakeAdapter) -> None:
+        adapter = make(pool_size=3)
+        if not isinstance(adapter, Separate):
+            pytest.skip("no capacity")
+        kinds = dict(adapter.capacity(write=write) for write in (False, True))
+        assert sum(kinds.values()) == adapter.stats.size
+
+    async def test_another_adapter_has_connections_of_its_own(self, adapter: Adapter, connection: Connection) -> None:
+        other = adapter.another() if isinstance(adapter, Reopenable) else None
+        if other is None:
+            pytest.skip("no other connections")
+        assert (other.config, other.stats.opened) == (adapter.config, 0)
+        reader = await other.acquire()
+        assert await self.ids(reader) == [1, 2]
+        other.release(reader)
+        await other.close()
+        assert await self.is_usable(connection)

@@ -102,6 +102,9 @@ async def test_prometheus_reads_the_statistics(database: Database) -> None:
         with pytest.raises(StatementError):
             await session.execute("SELECT nothing FROM nowhere")
     text = generate_latest(registry).decode()
-    assert 'cormorant_statements_total{database="main"} 2.0' in text
-    assert 'cormorant_statement_errors_total{database="main"} 1.0' in text
-    assert 'cormorant_statement_seconds_total{database="main"}' in text
+    assert 'cormorant_statements_count_total{database="main"} 2.0' in text
+    assert 'cormorant_statements_errors_total{database="main"} 1.0' in text
+    assert 'cormorant_statements_total_ms_total{database="main"}' in text
+    figures = database.stats().as_dict()
+    assert all(f"cormorant_{name}" in text for name in figures)
+    assert f'cormorant_pool_in_use{{database="main"}} {float(figures["pool_in_use"])}' in text

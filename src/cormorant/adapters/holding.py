@@ -10,7 +10,7 @@ from contextvars import Context
 from dataclasses import dataclass
 from time import monotonic
 
-logger = logging.getLogger("cormorant.transactions")
+logger: logging.Logger = logging.getLogger("cormorant.transactions")
 
 
 @dataclass(slots=True, eq=False)

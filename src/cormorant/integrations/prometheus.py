@@ -4,27 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from cormorant.database import Database
 
-_FIGURES = {
-    "statements": "Statements that were sent.",
-    "statement_errors": "Statements that failed, or were cut off.",
-    "statement_rows": "Rows that were given back or written.",
-    "statement_seconds": "Seconds from sending to the last row, all statements together.",
+_COUNTERS = {
+    "statements_count": "Statements that were sent.",
+    "statements_errors": "Statements that failed, or were cancelled.",
+    "statements_rows": "Rows that were given back or written.",
+    "statements_total_ms": "Milliseconds from sending to the last row, all statements together.",
+    "plans_hits": "Queries whose plan was found.",
+    "plans_misses": "Queries whose plan was made.",
 }
+"""What only grows; the other figures of `db.stats()` are gauges."""
 
 
 def collector_of(**databases: Database) -> Collector:
-    """Gives what tells the sums over databases' statements whenever it is asked.
+    """Gives what tells the figures of databases' `stats()` whenever it is asked.
 
     Args:
         databases: By the value that the label `database` is to have.
 
     Example:
-        >>> REGISTRY.register(collector_of(main=db))    # cormorant_statements_total{database="main"} 4711.0
+        >>> REGISTRY.register(collector_of(main=db))    # cormorant_statements_count_total{database="main"} 4711.0
     """
     return _Collector(databases)
 
@@ -35,17 +38,16 @@ class _Collector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Gives the figures; it asks no database."""
-        families = {
-            name: CounterMetricFamily(f"cormorant_{name}", text, labels=["database"]) for name, text in _FIGURES.items()
-        }
+        families: dict[str, CounterMetricFamily | GaugeMetricFamily] = {}
         for label, database in self._databases.items():
-            stats = database.query_stats()
-            figures = {
-                "statements": sum(item.count for item in stats),
-                "statement_errors": sum(item.errors for item in stats),
-                "statement_rows": sum(item.rows for item in stats),
-                "statement_seconds": sum(item.total_ms for item in stats) / 1000,
-            }
-            for name, value in figures.items():
-                families[name].add_metric([label], value)
+            for name, value in database.stats().as_dict().items():
+                family = families.setdefault(name, _family(name))
+                family.add_metric([label], value)
         yield from families.values()
+
+
+def _family(name: str) -> CounterMetricFamily | GaugeMetricFamily:
+    told = _COUNTERS.get(name)
+    if told is not None:
+        return CounterMetricFamily(f"cormorant_{name}", told, labels=["database"])
+    return GaugeMetricFamily(f"cormorant_{name}", f"db.stats(): {name}.", labels=["database"])

@@ -16,6 +16,7 @@ from benchmarks.cancelling import cancelled_transactions
 from benchmarks.imports import import_times
 from benchmarks.materialise import attribute_read, materialise
 from benchmarks.measure import Comparison
+from benchmarks.serialising import serialise
 from benchmarks.statements import get_by_key
 from benchmarks.tracking import tracking
 from cormorant import Database
@@ -23,7 +24,7 @@ from cormorant import Database
 
 async def run(dsns: list[str]) -> list[Comparison]:
     """Gives every comparison, on each database."""
-    found = [*import_times(), attribute_read()]
+    found = [*import_times(), attribute_read(), serialise(response=False), serialise(response=True)]
     for dsn in dsns:
         async with Database(dsn) as database:
             found.append(await materialise(database))

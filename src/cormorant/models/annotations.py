@@ -257,13 +257,14 @@ def _composed(python: Any, options: Mapping[str, Any], place: str) -> t.SqlType:
         if is_scalar(item):
             return t.Array(_by_python_type(ResolvedType(item, False, ()), options, place, key=False))
         return json_type(python, _name_of(python))
-    if python is typing.Any or typing.get_origin(python) is dict or python in (dict, list) or _is_structured(python):
-        return json_type(python, _name_of(python))
     if hasattr(python, "__info__"):
+        # to pydantic a model is a structure like others
         raise ModelError(
             f"{place} has the type {python.__name__}, which is a model",
             hint=f"declare a relation: One[{python.__name__}] = foreign_key()",
         )
+    if python is typing.Any or typing.get_origin(python) is dict or python in (dict, list) or _is_structured(python):
+        return json_type(python, _name_of(python))
     raise ModelError(
         f"{place} has the type {_name_of(python)}, which no column type stands for",
         hint="use field(type=types.Custom(YourType, base=types.TEXT, encode=str, decode=YourType))",

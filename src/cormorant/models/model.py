@@ -20,6 +20,7 @@ from cormorant.models.fields import field
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.registry import registry
 from cormorant.models.relations import Many, One, foreign_key, many_to_many, reverse
+from cormorant.models.schemas import SchemaMeta
 from cormorant.models.sides import forget_related
 from cormorant.models.specs import RelationSpec
 from cormorant.models.state import (
@@ -66,7 +67,7 @@ class ColumnOfClass:
         raise ModelError(f"{cls.__name__}.{self.name} is a column and cannot be replaced")
 
 
-class ModelMeta(type):
+class ModelMeta(SchemaMeta):
     """Makes a model of a class body."""
 
     if TYPE_CHECKING:

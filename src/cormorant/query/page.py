@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, overload
+from typing import TYPE_CHECKING, Any, Generic, overload
 
 from typing_extensions import TypeIs, TypeVar
 
 from cormorant._internal.narrowing import narrower
+from cormorant.models.schemas import schemas
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler
+    from pydantic_core import CoreSchema
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -27,6 +32,11 @@ class Page(Sequence[R_co], Generic[R_co]):
         self.items: list[R_co] = items
         self.next: str | None = next
         self.previous: str | None = previous
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        found: CoreSchema = schemas().page_schema(source, handler)
+        return found
 
     @property
     def has_next(self) -> bool:

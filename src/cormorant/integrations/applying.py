@@ -1,0 +1,111 @@
+"""From what a client sent to objects: new ones, and changes of those that are there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cormorant._internal.narrowing import is_list
+from cormorant.errors import WrongType
+from cormorant.models.collections import Collection
+from cormorant.models.links import RelationInfo
+from cormorant.models.metadata import ModelInfo
+from cormorant.models.model import Model, ref
+from cormorant.models.state import key_of
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How the fields of a schema belong to a model.
+
+    Args:
+        columns: The field of each column.
+        nested: The field of each nested relation.
+        keyed: The field of each relation that is a list of keys.
+    """
+
+    info: ModelInfo
+    columns: Mapping[str, str]
+    nested: Mapping[str, str] = field(default_factory=dict[str, str])
+    keyed: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+def built(plan: Plan, data: BaseModel) -> Any:
+    """Gives a new object of what was sent; what was not sent has the default of its column."""
+    info, given = plan.info, data.model_fields_set
+    values = {name: getattr(data, at) for name, at in plan.columns.items() if at in given}
+    relations = _references(info, values)
+    late = {name: values.pop(name) for name in list(values) if not info.fields[name].init}
+    sent = {name: getattr(data, at) for name, at in plan.nested.items() if at in given}
+    inside = {name: _built_inside(value) for name, value in sent.items()}
+    taken = {name for name in inside if info.relation_specs[name].init}
+    made = info.cls(**values, **relations, **{name: inside[name] for name in taken})
+    for name, value in late.items():
+        setattr(made, name, value)
+    for name in inside.keys() - taken:
+        _relate(made, info.relation(name), inside[name])
+    for name, at in plan.keyed.items():
+        if at in given:
+            getattr(made, name).add(*_members(made, info.relation(name), getattr(data, at)))
+    return made
+
+
+def assigned(plan: Plan, data: BaseModel, instance: Any) -> Any:
+    """Sets what was sent on an object, and gives it back.
+
+    Raises:
+        WrongType: It is an object of another model.
+        NotLoadedError: A relation is given by keys, and its members are not loaded.
+    """
+    if not isinstance(instance, plan.info.cls):
+        raise WrongType(f"a patch of {plan.info.name} does not fit {instance!r} ({type(instance).__name__})")
+    given = data.model_fields_set
+    for name, at in plan.columns.items():
+        if at in given:
+            setattr(instance, name, getattr(data, at))
+    for name, at in plan.keyed.items():
+        if at in given:
+            relation = plan.info.relation(name)
+            getattr(instance, name).set(_members(instance, relation, getattr(data, at)))
+    return instance
+
+
+def _references(info: ModelInfo, values: dict[str, Any]) -> dict[str, Any]:
+    """Takes the keys that have no column of their own in the constructor, and gives what they point to."""
+    found: dict[str, Any] = {}
+    for name, spec in info.relation_specs.items():
+        keys = [key for key in spec.keys if key in values and info.fields[key].annotation is None]
+        if spec.kind == "foreign_key" and spec.init and keys:
+            parts = [values.pop(key) for key in keys]
+            found[name] = None if None in parts else ref(info.relation(name).target.cls, *parts)
+    return found
+
+
+def _built_inside(value: Any) -> Any:
+    if is_list(value):
+        return [each.build() for each in value]
+    return None if value is None else value.build()
+
+
+def _relate(instance: Model, relation: RelationInfo, value: Any) -> None:
+    if relation.kind in ("to_one", "reverse_one"):
+        setattr(instance, relation.name, value)
+    else:
+        getattr(instance, relation.name).add(*value)
+
+
+def _members(instance: Model, relation: RelationInfo, keys: Iterable[Any]) -> list[Any]:
+    """Gives the objects of the keys: those that are at hand, and references to the others."""
+    collection: Collection[Any] = getattr(instance, relation.name)
+    present = {key_of(item): item for item in collection.known}
+    return [present.get(key) or _known(instance, relation.target, key) for key in dict.fromkeys(keys)]
+
+
+def _known(instance: Model, info: ModelInfo, key: Any) -> Any:
+    origin = instance.__orm_origin__
+    found = None if origin is None else origin.owner.known(info, key)
+    return ref(info.cls, *(key if isinstance(key, tuple) else (key,))) if found is None else found

@@ -1,0 +1,122 @@
+"""What a column is to pydantic: a type, with what the declaration says of its values."""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from enum import Enum
+from typing import Annotated, Any, Literal, Optional, cast
+
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, PlainSerializer, TypeAdapter, WithJsonSchema
+from pydantic.errors import PydanticSchemaGenerationError
+from pydantic.fields import FieldInfo
+
+from cormorant.models import annotations as ann
+from cormorant.models.metadata import ColumnInfo, ModelInfo
+from cormorant.models.validation import LIMITS
+from cormorant.sql import types as t
+
+
+def shown_type(info: ModelInfo, name: str) -> Any:
+    """Gives the type of a column's values as they are shown: nothing of it refuses what the database holds."""
+    column = info.column_info(name)
+    python, _ = _python_type(info, name)
+    return _nullable(_of_type(column.type, python, taken=False), column)
+
+
+def taken_type(info: ModelInfo, name: str) -> Any:
+    """Gives the type of a column's values as they are taken, with every limit that the declaration has."""
+    column = info.column_info(name)
+    python, metadata = _python_type(info, name)
+    inner = _with_choices(_of_type(column.type, python, taken=True), column.spec.options.get("choices"))
+    limits = {} if isinstance(column.type, t.Array) else _limits(column)
+    parts = (*metadata, *([Field(**limits)] if limits else []))
+    return _nullable(Annotated[(inner, *parts)] if parts else inner, column)
+
+
+def described(info: ModelInfo, name: str) -> dict[str, Any]:
+    """Gives what `Annotated[..., Field(title=..., description=...)]` says of a column to its readers."""
+    _, metadata = _python_type(info, name)
+    fields = [item for item in metadata if isinstance(item, FieldInfo)]
+    words = ("title", "description", "examples", "deprecated")
+    return {word: value for item in fields for word in words if (value := getattr(item, word)) is not None}
+
+
+def _python_type(info: ModelInfo, name: str) -> tuple[Any, tuple[Any, ...]]:
+    spec = info.fields[name]
+    if spec.annotation is None:
+        # the column holds another one's key
+        relation = info.relation(spec.relation or "")
+        return _python_type(relation.target, relation.remote[spec.position])[0], ()
+    place, module, names = f"{info.name}.{name}", spec.declared_in, info.names(spec)
+    resolved = ann.without_none(ann.argument_of(spec.annotation, names, place, module), names, place, module)
+    return resolved.python, tuple(item for item in resolved.metadata if not isinstance(item, t.SqlType))
+
+
+def _nullable(python: Any, column: ColumnInfo) -> Any:
+    return Optional[python] if column.nullable else python  # noqa: UP045  # an operator would not take every form
+
+
+def _of_type(type_: t.SqlType, python: Any, *, taken: bool) -> Any:
+    if isinstance(type_, t.DateTime) and taken:
+        return AwareDatetime
+    if isinstance(type_, t.Binary):
+        return _BYTES
+    if isinstance(type_, t.Custom):
+        return _custom(type_)
+    return python
+
+
+def _with_choices(python: Any, choices: tuple[Any, ...] | None) -> Any:
+    if not choices:
+        return python
+    if all(isinstance(choice, (str, int, Enum)) for choice in choices):
+        return cast("Any", Literal)[choices]
+    return Annotated[python, AfterValidator(lambda value: _one_of(value, choices))]
+
+
+def _one_of(value: Any, choices: tuple[Any, ...]) -> Any:
+    if value not in choices:
+        raise ValueError(f"must be one of {choices}")
+    return value
+
+
+def _limits(column: ColumnInfo) -> dict[str, Any]:
+    options: Mapping[str, Any] = column.spec.options
+    found = {name: options[name] for name in (*LIMITS, "multiple_of") if options.get(name) is not None}
+    found.pop("choices", None)
+    type_ = column.type
+    if isinstance(type_, t.Text) and type_.length is not None:
+        found["max_length"] = type_.length
+    if isinstance(type_, t.Numeric) and type_.precision is not None:
+        found |= {"max_digits": type_.precision, "decimal_places": type_.scale or 0}
+    return found
+
+
+def _decoded(value: Any) -> Any:
+    return b64decode(value, validate=True) if isinstance(value, str) else value
+
+
+# JSON has no bytes; base64 keeps each of them
+_BYTES: Any = Annotated[
+    bytes,
+    BeforeValidator(_decoded),
+    PlainSerializer(lambda value: b64encode(value).decode(), return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "byte", "contentEncoding": "base64"}),
+]
+
+
+def _custom(type_: t.Custom) -> Any:
+    """Gives the user's own class, by way of what the database sees where pydantic does not know it."""
+    try:
+        TypeAdapter(type_.python)
+    except PydanticSchemaGenerationError:
+        base: Any = next(iter(type_.base.accepts), str)
+        inner = TypeAdapter(base)
+
+        def read(value: Any) -> Any:
+            return value if isinstance(value, type_.python) else type_.decode(inner.validate_python(value))
+
+        schema = WithJsonSchema(inner.json_schema())
+        return Annotated[Any, BeforeValidator(read), PlainSerializer(type_.encode), schema]
+    return type_.python

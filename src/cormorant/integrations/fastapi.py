@@ -1,0 +1,157 @@
+"""Sessions as dependencies of FastAPI: a unit of work for each request, committed before the response starts.
+
+The order is: the handler, the response made of what it returns, COMMIT, the response's first byte. So a commit that
+fails is the response. Who raises rolls back, an HTTPException too; who returns a response commits, whatever its status.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from typing import Annotated, Any, TypeAlias
+
+import fastapi
+from fastapi import Depends, FastAPI
+from fastapi.requests import HTTPConnection
+from pydantic_core import PydanticSerializationError
+
+from cormorant.adapters.config import ConnectionConfig
+from cormorant.database import Database, default_database
+from cormorant.errors import ConfigurationError, CormorantError
+from cormorant.integrations.problems import add_exception_handlers
+from cormorant.integrations.pydantic import Create, Patch, Read
+from cormorant.persistence.session import AsyncSession
+from cormorant.sync.session import Session
+
+__all__ = [
+    "Create",
+    "DatabaseDep",
+    "Patch",
+    "Read",
+    "ReadSessionDep",
+    "SessionDep",
+    "SyncSessionDep",
+    "add_exception_handlers",
+    "get_database",
+    "get_read_session",
+    "get_session",
+    "get_sync_session",
+    "lifespan",
+]
+
+DatabaseSource: TypeAlias = Database | ConnectionConfig | str | Callable[[], Database]
+"""A database, or what one is made of when the application starts."""
+
+_STATE = "cormorant"
+
+
+def check_scopes(depends: Callable[..., Any], version: str) -> None:
+    """Refuses a FastAPI that ends dependencies after the response has left.
+
+    Raises:
+        ConfigurationError: A commit that fails could not become the response any more.
+    """
+    if "scope" not in inspect.signature(depends).parameters:
+        raise ConfigurationError(
+            f"FastAPI {version} has no dependencies with scopes: sessions would commit when the response is gone",
+            hint="pip install 'fastapi>=0.121'",
+        )
+
+
+check_scopes(Depends, fastapi.__version__)
+
+
+async def get_database(connection: HTTPConnection) -> Database:
+    """Gives the database of the application's `lifespan`, else the configured one, else the one of CORMORANT_DSN.
+
+    Raises:
+        ConfigurationError: There is none.
+
+    Example:
+        >>> app.dependency_overrides[get_database] = lambda: test_database
+    """
+    found = getattr(connection.app.state, _STATE, None) or getattr(connection.state, _STATE, None)
+    return found if isinstance(found, Database) else default_database()
+
+
+DatabaseDep: TypeAlias = Annotated[Database, Depends(get_database)]
+"""The database, for what outlives the handler: `async with db.session() as session` in streams, background tasks and
+websockets."""
+
+
+async def get_session(database: DatabaseDep) -> AsyncGenerator[AsyncSession]:
+    """Gives a session for one request: committed when the response is made, and before it starts."""
+    async with AsyncSession(database) as session:
+        with _own_errors():
+            yield session
+
+
+async def get_read_session(database: DatabaseDep) -> AsyncGenerator[AsyncSession]:
+    """Gives a session for one request that only reads."""
+    async with AsyncSession(database, read_only=True) as session:
+        with _own_errors():
+            yield session
+
+
+def get_sync_session(database: DatabaseDep) -> Generator[Session]:
+    """Gives a session for one request whose handler is a plain function, which FastAPI runs in a thread."""
+    with Session(database) as session, _own_errors():
+        yield session
+
+
+@contextmanager
+def _own_errors() -> Generator[None]:
+    """Lets errors of ours through as they are, where pydantic has put its own around them."""
+    try:
+        yield
+    except PydanticSerializationError as error:
+        if isinstance(error.__cause__, CormorantError):
+            raise error.__cause__ from None
+        raise
+
+
+SessionDep: TypeAlias = Annotated[AsyncSession, Depends(get_session, scope="function")]
+"""A session for the request: `async def create(data: Create[Author], session: SessionDep) -> Author`."""
+
+ReadSessionDep: TypeAlias = Annotated[AsyncSession, Depends(get_read_session, scope="function")]
+"""A session for a request that only reads; the database refuses writes."""
+
+SyncSessionDep: TypeAlias = Annotated[Session, Depends(get_sync_session, scope="function")]
+"""A session for a handler without `async`: `def create(data: Create[Author], session: SyncSessionDep) -> Author`."""
+
+
+def lifespan(
+    source: DatabaseSource, *, ping: bool = False
+) -> Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Database]]]:
+    """Gives what `FastAPI(lifespan=...)` takes: the database is the application's, and is closed with it.
+
+    Starting opens no connection: the first request does.
+
+    Args:
+        source: A database; or a DSN, a ConnectionConfig or a function, of which one is made each time the application
+            starts. A database is closed for good, so tests that start one application often give one of these.
+        ping: Ask the server for an answer first, and do not start without one.
+
+    Example:
+        >>> app = FastAPI(lifespan=lifespan("postgresql://app@localhost/app"))
+    """
+
+    @asynccontextmanager
+    async def around(app: FastAPI) -> AsyncGenerator[dict[str, Database]]:
+        async with _made(source) as database:
+            if ping:
+                await database.ping()
+            setattr(app.state, _STATE, database)
+            try:
+                yield {_STATE: database}
+            finally:
+                delattr(app.state, _STATE)
+
+    return around
+
+
+def _made(source: DatabaseSource) -> Database:
+    if isinstance(source, (str, ConnectionConfig)):
+        return Database(source)
+    return source if isinstance(source, Database) else source()

@@ -34,20 +34,23 @@ class Plan:
     keyed: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-def built(plan: Plan, data: BaseModel) -> Any:
-    """Gives a new object of what was sent; what was not sent has the default of its column."""
+def built(plan: Plan, data: BaseModel, owner: Mapping[str, Model] | None = None) -> Any:
+    """Gives a new object of what was sent; what was not sent has the default of its column.
+
+    Args:
+        plan: How the fields belong to the model.
+        data: What was sent.
+        owner: The relation by which it belongs to another new object, with that object.
+    """
     info, given = plan.info, data.model_fields_set
     values = {name: getattr(data, at) for name, at in plan.columns.items() if at in given}
-    relations = _references(info, values)
-    late = {name: values.pop(name) for name in list(values) if not info.fields[name].init}
+    relations = {**_references(info, values), **(owner or {})}
     sent = {name: getattr(data, at) for name, at in plan.nested.items() if at in given}
-    inside = {name: _built_inside(value) for name, value in sent.items()}
-    taken = {name for name in inside if info.relation_specs[name].init}
-    made = info.cls(**values, **relations, **{name: inside[name] for name in taken})
-    for name, value in late.items():
-        setattr(made, name, value)
-    for name in inside.keys() - taken:
-        _relate(made, info.relation(name), inside[name])
+    for name in [name for name in sent if info.relation(name).kind == "to_one"]:
+        relations[name] = _built_inside(sent.pop(name), {})
+    made = info.cls(**values, **relations)
+    for name, value in sent.items():
+        _relate(made, info.relation(name), value)
     for name, at in plan.keyed.items():
         if at in given:
             getattr(made, name).add(*_members(made, info.relation(name), getattr(data, at)))
@@ -85,17 +88,18 @@ def _references(info: ModelInfo, values: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _built_inside(value: Any) -> Any:
+def _built_inside(value: Any, owner: Mapping[str, Model]) -> Any:
     if is_list(value):
-        return [each.build() for each in value]
-    return None if value is None else value.build()
+        return [built(each.__plan__, each, owner) for each in value]
+    return None if value is None else built(value.__plan__, value, owner)
 
 
 def _relate(instance: Model, relation: RelationInfo, value: Any) -> None:
-    if relation.kind in ("to_one", "reverse_one"):
-        setattr(instance, relation.name, value)
-    else:
-        getattr(instance, relation.name).add(*value)
+    """Makes what belongs to a new object."""
+    if relation.kind == "many_to_many":
+        getattr(instance, relation.name).add(*_built_inside(value, {}))
+    elif relation.inverse is not None:
+        _built_inside(value, {relation.inverse: instance})
 
 
 def _members(instance: Model, relation: RelationInfo, keys: Iterable[Any]) -> list[Any]:

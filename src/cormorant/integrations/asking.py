@@ -85,6 +85,14 @@ class Asked:
                 f"{relation.place} cannot be nested in a patch, which says nothing of which object is meant",
                 hint=f"patch the {relation.target.name} by itself, or name {relation.place} in keys=",
             )
+        if self.mode == "create" and relation.kind in ("reverse_many", "reverse_one"):
+            other = relation.target.relation_specs[relation.inverse or ""]
+            if not other.init:
+                raise QueryError(
+                    f"{relation.place} cannot be nested: the constructor of {relation.target.name} takes the key of "
+                    f"{other.name}, which a new {self.info.name} has not",
+                    hint=f"declare {relation.target.name}.{other.name} without init=False",
+                )
 
     def _check_keys(self, relation: RelationInfo) -> None:
         if relation.kind in ("to_one", "reverse_one"):

@@ -18,9 +18,10 @@ from pydantic_core import PydanticSerializationError
 
 from cormorant.adapters.config import ConnectionConfig
 from cormorant.database import Database, default_database
-from cormorant.errors import ConfigurationError, CormorantError
+from cormorant.errors import ConfigurationError
 from cormorant.integrations.problems import add_exception_handlers
 from cormorant.integrations.pydantic import Create, Patch, Read
+from cormorant.integrations.serialising import refused
 from cormorant.persistence.session import AsyncSession
 from cormorant.sync.session import Session
 
@@ -102,12 +103,15 @@ def get_sync_session(database: DatabaseDep) -> Generator[Session]:
 
 @contextmanager
 def _own_errors() -> Generator[None]:
-    """Lets errors of ours through as they are, where pydantic has put its own around them."""
+    """Raises what hindered an object from being shown, in the place of what pydantic makes of it."""
     try:
         yield
     except PydanticSerializationError as error:
-        if isinstance(error.__cause__, CormorantError):
-            raise error.__cause__ from None
+        found = refused.get()
+        refused.set(None)
+        if found is not None and found[1] in str(error):
+            kind, message, hint = found
+            raise kind(message, hint=hint) from None
         raise
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any, NoReturn
 
 from cormorant._internal.codegen import compile_function
-from cormorant.errors import UnsavedError
+from cormorant.errors import CormorantError, UnsavedError
 from cormorant.models.collections import Collection, is_collection
 from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ModelInfo
@@ -15,6 +16,9 @@ from cormorant.models.model import Model
 from cormorant.models.state import MISSING, is_reference, value_or_missing
 
 Dump = Callable[[Any], dict[str, Any]]
+
+refused: ContextVar[tuple[type[CormorantError], str, str | None] | None] = ContextVar("refused", default=None)
+"""Why an object was not shown: what pydantic raises has nothing left of it but words."""
 
 
 def shown_columns(info: ModelInfo, *, sensitive: bool = False) -> list[str]:
@@ -31,11 +35,16 @@ def dumper_of(info: ModelInfo) -> Dump:
     lines = [
         "def dump(o):",
         "    origin = o.__orm_origin__",
-        "    if o.__orm_related__ or o.__orm_changes__ or origin is None or origin.pending:",
-        "        return tree(o, ())",
-        f"    return {_display(info)}",
+        "    try:",
+        "        if o.__orm_related__ or o.__orm_changes__ or origin is None or origin.pending:",
+        "            return tree(o, ())",
+        f"        return {_display(info)}",
+        "    except CormorantError as error:",
+        "        refused.set((type(error), error.message, error.hint))",
+        "        raise",
     ]
-    return compile_function("dump", "\n".join(lines), {"tree": tree})
+    names = {"tree": tree, "refused": refused, "CormorantError": CormorantError}
+    return compile_function("dump", "\n".join(lines), names)
 
 
 @lru_cache(maxsize=2000)
@@ -82,7 +91,7 @@ def _related(relation: RelationInfo, value: object, way: tuple[Model, ...]) -> A
 
 
 def _members(collection: Collection[Any], relation: RelationInfo, way: tuple[Model, ...]) -> Any:
-    if not (collection.is_loaded or collection.is_partial):
+    if not (collection.is_loaded or collection.is_partial) or any(map(is_reference, collection.known)):
         return MISSING
     if collection.added or collection.removed:
         _refuse(relation.place + f" of {way[-1]!r}", "has members that are not written yet")

@@ -11,13 +11,11 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic_core import CoreSchema
 
-from cormorant.errors import ModelError
 from cormorant.integrations.core import core_schema, page_schema
 from cormorant.integrations.schemas import Create, Patch, Read, schema_for
-from cormorant.models.metadata import ModelInfo
 from cormorant.models.schemas import SchemaMode
 
-__all__ = ["Create", "Patch", "Read"]
+__all__ = ["Create", "Patch", "Read", "schema_for"]
 
 
 class PydanticSchemas:
@@ -33,8 +31,6 @@ class PydanticSchemas:
 
     def schema(self, model: Any, mode: SchemaMode, /, **options: Any) -> type[BaseModel]:
         """Gives the pydantic model of a model."""
-        if not isinstance(getattr(model, "__info__", None), ModelInfo):
-            raise ModelError(f"{model.__name__} has no table, so it has no schema", hint="ask a model that has one")
         return schema_for(model, mode, **options)
 
 

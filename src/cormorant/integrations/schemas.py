@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Optional, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
 from typing_extensions import TypeVar
 
-from cormorant.errors import NotLoadedError
+from cormorant.errors import ModelError
 from cormorant.integrations.applying import Plan, assigned, built
 from cormorant.integrations.asking import Asked, asked
 from cormorant.integrations.columns import described, shown_type, taken_type
-from cormorant.integrations.serialising import check_saved
+from cormorant.integrations.serialising import check_loaded, check_saved
 from cormorant.models.collections import is_collection
 from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ModelInfo
@@ -106,7 +107,9 @@ class Read(BaseModel, Generic[M]):
     @classmethod
     def _saved(cls, value: Any) -> Any:
         if isinstance(value, Model):
+            # what is raised here goes through as it is; pydantic would make a refusal of what attributes raise
             check_saved(value)
+            check_loaded(value, cls.__plan__.columns)
         return value
 
     if not TYPE_CHECKING:
@@ -140,9 +143,39 @@ def schema_of(question: Asked) -> type[BaseModel]:
     return made
 
 
-def schema_for(model: type[Model], mode: SchemaMode, **options: Any) -> type[BaseModel]:
-    """Gives the pydantic model of a model; the options are those of `Model.schema()`."""
-    return schema_of(asked(model, mode, **options))
+def schema_for(
+    model: type[Model],
+    mode: SchemaMode = "read",
+    *,
+    relations: Iterable[Any] = (),
+    keys: Iterable[Any] = (),
+    exclude: Iterable[Any] = (),
+    sensitive: bool = False,
+    name: str | None = None,
+) -> type[BaseModel]:
+    """Gives what `model.schema(...)` gives, for a model too that has something else of that name.
+
+    Args:
+        model: The model.
+        mode: What it is for: "create", "patch" or "read".
+        relations: Relations that are nested.
+        keys: Relations to many objects that are lists of their keys.
+        exclude: Columns to leave out.
+        sensitive: Show the columns declared `sensitive=True` in "read" too.
+        name: The class's name; made of the model's name and the mode otherwise.
+
+    Raises:
+        ModelError: The model has no table.
+        UnknownName: A column or relation does not exist.
+        QueryError: A relation cannot be had in this way.
+
+    Example:
+        >>> schema_for(Author, "patch", exclude=["email"])
+    """
+    if not _is_model(model):
+        raise ModelError(f"{model.__name__} has no table, so it has no schema", hint="ask a model that has one")
+    options: dict[str, Any] = {"relations": relations, "keys": keys, "exclude": exclude, "sensitive": sensitive}
+    return schema_of(asked(model, mode, name=name, **options))
 
 
 def _field_name(base: type[BaseModel], name: str) -> str:
@@ -215,15 +248,8 @@ def _keyed_field(question: Asked, relation: RelationInfo, at: str) -> tuple[Any,
 
 
 def _items(value: Any) -> Any:
-    return _loaded(value) if is_collection(value) else value
+    return list(value) if is_collection(value) else value
 
 
 def _keys(value: Any) -> Any:
-    return [key_of(item) for item in _loaded(value)] if is_collection(value) else value
-
-
-def _loaded(collection: Any) -> list[Any]:
-    try:
-        return list(collection)
-    except NotLoadedError as error:
-        raise error.with_traceback(None) from None
+    return [key_of(item) for item in value] if is_collection(value) else value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any, NoReturn
@@ -13,7 +13,7 @@ from cormorant.models.collections import Collection, is_collection
 from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
-from cormorant.models.state import MISSING, is_reference, value_or_missing
+from cormorant.models.state import MISSING, is_ghost, is_reference, value_or_missing
 
 Dump = Callable[[Any], dict[str, Any]]
 
@@ -116,6 +116,17 @@ def check_saved(instance: Model) -> None:
         changed = [name for name, old in changes.items() if value_or_missing(instance, name) != old]
         if changed:
             _refuse(repr(instance), f"has changes that are not written yet: {', '.join(changed)}")
+
+
+def check_loaded(instance: Model, names: Iterable[str]) -> None:
+    """Refuses an object without some of its columns; in a sync session they load.
+
+    Raises:
+        NotLoadedError: They were not loaded.
+    """
+    if is_ghost(instance):
+        for name in names:
+            getattr(instance, name)
 
 
 def _refuse(what: str, why: str) -> NoReturn:

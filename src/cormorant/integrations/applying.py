@@ -34,21 +34,21 @@ class Plan:
     keyed: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-def built(plan: Plan, data: BaseModel, owner: Mapping[str, Model] | None = None) -> Any:
+def built(plan: Plan, data: BaseModel, more: Mapping[str, Any]) -> Any:
     """Gives a new object of what was sent; what was not sent has the default of its column.
 
     Args:
         plan: How the fields belong to the model.
         data: What was sent.
-        owner: The relation by which it belongs to another new object, with that object.
+        more: What else the constructor is given.
     """
     info, given = plan.info, data.model_fields_set
     values = {name: getattr(data, at) for name, at in plan.columns.items() if at in given}
-    relations = {**_references(info, values), **(owner or {})}
+    relations = _references(info, values)
     sent = {name: getattr(data, at) for name, at in plan.nested.items() if at in given}
     for name in [name for name in sent if info.relation(name).kind == "to_one"]:
         relations[name] = _built_inside(sent.pop(name), {})
-    made = info.cls(**values, **relations)
+    made = info.cls(**{**values, **relations, **more})
     for name, value in sent.items():
         _relate(made, info.relation(name), value)
     for name, at in plan.keyed.items():
@@ -88,10 +88,10 @@ def _references(info: ModelInfo, values: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _built_inside(value: Any, owner: Mapping[str, Model]) -> Any:
+def _built_inside(value: Any, more: Mapping[str, Any]) -> Any:
     if is_list(value):
-        return [built(each.__plan__, each, owner) for each in value]
-    return None if value is None else built(value.__plan__, value, owner)
+        return [built(each.__plan__, each, more) for each in value]
+    return None if value is None else built(value.__plan__, value, more)
 
 
 def _relate(instance: Model, relation: RelationInfo, value: Any) -> None:

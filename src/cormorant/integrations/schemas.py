@@ -49,9 +49,13 @@ class Create(BaseModel, Generic[M]):
     model_config = CONFIG
     __plan__: ClassVar[Plan]
 
-    def build(self) -> M:
-        """Gives the new object, which belongs to no session yet; what was not sent has its column's default."""
-        made: M = built(self.__plan__, self)
+    def build(self, **more: Any) -> M:
+        """Gives the new object, which belongs to no session yet; what was not sent has its column's default.
+
+        Args:
+            more: What the program knows by itself, and the schema leaves out: `data.build(author=current_author)`.
+        """
+        made: M = built(self.__plan__, self, more)
         return made
 
     if not TYPE_CHECKING:

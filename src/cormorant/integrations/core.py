@@ -17,6 +17,7 @@ from cormorant.integrations.schemas import schema_for
 from cormorant.integrations.serialising import dumper_of, shown_columns
 from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ModelInfo
+from cormorant.query.page import Page, is_page
 
 
 def core_schema(model: Any, handler: Any) -> CoreSchema:
@@ -35,7 +36,7 @@ def core_schema(model: Any, handler: Any) -> CoreSchema:
 
     # every shape is known to pydantic by then, because they name each other
     shapes = {each.path: handler.generate_schema(shape_of(each)) for each in _reachable(info)}
-    shown = cs.plain_serializer_function_ser_schema(dumper_of(info), return_schema=shapes[info.path])
+    shown = cs.plain_serializer_function_ser_schema(dumper_of(info), info_arg=True, return_schema=shapes[info.path])
     return cs.no_info_wrap_validator_function(taken, handler.generate_schema(create), serialization=shown)
 
 
@@ -113,8 +114,14 @@ def page_schema(source: Any, handler: Any) -> CoreSchema:
         ref=f"{__name__}.{name or ''}Page:{id(arguments[0]) if arguments else 0}",
     )
     show = cs.plain_serializer_function_ser_schema(_shown_page, return_schema=shape)
-    return cs.no_info_plain_validator_function(lambda value: value, serialization=show)
+    return cs.no_info_wrap_validator_function(_checked_page, items, serialization=show)
 
 
-def _shown_page(page: Any) -> dict[str, Any]:
+def _checked_page(page: Any, handler: Any) -> Page[Any]:
+    if not is_page(page):
+        raise ValueError("is no Page, which is what query.page(size) gives")
+    return Page(handler(page.items), next=page.next, previous=page.previous)
+
+
+def _shown_page(page: Page[Any]) -> dict[str, Any]:
     return {"items": page.items, "next": page.next, "previous": page.previous}

@@ -9,13 +9,15 @@ from typing import Any, NoReturn
 
 from cormorant._internal.codegen import compile_function
 from cormorant.errors import CormorantError, UnsavedError
+from cormorant.integrations.narrowing import narrowed
 from cormorant.models.collections import Collection, is_collection
 from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.state import MISSING, is_ghost, is_reference, value_or_missing
 
-Dump = Callable[[Any], dict[str, Any]]
+Columns = Callable[[Any], dict[str, Any]]
+Dump = Callable[[Any, Any], dict[str, Any]]
 
 refused: ContextVar[tuple[type[CormorantError], str, str | None] | None] = ContextVar("refused", default=None)
 """Why an object was not shown: what pydantic raises has nothing left of it but words."""
@@ -28,14 +30,17 @@ def shown_columns(info: ModelInfo, *, sensitive: bool = False) -> list[str]:
 
 @lru_cache(maxsize=2000)
 def dumper_of(info: ModelInfo) -> Dump:
-    """Gives the function from an object to its dictionary, compiled for the model.
+    """Gives the function from an object, and what pydantic was asked for, to a dictionary; compiled for the model.
 
     Objects without loaded relations, which are most of those in a long list, pass through nothing else.
     """
     lines = [
-        "def dump(o):",
+        "def dump(o, info):",
         "    origin = o.__orm_origin__",
         "    try:",
+        "        include, exclude = info.include, info.exclude",
+        "        if include is not None or exclude is not None:",
+        "            return narrowed(tree(o, ()), include, exclude)",
         "        if o.__orm_related__ or o.__orm_changes__ or origin is None or origin.pending:",
         "            return tree(o, ())",
         f"        return {_display(info)}",
@@ -43,12 +48,12 @@ def dumper_of(info: ModelInfo) -> Dump:
         "        refused.set((type(error), error.message, error.hint))",
         "        raise",
     ]
-    names = {"tree": tree, "refused": refused, "CormorantError": CormorantError}
+    names = {"tree": tree, "narrowed": narrowed, "refused": refused, "CormorantError": CormorantError}
     return compile_function("dump", "\n".join(lines), names)
 
 
 @lru_cache(maxsize=2000)
-def _columns_of(info: ModelInfo) -> Dump:
+def _columns_of(info: ModelInfo) -> Columns:
     return compile_function("columns", f"def columns(o):\n    return {_display(info)}", {})
 
 

@@ -13,7 +13,21 @@ from uuid import UUID, uuid4
 import pytest
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from cormorant import Many, Mapped, Model, One, field, foreign_key, generated, many_to_many, ref, reverse, types, utcnow
+from cormorant import (
+    Many,
+    Mapped,
+    Model,
+    One,
+    Page,
+    field,
+    foreign_key,
+    generated,
+    many_to_many,
+    ref,
+    reverse,
+    types,
+    utcnow,
+)
 from cormorant.errors import ModelError, NotLoadedError, QueryError, UnknownName, UnsavedError, WrongType
 from cormorant.integrations.pydantic import Create, Patch, Read
 from cormorant.models.state import DETACHED, keep_related, new_ghost, set_class
@@ -416,3 +430,37 @@ def test_rings_are_cut() -> None:
     assert {"owner", "lender"}.isdisjoint(thing)
     assert thing["lender_id"] == 1
     assert thing["tags"] == [{"id": 5, "name": "old"}]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"exclude": {0: {"name"}}},
+        {"include": {0: {"name"}}},
+        {"exclude": {"__all__": {"things"}}},
+        {"exclude": {0: {"things": {0: {"title", "lender_id"}}}}},
+        {"include": {"__all__": {"id": True, "things": {"__all__": {"title"}}}}},
+        {"include": {0: {"things"}}, "exclude": {0: {"things": {"__all__": {"id"}}}}},
+        {"exclude": {"__all__": {"things": {"__all__": True}}}},
+        {"exclude_none": True},
+    ],
+)
+def test_what_is_shown_can_be_narrowed_as_of_any_pydantic_model(options: Any) -> None:
+    """A response_model_exclude that did nothing would tell secrets."""
+    values = Create[Thing].model_validate({"title": "Lamp", "owner_id": 1}).build().to_dict()
+    ada = owner()
+    ada.things.fill([stored(Thing, **{**values, "id": uuid4(), "total": 0})])
+    theirs = TypeAdapter(list[Owner.schema("read", relations=["things"])])  # type: ignore[misc]
+    ours = TypeAdapter(list[Owner])
+    wanted = theirs.dump_json(theirs.validate_python([ada]), **options)
+    assert json.loads(ours.dump_json([ada], **options)) == json.loads(wanted)
+
+
+def test_pages_are_shown_with_their_cursors() -> None:
+    page = Page([owner()], next="n")
+    for shown in (TypeAdapter(Page[Owner]), TypeAdapter(Page[Read[Owner]])):
+        text = shown.dump_json(shown.validate_python(page))
+        assert json.loads(text) == {"items": [{"id": 1, "name": "Ada"}], "next": "n", "previous": None}
+    assert TypeAdapter(Page[Owner]).json_schema(mode="serialization")["title"] == "OwnerPage"
+    with pytest.raises(ValidationError, match="is no Page"):
+        TypeAdapter(Page[Owner]).validate_python([owner()])

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
-from cormorant._internal.narrowing import is_list
+from cormorant._internal.narrowing import is_list, is_mapping
 
 ALL = "__all__"
 _NOT_NAMED = object()
@@ -19,8 +18,8 @@ def narrowed(value: Any, include: Any, exclude: Any) -> Any:
         include: Names, or a mapping of names to what is included inside; None for everything.
         exclude: Names, or a mapping of names to what is excluded inside; None for nothing.
     """
-    if isinstance(value, Mapping):
-        return dict(_parts(cast("Mapping[Any, Any]", value).items(), include, exclude))
+    if is_mapping(value):
+        return dict(_parts(value.items(), include, exclude))
     if is_list(value):
         return [part for _, part in _parts(enumerate(value), include, exclude)]
     return value
@@ -39,8 +38,7 @@ def _parts(items: Any, include: Any, exclude: Any) -> list[tuple[Any, Any]]:
 
 def _inside(given: Any, key: Any) -> Any:
     """Gives what is said of the inside of a part: None where the part as a whole is named."""
-    if isinstance(given, Mapping):
-        named = cast("Mapping[Any, Any]", given)
-        part = named.get(key, named.get(ALL, _NOT_NAMED))
+    if is_mapping(given):
+        part = given.get(key, given.get(ALL, _NOT_NAMED))
         return None if part is True or part is ... else part
     return None if given is not None and (key in given or ALL in given) else _NOT_NAMED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from cormorant._internal.narrowing import is_list
@@ -80,12 +81,22 @@ def assigned(plan: Plan, data: BaseModel, instance: Any) -> Any:
 def _references(info: ModelInfo, values: dict[str, Any]) -> dict[str, Any]:
     """Takes the keys that have no column of their own in the constructor, and gives what they point to."""
     found: dict[str, Any] = {}
-    for name, spec in info.relation_specs.items():
-        keys = [key for key in spec.keys if key in values and info.fields[key].annotation is None]
-        if spec.kind == "foreign_key" and spec.init and keys:
+    for name, target, keys in _pointing(info):
+        if all(key in values for key in keys):
             parts = [values.pop(key) for key in keys]
-            found[name] = None if None in parts else ref(info.relation(name).target.cls, *parts)
+            found[name] = None if None in parts else ref(target, *parts)
     return found
+
+
+@lru_cache(maxsize=2000)
+def _pointing(info: ModelInfo) -> tuple[tuple[str, type[Model], tuple[str, ...]], ...]:
+    """Gives the relations whose keys the constructor does not take: (name, the target's class, the keys)."""
+    found: list[tuple[str, type[Model], tuple[str, ...]]] = []
+    for name, spec in info.relation_specs.items():
+        keys = tuple(key for key in spec.keys if info.fields[key].annotation is None)
+        if spec.kind == "foreign_key" and spec.init and keys:
+            found.append((name, info.relation(name).target.cls, keys))
+    return tuple(found)
 
 
 def _built_inside(value: Any, more: Mapping[str, Any]) -> Any:

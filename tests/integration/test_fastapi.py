@@ -508,9 +508,10 @@ async def test_pages_are_responses(app: FastAPI, database: RecordedDatabase) -> 
     second = (await ask(app, "GET", f"/?after={first['next']}")).json
     assert [item["name"] for item in second["items"]] == ["2"]
     assert second["next"] is None
-    assert list(app.openapi()["components"]["schemas"]) == [
+    names = set(app.openapi()["components"]["schemas"])
+    assert names == {
         "Desk", "HTTPValidationError", "Label", "LabelPage", "Story", "ValidationError", "Writer",
-    ]  # fmt: skip
+    }  # fmt: skip
 
 
 async def test_columns_that_were_not_loaded_are_named(app: FastAPI, database: RecordedDatabase) -> None:

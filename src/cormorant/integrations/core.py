@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any, ClassVar, get_args
+from typing import Annotated, Any, ClassVar, get_args
 
 from pydantic import GetJsonSchemaHandler
 from pydantic.errors import PydanticInvalidForJsonSchema
@@ -17,6 +17,7 @@ from cormorant.integrations.schemas import schema_for
 from cormorant.integrations.serialising import dumper_of, shown_columns
 from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ModelInfo
+from cormorant.models.model import Model
 from cormorant.query.page import Page, is_page
 
 
@@ -29,15 +30,41 @@ def core_schema(model: Any, handler: Any) -> CoreSchema:
     info = getattr(model, "__info__", None)
     if not isinstance(info, ModelInfo):
         raise ModelError(f"{model.__name__} has no table, so pydantic cannot read it", hint="name a model that has one")
-    cls, create = info.cls, schema_for(info.cls, "create")
+    passing: Any = Passing(info)
+    found: CoreSchema = handler.generate_schema(Annotated[Any, passing])
+    return found
 
-    def taken(value: Any, handler: Any) -> Any:
-        return value if isinstance(value, cls) else handler(value).build()
 
-    # every shape is known to pydantic by then, because they name each other
-    shapes = {each.path: handler.generate_schema(shape_of(each)) for each in _reachable(info)}
-    shown = cs.plain_serializer_function_ser_schema(dumper_of(info), info_arg=True, return_schema=shapes[info.path])
-    return cs.no_info_wrap_validator_function(taken, handler.generate_schema(create), serialization=shown)
+class Passing:
+    """What pydantic is told of a model's objects: an annotation, which may say something else to each direction.
+
+    Args:
+        info: The model.
+    """
+
+    def __init__(self, info: ModelInfo) -> None:
+        self._info = info
+        self._model: type[Model] = info.cls
+        self._create: Any = schema_for(info.cls, "create")
+
+    def taken(self, value: Any) -> Any:
+        """Gives an object as it is, and a new one of what a client has sent."""
+        return value if isinstance(value, self._model) else self._create.model_validate(value).build()
+
+    def __get_pydantic_core_schema__(self, source: object, handler: Any) -> CoreSchema:
+        # every shape is known to pydantic by then, because they name each other
+        shapes = {each.path: handler.generate_schema(shape_of(each)) for each in _reachable(self._info)}
+        shown = cs.plain_serializer_function_ser_schema(
+            dumper_of(self._info), info_arg=True, return_schema=shapes[self._info.path]
+        )
+        return cs.no_info_plain_validator_function(self.taken, serialization=shown)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        if handler.mode == "serialization":
+            # a response has no use for what is sent, and for a component of it
+            return handler(schema)
+        # what is inside of something else is named by its component
+        return handler(cs.no_info_before_validator_function(self.taken, self._create.__pydantic_core_schema__))
 
 
 def _ref(info: ModelInfo) -> str:

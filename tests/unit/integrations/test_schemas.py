@@ -464,3 +464,20 @@ def test_pages_are_shown_with_their_cursors() -> None:
     assert TypeAdapter(Page[Owner]).json_schema(mode="serialization")["title"] == "OwnerPage"
     with pytest.raises(ValidationError, match="is no Page"):
         TypeAdapter(Page[Owner]).validate_python([owner()])
+
+
+def test_models_of_one_name_are_told_apart() -> None:
+    class Owner(Model, app="elsewhere"):
+        id: Mapped[int] = generated(primary_key=True)
+        iban: Mapped[str]
+
+    theirs = Owner
+
+    class Answer(BaseModel):
+        ours: Tag
+        theirs: theirs  # type: ignore[valid-type]
+
+    Answer.model_rebuild()
+    shown = Answer.model_json_schema(mode="serialization")
+    owners = [schema for name, schema in shown["$defs"].items() if name.endswith("Owner")]
+    assert sorted("iban" in schema["properties"] for schema in owners) == [False, True]

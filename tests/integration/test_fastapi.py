@@ -417,6 +417,23 @@ async def test_the_database_is_the_applications_then_the_configured_one(database
         await database.ping()
 
 
+@pytest.mark.parametrize("session", [SessionDep, ReadSessionDep, SyncSessionDep])
+async def test_every_session_is_on_what_overrides_the_database(database: RecordedDatabase, session: Any) -> None:
+    app = FastAPI()
+
+    async def other() -> Database:
+        return database
+
+    async def get(session: Any) -> bool:
+        return session.database is database
+
+    get.__annotations__["session"] = session
+    app.get("/")(get)
+    for override in (other, lambda: database):
+        app.dependency_overrides[get_database] = override
+        assert (await ask(app, "GET", "/")).json is True
+
+
 async def test_an_application_may_start_again(database_dsn: str) -> None:
     app = FastAPI(lifespan=lifespan(database_dsn))
     seen: set[Any] = set()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cormorant import Database
-from cormorant.observability.performance import PerformanceTracker
+from cormorant.observability.events import StatementEvent
 
 
 class RecordedDatabase(Database):
@@ -17,10 +17,10 @@ class RecordedDatabase(Database):
     def __init__(self, dsn: str) -> None:
         super().__init__(dsn)
         self.events: list[str] = []
+        self.observe(self)
 
-    def record(self, tracker: PerformanceTracker, sql: str, rows: int, seconds: float) -> None:
-        self.events.append(sql.split()[0].upper())
-        super().record(tracker, sql, rows, seconds)
+    def statement(self, event: StatementEvent) -> None:
+        self.events.append(event.sql.split()[0].upper())
 
 
 @dataclass

@@ -99,7 +99,8 @@ class SessionState:
         self.flusher: Flusher = Flusher(database, self.unit, self.transactions, hooks, self.numbers, origin)
         self.blocks: Blocks = Blocks(self.unit, self.transactions, self.flusher, origin, autocommit=autocommit)
         self.writer: StateWriter = StateWriter(self)
-        self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
+        # a sync session is entered outside of its loop, and sets it
+        self.loop: asyncio.AbstractEventLoop | None = context.running_loop()
         self._turn = asyncio.Lock()
 
     # ---- who may do what

@@ -37,6 +37,12 @@ _around: ContextVar[tuple[ref[LoopSession], ...]] = ContextVar("cormorant_sync_s
 """The sessions that this context has entered: none of them goes on before the innermost one is done."""
 
 
+class DatabaseHolder:
+    """What a sync session takes in the place of the database that it holds."""
+
+    database: Database
+
+
 class LoopSession(AsyncSession):
     """An AsyncSession for callers in other threads.
 
@@ -170,7 +176,7 @@ class LoopSession(AsyncSession):
                 "a sync session is called on its own event loop, which would wait for itself",
                 hint="hooks run there: make the hook `async def`, and use AsyncSession.current()",
             )
-        _warn_on_a_loop()
+        warn_on_a_loop()
 
     def _frames(self) -> list[context.Frame[SessionState]]:
         """Gives the innermost blocks of the sessions around the caller, and at last of this one."""
@@ -185,10 +191,18 @@ class LoopSession(AsyncSession):
         return True
 
 
+def open_transaction() -> str | None:
+    """Tells of the innermost session around the caller that has a transaction open."""
+    for found in reversed([each() for each in _around.get()]):
+        if found is not None and found.is_open and found.in_transaction:
+            return str(found.state().frame.root)
+    return None
+
+
 _warned: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
 
 
-def _warn_on_a_loop() -> None:
+def warn_on_a_loop() -> None:
     """Warns once if the calling thread runs an event loop, which stands still meanwhile; in a REPL it has no work."""
     loop = context.running_loop()
     if loop is None or loop in _warned or hasattr(sys, "ps1"):

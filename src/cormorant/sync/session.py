@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from collections.abc import Collection as AbstractCollection
 from datetime import datetime
 from types import TracebackType
-from typing import Any, LiteralString, ParamSpec, Self, overload
+from typing import TYPE_CHECKING, Any, LiteralString, ParamSpec, Self, overload
 
 from typing_extensions import TypeVar
 
@@ -29,8 +29,11 @@ from cormorant.persistence.result import Result
 from cormorant.persistence.streaming import raw_chunks
 from cormorant.sql.calls import Fragment
 from cormorant.sql.columns import Column
-from cormorant.sync.bridge import LoopSession, each_of
+from cormorant.sync.bridge import DatabaseHolder, LoopSession, each_of
 from cormorant.sync.queryset import SyncQuerySet, sync_query
+
+if TYPE_CHECKING:
+    from cormorant.sync.database import SyncDatabase
 
 M = TypeVar("M", bound=Model)
 Q = TypeVar("Q", bound=SyncQuerySet[Any])
@@ -72,7 +75,8 @@ class Session(HookTarget["Session", Model]):
     are first read, each together with its siblings. It works in any thread, for one thread at a time.
 
     Args:
-        database: A Database, an Adapter or a DSN; the configured one, or CORMORANT_DSN's, if none is given.
+        database: A Database, a SyncDatabase, an Adapter or a DSN; the configured one, or CORMORANT_DSN's, if none is
+            given.
         dsn: A DSN, in the place of `database`.
         connection_config: A ConnectionConfig, in the place of `database`.
         autocommit: Make every flush a transaction of its own; the configuration's setting if not given.
@@ -95,7 +99,7 @@ class Session(HookTarget["Session", Model]):
 
     def __init__(
         self,
-        database: Database | Adapter | str | None = None,
+        database: Database | SyncDatabase | Adapter | str | None = None,
         *,
         dsn: str | None = None,
         connection_config: ConnectionConfig | None = None,
@@ -110,7 +114,7 @@ class Session(HookTarget["Session", Model]):
         max_rows: int | None = None,
     ) -> None:
         self._session = LoopSession(
-            database,
+            database.database if isinstance(database, DatabaseHolder) else database,
             dsn=dsn,
             connection_config=connection_config,
             autocommit=autocommit,

@@ -8,10 +8,30 @@ from typing import Any
 
 import pytest
 
-from cormorant import AsyncSession, QuerySet, Rows, Session, SyncQuerySet, SyncRows, SyncTransaction, Transaction
+from cormorant import (
+    AsyncSession,
+    Database,
+    QuerySet,
+    Rows,
+    Session,
+    SyncDatabase,
+    SyncQuerySet,
+    SyncRows,
+    SyncTransaction,
+    Transaction,
+)
 from cormorant.database import SessionOptions
+from cormorant.persistence.retry import Retrying
+from cormorant.sync.database import SyncRetrying
 
-PAIRS = [(AsyncSession, Session), (QuerySet, SyncQuerySet), (Rows, SyncRows), (Transaction, SyncTransaction)]
+PAIRS = [
+    (AsyncSession, Session),
+    (Database, SyncDatabase),
+    (QuerySet, SyncQuerySet),
+    (Retrying, SyncRetrying),
+    (Rows, SyncRows),
+    (Transaction, SyncTransaction),
+]
 
 # What cannot be the same, with the reason.
 MISSING = {
@@ -21,6 +41,11 @@ MISSING = {
     "AsyncSession.write": "called by queries, on the loop",
     "AsyncSession.writer": "called by queries, on the loop",
     "AsyncSession.state": "internal: the state lives on the loop",
+    **{
+        f"Database.{name}": "called by sessions"
+        for name in "copy_rows execute fetch fetch_each level knows_level prepare prepare_write query record".split()
+    },
+    **{f"Database.{name}": "for other loops" for name in "accompany beside schema_changed".split()},
     "Terminals.__await__": "sync",
     "Terminals.__aiter__": "__iter__",
 }

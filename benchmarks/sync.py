@@ -1,4 +1,4 @@
-"""One object by its key without `await`, against `AsyncSession`, and against Django and Peewee where they are installed.
+"""One object by its key without `await`, against `AsyncSession`, and Django and Peewee where they are installed.
 
 `python -m benchmarks --only sync [--db DSN ...]` runs it alone.
 """
@@ -173,4 +173,3 @@ def _django(database: Database) -> tuple[str, Work, Callable[[], object]]:
 
     rows = Theirs.objects.using(alias)
     return "Django", lambda: [rows.get(pk=key) for key in KEYS], connections[alias].close
-

@@ -220,6 +220,21 @@ def test_the_query_of_a_collection(filled: Database) -> None:
         assert "not loaded" in repr(writer.stories)
 
 
+def test_the_awaited_verbs_of_a_collection_name_those_that_wait(filled: Database) -> None:
+    with Session(filled) as session:
+        writer = session.query(Writer).order_by(Writer.id).limit(1).one()
+        for verb in (writer.stories.filter, writer.stories.count, writer.stories.exists):
+            with pytest.raises(SessionTaskError, match=r"session\.query\(writer\.stories\)"):
+                verb()
+        assert session.query(writer.stories).count() == 1
+
+        async def on_the_loop() -> int:
+            # as in an async hook
+            return await writer.stories.count()
+
+        assert session._session.wait(on_the_loop) == 1
+
+
 def test_a_new_objects_collection_has_no_query(database: Database) -> None:
     with Session(database) as session:
         ada = Writer(name="Ada")

@@ -92,9 +92,8 @@ class LoopSession(AsyncSession):
 
     def _open(self, portal: Portal) -> None:
         # entering waits for nothing, so no loop has to run it
-        entering = self.__aenter__()
         with suppress(StopIteration):
-            entering.send(None)
+            self.__aenter__().send(None)
         state = self.state()
         state.loop, state.wait = portal.loop, self.wait_if_possible
         state.frame.task = threading.current_thread().name

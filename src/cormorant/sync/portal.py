@@ -45,7 +45,7 @@ class _Call(Generic[T]):
     A lock is what a thread wakes fastest by; a Future of `concurrent.futures` would take as long as the loop does.
     """
 
-    __slots__ = ("_answered", "_error", "_function", "_is_daemon", "_portal", "_result", "_task", "is_done")
+    __slots__ = ("_answered", "_error", "_function", "_is_daemon", "_portal", "_result", "_task", "_work", "is_done")
     _result: T
 
     def __init__(self, portal: Portal, function: Callable[[], Coroutine[Any, Any, T]]) -> None:
@@ -57,8 +57,14 @@ class _Call(Generic[T]):
         self._function = function
         self._is_daemon = threading.current_thread().daemon
         self._task: asyncio.Task[Any] | None = None
+        self._work: Coroutine[Any, Any, None] | None = None
 
     # ---- in the thread that waits
+
+    def send(self, loop: asyncio.AbstractEventLoop, context: Context) -> None:
+        """Has it begin on the loop, in a context."""
+        work = self._work = self._run()
+        _Task(work, loop=loop, name=threading.current_thread().name, context=context)
 
     def wait(self) -> None:
         """Waits for the answer; Ctrl-C that comes while the thread falls asleep is not slept through."""
@@ -82,10 +88,7 @@ class _Call(Generic[T]):
 
     # ---- on the loop
 
-    async def work(self) -> None:
-        """Runs it, unless it was given up before."""
-        if self.is_done:
-            return
+    async def _run(self) -> None:
         self._task = asyncio.current_task()
         try:
             self._result = await self._function()
@@ -105,8 +108,18 @@ class _Call(Generic[T]):
         if self._task is not None:
             self._task.cancel()
         elif not self.is_done:
+            # what is on its way to the loop comes before this, so nobody will begin it any more
+            if self._work is not None:
+                self._work.close()
             self._error = asyncio.CancelledError()
             self._answer()
+
+
+class _Task(asyncio.Task[None]):
+    """A call's task, which Ctrl-C may forget while it is made: asyncio would complain that it was never done."""
+
+    def __del__(self) -> None:
+        pass
 
 
 class _Loop(asyncio.SelectorEventLoop):
@@ -177,7 +190,7 @@ class Portal:
         self._check_alive()
         call = _Call(self, function)
         try:
-            asyncio.Task(call.work(), loop=self.loop, name=threading.current_thread().name, context=context)
+            call.send(self.loop, context)
             call.wait()
         except BaseException as interruption:
             self.loop.call_soon_threadsafe(call.cancel)

@@ -50,13 +50,32 @@ class SyncTransaction:
         self._transaction = transaction
 
     def __enter__(self) -> Self:
-        self._session.wait(self._transaction.__aenter__)
+        try:
+            self._session.wait(self._transaction.__aenter__)
+        except BaseException:
+            self._abandon()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._session.leave(self._transaction, kind, error, traceback)
+        try:
+            self._session.leave(self._transaction, kind, error, traceback)
+        except BaseException:
+            self._abandon()
+            raise
+
+    def _abandon(self) -> None:
+        # Ctrl-C just before or after the waiting: Python will leave a block no second time, or not at all
+        if self.is_open and self._session.is_open:
+            error = KeyboardInterrupt()
+            self._session.leave(self._transaction, type(error), error, None)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its block was entered and not left."""
+        return self._transaction.is_open
 
     def commit(self) -> None:
         """Commits a transaction that `begin()` opened."""
@@ -149,7 +168,13 @@ class Session(HookTarget["Session", Model]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._session.leave(self._session, kind, error, traceback)
+        try:
+            self._session.leave(self._session, kind, error, traceback)
+        except BaseException as interruption:
+            # Ctrl-C just before the waiting: Python will leave the block no second time
+            if self._session.is_open:
+                self._session.leave(self._session, type(interruption), interruption, None)
+            raise
 
     def close(self) -> None:
         """Rolls back what is not committed and ends the session; a second call does nothing."""

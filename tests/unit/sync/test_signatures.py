@@ -41,11 +41,19 @@ MISSING = {
     "AsyncSession.write": "called by queries, on the loop",
     "AsyncSession.writer": "called by queries, on the loop",
     "AsyncSession.state": "internal: the state lives on the loop",
-    **{
-        f"Database.{name}": "called by sessions"
-        for name in "copy_rows execute fetch fetch_each level knows_level prepare prepare_write query record".split()
-    },
-    **{f"Database.{name}": "for other loops" for name in "accompany beside schema_changed".split()},
+    "Database.accompany": "for connections on other loops",
+    "Database.beside": "for connections on other loops",
+    "Database.copy_rows": "called by sessions",
+    "Database.execute": "called by sessions",
+    "Database.fetch": "called by sessions",
+    "Database.fetch_each": "called by sessions",
+    "Database.knows_level": "asked by sessions",
+    "Database.level": "asked by sessions",
+    "Database.prepare": "called by sessions",
+    "Database.prepare_write": "called by sessions",
+    "Database.query": "called by sessions",
+    "Database.record": "called by sessions",
+    "Database.schema_changed": "called by what changes tables",
     "Terminals.__await__": "sync",
     "Terminals.__aiter__": "__iter__",
 }

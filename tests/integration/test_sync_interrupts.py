@@ -1,4 +1,4 @@
-"""S19: Ctrl-C at any line of a sync session leaves all or nothing, no connection in use, and a session that can go on."""
+"""S19: Ctrl-C at any line of a sync session leaves all or nothing, no connection in use, and a session to go on with."""
 
 from __future__ import annotations
 

@@ -62,6 +62,7 @@ def examples(session: nox.Session) -> None:
         session.run("python", "-m", "examples.atlas", *session.posargs, env=sqlite)
         # it says so by its exit code that some of its lines are refused
         session.run("python", "-m", "examples.scripts", env=sqlite, success_codes=[1])
+        session.run("python", "-m", "examples.graphql", env=sqlite)
     atlas = ["python", "-m", "examples.atlas", *session.posargs]
     session.run("python", "-m", "tests.support.postgres", *atlas, success_codes=[0, 69])
 

@@ -45,7 +45,7 @@ class Outcome:
 
     skipped: int = 0
     read: int = 0
-    refused: list[Refused] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list[Refused])
 
 
 def import_file(

@@ -17,10 +17,10 @@ from cormorant import Database
 
 pytest.importorskip("strawberry", reason="needs strawberry-graphql")
 
-from examples.graphql.__main__ import REQUEST, fill  # noqa: E402
-from examples.graphql.app import make_app  # noqa: E402
-from examples.graphql.models import MODELS  # noqa: E402
-from examples.graphql.schema import execute  # noqa: E402
+from examples.graphql.__main__ import REQUEST, fill
+from examples.graphql.app import make_app
+from examples.graphql.models import MODELS
+from examples.graphql.schema import execute
 
 ROOT = Path(__file__).parents[2]
 

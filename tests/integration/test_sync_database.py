@@ -198,6 +198,14 @@ def test_the_options_of_run_are_the_functions_own_first(database: Database, ada:
         db.retrying(retries=-1)
 
 
+def test_a_unit_of_work_that_is_awaited_is_refused(database: Database) -> None:
+    async def move(session: AsyncSession) -> None:
+        raise AssertionError
+
+    with pytest.raises(WrongType, match=r"move\(\) is awaited"):
+        SyncDatabase(database).run(move)  # type: ignore[arg-type]
+
+
 def test_a_unit_of_work_inside_of_a_transaction_is_refused(database: Database, ada: int) -> None:
     db = SyncDatabase(database)
     with Session(database) as session, session.transaction():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import nullcontext
 from types import FrameType
 from typing import Any
 
@@ -15,6 +17,8 @@ from tests.support.newsroom import Label, Story, Writer
 
 EVERY = 3 if os.environ.get("CORMORANT_SYNC_FULL") else 83
 """Lines from one interruption to the next."""
+
+ROWS = 100_000 if os.environ.get("CORMORANT_SYNC_FULL") else 5_000
 
 
 class Interruption:
@@ -98,3 +102,53 @@ def test_a_session_goes_on_after_each(database: Database) -> None:
         line = line + EVERY // 3 + 1 if interruption.left <= 0 else 0
     with Session(database) as session:
         assert session.query(Label).count() > 3
+
+
+# ---- where the interrupted code is the caller's own
+
+
+def test_in_a_generator_that_is_written(database: Database) -> None:
+    def rows() -> Iterator[dict[str, str]]:
+        for n in range(5):
+            yield {"name": f"{n}"}
+        raise KeyboardInterrupt
+
+    with Session(database) as session:
+        session.create(Writer, name="kept")
+        with pytest.raises(KeyboardInterrupt):
+            session.query(Label).bulk_create(rows(), batch=2)
+        assert session.query(Label).count() == 0
+    with Session(database) as session:
+        assert (session.query(Writer).count(), session.query(Label).count()) == (1, 0)
+    assert portal().connected(database).adapter.stats.in_use == 0
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["alone", "in a transaction"])
+def test_in_the_middle_of_a_stream(database: Database, inside: bool) -> None:
+    with Session(database) as session:
+        session.add(*(Writer(name=f"{n}") for n in range(10)))
+
+    def read(session: Session) -> None:
+        with session.transaction() if inside else nullcontext():
+            for writer in session.query(Writer).order_by(Writer.id).stream(2):
+                if writer.name == "3":
+                    raise KeyboardInterrupt
+
+    with Session(database) as session:
+        with pytest.raises(KeyboardInterrupt):
+            read(session)
+        assert portal().connected(database).adapter.stats.in_use == 0
+        assert session.query(Writer).count() == 10
+
+
+def test_a_long_stream_keeps_few_objects(database: Database) -> None:
+    with Session(database) as session:
+        session.query(Label).bulk_create({"name": f"{n}"} for n in range(ROWS))
+    most, seen = 0, 0
+    with Session(database) as session:
+        for _ in session.query(Label).order_by(Label.id).stream(500):
+            seen += 1
+            if seen % 500 == 0:
+                most = max(most, len(session.identity_map))
+        assert (seen, most) == (ROWS, 500)
+        assert len(session.identity_map) <= 500

@@ -19,10 +19,10 @@ Application: TypeAlias = Callable[[MutableMapping[str, Any], Receive, Send], Awa
 class SessionMiddleware:
     """Opens a session for each HTTP request, and commits before the response starts.
 
-    Handlers find it by `AsyncSession.current()`, and `Article.objects` uses it. A response of status 400 or higher rolls
-    back instead, and so does an exception that leaves the application. A commit that fails is raised in the place of
-    the response, for the error handlers inside of the application or around this. What is written while a response
-    streams, or in a background task, is committed at the end.
+    Handlers find it by `AsyncSession.current()`, and `Article.objects` uses it. A response of status 400 or higher
+    rolls back instead, and so does an exception that leaves the application. A commit that fails is raised in the
+    place of the response, for the error handlers inside of the application or around this. What is written while a
+    response streams, or in a background task, is committed at the end.
 
     Args:
         app: The application.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextvars import Context
@@ -15,7 +16,7 @@ from cormorant.adapters.config import ConnectionConfig
 from cormorant.database import CLOSE_TIMEOUT, Database, Outcome, SessionOptions
 from cormorant.database.units import own_options
 from cormorant.dialects.base import IsolationLevel
-from cormorant.errors import SyncInLoopError, TransactionError
+from cormorant.errors import SyncInLoopError, TransactionError, WrongType
 from cormorant.models.model import Model
 from cormorant.observability.performance import StatementStats
 from cormorant.persistence.retry import Retrying, is_conflict, pause
@@ -47,7 +48,13 @@ class SyncRetrying:
         Raises:
             SerializationError: The last attempt met others too; so does DeadlockError.
             TransactionError: The caller is inside of a transaction, which would not be repeated with it.
+            WrongType: `fn` is to be awaited.
         """
+        if inspect.iscoroutinefunction(fn):
+            raise WrongType(
+                f"{fn.__qualname__}() is awaited, and a SyncDatabase waits by itself",
+                hint="give it a plain function that takes a Session; `await Database.run(...)` takes this one",
+            )
         _check_outside()
         attempt = 0
         while True:

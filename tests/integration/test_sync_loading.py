@@ -141,6 +141,18 @@ def test_what_has_no_value_yet_is_not_looked_for(database: Database) -> None:
         assert sent(session) == 0
 
 
+def test_columns_that_were_left_out_load_for_all_of_the_result(filled: Database) -> None:
+    with Session(filled) as session:
+        writers = session.query(Writer).defer(Writer.name, Writer.age).order_by(Writer.id).all()
+        assert [writer.name for writer in writers] == [f"w{n}" for n in range(N)]
+        assert {writer.age for writer in writers} == {0}
+        assert words(session) == {"SELECT": 2}
+    with Session(filled) as session:
+        (writer, *others) = session.query(Writer).only(Writer.age).order_by(Writer.id).limit(3)
+        assert (writer.age, writer.name, others[1].name) == (0, "w0", "w2")
+        assert words(session) == {"SELECT": 2}
+
+
 # ---- collections
 
 

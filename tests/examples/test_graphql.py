@@ -15,7 +15,7 @@ import pytest
 
 from cormorant import Database
 
-pytest.importorskip("strawberry", reason="needs strawberry-graphql")
+pytest.importorskip("strawberry", reason="strawberry is not installed; pip install 'cormorant[test]'")
 
 from examples.graphql.__main__ import REQUEST, fill
 from examples.graphql.app import make_app

@@ -168,7 +168,7 @@ async def test_other_scopes_have_no_session(database: Database) -> None:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 async def test_litestar(database: Database) -> None:
-    litestar = pytest.importorskip("litestar", reason="needs litestar")
+    litestar = pytest.importorskip("litestar", reason="litestar is not installed; pip install 'cormorant[frameworks]'")
     from litestar.di import Provide
     from litestar.middleware import DefineMiddleware
 

@@ -260,7 +260,8 @@ def _invalid_field(problem: tuple[str, str], instance: object | None) -> Invalid
     # rows of bulk writes are numbered: "row 3: Author.name"
     row, _, attribute = place.rpartition(": ")
     model, _, name = attribute.partition(".")
-    return InvalidField(model, name or None, message, instance, int(row.removeprefix("row ")) if row else None)
+    number = int(row.removeprefix("row ")) if row.startswith("row ") else None
+    return InvalidField(model, name or None, message, instance, number)
 
 
 class ValidationError(CormorantError, ValueError):

@@ -110,6 +110,7 @@ if TYPE_CHECKING:
     from cormorant.sql.raw import text
     from cormorant.sql.tuples import tuple_
     from cormorant.sync.database import SyncDatabase
+    from cormorant.sync.listening import SyncListener
     from cormorant.sync.queryset import SyncQuerySet, SyncRows
     from cormorant.sync.session import Session, SyncTransaction
 
@@ -157,6 +158,7 @@ _ROOMS = {
     "cormorant.sql.raw": "text",
     "cormorant.sql.tuples": "tuple_",
     "cormorant.sync.database": "SyncDatabase",
+    "cormorant.sync.listening": "SyncListener",
     "cormorant.sync.queryset": "SyncQuerySet SyncRows",
     "cormorant.sync.session": "Session SyncTransaction",
 }
@@ -278,6 +280,7 @@ __all__ = [
     "Subquery",
     "SyncDatabase",
     "SyncInLoopError",
+    "SyncListener",
     "SyncQuerySet",
     "SyncRows",
     "SyncTransaction",

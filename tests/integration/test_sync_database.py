@@ -51,7 +51,7 @@ def test_a_script_needs_no_event_loop(db: SyncDatabase) -> None:
         db.create_all(*MODELS)
         with db.session(read_only=True) as session:
             assert session.query(Story).count() == 0
-        db.ping()
+        assert db.ping() > 0
         assert any("CREATE TABLE" in sql for sql in db.create_sql(Writer))
         assert db.query_stats()
     with pytest.raises(PoolClosed):
@@ -110,6 +110,22 @@ def test_the_outcome_of_a_commit(postgres_database: str) -> None:
             session.create(Writer, name="Ada")
             xid = session.execute("SELECT pg_current_xact_id()::text::bigint", write=True).scalar()
         assert db.outcome(int(str(xid))) == "committed"
+
+
+@pytest.mark.postgresql
+def test_notifications(postgres_database: str) -> None:
+    with SyncDatabase(postgres_database) as db:
+        with db.listen("news", "weather") as notes:
+            assert repr(notes) == "<SyncListener 'news', 'weather'>"
+            with db.session() as session:
+                session.execute("NOTIFY news, 'first'", write=True)
+                session.execute("NOTIFY weather, 'second'", write=True)
+            assert [(note.channel, note.payload) for note in (next(notes), next(notes))] == [
+                ("news", "first"),
+                ("weather", "second"),
+            ]
+            assert db.stats().pool.in_use == 0
+        assert list(notes) == []
 
 
 def test_a_call_on_the_loop_of_sync_sessions_is_refused(db: SyncDatabase) -> None:

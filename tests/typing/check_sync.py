@@ -10,6 +10,7 @@ from cormorant import (
     AsyncSession,
     CallSite,
     Database,
+    DatabaseStats,
     ExportedStats,
     FlushPreview,
     Model,
@@ -123,6 +124,9 @@ def databases(db: SyncDatabase, awaited: Database) -> None:
     assert_type(Session(db), Session)
     db.create_all(Customer, Order)
     assert_type(db.create_sql(), list[str])
+    assert_type(db.ping(timeout=1), float)
+    assert_type(db.stats(), DatabaseStats)
+    assert_type([note.payload for note in db.listen("orders")], list[str])
     assert_type(db.query_stats(), list[StatementStats])
     assert_type(db.run(rename, 1, name="x"), Customer)
     assert_type(db.retrying(retries=5, isolation="serializable").run(rename, 1, name="x"), Customer)

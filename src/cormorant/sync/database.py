@@ -13,14 +13,16 @@ from typing_extensions import TypeVar, Unpack
 
 from cormorant.adapters.base import Adapter
 from cormorant.adapters.config import ConnectionConfig
-from cormorant.database import CLOSE_TIMEOUT, Database, Outcome, SessionOptions
+from cormorant.database import CLOSE_TIMEOUT, Database, DatabaseStats, Outcome, SessionOptions
+from cormorant.database.listening import BUFFER
 from cormorant.database.units import own_options
 from cormorant.dialects.base import IsolationLevel
-from cormorant.errors import SyncInLoopError, TransactionError, WrongType
+from cormorant.errors import CommitOutcomeUnknown, SyncInLoopError, TransactionError, WrongType
 from cormorant.models.model import Model
 from cormorant.observability.performance import StatementStats
 from cormorant.persistence.retry import Retrying, is_conflict, pause
 from cormorant.sync.bridge import DatabaseHolder, open_transaction, warn_on_a_loop
+from cormorant.sync.listening import SyncListener
 from cormorant.sync.portal import portal
 from cormorant.sync.session import Session
 
@@ -163,18 +165,58 @@ class SyncDatabase(DatabaseHolder):
         """Gives every statement shape run on this database, the costliest first."""
         return self.database.query_stats()
 
-    def ping(self) -> None:
-        """Asks the server for an answer.
+    def stats(self) -> DatabaseStats:
+        """Gives how connections, statements and plans were used so far; it asks nobody, and costs microseconds.
+
+        Example:
+            >>> db.stats().pool.in_use
+        """
+        return self.database.stats()
+
+    def ping(self, timeout: float | None = None) -> float:
+        """Asks the server for an answer, on a connection of the pool.
+
+        Args:
+            timeout: Seconds for all of it, the waiting for a connection too; the database's `timeout` if None, and 10
+                if it has none.
+
+        Returns:
+            The milliseconds that the answer took, without the waiting for a connection.
 
         Raises:
-            ConnectionLost: There is none.
+            ConnectionLost: There is none, or none in time.
+            PoolTimeout: Nobody could be asked: all connections are in use, which says nothing about the server.
         """
-        self._wait(Database.ping)
+        return self._wait(Database.ping, timeout)
 
-    def outcome(self, xid: int) -> Outcome | None:
-        """Asks what became of the transaction whose COMMIT was not answered: CommitOutcomeUnknown has its `xid`.
+    def listen(self, channel: str, /, *channels: str, buffer: int = BUFFER, resume: bool = False) -> SyncListener:
+        """Gives the notifications of channels as they come, on PostgreSQL; all listeners share one connection.
+
+        Args:
+            channel: The channel's name, as it is written here: `NOTIFY Orders` means "orders".
+            channels: Further ones.
+            buffer: Notifications that may wait for the listener. One more ends it by ListenerOverflow, once those are
+                taken.
+            resume: Whether it goes on after notifications were missed, of which one with `gap=True` tells.
+
+        Raises:
+            ConfigurationError: The database sends no notifications, or a name is empty or too long.
+            ConnectionLost: From the listener: the server cannot be reached or, without `resume`, is no longer there.
+
+        Example:
+            >>> for note in db.listen("orders"):     # LISTEN "orders"
+            ...     print(note.payload)
+        """
+        database = portal().connected(self.database)
+        return SyncListener(database.listen(channel, *channels, buffer=buffer, resume=resume), self._run)
+
+    def outcome(self, of: CommitOutcomeUnknown | int) -> Outcome | None:
+        """Asks what became of the transaction whose COMMIT was not answered.
 
         "in progress" is the answer too while a server has not noticed that the connection is gone.
+
+        Args:
+            of: The error, or the transaction's number, which is its `xid`.
 
         Returns:
             "committed", "aborted" or "in progress"; None if it ended so long ago that the server has forgotten.
@@ -183,9 +225,9 @@ class SyncDatabase(DatabaseHolder):
             ConfigurationError: The database is no PostgreSQL.
 
         Example:
-            >>> db.outcome(error.xid)     # SELECT pg_xact_status(...)
+            >>> db.outcome(error)     # SELECT pg_xact_status(...)
         """
-        return self._wait(Database.outcome, xid)
+        return self._wait(Database.outcome, of)
 
     def close(self, timeout: float | None = CLOSE_TIMEOUT) -> None:
         """Closes every connection, those in use as they come back; the database stays closed.

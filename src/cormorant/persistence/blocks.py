@@ -123,7 +123,7 @@ class Transaction:
     @property
     def is_open(self) -> bool:
         """Whether its block was entered and not left."""
-        return self._cell is not None and self._cell.frame is not None
+        return self._cell is not None and self._cell.frame() is not None
 
     async def _open(self, blocks: Blocks) -> Block:
         begun, self._begun = self._begun, None

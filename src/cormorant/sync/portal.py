@@ -12,7 +12,9 @@ import atexit
 import os
 import threading
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from contextvars import Context
+from socket import socket
 from threading import get_ident
 from typing import Any, Generic, Protocol, TypeVar, TypeVarTuple, Unpack
 from weakref import WeakKeyDictionary, WeakSet
@@ -126,6 +128,7 @@ class _Task(asyncio.Task[None]):
 class _Loop(asyncio.SelectorEventLoop):
     """A loop on which any thread may start a task: one turn of it is enough, where `call_soon` for one takes two."""
 
+    _ssock: socket
     _thread: int | None = None
 
     def run_forever(self) -> None:
@@ -138,6 +141,12 @@ class _Loop(asyncio.SelectorEventLoop):
         if get_ident() == self._thread:
             return super().call_soon(callback, *args, context=context)
         return self.call_soon_threadsafe(callback, *args, context=context)
+
+    def _read_from_self(self) -> None:
+        # asyncio reads until nothing is left, and waits for the interpreter once more to learn that; what one read
+        # leaves wakes the loop again
+        with suppress(BlockingIOError, InterruptedError):
+            self._ssock.recv(4096)
 
 
 class Portal:

@@ -19,6 +19,8 @@ from cormorant.database.units import own_options
 from cormorant.dialects.base import IsolationLevel
 from cormorant.errors import CommitOutcomeUnknown, SyncInLoopError, TransactionError, WrongType
 from cormorant.models.model import Model
+from cormorant.observability.events import Observer
+from cormorant.observability.exported import ExportedStats
 from cormorant.observability.performance import StatementStats
 from cormorant.persistence.retry import Retrying, is_conflict, pause
 from cormorant.sync.bridge import DatabaseHolder, open_transaction, warn_on_a_loop
@@ -164,6 +166,27 @@ class SyncDatabase(DatabaseHolder):
     def query_stats(self) -> list[StatementStats]:
         """Gives every statement shape run on this database, the costliest first."""
         return self.database.query_stats()
+
+    def export_query_stats(self, *, reset: bool = False, include_samples: bool = False) -> list[ExportedStats]:
+        """Gives the same as JSON takes it.
+
+        Args:
+            reset: Forget them, so that the next export has what came after this one.
+            include_samples: With the values of the slowest runs, where `sample_parameters` is set.
+        """
+        return self.database.export_query_stats(reset=reset, include_samples=include_samples)
+
+    def reset_query_stats(self) -> None:
+        """Forgets the statements counted so far."""
+        self.database.reset_query_stats()
+
+    def observe(self, observer: Observer) -> None:
+        """Has an observer told of every statement from now on.
+
+        Args:
+            observer: Its `statement(event)` is called after each statement, on the loop of sync sessions.
+        """
+        self.database.observe(observer)
 
     def stats(self) -> DatabaseStats:
         """Gives how connections, statements and plans were used so far; it asks nobody, and costs microseconds.

@@ -53,7 +53,6 @@ MISSING = {
     "Database.prepare_write": "called by sessions",
     "Database.query": "called by sessions",
     "Database.record": "called by sessions",
-    "Database.record_failure": "called by sessions",
     "Database.schema_changed": "called by what changes tables",
     "Terminals.__await__": "sync",
     "Terminals.__aiter__": "__iter__",

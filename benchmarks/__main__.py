@@ -1,4 +1,4 @@
-"""Runs the benchmarks: `python -m benchmarks [--db DSN ...]`."""
+"""Runs the benchmarks: `python -m benchmarks [--db DSN ...] [--only sync]`."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from benchmarks.materialise import attribute_read, materialise
 from benchmarks.measure import Comparison
 from benchmarks.serialising import serialise
 from benchmarks.statements import get_by_key
+from benchmarks.sync import sync_gets
 from benchmarks.tracking import tracking
 from cormorant import Database
 
@@ -57,10 +58,13 @@ def main() -> int:
     """Runs on SQLite, and on the PostgreSQL of CORMORANT_DSN if it is set."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--db", action="append", default=[], help="a DSN; may be given several times")
-    chosen = parser.parse_args().db
+    parser.add_argument("--only", choices=["sync"], help="a part of them")
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         default = [f"sqlite:///{Path(folder) / 'bench.db'}", *filter(None, [os.environ.get("CORMORANT_DSN")])]
-        found = asyncio.run(run(chosen or default))
+        dsns = options.db or default
+        found = [] if options.only else asyncio.run(run(dsns))
+        found += [comparison for dsn in dsns for comparison in sync_gets(dsn)]
     show(found)
     return 0 if all(item.holds for item in found) else 1
 

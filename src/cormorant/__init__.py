@@ -109,6 +109,8 @@ if TYPE_CHECKING:
     from cormorant.sql.functions import func
     from cormorant.sql.raw import text
     from cormorant.sql.tuples import tuple_
+    from cormorant.sync.database import SyncDatabase
+    from cormorant.sync.listening import SyncListener
     from cormorant.sync.queryset import SyncQuerySet, SyncRows
     from cormorant.sync.session import Session, SyncTransaction
 
@@ -155,6 +157,8 @@ _ROOMS = {
     "cormorant.sql.expr": "Expr",
     "cormorant.sql.raw": "text",
     "cormorant.sql.tuples": "tuple_",
+    "cormorant.sync.database": "SyncDatabase",
+    "cormorant.sync.listening": "SyncListener",
     "cormorant.sync.queryset": "SyncQuerySet SyncRows",
     "cormorant.sync.session": "Session SyncTransaction",
 }
@@ -276,7 +280,9 @@ __all__ = [
     "StatementEvent",
     "StatementStats",
     "Subquery",
+    "SyncDatabase",
     "SyncInLoopError",
+    "SyncListener",
     "SyncQuerySet",
     "SyncRows",
     "SyncTransaction",

@@ -244,20 +244,24 @@ class InvalidField(NamedTuple):
         model: The model's name.
         field: The attribute's name; None where the object as a whole was refused.
         message: What is wrong.
-        instance: The object; None for a row of a bulk write that is a mapping, and after pickling.
+        instance: The object; None for a row of a bulk write, and after pickling.
+        row: The number of the row in a bulk write, the first is 1.
     """
 
     model: str
     field: str | None
     message: str
     instance: object | None
+    row: int | None = None
 
 
 def _invalid_field(problem: tuple[str, str], instance: object | None) -> InvalidField:
     place, message = problem
     # rows of bulk writes are numbered: "row 3: Author.name"
-    model, _, name = place.rpartition(": ")[2].partition(".")
-    return InvalidField(model, name or None, message, instance)
+    row, _, attribute = place.rpartition(": ")
+    model, _, name = attribute.partition(".")
+    number = int(row.removeprefix("row ")) if row.startswith("row ") else None
+    return InvalidField(model, name or None, message, instance, number)
 
 
 class ValidationError(CormorantError, ValueError):

@@ -141,6 +141,18 @@ def test_what_has_no_value_yet_is_not_looked_for(database: Database) -> None:
         assert sent(session) == 0
 
 
+def test_columns_that_were_left_out_load_for_all_of_the_result(filled: Database) -> None:
+    with Session(filled) as session:
+        writers = session.query(Writer).defer(Writer.name, Writer.age).order_by(Writer.id).all()
+        assert [writer.name for writer in writers] == [f"w{n}" for n in range(N)]
+        assert {writer.age for writer in writers} == {0}
+        assert words(session) == {"SELECT": 2}
+    with Session(filled) as session:
+        (writer, *others) = session.query(Writer).only(Writer.age).order_by(Writer.id).limit(3)
+        assert (writer.age, writer.name, others[1].name) == (0, "w0", "w2")
+        assert words(session) == {"SELECT": 2}
+
+
 # ---- collections
 
 
@@ -218,6 +230,21 @@ def test_the_query_of_a_collection(filled: Database) -> None:
         assert members.filter(Story.views > 3).count() == 1
         assert session.query(session.query(Story).filter(title="s7").one().labels).one().name == "l7"
         assert "not loaded" in repr(writer.stories)
+
+
+def test_the_awaited_verbs_of_a_collection_name_those_that_wait(filled: Database) -> None:
+    with Session(filled) as session:
+        writer = session.query(Writer).order_by(Writer.id).limit(1).one()
+        for verb in (writer.stories.filter, writer.stories.count, writer.stories.exists):
+            with pytest.raises(SessionTaskError, match=r"session\.query\(writer\.stories\)"):
+                verb()
+        assert session.query(writer.stories).count() == 1
+
+        async def on_the_loop() -> int:
+            # as in an async hook
+            return await writer.stories.count()
+
+        assert session._session.wait(on_the_loop) == 1
 
 
 def test_a_new_objects_collection_has_no_query(database: Database) -> None:

@@ -455,7 +455,9 @@ def run(code: str, dsn: str) -> subprocess.CompletedProcess[str]:
 
 
 HEAD = """
-import os, sys, threading
+import logging, os, sys, threading
+# a busy machine is slow, of which asyncio's debug mode would warn
+logging.getLogger("asyncio").setLevel(logging.ERROR)
 from cormorant import Database, Session
 from cormorant.errors import SessionTaskError
 from tests.support.newsroom import Story, Writer
@@ -498,6 +500,16 @@ with Session(database) as session:
     assert session.query(Writer).count() == 6
 """
 
+OTHER_STARTS = """
+import concurrent.futures, multiprocessing
+from tests.support.newsroom import make_writers
+if __name__ == "__main__":
+    for method in ("spawn", "forkserver"):
+        context = multiprocessing.get_context(method)
+        with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
+            assert pool.submit(make_writers, sys.argv[1], 3).result() == 3
+"""
+
 LEFT_OPEN = """
 session = Session(database).__enter__()
 session.create(Writer, name="Ada")
@@ -537,8 +549,16 @@ with Session(database) as session:
 
 @pytest.mark.parametrize(
     ("code", "exit_code", "rows"),
-    [(FORK, 0, 2), (POOLED, 0, 6), (LEFT_OPEN, 0, 0), (IN_A_DAEMON, 0, 0), (IN_A_THREAD, 0, 1), (AN_ERROR, 7, 0)],
-    ids=["fork", "process pool", "left open", "in a daemon", "in a thread", "an error"],
+    [
+        (FORK, 0, 2),
+        (POOLED, 0, 6),
+        (OTHER_STARTS, 0, 6),
+        (LEFT_OPEN, 0, 0),
+        (IN_A_DAEMON, 0, 0),
+        (IN_A_THREAD, 0, 1),
+        (AN_ERROR, 7, 0),
+    ],
+    ids=["fork", "process pool", "spawn", "left open", "in a daemon", "in a thread", "an error"],
 )
 def test_a_program_ends_well(database: Database, database_dsn: str, code: str, exit_code: int, rows: int) -> None:
     done = run(HEAD + code, database_dsn)

@@ -140,7 +140,7 @@ async def test_values_that_break_a_constraint(database: Database, name: str, val
     ((place, text),) = error.problems
     assert place == f"Product.{name}"
     assert what in text
-    assert error.fields == (("Product", name, text, product),)
+    assert error.fields == (("Product", name, text, product, None),)
     assert (error.fields[0].model, error.fields[0].field, error.fields[0].instance) == ("Product", name, product)
     with pytest.raises(ValidationError, match=rf"row 1: Product\.{name}: ") as caught:
         async with AsyncSession(database) as session:
@@ -347,3 +347,12 @@ asyncio.run(main())
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stderr == ""
+
+
+def test_refused_rows_of_bulk_writes_have_numbers() -> None:
+    error = ValidationError([("row 3: Product.code", "is wrong"), ("Product.code", "is wrong"), ("Product", "is")])
+    assert [(each.model, each.field, each.row) for each in error.fields] == [
+        ("Product", "code", 3),
+        ("Product", "code", None),
+        ("Product", None, None),
+    ]

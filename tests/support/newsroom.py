@@ -15,6 +15,7 @@ from cormorant import (
     Mapped,
     Model,
     One,
+    Session,
     field,
     foreign_key,
     generated,
@@ -151,6 +152,14 @@ def sent(session: AsyncSession) -> int:
 def sql_of(session: AsyncSession, word: str) -> list[str]:
     """Gives the statements that begin with a word."""
     return [stats.sql for stats in session.query_stats() if stats.sql.startswith(word)]
+
+
+def make_writers(dsn: str, count: int) -> int:
+    """Saves writers in a sync session, and gives how many; what another process can be asked to do."""
+    with Session(dsn) as session:
+        session.add(*(Writer(name=f"w{n}") for n in range(count)))
+        session.flush()
+        return count - len(session.new)
 
 
 async def make_writer(database: Database, **values: Any) -> int:

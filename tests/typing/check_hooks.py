@@ -142,6 +142,7 @@ def errors(error: ValidationError, after: AfterHookError) -> None:
     assert_type(error.fields, tuple[InvalidField, ...])
     assert_type(error.fields[0].model, str)
     assert_type(error.fields[0].field, str | None)
+    assert_type(error.fields[0].row, int | None)
     assert_type(error.problems, tuple[tuple[str, str], ...])
     assert_type(after.errors, tuple[Exception, ...])
     values: list[Any] = [error.fields[0].instance]

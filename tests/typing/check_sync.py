@@ -10,6 +10,7 @@ from cormorant import (
     AsyncSession,
     CallSite,
     Database,
+    DatabaseStats,
     ExportedStats,
     FlushPreview,
     Model,
@@ -17,6 +18,7 @@ from cormorant import (
     Result,
     Session,
     StatementStats,
+    SyncDatabase,
     SyncQuerySet,
     SyncRows,
     SyncTransaction,
@@ -108,6 +110,32 @@ def queries(s: Session, customer: Customer) -> None:
     q.filter(Customer.name == 3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     q.update(3)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     len(q)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def rename(session: Session, key: int, *, name: str) -> Customer:
+    return session.get_one(Customer, key)
+
+
+def databases(db: SyncDatabase, awaited: Database) -> None:
+    with SyncDatabase("sqlite:///app.db") as own:
+        assert_type(own, SyncDatabase)
+    assert_type(SyncDatabase(awaited).database, Database)
+    assert_type(db.session(read_only=True), Session)
+    assert_type(Session(db), Session)
+    db.create_all(Customer, Order)
+    assert_type(db.create_sql(), list[str])
+    assert_type(db.ping(timeout=1), float)
+    assert_type(db.stats(), DatabaseStats)
+    assert_type([note.payload for note in db.listen("orders")], list[str])
+    assert_type(db.query_stats(), list[StatementStats])
+    assert_type(db.run(rename, 1, name="x"), Customer)
+    assert_type(db.retrying(retries=5, isolation="serializable").run(rename, 1, name="x"), Customer)
+    db.create_all(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    db.run(rename, 1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    db.run(rename, "1", name="x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    _ = db.run(move, 1, 2, amount=Decimal(3))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    db.session(colour="red")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    db.retrying(isolation="chaos")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 async def move(session: AsyncSession, source: int, target: int, *, amount: Decimal) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from cormorant.database.shapes import shape_of
 from cormorant.database.stats import DatabaseStats, plan_stats
 from cormorant.database.switchboard import Switchboard
 from cormorant.database.tables import create_statements, drop_statements, run_all
+from cormorant.database.units import own_options
 from cormorant.dialects.base import SNAPSHOTS, Dialect, IsolationLevel, check_isolation
 from cormorant.errors import CommitOutcomeUnknown, PoolClosed, SessionNotEntered
 from cormorant.hooks.dispatcher import Hooks, HookTarget
@@ -239,7 +239,7 @@ class Database(HookTarget["AsyncSession", Model]):
         Example:
             >>> await db.run(transfer, 1, 2, amount=Decimal(3))     # BEGIN ... COMMIT, again if they are refused
         """
-        return await self.retrying(**_own_options(fn, kwargs)).run(fn, *args, **kwargs)
+        return await self.retrying(**own_options(fn, kwargs)).run(fn, *args, **kwargs)
 
     def retrying(self, *, retries: int | None = None, isolation: IsolationLevel | None = None) -> Retrying:
         """Gives what runs units of work like `run()`, in its own way.
@@ -590,11 +590,3 @@ class Database(HookTarget["AsyncSession", Model]):
 
 def _text_of(dialect: Dialect, select: Select) -> str:
     return dialect.compile(select).sql
-
-
-def _own_options(fn: Callable[..., Any], keywords: dict[str, Any]) -> dict[str, Any]:
-    """Takes out of a function's keywords those that are meant for `run()`: the function has no such parameter."""
-    named = keywords.keys() & {"retries", "isolation"}
-    if not named:
-        return {}
-    return {name: keywords.pop(name) for name in named - inspect.signature(fn).parameters.keys()}

@@ -120,6 +120,11 @@ class Transaction:
                 raise SessionTaskError(f"{frame} ended while {inner} was open", hint="end the inner block first")
             raise TransactionError(f"{frame} had ended with the block around it", hint="end the inner block first")
 
+    @property
+    def is_open(self) -> bool:
+        """Whether its block was entered and not left."""
+        return self._cell is not None and self._cell.frame() is not None
+
     async def _open(self, blocks: Blocks) -> Block:
         begun, self._begun = self._begun, None
         if begun is None:

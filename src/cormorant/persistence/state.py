@@ -99,7 +99,8 @@ class SessionState:
         self.flusher: Flusher = Flusher(database, self.unit, self.transactions, hooks, self.numbers, origin)
         self.blocks: Blocks = Blocks(self.unit, self.transactions, self.flusher, origin, autocommit=autocommit)
         self.writer: StateWriter = StateWriter(self)
-        self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
+        # a sync session is entered outside of its loop, and sets it
+        self.loop: asyncio.AbstractEventLoop | None = context.running_loop()
         self._turn = asyncio.Lock()
 
     # ---- who may do what
@@ -297,7 +298,17 @@ class SessionState:
         return self.wait(self.load, instance) if relation is None else self.wait(self.load_relation, instance, relation)
 
     def members(self, instance: Model, relation: RelationInfo) -> QuerySet[Any]:
-        """Gives the query of a to-many relation's objects."""
+        """Gives the query of a to-many relation's objects, to be awaited.
+
+        Raises:
+            SessionTaskError: The session is a sync one, and the caller has nothing to await it with.
+        """
+        if self.wait is not None and context.running_loop() is not self.loop:
+            name = f"{type(instance).__name__.lower()}.{relation.name}"
+            raise SessionTaskError(
+                f"{relation.place}.filter(), count() and exists() are awaited, and this is a sync session",
+                hint=f"ask the session, which waits by itself: session.query({name}).count()",
+            )
         return QuerySet(loader.members(relation, instance), self)
 
     def link(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import threading
 import warnings
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from contextvars import ContextVar, copy_context
 from functools import partial
 from types import TracebackType
@@ -36,6 +37,12 @@ _around: ContextVar[tuple[ref[LoopSession], ...]] = ContextVar("cormorant_sync_s
 """The sessions that this context has entered: none of them goes on before the innermost one is done."""
 
 
+class DatabaseHolder:
+    """What a sync session takes in the place of the database that it holds."""
+
+    database: Database
+
+
 class LoopSession(AsyncSession):
     """An AsyncSession for callers in other threads.
 
@@ -44,6 +51,11 @@ class LoopSession(AsyncSession):
 
     _portal: Portal | None = None
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        # the threads that wait for what it does
+        self._callers: set[int] = set()
+
     @property
     def source(self) -> Database:
         """The database that was asked for."""
@@ -51,10 +63,8 @@ class LoopSession(AsyncSession):
 
     @property
     def database(self) -> Database:
-        """The database that was asked for; on the portal's loop the same one with connections of that loop."""
-        if self._portal is not None and self._portal.is_here:
-            return self._portal.connected(self.source)
-        return self.source
+        """The database that was asked for; once it was entered the same one with connections of the portal's loop."""
+        return self.source if self._portal is None else self._portal.connected(self.source)
 
     @property
     def is_open(self) -> bool:
@@ -75,14 +85,19 @@ class LoopSession(AsyncSession):
                 hint="make a Session for each block",
             )
         self._portal = portal()
-        self.wait(self._enter)
+        self._check_place(self._portal)
+        # in a context of its own: the caller's innermost session stays what it is
+        copy_context().run(self._open, self._portal)
         _around.set((*(each for each in _around.get() if (other := each()) and other.is_open), ref(self)))
 
-    async def _enter(self) -> None:
-        await self.__aenter__()
-        self.state().wait = self.wait_if_possible
-        if self._portal is not None:
-            self._portal.sessions.add(self)
+    def _open(self, portal: Portal) -> None:
+        # entering waits for nothing, so no loop has to run it
+        with suppress(StopIteration):
+            self.__aenter__().send(None)
+        state = self.state()
+        state.loop, state.wait = portal.loop, self.wait_if_possible
+        state.frame.task = threading.current_thread().name
+        portal.sessions.add(self)
 
     def leave(
         self,
@@ -93,8 +108,29 @@ class LoopSession(AsyncSession):
     ) -> None:
         """Leaves the session, or a transaction of it; in a fork an exception just passes, the block is the parent's."""
         forked = self._portal is not None and self._portal.pid != os.getpid()
-        if not (forked and error is not None):
+        if forked and error is not None:
+            return
+        if block is self and error is None and not forked and self._is_idle:
+            self._end()
+        else:
             self.wait(block.__aexit__, kind, error, traceback)
+
+    @property
+    def _is_idle(self) -> bool:
+        """Whether leaving it would send nothing, call nobody and wait for nobody, so that no loop has to do it."""
+        if not self._entrances.open or self._callers or self._portal is None or self._portal.is_here:
+            return False
+        state = self._entrances.open[0].state
+        unit, transactions = state.unit, state.transactions
+        waiting = transactions.is_open or transactions.connection or transactions.cursors or state.flusher.hooks.due
+        pending = not unit.is_empty or state.identity.documents or any(mark.ends for mark in unit.history.marks)
+        return not (waiting or pending or state.closed)
+
+    def _end(self) -> None:
+        state = self._entrances.open[0].state
+        state.closed, state.closed_at = True, frames.caller()
+        state.unit.end()
+        self._entrances.leave(state, inside=False)
 
     def _no_state(self) -> Exception:
         if self._entrances.was_open:
@@ -115,15 +151,11 @@ class LoopSession(AsyncSession):
         """
         if self._portal is None:
             raise self._no_state()
-        if self._portal.is_here:
-            raise SyncInLoopError(
-                "a sync session is called on its own event loop, which would wait for itself",
-                hint="hooks run there: make the hook `async def`, and use AsyncSession.current()",
-            )
-        _warn_on_a_loop()
+        self._check_place(self._portal)
         entered, here = copy_context(), [frames.calling()]
         entered.run(frames.waiting.set, here)
         cells = [entered.run(context.enter, frame) for frame in self._frames()]
+        self._callers.add(thread := threading.get_ident())
         try:
             return self._portal.run(partial(function, *args, **kwargs), entered)
         except CormorantError as error:
@@ -131,9 +163,19 @@ class LoopSession(AsyncSession):
             raise
         finally:
             # what outlives the call must not keep the caller's frames and the session alive
+            self._callers.discard(thread)
             here.clear()
             for cell in cells:
                 cell.frame = context.nothing
+
+    def _check_place(self, portal: Portal) -> None:
+        """Refuses to wait on the loop that would do the work, and warns of waiting on another one."""
+        if portal.is_here:
+            raise SyncInLoopError(
+                "a sync session is called on its own event loop, which would wait for itself",
+                hint="hooks run there: make the hook `async def`, and use AsyncSession.current()",
+            )
+        warn_on_a_loop()
 
     def _frames(self) -> list[context.Frame[SessionState]]:
         """Gives the innermost blocks of the sessions around the caller, and at last of this one."""
@@ -148,16 +190,21 @@ class LoopSession(AsyncSession):
         return True
 
 
+def open_transaction() -> str | None:
+    """Tells of the innermost session around the caller that has a transaction open."""
+    for found in reversed([each() for each in _around.get()]):
+        if found is not None and found.is_open and found.in_transaction:
+            return str(found.state().frame.root)
+    return None
+
+
 _warned: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
 
 
-def _warn_on_a_loop() -> None:
+def warn_on_a_loop() -> None:
     """Warns once if the calling thread runs an event loop, which stands still meanwhile; in a REPL it has no work."""
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        return
-    if loop in _warned or hasattr(sys, "ps1"):
+    loop = context.running_loop()
+    if loop is None or loop in _warned or hasattr(sys, "ps1"):
         return
     _warned.add(loop)
     frame = frames.frame_outside("cormorant.", "contextlib")

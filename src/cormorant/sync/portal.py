@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import contextlib
 import os
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
+from contextlib import suppress
 from contextvars import Context
-from typing import Any, Generic, Protocol, TypeVar
+from socket import socket
+from threading import get_ident
+from typing import Any, Generic, Protocol, TypeVar, TypeVarTuple, Unpack
 from weakref import WeakKeyDictionary, WeakSet
 
 from cormorant.adapters.base import Adapter
@@ -24,6 +25,7 @@ from cormorant.database import Database
 from cormorant.errors import SessionClosedError, SessionTaskError
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 EXIT_TIMEOUT = 5.0
 """Seconds that sessions and connections left open get at the end of the program."""
@@ -41,39 +43,110 @@ class Closable(Protocol):
 
 
 class _Call(Generic[T]):
-    """A coroutine on its way through the loop, and its answer for the thread that waits. Methods run on the loop."""
+    """A coroutine on its way through the loop, and its answer for the thread that waits.
 
-    def __init__(self, portal: Portal, function: Callable[[], Coroutine[Any, Any, T]], context: Context) -> None:
-        self.answer: Future[T] = Future()
+    A lock is what a thread wakes fastest by; a Future of `concurrent.futures` would take as long as the loop does.
+    """
+
+    __slots__ = ("_answered", "_error", "_function", "_is_daemon", "_portal", "_result", "_task", "_work", "is_done")
+    _result: T
+
+    def __init__(self, portal: Portal, function: Callable[[], Coroutine[Any, Any, T]]) -> None:
+        self.is_done: bool = False
+        self._answered = threading.Lock()
+        self._answered.acquire()
+        self._error: BaseException | None = None
         self._portal = portal
         self._function = function
-        self._context = context
-        thread = threading.current_thread()
-        self._name = thread.name
-        self._is_daemon = thread.daemon
-        self._task: asyncio.Task[T] | None = None
+        self._is_daemon = threading.current_thread().daemon
+        self._task: asyncio.Task[Any] | None = None
+        self._work: Coroutine[Any, Any, None] | None = None
 
-    def start(self) -> None:
-        # given up before it was begun
-        if self.answer.done():
-            return
-        loop = asyncio.get_running_loop()
-        self._task = loop.create_task(self._function(), name=self._name, context=self._context)
-        self._task.add_done_callback(self._finish)
+    # ---- in the thread that waits
 
-    def _finish(self, task: asyncio.Task[T]) -> None:
-        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+    def send(self, loop: asyncio.AbstractEventLoop, context: Context) -> None:
+        """Has it begin on the loop, in a context."""
+        work = self._work = self._run()
+        _Task(work, loop=loop, name=threading.current_thread().name, context=context)
+
+    def wait(self) -> None:
+        """Waits for the answer; Ctrl-C that comes while the thread falls asleep is not slept through."""
+        while not self.is_done:
+            self._answered.acquire(timeout=LOOK_UP)
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What it failed with, unless it was cancelled."""
+        return None if isinstance(self._error, asyncio.CancelledError) else self._error
+
+    def take(self) -> T:
+        """Gives the result, or raises the error, which is not kept: its traceback leads back here."""
+        error, self._error = self._error, None
         if error is None:
-            self.answer.set_result(task.result())
-        # at the end only daemons are left to wait: they end with the program, and nobody asked for their error
-        elif not (self._portal.is_ending and (self._is_daemon or task.cancelled())):
-            self.answer.set_exception(error)
+            return self._result
+        try:
+            raise error
+        finally:
+            del error
+
+    # ---- on the loop
+
+    async def _run(self) -> None:
+        self._task = asyncio.current_task()
+        try:
+            self._result = await self._function()
+        except BaseException as error:
+            # at the end only daemons are left to wait: they end with the program, and nobody asked for their error
+            if self._portal.is_ending and (self._is_daemon or isinstance(error, asyncio.CancelledError)):
+                return
+            self._error = error
+        self._answer()
+
+    def _answer(self) -> None:
+        self.is_done = True
+        self._answered.release()
 
     def cancel(self) -> None:
+        """Has it end early, or not begin; its answer is awaited all the same."""
         if self._task is not None:
             self._task.cancel()
-        elif not self.answer.done():
-            self.answer.set_exception(asyncio.CancelledError())
+        elif not self.is_done:
+            # what is on its way to the loop comes before this, so nobody will begin it any more
+            if self._work is not None:
+                self._work.close()
+            self._error = asyncio.CancelledError()
+            self._answer()
+
+
+class _Task(asyncio.Task[None]):
+    """A call's task, which Ctrl-C may forget while it is made: asyncio would complain that it was never done."""
+
+    def __del__(self) -> None:
+        pass
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """A loop on which any thread may start a task: one turn of it is enough, where `call_soon` for one takes two."""
+
+    _ssock: socket
+    _thread: int | None = None
+
+    def run_forever(self) -> None:
+        self._thread = threading.get_ident()
+        super().run_forever()
+
+    def call_soon(
+        self, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.Handle:
+        if get_ident() == self._thread:
+            return super().call_soon(callback, *args, context=context)
+        return self.call_soon_threadsafe(callback, *args, context=context)
+
+    def _read_from_self(self) -> None:
+        # asyncio reads until nothing is left, and waits for the interpreter once more to learn that; what one read
+        # leaves wakes the loop again
+        with suppress(BlockingIOError, InterruptedError):
+            self._ssock.recv(4096)
 
 
 class Portal:
@@ -84,7 +157,8 @@ class Portal:
         self.sessions: WeakSet[Closable] = WeakSet()
         self._twins: WeakKeyDictionary[Database, tuple[Adapter, Database]] = WeakKeyDictionary()
         self._connected: WeakSet[Database] = WeakSet()
-        self._loop = asyncio.new_event_loop()
+        self._connecting = threading.Lock()
+        self.loop: asyncio.AbstractEventLoop = _Loop()
         self.is_ending: bool = False
         self._ended = False
         # a daemon, so that a program may end without saying so; `stop` ends it in good order
@@ -95,11 +169,11 @@ class Portal:
     def _run(self) -> None:
         while not self._ended:
             try:
-                self._loop.run_forever()
+                self.loop.run_forever()
             except (KeyboardInterrupt, SystemExit):
                 # raised by somebody's task: who waits for it is told, and the loop is there for the others
                 continue
-        self._loop.close()
+        self.loop.close()
 
     @property
     def is_alive(self) -> bool:
@@ -124,18 +198,18 @@ class Portal:
             SessionClosedError: The coroutine was cancelled by somebody else.
         """
         self._check_alive()
-        call = _Call(self, function, context)
+        call = _Call(self, function)
         try:
-            self._loop.call_soon_threadsafe(call.start, context=context)
-            _wait_for(call.answer)
+            call.send(self.loop, context)
+            call.wait()
         except BaseException as interruption:
-            self._loop.call_soon_threadsafe(call.cancel)
-            outcome = _wait_for(call.answer)
-            if outcome is not None and not isinstance(outcome, asyncio.CancelledError):
-                raise interruption from outcome
+            self.loop.call_soon_threadsafe(call.cancel)
+            call.wait()
+            if call.failure is not None:
+                raise interruption from call.failure
             raise
         try:
-            return call.answer.result()
+            return call.take()
         except asyncio.CancelledError as error:
             raise SessionClosedError("the call was cancelled: its session was ended by another thread") from error
         finally:
@@ -157,14 +231,14 @@ class Portal:
     def post(self, function: Callable[[], object]) -> None:
         """Has a function run on the loop and does not wait; does nothing once the loop has ended."""
         if self.is_alive:
-            self._loop.call_soon_threadsafe(function)
+            self.loop.call_soon_threadsafe(function)
 
     async def forward(self, function: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Awaits a coroutine that must run on the loop, from whatever loop; does nothing once the loop has ended."""
         if self.is_here:
             await function()
         elif self.is_alive:
-            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(function(), self._loop))
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(function(), self.loop))
 
     # ---- databases
 
@@ -172,13 +246,18 @@ class Portal:
         """Gives a database with connections that belong to this loop; the program may use it on others meanwhile."""
         origin, found = self._twins.get(database, (None, database))
         # a sandbox puts another adapter in its place for a while
-        if origin is not database.adapter:
-            found = database.beside()
-            if found is not database:
-                self._twins[database] = (database.adapter, found)
-                database.accompany(_OnLoop(self, found))
-            self._connected.add(found)
-        return found
+        return found if origin is database.adapter else self._connect(database)
+
+    def _connect(self, database: Database) -> Database:
+        with self._connecting:
+            origin, found = self._twins.get(database, (None, database))
+            if origin is not database.adapter:
+                found = database.beside()
+                if found is not database:
+                    self._twins[database] = (database.adapter, found)
+                    database.accompany(_OnLoop(self, found))
+                self._connected.add(found)
+            return found
 
     # ---- the end
 
@@ -189,7 +268,7 @@ class Portal:
         self.is_ending = True
         self.run(self._end, Context())
         self._ended = True
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
 
     async def _end(self) -> None:
@@ -227,13 +306,6 @@ class _OnLoop:
     async def close(self, timeout: float | None) -> None:
         """Closes its connections."""
         await self._portal.forward(lambda: self._database.close(timeout))
-
-
-def _wait_for(answer: Future[Any]) -> BaseException | None:
-    """Waits for an answer and gives its error; Ctrl-C that comes while the thread falls asleep is not slept through."""
-    while True:
-        with contextlib.suppress(TimeoutError):
-            return answer.exception(LOOK_UP)
 
 
 _portals: dict[int, Portal] = {}

@@ -8,9 +8,10 @@ from typing import Any, ParamSpec, Self, cast, overload
 
 from typing_extensions import TypeIs, TypeVar
 
-from cormorant.errors import ForeignInstanceError, WrongType
+from cormorant.errors import ForeignInstanceError, SessionNotEntered, WrongType
 from cormorant.models.collections import Collection, is_collection
 from cormorant.models.model import Model
+from cormorant.persistence import loader
 from cormorant.persistence.arguments import is_queryset, model_of
 from cormorant.query.builder import Builder, Condition
 from cormorant.query.explaining import CompiledQuery, Explanation
@@ -363,9 +364,14 @@ def sync_query(source: Any, session: LoopSession) -> SyncQuerySet[Any]:
 
 
 def _members_of(collection: Collection[Any], session: LoopSession) -> QuerySet[Any]:
-    members = collection.filter()
     origin = collection.owner.__orm_origin__
-    if origin is None or origin.owner is not session.state():
+    if origin is None:
+        raise SessionNotEntered(
+            f"{collection!r} belongs to no session, so it cannot be loaded",
+            hint="add its owner to one: session.add(obj)",
+        )
+    members = QuerySet[Any](loader.members(collection.relation, collection.owner), session)
+    if origin.owner is not session.state():
         raise ForeignInstanceError(
             f"{collection!r} belongs to another session", hint="load its owner in this one: session.get(Model, key)"
         )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from collections.abc import Collection as AbstractCollection
 from datetime import datetime
 from types import TracebackType
-from typing import Any, LiteralString, ParamSpec, Self, overload
+from typing import TYPE_CHECKING, Any, LiteralString, ParamSpec, Self, overload
 
 from typing_extensions import TypeVar
 
@@ -29,8 +29,11 @@ from cormorant.persistence.result import Result
 from cormorant.persistence.streaming import raw_chunks
 from cormorant.sql.calls import Fragment
 from cormorant.sql.columns import Column
-from cormorant.sync.bridge import LoopSession, each_of
+from cormorant.sync.bridge import DatabaseHolder, LoopSession, each_of
 from cormorant.sync.queryset import SyncQuerySet, sync_query
+
+if TYPE_CHECKING:
+    from cormorant.sync.database import SyncDatabase
 
 M = TypeVar("M", bound=Model)
 Q = TypeVar("Q", bound=SyncQuerySet[Any])
@@ -47,13 +50,32 @@ class SyncTransaction:
         self._transaction = transaction
 
     def __enter__(self) -> Self:
-        self._session.wait(self._transaction.__aenter__)
+        try:
+            self._session.wait(self._transaction.__aenter__)
+        except BaseException:
+            self._abandon()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._session.leave(self._transaction, kind, error, traceback)
+        try:
+            self._session.leave(self._transaction, kind, error, traceback)
+        except BaseException:
+            self._abandon()
+            raise
+
+    def _abandon(self) -> None:
+        # Ctrl-C just before or after the waiting: Python will leave a block no second time, or not at all
+        if self.is_open and self._session.is_open:
+            error = KeyboardInterrupt()
+            self._session.leave(self._transaction, type(error), error, None)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its block was entered and not left."""
+        return self._transaction.is_open
 
     def commit(self) -> None:
         """Commits a transaction that `begin()` opened."""
@@ -72,7 +94,8 @@ class Session(HookTarget["Session", Model]):
     are first read, each together with its siblings. It works in any thread, for one thread at a time.
 
     Args:
-        database: A Database, an Adapter or a DSN; the configured one, or CORMORANT_DSN's, if none is given.
+        database: A Database, a SyncDatabase, an Adapter or a DSN; the configured one, or CORMORANT_DSN's, if none is
+            given.
         dsn: A DSN, in the place of `database`.
         connection_config: A ConnectionConfig, in the place of `database`.
         autocommit: Make every flush a transaction of its own; the configuration's setting if not given.
@@ -95,7 +118,7 @@ class Session(HookTarget["Session", Model]):
 
     def __init__(
         self,
-        database: Database | Adapter | str | None = None,
+        database: Database | SyncDatabase | Adapter | str | None = None,
         *,
         dsn: str | None = None,
         connection_config: ConnectionConfig | None = None,
@@ -110,7 +133,7 @@ class Session(HookTarget["Session", Model]):
         max_rows: int | None = None,
     ) -> None:
         self._session = LoopSession(
-            database,
+            database.database if isinstance(database, DatabaseHolder) else database,
             dsn=dsn,
             connection_config=connection_config,
             autocommit=autocommit,
@@ -145,7 +168,13 @@ class Session(HookTarget["Session", Model]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._session.leave(self._session, kind, error, traceback)
+        try:
+            self._session.leave(self._session, kind, error, traceback)
+        except BaseException as interruption:
+            # Ctrl-C just before the waiting: Python will leave the block no second time
+            if self._session.is_open:
+                self._session.leave(self._session, type(interruption), interruption, None)
+            raise
 
     def close(self) -> None:
         """Rolls back what is not committed and ends the session; a second call does nothing."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 
@@ -58,7 +57,7 @@ class LateSession(AsyncSession):
         """Closes the session, if it is still open, from outside of its loop."""
         if not self._entrances.open:
             return
-        loop: asyncio.AbstractEventLoop = self._entrances.open[0].state.loop
+        loop = self._entrances.open[0].state.loop
         # a loop that is closed has left nothing behind but what the sandbox undoes
-        if not (loop.is_closed() or loop.is_running()):
+        if not (loop is None or loop.is_closed() or loop.is_running()):
             loop.run_until_complete(self.close())

@@ -8,10 +8,30 @@ from typing import Any
 
 import pytest
 
-from cormorant import AsyncSession, QuerySet, Rows, Session, SyncQuerySet, SyncRows, SyncTransaction, Transaction
+from cormorant import (
+    AsyncSession,
+    Database,
+    QuerySet,
+    Rows,
+    Session,
+    SyncDatabase,
+    SyncQuerySet,
+    SyncRows,
+    SyncTransaction,
+    Transaction,
+)
 from cormorant.database import SessionOptions
+from cormorant.persistence.retry import Retrying
+from cormorant.sync.database import SyncRetrying
 
-PAIRS = [(AsyncSession, Session), (QuerySet, SyncQuerySet), (Rows, SyncRows), (Transaction, SyncTransaction)]
+PAIRS = [
+    (AsyncSession, Session),
+    (Database, SyncDatabase),
+    (QuerySet, SyncQuerySet),
+    (Retrying, SyncRetrying),
+    (Rows, SyncRows),
+    (Transaction, SyncTransaction),
+]
 
 # What cannot be the same, with the reason.
 MISSING = {
@@ -21,6 +41,19 @@ MISSING = {
     "AsyncSession.write": "called by queries, on the loop",
     "AsyncSession.writer": "called by queries, on the loop",
     "AsyncSession.state": "internal: the state lives on the loop",
+    "Database.accompany": "for connections on other loops",
+    "Database.beside": "for connections on other loops",
+    "Database.copy_rows": "called by sessions",
+    "Database.execute": "called by sessions",
+    "Database.fetch": "called by sessions",
+    "Database.fetch_each": "called by sessions",
+    "Database.knows_level": "asked by sessions",
+    "Database.level": "asked by sessions",
+    "Database.prepare": "called by sessions",
+    "Database.prepare_write": "called by sessions",
+    "Database.query": "called by sessions",
+    "Database.record": "called by sessions",
+    "Database.schema_changed": "called by what changes tables",
     "Terminals.__await__": "sync",
     "Terminals.__aiter__": "__iter__",
 }

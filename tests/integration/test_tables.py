@@ -173,9 +173,7 @@ async def test_constraints_hold(database: Database) -> None:
         return made
 
     violation = await refused(database, UniqueViolation, Team(name="a"))
-    # SQLite tells the columns of a unique constraint, and not its name
-    named = "uq_tables_team_name" if database.dialect.name == "postgresql" else None
-    assert (violation.columns, violation.constraint) == (("name",), named)
+    assert (violation.columns, violation.constraint) == (("name",), "uq_tables_team_name")
     violation = await refused(database, CheckViolation, player(rank=Decimal("100.01")))
     assert violation.constraint == "ck_tables_player_rank"
     assert (await refused(database, CheckViolation, player(name=""))).constraint == "named"

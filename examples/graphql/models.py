@@ -5,19 +5,19 @@ from __future__ import annotations
 from cormorant import Many, Mapped, Model, One, field, foreign_key, generated, many_to_many, reverse
 
 
-class Author(Model, app="library"):
+class Author(Model, app="reading"):
     id: Mapped[int] = generated(primary_key=True)
     name: Mapped[str]
     books: Many[Book] = reverse("author")
 
 
-class Genre(Model, app="library"):
+class Genre(Model, app="reading"):
     id: Mapped[int] = generated(primary_key=True)
     name: Mapped[str] = field(unique=True)
     books: Many[Book] = reverse("genres")
 
 
-class Book(Model, app="library"):
+class Book(Model, app="reading"):
     id: Mapped[int] = generated(primary_key=True)
     title: Mapped[str]
     author: One[Author] = foreign_key()
@@ -25,13 +25,13 @@ class Book(Model, app="library"):
     reviews: Many[Review] = reverse("book")
 
 
-class Reader(Model, app="library"):
+class Reader(Model, app="reading"):
     id: Mapped[int] = generated(primary_key=True)
     name: Mapped[str]
     reviews: Many[Review] = reverse("reader")
 
 
-class Review(Model, app="library"):
+class Review(Model, app="reading"):
     id: Mapped[int] = generated(primary_key=True)
     stars: Mapped[int] = field(ge=1, le=5)
     book: One[Book] = foreign_key(on_delete="cascade")

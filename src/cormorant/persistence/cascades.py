@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
-from cormorant.errors import FlushError, ForeignKeyViolation
+from cormorant.errors import CormorantError, FlushError, ForeignKeyViolation
 from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
@@ -179,8 +179,16 @@ def naming_children(info: ModelInfo) -> Generator[None]:
         ) from error
 
 
+def _resolved(info: ModelInfo) -> tuple[RelationInfo, ...]:
+    # a model that is declared wrongly says so where it is used, and not in the place of another's error
+    try:
+        return to_ones(info)
+    except CormorantError:
+        return ()
+
+
 def _remedy(info: ModelInfo) -> str:
-    pointing = [relation for other in info.registry for relation in to_ones(other) if relation.target is info]
+    pointing = [relation for other in info.registry for relation in _resolved(other) if relation.target is info]
     holding = [f"{r.place} ({r.on_delete})" for r in pointing if r.on_delete in ("restrict", "no_action")]
     by = f" by {' or '.join(holding)}" if holding else ""
     return (

@@ -7,6 +7,7 @@ way there leads through a PgBouncer in transaction mode; tests marked `direct` n
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -69,6 +70,12 @@ def database_dsn(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'test.db'}"
     # asked for by name, so that a run on SQLite alone starts no server
     return str(request.getfixturevalue("postgres_database"))
+
+
+def pytest_collection_finish() -> None:
+    # tests that collect garbage would go through every module and model of all the others each time
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -12,7 +12,7 @@ from cormorant.adapters.base import Adapter
 from cormorant.adapters.notifying import Notification, Notifying
 from cormorant.database.mailbox import Mailbox
 from cormorant.database.switchboard import Switchboard
-from cormorant.errors import ConfigurationError
+from cormorant.errors import ConfigurationError, PoolClosed
 
 BUFFER = 1000
 """Notifications that may wait for a listener, unless told otherwise."""
@@ -57,17 +57,31 @@ class Listener:
     async def __anext__(self) -> Notification:
         if self._closed:
             raise StopAsyncIteration
-        return await (await self._begun()).take()
+        try:
+            mailbox = await self._begun()
+        except PoolClosed:
+            if self._closed:
+                # by another task, while it began
+                raise StopAsyncIteration from None
+            raise
+        return await mailbox.take()
 
     async def _begun(self) -> Mailbox:
-        if self._mailbox is None:
-            mailbox = Mailbox(self.channels, self._buffer, resume=self._resume)
+        if self._mailbox is not None:
+            # another task may have begun it a moment ago
+            await self._mailbox.wait_begun()
+            return self._mailbox
+        mailbox = self._mailbox = Mailbox(self.channels, self._buffer, resume=self._resume)
+        try:
             await self._switchboard.join(mailbox)
-            self._mailbox = mailbox
-            # nobody closes what a loop was left with by `break`
-            forget = weakref.finalize(self, _forget, asyncio.get_running_loop(), self._switchboard, mailbox)
-            forget.atexit = False
-        return self._mailbox
+        except BaseException:
+            if self._mailbox is mailbox:
+                self._mailbox = None
+            raise
+        # nobody closes what a loop was left with by `break`
+        forget = weakref.finalize(self, _forget, asyncio.get_running_loop(), self._switchboard, mailbox)
+        forget.atexit = False
+        return mailbox
 
     async def aclose(self) -> None:
         """Ends the listening, and waits until the server knows; what nobody has taken is dropped."""

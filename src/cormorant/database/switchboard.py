@@ -145,6 +145,9 @@ class Switchboard:
                     await self._pause(error)
         except CormorantError as error:
             self._end_all(error)
+        except Exception as error:
+            # nobody awaits this task: its listeners are those who have to know
+            self._end_all(_unforeseen(error))
         finally:
             # somebody who cancels every task of the loop ends the listeners too
             self._end_all()
@@ -230,6 +233,16 @@ class Switchboard:
             pass
         finally:
             connection.terminate()
+
+
+def _unforeseen(error: Exception) -> ConnectionLost:
+    """Says that listening has failed in a way that no adapter tells of."""
+    made = ConnectionLost(
+        f"listening has failed by {type(error).__name__}: {error}",
+        hint="listen again; if that fails too, it is a mistake of the driver or of its adapter",
+    )
+    made.__cause__ = error
+    return made
 
 
 def _another(error: CormorantError) -> CormorantError:

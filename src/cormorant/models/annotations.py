@@ -146,6 +146,10 @@ def _substituted(annotation: Any, arguments: Mapping[Any, Any]) -> Any:
     return annotation[tuple(arguments.get(variable, variable) for variable in variables)]
 
 
+# what is evaluated in C may import, and generic classes do so since Python 3.12
+_IMPORT = {"__import__": __import__}
+
+
 def evaluate(annotation: Any, names: Names, place: str, module: str) -> Any:
     """Gives the object an annotation, or a part of one, stands for."""
     if isinstance(annotation, typing.ForwardRef):
@@ -154,7 +158,7 @@ def evaluate(annotation: Any, names: Names, place: str, module: str) -> Any:
         return annotation
     try:
         # a locals mapping may be any mapping; globals must be a dict, and must not answer first
-        found = eval(annotation, {"__builtins__": {}}, names)
+        found = eval(annotation, {"__builtins__": _IMPORT}, names)
     except NameError as error:
         shorter = names.with_path_found(annotation, error.name)
         if shorter is not None:

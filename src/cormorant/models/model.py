@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator, Iterable
-from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, cast
 
 from typing_extensions import TypeVar, dataclass_transform
 
@@ -157,7 +157,8 @@ def _check_bases(name: str, bases: tuple[Any, ...]) -> None:
                 f"{name} derives from {base.__name__}, which has a table of its own",
                 hint=f"move what they share into an abstract base: class {base.__name__}Base(Model, abstract=True)",
             )
-        if not isinstance(base, ModelMeta) and getattr(base, "__slots__", None) != () and base is not object:
+        # since Python 3.12 `Generic` has no slots of its own, nor anything else
+        if not isinstance(base, ModelMeta) and getattr(base, "__slots__", None) != () and base not in (object, Generic):
             raise ModelError(
                 f"{name} derives from {base.__name__}, which is no model and has no empty __slots__",
                 hint="a mixin for models needs `__slots__ = ()`, or derives from Model with abstract=True",

@@ -1,4 +1,4 @@
-"""No annotation in text could be read on Python 3.12 and 3.13: what imports in C needs `__import__` among the builtins."""
+"""No annotation could be read on Python 3.12 and 3.13: what imports in C needs `__import__` among the builtins."""
 
 from __future__ import annotations
 

@@ -485,9 +485,6 @@ class Database(HookTarget["AsyncSession", Model]):
         Returns:
             The milliseconds that the answer took, without the waiting for a connection.
 
-        Args:
-            timeout: Seconds to wait for it; the database's `timeout` if None, and 10 if it has none.
-
         Raises:
             ConnectionLost: There is none, or none in time.
             PoolTimeout: Nobody could be asked: all connections are in use, which says nothing about the server.

@@ -128,7 +128,6 @@ class _Task(asyncio.Task[None]):
 class _Loop(asyncio.SelectorEventLoop):
     """A loop on which any thread may start a task: one turn of it is enough, where `call_soon` for one takes two."""
 
-    _ssock: socket
     _thread: int | None = None
 
     def run_forever(self) -> None:
@@ -144,9 +143,14 @@ class _Loop(asyncio.SelectorEventLoop):
 
     def _read_from_self(self) -> None:
         # asyncio reads until nothing is left, and waits for the interpreter once more to learn that; what one read
-        # leaves wakes the loop again
+        # leaves wakes the loop again. The names are asyncio's own: one that has others reads in its own way
+        mine: socket | None = getattr(self, "_ssock", None)
+        if mine is None:
+            usual: Any = super()
+            usual._read_from_self()
+            return
         with suppress(BlockingIOError, InterruptedError):
-            self._ssock.recv(4096)
+            mine.recv(4096)
 
 
 class Portal:

@@ -10,7 +10,7 @@ from contextvars import Context, ContextVar
 import pytest
 
 from cormorant.errors import SessionClosedError
-from cormorant.sync.portal import Portal
+from cormorant.sync.portal import Portal, _Loop
 from cormorant.sync.portal import portal as current_portal
 
 word: ContextVar[str] = ContextVar("word", default="none")
@@ -106,6 +106,20 @@ def test_after_its_end_it_refuses_and_another_one_begins(portal: Portal) -> None
 
 async def _never() -> None:
     raise AssertionError("the loop has ended")
+
+
+def test_an_asyncio_that_calls_its_socket_otherwise_reads_it_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = _Loop()
+    other = loop.__dict__.pop("_ssock")
+    read: list[bytes] = []
+    monkeypatch.setattr(asyncio.SelectorEventLoop, "_read_from_self", lambda _: read.append(other.recv(4096)))
+    complaints: list[dict[str, object]] = []
+    loop.set_exception_handler(lambda _, told: complaints.append(told))
+    loop.call_soon_threadsafe(loop.stop)
+    loop.run_forever()
+    loop._ssock = other
+    loop.close()
+    assert (read, complaints) == ([b"\0"], [])
 
 
 def test_a_process_has_one() -> None:

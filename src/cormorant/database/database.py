@@ -21,6 +21,7 @@ from cormorant.adapters.registry import adapter_of
 from cormorant.database.closing import all_ended
 from cormorant.database.listening import BUFFER, Listener, listener_on, switchboard_of
 from cormorant.database.outcomes import Outcome, ask_outcome
+from cormorant.database.preparing import encoders_of, prepared_write
 from cormorant.database.protocols import Companion, SessionOptions, Sessions
 from cormorant.database.seeing import THRESHOLD, NPlusOne, check_n_plus_one, check_threshold, target_of
 from cormorant.database.shapes import shape_of
@@ -28,7 +29,7 @@ from cormorant.database.stats import DatabaseStats, plan_stats
 from cormorant.database.switchboard import Switchboard
 from cormorant.database.tables import create_statements, drop_statements, run_all
 from cormorant.database.units import own_options
-from cormorant.dialects.base import SNAPSHOTS, Dialect, IsolationLevel, check_isolation
+from cormorant.dialects.base import SNAPSHOTS, Codec, Dialect, IsolationLevel, check_isolation
 from cormorant.errors import CommitOutcomeUnknown, PoolClosed, SessionNotEntered
 from cormorant.hooks.dispatcher import Hooks, HookTarget
 from cormorant.hydration.hydrator import Loader, compile_loader
@@ -45,14 +46,13 @@ from cormorant.query.cursors import Cursors, cursor_secret
 from cormorant.query.planner import plan, refuse_parts_of_others
 from cormorant.query.plans import Plans
 from cormorant.query.predicates import too_deep
-from cormorant.query.prepared import PreparedWrite, encoded, picks_of, places_of
+from cormorant.query.prepared import PreparedWrite, encoded, picks_of
 from cormorant.query.spec import WRITES, QuerySpec
 from cormorant.query.write_planner import plan_write
 from cormorant.sql.inner import writes_inside
 from cormorant.sql.restrictions import Owner
 from cormorant.sql.selects import Select
-from cormorant.sql.statements import Delete, Insert, InsertSelect, Update, Write
-from cormorant.sql.types import SqlType
+from cormorant.sql.statements import Write
 
 if TYPE_CHECKING:
     from cormorant.persistence.retry import Retrying
@@ -60,7 +60,6 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Encode = Callable[[Any], Any]
 
 PLANS = 1000
 
@@ -84,7 +83,7 @@ class PreparedQuery:
 
     sql: str
     picks: tuple[int, ...] | None
-    encoders: tuple[Encode | None, ...] | None
+    encoders: tuple[Codec | None, ...] | None
     loader: Loader
     tables: frozenset[str]
     owners: tuple[Owner, ...] = ()
@@ -277,8 +276,7 @@ class Database(HookTarget["AsyncSession", Model]):
             compiled = self.dialect.compile(made.statement, spec.scopes)
         except RecursionError:
             raise too_deep(spec.info.name) from None
-        transforms = dict(compiled.transforms)
-        encoders = tuple(self._encoder(type_, transforms.get(i)) for i, type_ in enumerate(compiled.types))
+        encoders = encoders_of(self.dialect, compiled)
         decoder = self.dialect.returned_decoder if spec.mode in WRITES else self.dialect.decoder
         loader = compile_loader(shape_of(made), decoder)
         used = encoders if any(encoders) else None
@@ -287,32 +285,14 @@ class Database(HookTarget["AsyncSession", Model]):
         writes = isinstance(made.statement, Select) and writes_inside(made.statement)
         return PreparedQuery(compiled.sql, picks, used, loader, made.tables, compiled.owners, beside, writes)
 
-    def _encoder(self, type_: SqlType, transform: Encode | None) -> Encode | None:
-        encode = self.dialect.encoder(type_)
-        if transform is None or encode is None:
-            return transform or encode
-        return lambda value: encode(transform(value))
-
     def prepare_write(self, statement: Write, scopes: Scopes | None = None) -> PreparedWrite:
         """Gives a write's text and codecs, made at the first write of its shape."""
         key = statement.key
         self._writes.asked += 1
         if scopes is not None:
-            return self._writes.find_scoped(key, scopes, partial(self._prepare_write, statement, scopes))
+            return self._writes.find_scoped(key, scopes, partial(prepared_write, self.dialect, statement, scopes))
         found = self._writes.recent.get(key)
-        return self._writes.find(key, partial(self._prepare_write, statement)) if found is None else found
-
-    def _prepare_write(self, statement: Write, scopes: Scopes | None = None) -> PreparedWrite:
-        compiled = self.dialect.compile(statement, scopes)
-        transforms = dict(compiled.transforms)
-        returned = () if isinstance(statement, (Delete, InsertSelect)) else statement.returning
-        return PreparedWrite(
-            compiled.sql,
-            tuple(self._encoder(type_, transforms.get(i)) for i, type_ in enumerate(compiled.types)),
-            tuple(self.dialect.returned_decoder(column.type) for column in returned),
-            compiled.owners,
-            places_of(compiled.sent, () if isinstance(statement, (Insert, Update, Delete)) else statement.binds),
-        )
+        return self._writes.find(key, partial(prepared_write, self.dialect, statement)) if found is None else found
 
     # ---- statements, timed and counted
 

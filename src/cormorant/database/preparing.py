@@ -1,0 +1,35 @@
+"""What is made of a compiled statement once, and kept for all of its shape."""
+
+from __future__ import annotations
+
+from cormorant.dialects.base import Codec, Dialect
+from cormorant.models.scopes import Scopes
+from cormorant.query.prepared import PreparedWrite, places_of
+from cormorant.sql.statements import Compiled, Delete, Insert, InsertSelect, Update, Write
+from cormorant.sql.types import SqlType
+
+
+def prepared_write(dialect: Dialect, statement: Write, scopes: Scopes | None = None) -> PreparedWrite:
+    """Gives a write's text and codecs."""
+    compiled = dialect.compile(statement, scopes)
+    returned = () if isinstance(statement, (Delete, InsertSelect)) else statement.returning
+    return PreparedWrite(
+        compiled.sql,
+        encoders_of(dialect, compiled),
+        tuple(dialect.returned_decoder(column.type) for column in returned),
+        compiled.owners,
+        places_of(compiled.sent, () if isinstance(statement, (Insert, Update, Delete)) else statement.binds),
+    )
+
+
+def encoders_of(dialect: Dialect, compiled: Compiled) -> tuple[Codec | None, ...]:
+    """Gives for each parameter what makes of its value what the driver takes; None where it is that already."""
+    transforms = dict(compiled.transforms)
+    return tuple(_encoder(dialect, type_, transforms.get(i)) for i, type_ in enumerate(compiled.types))
+
+
+def _encoder(dialect: Dialect, type_: SqlType, transform: Codec | None) -> Codec | None:
+    encode = dialect.encoder(type_)
+    if transform is None or encode is None:
+        return transform or encode
+    return lambda value: encode(transform(value))

@@ -100,8 +100,8 @@ class IdleWatch:
         return min(rests, default=None)
 
 
-class Keeper:
-    """Gives a transaction's connection back when its session is dropped without being closed, with one warning.
+class Lease:
+    """A transaction's connection, on loan: it goes back at the end, or, with a warning, when its session is dropped.
 
     Args:
         held: The transaction.
@@ -141,7 +141,8 @@ class Keeper:
 
 def _on(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:
     """Has a function run on a loop from whatever thread and place garbage is collected in; at once if it is closed."""
-    if not loop.is_closed():
+    try:
         loop.call_soon_threadsafe(function, context=Context())
-    else:
+    except RuntimeError:
+        # asked before, it might be closed by another thread meanwhile
         function()

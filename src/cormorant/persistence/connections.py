@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from cormorant._internal.frames import caller
 from cormorant.adapters.base import Connection
-from cormorant.adapters.holding import Held, Keeper
+from cormorant.adapters.holding import Held, Lease
 from cormorant.database import Database
 from cormorant.dialects.base import IsolationLevel
 from cormorant.observability.performance import PerformanceTracker
@@ -118,7 +118,7 @@ class Connections:
             raise
         return connection
 
-    def keep(self, connection: Connection, session: context.Frame[Any], lock: asyncio.Lock, *, write: bool) -> Keeper:
+    def lease(self, connection: Connection, session: context.Frame[Any], lock: asyncio.Lock, *, write: bool) -> Lease:
         """Notes a transaction that holds a connection, and gives what takes it back, also from who is dropped.
 
         Args:
@@ -135,4 +135,4 @@ class Connections:
             lending.let_go(self)
             adapter.release(connection)
 
-        return Keeper(held, give_back)
+        return Lease(held, give_back)

@@ -11,7 +11,7 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from cormorant.adapters.base import Connection, RawRows, Row
-from cormorant.adapters.holding import Keeper
+from cormorant.adapters.holding import Lease
 from cormorant.database import Database
 from cormorant.dialects.base import SNAPSHOTS
 from cormorant.errors import (
@@ -70,7 +70,7 @@ class TransactionStack:
         self.connections: Connections = Connections(database, tracker, timeout)
         self._check_usable = check_usable
         self.session: Frame[Any] = session
-        self.keeper: Keeper | None = None
+        self.lease: Lease | None = None
         # whether somebody works with the connection
         self.is_used: bool = False
         self.begin_with: Options = options
@@ -190,8 +190,8 @@ class TransactionStack:
                     if not self.levels:
                         self.end()
         finally:
-            if self.keeper is not None:
-                self.keeper.held.used = monotonic()
+            if self.lease is not None:
+                self.lease.held.used = monotonic()
             self._arrive(task)
 
     async def use_alone(self, work: Callable[[Connection], Coroutine[Any, Any, T]], *, write: bool = True) -> T:
@@ -233,8 +233,8 @@ class TransactionStack:
         """Runs a statement that gives nothing back on the connection, if there is one; for who holds the lock."""
         if self.connection is not None:
             await self.database.execute(self.connection, self.tracker, sql)
-            if self.keeper is not None:
-                self.keeper.held.used = monotonic()
+            if self.lease is not None:
+                self.lease.held.used = monotonic()
 
     # ---- who is under way
 
@@ -427,9 +427,9 @@ class TransactionStack:
         if self.is_used:
             return
         self.connection = None
-        keeper, self.keeper = self.keeper, None
-        if keeper is not None:
-            keeper.release()
+        lease, self.lease = self.lease, None
+        if lease is not None:
+            lease.release()
 
 
 def _savepoint_name(levels: Sequence[Level]) -> str:
@@ -441,7 +441,7 @@ async def _take_connection(transactions: TransactionStack, limit: Limit | None) 
     """Takes a transaction's connection, and sends BEGIN."""
     connections, options = transactions.connections, transactions.begin_with
     transactions.connection = taken = await connections.begin(options, transactions.levels, limit)
-    transactions.keeper = connections.keep(taken, transactions.session, transactions.lock, write=not options.read_only)
+    transactions.lease = connections.lease(taken, transactions.session, transactions.lock, write=not options.read_only)
 
 
 async def _in_turn(transactions: TransactionStack, sql: str, remaining: Sequence[Level]) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Any
 
 import pytest
 
-from cormorant.adapters.holding import Held, IdleWatch
+from cormorant.adapters.holding import Held, IdleWatch, Lease
 
 
 class Clock:
@@ -123,3 +124,31 @@ async def test_nothing_is_watched_without_a_time() -> None:
     watch = IdleWatch(None)
     watch.start(pytest.fail)
     assert watch.look([held(Clock())]) is None
+
+
+class ClosingLoop(asyncio.SelectorEventLoop):
+    """Is closed by another thread just before it is called."""
+
+    def call_soon_threadsafe(self, *args: Any, **keywords: Any) -> asyncio.Handle:
+        self.close()
+        return super().call_soon_threadsafe(*args, **keywords)
+
+
+@pytest.mark.parametrize("kind", [asyncio.SelectorEventLoop, ClosingLoop])
+def test_what_was_dropped_goes_back_also_when_its_loop_is_closed(
+    clock: Clock, kind: type[asyncio.SelectorEventLoop]
+) -> None:
+    returned: list[str] = []
+
+    async def lend() -> Lease:
+        return Lease(held(clock), lambda: returned.append("back"))
+
+    loop = asyncio.SelectorEventLoop()
+    lease = loop.run_until_complete(lend())
+    loop.close()
+    lease._loop = kind()
+    if kind is asyncio.SelectorEventLoop:
+        lease._loop.close()
+    with pytest.warns(ResourceWarning, match="was dropped without being closed"):
+        del lease
+    assert returned == ["back"]

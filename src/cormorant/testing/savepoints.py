@@ -118,7 +118,8 @@ class Inner:
                 raise StatementError("the connection was given back", statement=sql)
             word = transaction_word(sql)
             if word in ("begin", "commit", "rollback"):
-                await self._end_or_begin(word, sql)
+                # what was sent is noted, also where the caller is cancelled meanwhile
+                await finished(self._end_or_begin(word, sql))
                 return nothing
             if self.is_open or word is not None:
                 return await self._work(sql, work)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from ssl import SSLError
+from traceback import clear_frames
 from typing import Any, TypeAlias
 
 from asyncpg import exceptions  # pyright: ignore[reportMissingTypeStubs]
@@ -202,6 +203,7 @@ def translate_connect(error: Exception, address: str, seconds: float) -> Cormora
         address: The DSN without its password.
         seconds: How long was waited.
     """
+    _forget_locals(error)
     if isinstance(error, (exceptions.ClientConfigurationError, FileNotFoundError)):
         return ConfigurationError(f"cannot connect to {address}: {error}", hint="correct the DSN or the options")
     if isinstance(error, TimeoutError):
@@ -212,6 +214,18 @@ def translate_connect(error: Exception, address: str, seconds: float) -> Cormora
     # anything else that goes wrong here means that there is no connection
     hint = _CERTIFICATE if isinstance(error, SSLError) else found.hint
     return ConnectionLost(f"cannot connect to {address}: {found.message}", code=found.code, hint=hint)
+
+
+def _forget_locals(error: BaseException) -> None:
+    """Empties the driver's frames, which hold the password: reports of errors may show what a frame holds."""
+    at_hand: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while at_hand:
+        one = at_hand.pop()
+        if one is not None and id(one) not in seen:
+            seen.add(id(one))
+            clear_frames(one.__traceback__)
+            at_hand += (one.__cause__, one.__context__)
 
 
 def _from_server(error: Any, sql: str | None) -> DatabaseError:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from pathlib import Path
 from ssl import SSLError
 from traceback import clear_frames
 from typing import Any, TypeAlias
@@ -195,17 +197,30 @@ def was_prepared(error: Exception) -> bool:
     return True
 
 
-def translate_connect(error: Exception, address: str, seconds: float) -> CormorantError:
+NO_FILES: Mapping[str, str | None] = {}
+"""No paths were given."""
+
+
+def translate_connect(
+    error: Exception, address: str, seconds: float, files: Mapping[str, str | None] = NO_FILES
+) -> CormorantError:
     """Gives Cormorant's error for a connection that could not be made.
 
     Args:
         error: What asyncpg raised.
         address: The DSN without its password.
         seconds: How long was waited.
+        files: The paths that were given, by the names of their options.
     """
     _forget_locals(error)
-    if isinstance(error, (exceptions.ClientConfigurationError, FileNotFoundError)):
+    if isinstance(error, exceptions.ClientConfigurationError):
         return ConfigurationError(f"cannot connect to {address}: {error}", hint="correct the DSN or the options")
+    # the socket of a server that is away is missing too, but comes back
+    missing = [name for name, path in files.items() if path is not None and not Path(path).exists()]
+    if isinstance(error, FileNotFoundError) and missing:
+        return ConfigurationError(
+            f"cannot connect to {address}: there is no file {files[missing[0]]!r}", hint=f"correct {missing[0]}"
+        )
     if isinstance(error, TimeoutError):
         return ConnectionLost(f"{address} did not answer within {seconds} s", hint="raise connect_timeout")
     found = translate(error, None)

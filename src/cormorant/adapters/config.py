@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from urllib.parse import quote
 
 from cormorant.adapters.dsn import DSN_EXAMPLE, MEMORY, READERS, Address, check_scheme, parse_dsn
 from cormorant.dialects.base import IsolationLevel, check_isolation
 from cormorant.errors import ConfigurationError, suggest
 
+_SIZES = ("pool_size", "min_pool_size", "max_waiting", "statement_cache_size")
+_TEXTS = (
+    "host",
+    "user",
+    "password",
+    "database",
+    "path",
+    "ssl_root_cert",
+    "ssl_cert",
+    "ssl_key",
+    "application_name",
+    "listen_dsn",
+)
 _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _SESSION_ATTRIBUTES = ("any", "primary", "standby", "read-write", "read-only", "prefer-standby")
 _DURATIONS = (
@@ -109,16 +122,20 @@ class ConnectionConfig:
 
     def __post_init__(self) -> None:
         # the caller may go on changing its own
-        object.__setattr__(self, "server_settings", dict(self.server_settings))
+        object.__setattr__(self, "server_settings", _settings(self.server_settings))
         check_scheme(self.scheme)
+        for name in _TEXTS:
+            _check_text(name, getattr(self, name))
+        _check_addresses(self.addresses or (("", self.port),))
         check_isolation(self.isolation)
         for name in _DURATIONS:
             _check_duration(name, getattr(self, name))
         self._check_sizes()
         _check_choice("ssl", self.ssl, _SSL_MODES)
         _check_choice("target_session_attrs", self.target_session_attrs, _SESSION_ATTRIBUTES)
-        if self.listen_dsn is not None:
-            parse_dsn(self.listen_dsn)
+        if self.listen_dsn is not None and parse_dsn(self.listen_dsn)["scheme"] == "sqlite":
+            raise ConfigurationError("listen_dsn leads to SQLite, which sends no notifications", hint="leave it out")
+        _check_flag("autocommit", self.autocommit)
         _check_choice("pooler", self.pooler, ("transaction",))
         if self.pooler is not None:
             self._check_pooled()
@@ -126,6 +143,8 @@ class ConnectionConfig:
             raise ConfigurationError("an SQLite database needs a path", hint=f'give path="file.db" or path="{MEMORY}"')
 
     def _check_sizes(self) -> None:
+        for name in _SIZES:
+            _check_whole(name, getattr(self, name))
         if self.pool_size < 1:
             raise ConfigurationError(f"pool_size is {self.pool_size}", hint="give 1 or more connections")
         if not 0 <= self.min_pool_size <= self.pool_size:
@@ -249,16 +268,61 @@ def check_timeout(name: str, seconds: object) -> float | None:
     return float(seconds)
 
 
-def _check_duration(name: str, seconds: float | None) -> None:
+def _check_duration(name: str, seconds: object) -> None:
     if seconds is None:
         if name in ("connect_timeout", "busy_timeout"):
             raise ConfigurationError(f"{name} needs a limit", hint=f"give seconds, for instance {name}=5")
         return
-    if not 0 <= seconds < float("inf"):
-        raise ConfigurationError(f"{name} is {seconds}", hint="give seconds, 0 or more")
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds < float("inf"):
+        raise ConfigurationError(f"{name} is {seconds!r}", hint=f"give seconds, 0 or more: {name}=5")
 
 
-def _check_choice(name: str, value: str | None, choices: tuple[str, ...]) -> None:
+def _check_whole(name: str, number: object) -> None:
+    optional = name in ("max_waiting", "statement_cache_size")
+    if (number is None and optional) or (isinstance(number, int) and not isinstance(number, bool)):
+        return
+    raise ConfigurationError(f"{name} is {number!r}", hint=f"give a whole number{', or None' * optional}: {name}=5")
+
+
+def _check_flag(name: str, value: object) -> None:
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{name} is {value!r}", hint="give True or False")
+
+
+def _check_text(name: str, value: object) -> None:
+    if value is None or (isinstance(value, str) and "\0" not in value):
+        return
+    # the value itself stays out: it may be a password
+    what = "holds a NUL character" if isinstance(value, str) else f"is no text, but {type(value).__name__}"
+    raise ConfigurationError(f"{name} {what}", hint=f"give a text, or leave {name} out")
+
+
+def _check_addresses(addresses: object) -> None:
+    for address in _items(addresses) or [addresses]:
+        host, port = pair if len(pair := _items(address)) == 2 else (None, None)
+        if not isinstance(host, str):
+            raise ConfigurationError(
+                f"hosts holds {address!r}", hint='give pairs of a host and a port: (("one.example.org", 5432),)'
+            )
+        if port is not None and not (isinstance(port, int) and 0 < port < 65536):
+            raise ConfigurationError(f"the port is {port!r}", hint="give a number from 1 to 65535: port=5432")
+
+
+def _items(value: object) -> list[object]:
+    return list(cast(Sequence[object], value)) if isinstance(value, (list, tuple)) else []
+
+
+def _settings(given: object) -> dict[str, str]:
+    if isinstance(given, Mapping):
+        settings = dict(cast(Mapping[object, object], given))
+        if all(isinstance(part, str) for item in settings.items() for part in item):
+            return cast(dict[str, str], settings)
+    raise ConfigurationError(
+        "server_settings is no mapping of texts", hint='give names and values as texts: {"work_mem": "8MB"}'
+    )
+
+
+def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     if value is not None and value not in choices:
         raise ConfigurationError(f"{name} is {value!r}", hint="use one of " + ", ".join(choices))
 

@@ -308,7 +308,8 @@ async def _open_driver(config: ConnectionConfig) -> Any:
     try:
         return await _connect(**connect_arguments(config))
     except Exception as error:
-        raise translate_connect(error, config.redacted, config.connect_timeout) from error
+        files = {"ssl_root_cert": config.ssl_root_cert, "ssl_cert": config.ssl_cert, "ssl_key": config.ssl_key}
+        raise translate_connect(error, config.redacted, config.connect_timeout, files) from error
 
 
 def connect_arguments(config: ConnectionConfig) -> dict[str, Any]:

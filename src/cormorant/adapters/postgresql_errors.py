@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from pathlib import Path
 from ssl import SSLError
+from traceback import clear_frames
 from typing import Any, TypeAlias
 
 from asyncpg import exceptions  # pyright: ignore[reportMissingTypeStubs]
@@ -194,16 +197,30 @@ def was_prepared(error: Exception) -> bool:
     return True
 
 
-def translate_connect(error: Exception, address: str, seconds: float) -> CormorantError:
+NO_FILES: Mapping[str, str | None] = {}
+"""No paths were given."""
+
+
+def translate_connect(
+    error: Exception, address: str, seconds: float, files: Mapping[str, str | None] = NO_FILES
+) -> CormorantError:
     """Gives Cormorant's error for a connection that could not be made.
 
     Args:
         error: What asyncpg raised.
         address: The DSN without its password.
         seconds: How long was waited.
+        files: The paths that were given, by the names of their options.
     """
-    if isinstance(error, (exceptions.ClientConfigurationError, FileNotFoundError)):
+    _forget_locals(error)
+    if isinstance(error, exceptions.ClientConfigurationError):
         return ConfigurationError(f"cannot connect to {address}: {error}", hint="correct the DSN or the options")
+    # the socket of a server that is away is missing too, but comes back
+    missing = [name for name, path in files.items() if path is not None and not Path(path).exists()]
+    if isinstance(error, FileNotFoundError) and missing:
+        return ConfigurationError(
+            f"cannot connect to {address}: there is no file {files[missing[0]]!r}", hint=f"correct {missing[0]}"
+        )
     if isinstance(error, TimeoutError):
         return ConnectionLost(f"{address} did not answer within {seconds} s", hint="raise connect_timeout")
     found = translate(error, None)
@@ -212,6 +229,18 @@ def translate_connect(error: Exception, address: str, seconds: float) -> Cormora
     # anything else that goes wrong here means that there is no connection
     hint = _CERTIFICATE if isinstance(error, SSLError) else found.hint
     return ConnectionLost(f"cannot connect to {address}: {found.message}", code=found.code, hint=hint)
+
+
+def _forget_locals(error: BaseException) -> None:
+    """Empties the driver's frames, which hold the password: reports of errors may show what a frame holds."""
+    at_hand: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while at_hand:
+        one = at_hand.pop()
+        if one is not None and id(one) not in seen:
+            seen.add(id(one))
+            clear_frames(one.__traceback__)
+            at_hand += (one.__cause__, one.__context__)
 
 
 def _from_server(error: Any, sql: str | None) -> DatabaseError:

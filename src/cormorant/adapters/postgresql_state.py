@@ -6,10 +6,19 @@ import re
 
 # by far the most texts hold none of these words
 _SUSPECT = re.compile(
-    r"^\W*(?:--|/\*|(?:set|listen|prepare|deallocate|discard|declare|do|call|load)\b)|set_config|advisory|\btemp|pg_temp",
+    r"^\W*(?:--|/\*|(?:set|listen|prepare|deallocate|discard|declare|do|call|load)\b)"
+    r"|set_config|advisory|\btemp|pg_(?:temp|settings)",
     re.IGNORECASE,
 )
-_ASIDE = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|(\$\w*\$).*?\1", re.DOTALL)
+_ASIDE = re.compile(
+    r"""--[^\n]*|/\*.*?\*/|\be'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|(\$\w*\$).*?\1|"(?:[^"]|"")*\"""",
+    re.DOTALL | re.IGNORECASE,
+)
+# a name that means the same in quotes
+_QUOTED = re.compile(r'"(set_config|pg_\w+)"')
+
+_OBJECT = r"(table|view|sequence|type|domain|function|procedure|aggregate)"
+_MAYBE = r"(if\s+not\s+exists\s+)?"
 
 _FLAGS = re.IGNORECASE | re.DOTALL
 
@@ -24,8 +33,10 @@ _VERBS: tuple[tuple[re.Pattern[str], re.Pattern[str] | None, str], ...] = tuple(
         ("discard", None, "PREPARE"),
         ("declare", r"^(?!.*\bwith\s+hold\b)", "WITH HOLD"),
         (r"create\s+(or\s+replace\s+)?((global|local)\s+)?temp(orary)?", r"\bon\s+commit\s+drop\b", "TEMP"),
-        (r"create\s+(unlogged\s+)?table\s+(if\s+not\s+exists\s+)?pg_temp\.", r"\bon\s+commit\s+drop\b", "TEMP"),
+        (rf"create\s+(or\s+replace\s+)?(unlogged\s+)?{_OBJECT}\s+{_MAYBE}pg_temp", r"\bon\s+commit\s+drop\b", "TEMP"),
+        (r"select\b.*\binto\s+(table\s+)?pg_temp", None, "TEMP"),
         (r"(with|select)\b.*\binto\s+((global|local)\s+)?temp(orary)?", None, "TEMP"),
+        (r"update\s+(only\s+)?(pg_catalog\s*\.\s*)?pg_settings", None, "SET"),
         ("do", None, "DO"),
         ("call", None, "DO"),
         ("load", None, "DO"),
@@ -57,7 +68,7 @@ def leaves_behind(sql: str) -> str | None:
     """
     if not _SUSPECT.search(sql):
         return None
-    text = _ASIDE.sub(lambda found: " " if found[0][0] in "-/" else "''", sql).strip()
+    text = _ASIDE.sub(_without, sql).strip()
     for words, harmless, kind in _VERBS:
         if words.match(text):
             return None if harmless is not None and harmless.search(text) else kind
@@ -66,6 +77,14 @@ def leaves_behind(sql: str) -> str | None:
     if _LOCK.search(text):
         return "advisory"
     return "set_config" if len(_SETTING.findall(text)) > len(_LOCAL_SETTING.findall(text)) else None
+
+
+def _without(found: re.Match[str]) -> str:
+    part = found[0]
+    if part[0] == '"':
+        known = _QUOTED.fullmatch(part)
+        return '"_"' if known is None else known[1]
+    return " " if part[0] in "-/" else "''"
 
 
 class LeftBehind(dict[str, str | None]):

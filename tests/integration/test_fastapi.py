@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
 
 import pytest
@@ -432,6 +432,30 @@ async def test_every_session_is_on_what_overrides_the_database(database: Recorde
     for override in (other, lambda: database):
         app.dependency_overrides[get_database] = override
         assert (await ask(app, "GET", "/")).json is True
+
+
+@pytest.mark.parametrize("dependency", [SessionDep, ReadSessionDep, SyncSessionDep, DatabaseDep])
+async def test_what_overrides_the_database_may_yield_it(database: RecordedDatabase, dependency: Any) -> None:
+    app = FastAPI()
+    ended: list[str] = []
+
+    async def within() -> AsyncIterator[Database]:
+        yield database
+        ended.append("async")
+
+    def around() -> Iterator[Database]:
+        yield database
+        ended.append("sync")
+
+    async def get(given: Any) -> bool:
+        return (given if isinstance(given, Database) else given.database) is database
+
+    get.__annotations__["given"] = dependency
+    app.get("/")(get)
+    for override in (within, around):
+        app.dependency_overrides[get_database] = override
+        assert (await ask(app, "GET", "/")).json is True
+    assert ended == ["async", "sync"]
 
 
 async def test_an_application_may_start_again(database_dsn: str) -> None:

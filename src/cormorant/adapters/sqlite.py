@@ -63,7 +63,7 @@ class SQLiteConnection(_Near):
 
     Args:
         driver: The open driver connection.
-        writer: Whether it may write; a reader refuses to.
+        writer: Whether it may be lent to who writes; a reader refuses to.
         statement_timeout: Seconds a statement may run; None sets no limit.
         turn: What the threads of one file take to open and to close it.
     """
@@ -73,17 +73,22 @@ class SQLiteConnection(_Near):
         "_cursors",
         "_driver",
         "_raw",
+        "_refuses",
         "_running",
         "_statement_timeout",
         "_stopped",
         "_timer",
         "_turn",
         "altered",
+        "read_only",
         "writer",
     )
 
     def __init__(self, driver: Any, *, writer: bool, statement_timeout: float | None, turn: threading.Lock) -> None:
         self.writer: bool = writer
+        # who has it now may not write; the one connection of a database in memory is lent for both
+        self.read_only: bool = not writer
+        self._refuses = not writer
         # what a pragma sets stays set
         self.altered: bool = False
         self._driver = driver
@@ -241,6 +246,9 @@ class SQLiteConnection(_Near):
         if self._cursors.cut:
             self._cursors.end()
         self._check_stopped()
+        if self.read_only is not self._refuses:
+            self._raw.execute(f"PRAGMA query_only = {self.read_only:d}")
+            self._refuses = self.read_only
         try:
             return work(self._raw, *args)
         except sqlite3.IntegrityError as error:
@@ -330,7 +338,9 @@ class SQLiteAdapter(Adapter):
         return self._writers.stats if self._config.in_memory else self._writers.stats + self._readers.stats
 
     async def acquire(self, *, write: bool = False) -> SQLiteConnection:
-        return await (self._writers if write else self._readers).acquire()
+        connection = await (self._writers if write else self._readers).acquire()
+        connection.read_only = not write
+        return connection
 
     def capacity(self, *, write: bool) -> tuple[str, int]:
         """Gives whether readers and writers take their connections from one place, and how many there are."""

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, Plai
 from pydantic.errors import PydanticSchemaGenerationError
 from pydantic.fields import FieldInfo
 
+from cormorant.errors import WrongType
 from cormorant.models import annotations as ann
 from cormorant.models.metadata import ColumnInfo, ModelInfo
 from cormorant.models.validation import LIMITS
@@ -31,7 +32,23 @@ def taken_type(info: ModelInfo, name: str) -> Any:
     inner = _with_choices(_of_type(column.type, python, taken=True), column.spec.options.get("choices"))
     limits = {} if isinstance(column.type, t.Array) else _limits(column)
     parts = (*metadata, *([Field(**limits)] if limits else []))
+    if column.spec.annotation is None:
+        # a reference is made of it before anything is flushed, and would refuse what no column holds as a mistake
+        parts = (*parts, that_fits(column.type))
     return _nullable(Annotated[(inner, *parts)] if parts else inner, column)
+
+
+def that_fits(type_: t.SqlType) -> AfterValidator:
+    """Gives what refuses a key that no row can have."""
+
+    def check(value: Any) -> Any:
+        try:
+            type_.check(value)
+        except WrongType as error:
+            raise ValueError(error.message) from None
+        return value
+
+    return AfterValidator(check)
 
 
 def described(info: ModelInfo, name: str) -> dict[str, Any]:

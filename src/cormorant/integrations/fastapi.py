@@ -66,7 +66,7 @@ check_scopes(Depends, fastapi.__version__)
 async def get_database(connection: HTTPConnection) -> Database:
     """Gives the database of the application's `lifespan`, else the configured one, else the one of CORMORANT_DSN.
 
-    What overrides it takes no parameters.
+    What overrides it takes no parameters; it may `yield` the database.
 
     Raises:
         ConfigurationError: There is none.
@@ -83,29 +83,36 @@ DatabaseDep: TypeAlias = Annotated[Database, Depends(get_database)]
 websockets."""
 
 
-async def _database_for(connection: HTTPConnection) -> Database:
+@asynccontextmanager
+async def _database_for(connection: HTTPConnection) -> AsyncGenerator[Database]:
     """Gives what `get_database` gives, or what overrides it.
 
     Asked for as a dependency of the session's dependency, it would cost a fifth of a request that reads one row.
     """
     override: Callable[[], Any] | None = connection.app.dependency_overrides.get(get_database)
     if override is None:
-        return await get_database(connection)
-    found = override()
-    database: Database = await found if inspect.isawaitable(found) else found
-    return database
+        yield await get_database(connection)
+    elif inspect.isasyncgenfunction(override):
+        async with asynccontextmanager(override)() as database:
+            yield database
+    elif inspect.isgeneratorfunction(override):
+        with contextmanager(override)() as database:
+            yield database
+    else:
+        found = override()
+        yield await found if inspect.isawaitable(found) else found
 
 
 async def get_session(connection: HTTPConnection) -> AsyncGenerator[AsyncSession]:
     """Gives a session for one request: committed when the response is made, and before it starts."""
-    async with AsyncSession(await _database_for(connection)) as session:
+    async with _database_for(connection) as database, AsyncSession(database) as session:
         with _own_errors():
             yield session
 
 
 async def get_read_session(connection: HTTPConnection) -> AsyncGenerator[AsyncSession]:
     """Gives a session for one request that only reads."""
-    async with AsyncSession(await _database_for(connection), read_only=True) as session:
+    async with _database_for(connection) as database, AsyncSession(database, read_only=True) as session:
         with _own_errors():
             yield session
 

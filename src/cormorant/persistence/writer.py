@@ -60,7 +60,8 @@ class StateWriter:
 
         await settled(state.transactions)
         hooks = state.blocks.hooks
-        if state.autocommit and not state.transactions.is_open:
+        # a session that only reads sends it in a transaction, which the database has refuse it
+        if state.autocommit and not (state.transactions.is_open or state.transactions.options.read_only):
             with suppress(Overtaken):
                 return await hooks.then_due(state.transactions.use_alone(alone))
         return await state.transactions.use(noted)

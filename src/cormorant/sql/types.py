@@ -93,7 +93,8 @@ class Integer(SqlType):
         low, high = self.bounds
         if not low <= value <= high:
             bits = _INTEGER_BITS[self.size]
-            raise WrongType(f"{value} does not fit {bits} bits", hint='declare the column with field(size="big")')
+            larger = None if self.size == "big" else 'declare the column with field(size="big")'
+            raise WrongType(f"{value} does not fit {bits} bits", hint=larger)
 
 
 @dataclass(frozen=True, slots=True)

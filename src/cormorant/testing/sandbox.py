@@ -231,8 +231,7 @@ class SandboxAdapter(Adapter):
             self._keeper.post(lambda: shared.turns.leave(holder))
             raise
         kind = _Copies if isinstance(shared.real, CopyConnection) else SandboxConnection
-        reads_only = not write and not self.config.in_memory
-        connection = kind(self._keeper, Inner(shared, holder, reads_only=reads_only))
+        connection = kind(self._keeper, Inner(shared, holder, reads_only=not write))
         self._lent.add(connection)
         return connection
 

@@ -12,7 +12,7 @@ from cormorant.adapters.base import Adapter, Connection, CopyConnection, Interru
 from cormorant.adapters.config import ConnectionConfig
 from cormorant.adapters.registry import create_adapter
 from cormorant.testing import RecordingAdapter
-from cormorant.testing.conformance import AdapterConformance
+from cormorant.testing.conformance import AdapterConformance, MakeAdapter
 from cormorant.testing.recording import RecordedConnection
 from tests.conformance.test_postgres_adapter import start_sleeping
 from tests.conformance.test_sqlite_adapter import start_endless
@@ -50,6 +50,10 @@ class TestRecordingPostgres(RecordingSuite):
     def config(self, postgres_database: str) -> ConnectionConfig:
         self.dsn = postgres_database
         return ConnectionConfig.from_dsn(postgres_database)
+
+    @pytest.mark.direct("a pooler's connections take no settings")
+    async def test_a_statement_timeout(self, make: MakeAdapter) -> None:
+        await super().test_a_statement_timeout(make)
 
     async def start_slow(self, connection: Connection) -> asyncio.Task[Any]:
         return await start_sleeping(connection, self.dsn)

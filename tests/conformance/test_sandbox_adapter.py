@@ -85,5 +85,9 @@ class TestSandboxPostgres(SandboxSuite):
         self.dsn = postgres_database
         return ConnectionConfig.from_dsn(postgres_database)
 
+    @pytest.mark.direct("a pooler's connections take no settings")
+    async def test_a_statement_timeout(self, make: MakeAdapter) -> None:
+        await super().test_a_statement_timeout(make)
+
     async def start_slow(self, connection: Connection) -> asyncio.Task[Any]:
         return await start_sleeping(connection, self.dsn)

@@ -182,7 +182,13 @@ async def test_closing_while_a_connection_opens(database_dsn: str, turns: int) -
     assert (db.stats().pool.opened, db.stats().pool.waiting) == (0, 0)
 
 
-@pytest.mark.parametrize("where", ["idle", "in use", "opening", "asking", "listening", "rolled back"])
+@pytest.mark.parametrize(
+    "where",
+    [
+        *("idle", "in use", "opening", "asking", "rolled back"),
+        pytest.param("listening", marks=pytest.mark.direct("a pooler gives nobody notifications")),
+    ],
+)
 async def test_the_deadline_is_kept_when_the_server_says_nothing(postgres_database: str, where: str) -> None:
     async with FaultProxy(postgres_database) as proxy:
         db = Database(proxy.dsn)

@@ -231,6 +231,7 @@ async def test_a_read_only_transaction(database: Database) -> None:
 # ---- what has to do with others
 
 
+@pytest.mark.direct("a pooler's connections take no settings")
 async def test_a_lock_that_is_not_granted(database_dsn: str) -> None:
     config = ConnectionConfig.from_dsn(database_dsn, lock_timeout=0.05)
     async with Database(database_dsn) as first, Database(config) as second:
@@ -265,6 +266,7 @@ async def test_a_file_that_another_program_has_locked(tmp_path: Path) -> None:
             session.add(Thing(id=1))
 
 
+@pytest.mark.direct("a pooler's connections take no settings")
 async def test_a_statement_that_takes_too_long(database_dsn: str) -> None:
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i FROM n) SELECT count(*) FROM n"
     async with (
@@ -293,6 +295,7 @@ async def test_two_transactions_that_cannot_be_put_in_an_order(postgres_database
             await one.rollback()
 
 
+@pytest.mark.direct("a pooler's connections take no settings")
 async def test_two_transactions_that_wait_for_each_other(postgres_database: str) -> None:
     config = ConnectionConfig.from_dsn(postgres_database, server_settings={"deadlock_timeout": "10ms"})
     async with Database(config) as database:
@@ -338,6 +341,7 @@ async def role(postgres_database: str) -> AsyncIterator[str]:
                 await session.execute(text(f'DROP ROLE "{name}"'))
 
 
+@pytest.mark.direct("a pooler has roles of its own")
 async def test_what_a_role_may_not_do(postgres_database: str, role: str) -> None:
     async with Database(postgres_database) as owner, Database(role) as database:
         await owner.create_all(Owner, Thing)
@@ -349,6 +353,7 @@ async def test_what_a_role_may_not_do(postgres_database: str, role: str) -> None
             assert caught.value.code == "42501"
 
 
+@pytest.mark.direct("a pooler has limits of its own")
 async def test_more_connections_than_a_server_gives(role: str) -> None:
     async with Database(role) as first, Database(role) as second:
         await first.ping()

@@ -112,6 +112,7 @@ def test_the_connections_of_sync_sessions_are_counted_too(database_dsn: str) -> 
     asyncio.run(db.close())
 
 
+@pytest.mark.direct("a pooler gives nobody notifications")
 @pytest.mark.postgresql
 async def test_listeners_are_counted(postgres_database: str) -> None:
     async with Database(postgres_database) as db:

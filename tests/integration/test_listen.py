@@ -25,6 +25,8 @@ from cormorant import (
 from cormorant.database import switchboard
 from tests.support.faults import FaultProxy
 
+pytestmark = pytest.mark.direct("a pooler gives nobody notifications")
+
 HOSTILE = ['a"b; DROP TABLE x; --', "Orders", "with space", "ünï", "per%cent", "$1", "x" * 63, "'quoted'"]
 OURS = "from pg_stat_activity where datname = current_database() and application_name = 'listening'"
 

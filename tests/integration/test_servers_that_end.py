@@ -230,6 +230,7 @@ async def test_a_connection_ended_inside_of_a_transaction(postgres_database: str
         assert database.adapter.stats.in_use == 0
 
 
+@pytest.mark.direct("the server's own words are looked at")
 async def test_a_connection_ended_in_the_middle_of_a_statement(postgres_database: str) -> None:
     async with Database(postgres_database) as database, Database(postgres_database) as other:
         await database.create_all(Order, Line)

@@ -112,6 +112,7 @@ def test_the_outcome_of_a_commit(postgres_database: str) -> None:
         assert db.outcome(int(str(xid))) == "committed"
 
 
+@pytest.mark.direct("a pooler gives nobody notifications")
 @pytest.mark.postgresql
 def test_notifications(postgres_database: str) -> None:
     with SyncDatabase(postgres_database) as db:

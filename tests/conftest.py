@@ -32,6 +32,8 @@ settings.load_profile("ci" if os.environ.get("CI") else "local")
 def pytest_configure() -> None:
     """Lets a terminated run end like an interrupted one, so that its databases are dropped."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # a shell starts what runs in the background deaf to Ctrl-C, which tests send themselves
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

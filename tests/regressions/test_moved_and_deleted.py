@@ -32,3 +32,29 @@ async def test_what_moved_and_was_deleted_is_nowhere(database_dsn: str) -> None:
             await session.rollback()
             assert (list(left.coins), list(right.coins)) == ([coin], [])
             assert coin.pocket is left
+
+
+class Shelf(Model, app="moved_to_nothing"):
+    id: Mapped[int] = generated(primary_key=True)
+    boxes: Many[Box] = reverse("shelf")
+
+
+class Box(Model, app="moved_to_nothing"):
+    id: Mapped[int] = generated(primary_key=True)
+    shelf: One[Shelf] = foreign_key()
+
+
+async def test_what_goes_may_lead_to_what_was_new_and_is_given_up(database_dsn: str) -> None:
+    async with Database(database_dsn) as database:
+        await database.create_all(Shelf, Box)
+        async with AsyncSession(database) as session:
+            box = Box(shelf=Shelf())
+            session.add(box)
+            await session.commit()
+            new = Shelf()
+            session.add(new)
+            box.shelf = new
+            session.delete(box)
+            session.delete(new)
+            await session.commit()
+            assert (await session.query(Box).count(), await session.query(Shelf).count()) == (0, 1)

@@ -235,7 +235,10 @@ class UnitOfWork(Pending):
         for instance in [*self.new.values(), *self.dirty.values()]:
             if instance.__orm_related__:
                 leads = True
-                reached += self.reachable(instance)
+                found = self.reachable(instance)
+                # a row that goes leads to nothing that would be missing
+                goes = id(instance) in self.deleted
+                reached += [one for one in found if id(one) not in self.forgotten] if goes else found
         for instance in reached:
             origin = instance.__orm_origin__
             if id(instance) in self.forgotten:

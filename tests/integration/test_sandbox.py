@@ -284,6 +284,8 @@ def test_a_sandbox_without_a_loop(database_dsn: str) -> None:
             assert session.query(Label).count() == 1
     with Session(database) as session:
         assert session.query(Label).count() == 0
+    # it was used outside of the sandbox too, on the loop of sync sessions
+    asyncio.run(database.close())
     keeper.stop()
     assert "cormorant-sandbox" not in {thread.name for thread in threading.enumerate()}
 

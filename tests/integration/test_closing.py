@@ -11,6 +11,7 @@ import pytest
 
 from cormorant import (
     AsyncSession,
+    ConfigurationError,
     ConnectionConfig,
     ConnectionLost,
     Database,
@@ -240,3 +241,11 @@ async def test_companions_are_closed_within_the_same_deadline(database_dsn: str)
     goes_on.set()
     with pytest.raises(DatabaseError):
         await thread
+
+
+@pytest.mark.parametrize("seconds", [-1, True, "x", float("nan"), float("inf")])
+async def test_what_is_no_time_to_wait_is_refused_and_closes_nothing(database_dsn: str, seconds: Any) -> None:
+    async with Database(database_dsn) as database:
+        with pytest.raises(ConfigurationError, match="timeout is"):
+            await database.close(seconds)
+        await database.ping()

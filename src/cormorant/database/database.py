@@ -18,7 +18,7 @@ from cormorant.adapters.base import Adapter, Connection, CopyConnection, RawRows
 from cormorant.adapters.config import COMMIT_TIMEOUT, IDLE_WARNING, ConnectionConfig, check_timeout
 from cormorant.adapters.lending import Lending
 from cormorant.adapters.registry import adapter_of
-from cormorant.database.closing import all_ended
+from cormorant.database.closing import all_ended, check_close_timeout
 from cormorant.database.listening import BUFFER, Listener, listener_on, switchboard_of
 from cormorant.database.outcomes import Outcome, ask_outcome
 from cormorant.database.preparing import encoders_of, prepared_write
@@ -531,6 +531,7 @@ class Database(HookTarget["AsyncSession", Model]):
             timeout: Seconds to wait for the ones in use, which are then terminated, with what they had not
                 committed; None waits without end.
         """
+        check_close_timeout(timeout)
         self._closed = True
         listeners = () if self.switchboard is None else (self.switchboard.close(timeout),)
         others = (companion.close(timeout) for companion in self._companions)

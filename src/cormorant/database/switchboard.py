@@ -228,9 +228,9 @@ class Switchboard:
             if not self._hurries:
                 async with asyncio.timeout(GOODBYE):
                     await connection.close()
-        except Exception:
+        except Exception as error:
             # the server may be gone already; the connection is given up in either case
-            pass
+            _log.debug("a connection that listened did not say goodbye: %s", error)
         finally:
             connection.terminate()
 

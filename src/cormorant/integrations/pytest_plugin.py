@@ -71,19 +71,23 @@ def cormorant_database(
     worker = os.environ.get("PYTEST_XDIST_WORKER", "test")
     with own_database(cormorant_dsn, worker, cormorant_keeper) as config:
         database = Database(config)
-        cormorant_keeper.run(lambda: _create_tables(database, cormorant_models))
-        configure(database)
-        yield database
-        configure(None)
-        cormorant_keeper.run(cormorant_keeper.close)
-        cormorant_keeper.run(database.close)
+        try:
+            cormorant_keeper.run(lambda: _create_tables(database, cormorant_models))
+            configure(database)
+            yield database
+        finally:
+            configure(None)
+            cormorant_keeper.run(cormorant_keeper.close)
+            cormorant_keeper.run(database.close)
 
 
 async def _create_tables(database: Database, models: Sequence[type[Model]]) -> None:
     beside = database.beside()
-    await beside.create_all(*models)
-    if beside is not database:
-        await beside.close()
+    try:
+        await beside.create_all(*models)
+    finally:
+        if beside is not database:
+            await beside.close()
 
 
 @pytest.fixture(scope="session")

@@ -114,7 +114,7 @@ def check_saved(instance: Model) -> None:
     """
     origin = instance.__orm_origin__
     if origin is None or origin.pending:
-        _refuse(repr(instance), "is new, and not written yet")
+        _refuse(repr(instance), "has no row: it is new and not written yet, or deleted")
     changes = instance.__orm_changes__
     if changes:
         changed = [name for name, old in changes.items() if value_or_missing(instance, name) != old]

@@ -128,11 +128,15 @@ class Connections:
             write: It may write.
         """
         adapter, lending, now = self.database.adapter, self.database.lending, monotonic()
-        held = Held(session.task, session.place, context.task_name(), caller(), lock, now, now)
-        lending.hold(self, held, write=write)
 
         def give_back() -> None:
             lending.let_go(self)
             adapter.release(connection)
 
-        return Lease(held, give_back)
+        try:
+            held = Held(session.task, session.place, context.task_name(), caller(), lock, now, now)
+            lending.hold(self, held, write=write)
+            return Lease(held, give_back)
+        except BaseException:
+            give_back()
+            raise

@@ -440,8 +440,11 @@ def _savepoint_name(levels: Sequence[Level]) -> str:
 async def _take_connection(transactions: TransactionStack, limit: Limit | None) -> None:
     """Takes a transaction's connection, and sends BEGIN."""
     connections, options = transactions.connections, transactions.begin_with
-    transactions.connection = taken = await connections.begin(options, transactions.levels, limit)
-    transactions.lease = connections.lease(taken, transactions.session, transactions.lock, write=not options.read_only)
+    taken = await connections.begin(options, transactions.levels, limit)
+    write = not options.read_only
+    transactions.lease = connections.lease(taken, transactions.session, transactions.lock, write=write)
+    # only now: whoever has no lease gives nothing back
+    transactions.connection = taken
 
 
 async def _in_turn(transactions: TransactionStack, sql: str, remaining: Sequence[Level]) -> None:

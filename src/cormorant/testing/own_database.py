@@ -8,7 +8,12 @@ from pathlib import Path
 
 from cormorant.adapters.config import ConnectionConfig
 from cormorant.adapters.registry import create_adapter
+from cormorant.dialects.postgresql import PostgreSQLDialect
+from cormorant.errors import ConfigurationError
 from cormorant.testing.keeper import Keeper
+
+LONGEST_NAME = 63
+"""Bytes of a name that PostgreSQL keeps."""
 
 
 @contextmanager
@@ -22,12 +27,17 @@ def own_database(source: str | ConnectionConfig, name: str, keeper: Keeper) -> G
         source: The database beside which it is made; nothing in it is touched.
         name: What is added to its name.
         keeper: Whose loop the server is asked on.
+
+    Raises:
+        ConfigurationError: The new name would be longer than the server takes.
     """
     config = ConnectionConfig.from_dsn(source) if isinstance(source, str) else source
     if config.scheme == "postgresql":
-        made = config.replace(database=f"{config.database or config.user or 'postgres'}_{name}")
-        drop = f'DROP DATABASE IF EXISTS "{made.database}" WITH (FORCE)'
-        keeper.run(lambda: _execute(config, drop, f'CREATE DATABASE "{made.database}"'))
+        beside = f"{config.database or config.user or 'postgres'}_{name}"
+        _check_name(beside)
+        made, dialect = config.replace(database=beside), PostgreSQLDialect()
+        drop = f"DROP DATABASE IF EXISTS {dialect.quote(beside)} WITH (FORCE)"
+        keeper.run(lambda: _execute(config, drop, f"CREATE DATABASE {dialect.quote(beside)}"))
         try:
             yield made
         finally:
@@ -43,6 +53,15 @@ def own_database(source: str | ConnectionConfig, name: str, keeper: Keeper) -> G
     else:
         # in memory, which is nobody else's; of what others have made nothing is known
         yield config
+
+
+def _check_name(name: str) -> None:
+    # the server cuts what is longer, and would drop whatever has the rest for its name
+    if len(name.encode()) > LONGEST_NAME:
+        raise ConfigurationError(
+            f"the tests' own database would be called {name!r}, of which the server takes {LONGEST_NAME} bytes",
+            hint="have them make it beside a database with a shorter name",
+        )
 
 
 async def _execute(config: ConnectionConfig, *statements: str) -> None:

@@ -395,7 +395,7 @@ def test_a_model_is_a_field_like_others() -> None:
 
 def test_new_and_changed_objects_are_not_shown() -> None:
     adapter = TypeAdapter(Owner)
-    with pytest.raises(Exception, match=r"UnsavedError: .* is new, and not written yet"):
+    with pytest.raises(Exception, match=r"UnsavedError: .* it is new and not written yet, or deleted"):
         adapter.dump_python(Owner(name="Ada"))
     with pytest.raises(UnsavedError, match="is new"):
         Read[Owner].model_validate(Owner(name="Ada"))

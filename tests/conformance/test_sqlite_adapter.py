@@ -62,8 +62,13 @@ class TestMemory(SQLiteSuite):
         adapter.release(writer)
         reader = await adapter.acquire()
         assert reader is writer
-        assert await reader.execute("INSERT INTO t VALUES (1)") == 1
+        # as the readers of a file do
+        with pytest.raises(errors.StatementError, match="readonly"):
+            await reader.execute("INSERT INTO t VALUES (1)")
         adapter.release(reader)
+        again = await adapter.acquire(write=True)
+        assert await again.execute("INSERT INTO t VALUES (1)") == 1
+        adapter.release(again)
 
     def test_the_data_outlives_an_event_loop(self, config: ConnectionConfig) -> None:
         adapter = SQLiteAdapter(config)

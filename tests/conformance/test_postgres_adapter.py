@@ -233,7 +233,8 @@ class TestPostgres(AdapterConformance):
         class Session: ...
 
         variable: contextvars.ContextVar[Session] = contextvars.ContextVar("variable")
-        adapter = make()
+        # the one connection, so that who takes it next waits for its rollback
+        adapter = make(pool_size=1)
 
         async def use() -> weakref.ref[Session]:
             session = Session()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from typing import Any
 
 import pytest
 
 from cormorant import AsyncSession, Database
-from cormorant.errors import PoolTimeout, SessionClosedError, TransactionFailedError
+from cormorant.errors import PoolTimeout, SessionClosedError, TransactionError, TransactionFailedError
 from tests.support.newsroom import Label, rolled_back
 
 TASKS = 40
@@ -88,3 +89,52 @@ async def test_leaving_that_is_cancelled_while_it_waits_rolls_back(database: Dat
         assert await session.query(Label).count() == 0
     assert database.adapter.stats.in_use == 0
     assert not database.lending.holders
+
+
+@pytest.mark.parametrize("turns", range(6))
+@pytest.mark.parametrize("failed", [True, False])
+async def test_what_a_task_begins_while_the_session_is_left_leaves_nothing_open(
+    database: Database, monkeypatch: pytest.MonkeyPatch, *, failed: bool, turns: int
+) -> None:
+    """Between the answer to the last COMMIT or ROLLBACK and the end, the loop turns several times."""
+    now = answered(monkeypatch, "ROLLBACK" if failed else "COMMIT", turns)
+    written: set[str] = set()
+
+    async def work(session: AsyncSession) -> None:
+        await now.wait()
+        for name in ("one", "two"):
+            await session.create(Label, name=name)
+            written.add(name)
+
+    async with rolled_back(AsyncSession(database)) if failed else AsyncSession(database) as session:
+        task = asyncio.create_task(work(session))
+        await session.create(Label, name="zero")
+    await asyncio.wait((task,))
+    if not task.cancelled() and (error := task.exception()) is not None:
+        assert isinstance(error, SessionClosedError | TransactionError), error
+    assert database.adapter.stats.in_use == 0
+    assert not database.lending.holders
+    async with AsyncSession(database) as session:
+        names = {label.name for label in await session.query(Label).all()}
+        assert not names if failed else names >= {"zero", *written}
+
+
+def answered(monkeypatch: pytest.MonkeyPatch, word: str, turns: int) -> asyncio.Event:
+    """Gives an event that is set some turns of the loop after the first statement of a kind was answered."""
+    event = asyncio.Event()
+    execute = Database.execute
+
+    def later(turns: int) -> None:
+        if turns:
+            asyncio.get_running_loop().call_soon(later, turns - 1)
+        else:
+            event.set()
+
+    async def telling(self: Database, connection: Any, tracker: Any, sql: str, args: Any = ()) -> int:
+        found = await execute(self, connection, tracker, sql, args)
+        if sql == word:
+            later(turns)
+        return found
+
+    monkeypatch.setattr(Database, "execute", telling)
+    return event

@@ -356,15 +356,31 @@ class Blocks:
             failed: The session's block was left by an exception.
         """
         try:
-            await self.transactions.drain(cancel=failed)
             if not failed:
-                check()
-                await self._commit_all()
+                await self._end_well(check)
                 return
         except BaseException:
-            await self._finish(self._roll_back(), undoes=True, quiet=True)
+            await self._end_badly()
             raise
-        await self._finish(self._roll_back(), undoes=True, quiet=True)
+        await self._end_badly()
+
+    async def _end_well(self, check: Callable[[], None]) -> None:
+        # what another task begins while the COMMIT is on its way is committed, too: nobody would end it later
+        while True:
+            await self.transactions.drain(cancel=False)
+            check()
+            await self._commit_all()
+            if not self.transactions.is_open:
+                return
+
+    async def _end_badly(self) -> None:
+        while True:
+            try:
+                await self.transactions.drain(cancel=True)
+            finally:
+                await self._finish(self._roll_back(), undoes=True, quiet=True)
+            if not self.transactions.is_open:
+                return
 
     async def _commit_all(self) -> None:
         """Commits, and what hooks have added after the commit too: nobody would do it later."""

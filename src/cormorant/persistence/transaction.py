@@ -255,10 +255,12 @@ class TransactionStack:
         Args:
             cancel: Cancel those tasks first.
         """
-        if cancel:
-            for task in self.others_in_flight:
+        cancelled: set[asyncio.Task[Any]] = set()
+        while others := self.others_in_flight:
+            # each of them once, so that it can clean up; also those that have come meanwhile
+            for task in set(others) - cancelled if cancel else ():
                 task.cancel()
-        while self.others_in_flight:
+            cancelled.update(others)
             self._arrivals = self._arrivals or asyncio.Event()
             self._arrivals.clear()
             await self._arrivals.wait()

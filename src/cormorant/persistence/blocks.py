@@ -290,7 +290,7 @@ class Blocks:
         try:
             await self.transactions.drain(cancel=failed)
             if not failed:
-                self._check_open(block)
+                _check_open(self.transactions, block)
                 await self.flusher.flush()
                 if self.hooks.busy or BEFORE_COMMIT in self.hooks.wide:
                     await self._write_rest(outermost=block.level.savepoint is None)
@@ -300,10 +300,6 @@ class Blocks:
             await shielded(self._roll_back_to(block), self.patience, undoes=True)
             raise
         await shielded(self._roll_back_to(block), self.patience, undoes=True)
-
-    def _check_open(self, block: Block) -> None:
-        if block.level not in self.transactions.levels:
-            raise TransactionError("the transaction was ended inside of its block", hint="leave the block instead")
 
     async def _release(self, block: Block) -> None:
         await self.transactions.commit(block.level)
@@ -326,7 +322,7 @@ class Blocks:
             block: The block.
             nested: A transaction was open before.
         """
-        self._check_open(block)
+        _check_open(self.transactions, block)
         if nested or self.autocommit:
             if not nested:
                 self.hooks.refresh()
@@ -356,24 +352,19 @@ class Blocks:
             failed: The session's block was left by an exception.
         """
         try:
-            if not failed:
-                await self._end_well(check)
-                return
+            # what another task begins while the COMMIT is on its way is committed, too: nobody would end it later
+            while not failed:
+                await self.transactions.drain(cancel=False)
+                check()
+                await self._commit_all()
+                if not self.transactions.is_open:
+                    return
         except BaseException:
-            await self._end_badly()
+            await self._roll_back_all()
             raise
-        await self._end_badly()
+        await self._roll_back_all()
 
-    async def _end_well(self, check: Callable[[], None]) -> None:
-        # what another task begins while the COMMIT is on its way is committed, too: nobody would end it later
-        while True:
-            await self.transactions.drain(cancel=False)
-            check()
-            await self._commit_all()
-            if not self.transactions.is_open:
-                return
-
-    async def _end_badly(self) -> None:
+    async def _roll_back_all(self) -> None:
         while True:
             try:
                 await self.transactions.drain(cancel=True)
@@ -390,3 +381,8 @@ class Blocks:
             if not self.hooks.has_news:
                 return
         raise self.hooks.endless("end of the session")
+
+
+def _check_open(transactions: TransactionStack, block: Block) -> None:
+    if block.level not in transactions.levels:
+        raise TransactionError("the transaction was ended inside of its block", hint="leave the block instead")

@@ -59,9 +59,15 @@ def worker_label() -> str:
 
 
 @pytest.fixture
-def postgres_database(postgres_dsn: str) -> str:
+def keeps_tables() -> None:
+    """For fixtures that empty the session's PostgreSQL database by themselves, and keep the tables that they want."""
+
+
+@pytest.fixture
+def postgres_database(postgres_dsn: str, request: pytest.FixtureRequest) -> str:
     """The DSN of the session's PostgreSQL database, emptied for this test."""
-    postgres.clean(pgbouncer.server_of(postgres_dsn))
+    if "keeps_tables" not in request.fixturenames:
+        postgres.clean(pgbouncer.server_of(postgres_dsn))
     return postgres_dsn
 
 

@@ -5,15 +5,15 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from cormorant import Database
-from tests.support import postgres
+from tests.support import kept_tables, postgres
 from tests.support.newsroom import MODELS
 
 
 @pytest.fixture
-async def database(database_dsn: str) -> AsyncIterator[Database]:
+async def database(database_dsn: str, keeps_tables: None) -> AsyncIterator[Database]:
     """A database with the empty tables of the newsroom."""
     async with Database(database_dsn) as database:
-        await database.create_all(*MODELS)
+        await kept_tables.prepare(database, database_dsn, *MODELS)
         yield database
 
 

@@ -28,6 +28,7 @@ from cormorant import (
     hybrid,
     reverse,
 )
+from tests.support import kept_tables
 
 
 class Runner(Model, app="aliases"):
@@ -48,9 +49,9 @@ class Runner(Model, app="aliases"):
 
 
 @pytest.fixture
-async def database(database_dsn: str) -> AsyncIterator[Database]:
+async def database(database_dsn: str, keeps_tables: None) -> AsyncIterator[Database]:
     async with Database(database_dsn) as database:
-        await database.create_all(Runner)
+        await kept_tables.prepare(database, database_dsn, Runner)
         async with AsyncSession(database) as session:
             ada = await session.create(Runner, name="Ada", team="red", points=5)
             await session.create(Runner, name="Bob", team="red", points=3)

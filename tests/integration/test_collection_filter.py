@@ -23,6 +23,7 @@ from cormorant import (
     ref,
     reverse,
 )
+from tests.support import kept_tables
 
 
 class Singer(Model):
@@ -46,9 +47,9 @@ class Mood(Model):
 
 
 @pytest.fixture
-async def database(database_dsn: str) -> AsyncIterator[Database]:
+async def database(database_dsn: str, keeps_tables: None) -> AsyncIterator[Database]:
     async with Database(database_dsn) as database:
-        await database.create_all(Singer, Song, Mood)
+        await kept_tables.prepare(database, database_dsn, Singer, Song, Mood)
         async with AsyncSession(database) as session:
             ada, bob = Singer(name="Ada"), Singer(name="Bob")
             calm, wild = Mood(name="calm"), Mood(name="wild")

@@ -34,6 +34,7 @@ from cormorant import (
     text,
     unique,
 )
+from tests.support import kept_tables
 
 TABLE = "err_thing"
 
@@ -63,10 +64,10 @@ class Thing(Model, table=TABLE):
 
 
 @pytest.fixture
-async def database(database_dsn: str) -> AsyncIterator[Database]:
+async def database(database_dsn: str, keeps_tables: None) -> AsyncIterator[Database]:
     """A database with one owner, who has one thing."""
     async with Database(database_dsn) as database:
-        await database.create_all(Owner, Thing)
+        await kept_tables.prepare(database, database_dsn, Owner, Thing)
         async with AsyncSession(database) as session:
             owner = Owner()
             thing = Thing(id=1, email="ada@example.org", shelf=1, place=1, code="one", name="Ada", count=1, owner=owner)

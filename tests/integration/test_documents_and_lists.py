@@ -33,6 +33,7 @@ from cormorant import (
     index,
 )
 from cormorant.models.registry import registry
+from tests.support import kept_tables
 from tests.support.sql import sql
 
 
@@ -88,9 +89,9 @@ class Filed(Model, app="content"):
 
 
 @pytest.fixture
-async def database(database_dsn: str) -> AsyncIterator[Database]:
+async def database(database_dsn: str, keeps_tables: None) -> AsyncIterator[Database]:
     async with Database(database_dsn) as database:
-        await database.create_all(Filed)
+        await kept_tables.prepare(database, database_dsn, Filed)
         yield database
 
 

@@ -31,15 +31,16 @@ from cormorant.integrations.fastapi import (
     get_database,
     lifespan,
 )
+from tests.support import kept_tables
 from tests.support.asgi import RecordedDatabase, ask, talk
 from tests.support.newsroom import MODELS, Desk, Label, Story, Ticket, Writer, make_story, make_writer
 from tests.support.wire import WireTap
 
 
 @pytest.fixture
-async def database(database_dsn: str) -> AsyncIterator[RecordedDatabase]:
+async def database(database_dsn: str, keeps_tables: None) -> AsyncIterator[RecordedDatabase]:
     async with RecordedDatabase(database_dsn) as database:
-        await database.create_all(*MODELS)
+        await kept_tables.prepare(database, database_dsn, *MODELS)
         database.events.clear()
         yield database
 

@@ -35,6 +35,7 @@ from cormorant.integrations.fastapi import (
     add_exception_handlers,
     get_database,
 )
+from tests.support import kept_tables
 from tests.support.asgi import Answer, ask, talk
 
 
@@ -62,9 +63,9 @@ class Order(Model, table="web_order"):
 
 
 @pytest.fixture
-async def database(database_dsn: str) -> AsyncIterator[Database]:
+async def database(database_dsn: str, keeps_tables: None) -> AsyncIterator[Database]:
     async with Database(database_dsn) as database:
-        await database.create_all(Account, Order)
+        await kept_tables.prepare(database, database_dsn, Account, Order)
         async with AsyncSession(database) as session:
             session.add(Account(email="ada@example.org", password="hunter2"))
         yield database

@@ -14,6 +14,7 @@ import pytest
 
 from cormorant import AsyncSession, Database, DataError, Mapped, Model, ValidationError, field, generated
 from cormorant.persistence.flush_plan import CHUNK
+from tests.support import kept_tables
 from tests.support.newsroom import sql_of, words
 
 
@@ -58,9 +59,9 @@ class Mixed(Model, app="batches"):
 
 
 @pytest.fixture
-async def database(database_dsn: str) -> AsyncIterator[Database]:
+async def database(database_dsn: str, keeps_tables: None) -> AsyncIterator[Database]:
     async with Database(database_dsn) as database:
-        await database.create_all(Row, Mixed)
+        await kept_tables.prepare(database, database_dsn, Row, Mixed)
         yield database
 
 

@@ -15,14 +15,15 @@ from cormorant import (
     ModelError,
     foreign_key,
 )
+from tests.support import kept_tables
 from tests.support.keyed import MODELS, Bill, City, Detail, Line, Nation, Order, Pact, Part, Port, Remark
 from tests.support.newsroom import rolled_back, sql_of, words
 
 
 @pytest.fixture
-async def database(database_dsn: str) -> AsyncIterator[Database]:
+async def database(database_dsn: str, keeps_tables: None) -> AsyncIterator[Database]:
     async with Database(database_dsn) as database:
-        await database.create_all(*MODELS)
+        await kept_tables.prepare(database, database_dsn, *MODELS)
         yield database
 
 

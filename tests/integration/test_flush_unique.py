@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 
 from cormorant import AsyncSession, Database, DependencyCycleError, UniqueViolation
+from tests.support import kept_tables
 from tests.support.newsroom import sql_of, words
 from tests.support.rings import MODELS, Card, Seat
 
 
 @pytest.fixture
-async def database(database_dsn: str) -> AsyncIterator[Database]:
+async def database(database_dsn: str, keeps_tables: None) -> AsyncIterator[Database]:
     async with Database(database_dsn) as database:
-        await database.create_all(*MODELS)
+        await kept_tables.prepare(database, database_dsn, *MODELS)
         yield database
 
 

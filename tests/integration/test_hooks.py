@@ -31,6 +31,7 @@ from cormorant import (
     many_to_many,
     reverse,
 )
+from tests.support import kept_tables
 from tests.support.newsroom import rolled_back, sent, words
 
 
@@ -91,9 +92,9 @@ On = Callable[[str, Any, Callable[..., Any]], Callable[..., Any]]
 
 
 @pytest.fixture
-async def database(database_dsn: str) -> AsyncIterator[Database]:
+async def database(database_dsn: str, keeps_tables: None) -> AsyncIterator[Database]:
     async with Database(database_dsn) as database:
-        await database.create_all(Task, Note, Tag, Watched)
+        await kept_tables.prepare(database, database_dsn, Task, Note, Tag, Watched)
         yield database
 
 

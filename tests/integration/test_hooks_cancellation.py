@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from cormorant import AsyncSession, Database, Mapped, Model, field, generated
+from tests.support import kept_tables
 from tests.support.cancelling import When, cancelled_at
 
 
@@ -42,9 +43,9 @@ ALL = ["added", "one", "two"]
 
 
 @pytest.fixture
-async def database(database_dsn: str) -> AsyncIterator[Database]:
+async def database(database_dsn: str, keeps_tables: None) -> AsyncIterator[Database]:
     async with Database(database_dsn) as database:
-        await database.create_all(Step)
+        await kept_tables.prepare(database, database_dsn, Step)
         yield database
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from cormorant import AsyncSession, CormorantError, Database, Mapped, Model, QueryError, field, func, generated
+from tests.support import kept_tables
 
 
 class Note(Model, app="hostile"):
@@ -67,10 +68,10 @@ REFUSED = {
 
 
 @pytest.fixture
-async def database(database_dsn: str) -> AsyncIterator[Database]:
+async def database(database_dsn: str, keeps_tables: None) -> AsyncIterator[Database]:
     # one connection: what one statement leaves behind, the next one meets
     async with Database(database_dsn, pool_size=1) as database:
-        await database.create_all(Note, Named, Weird)
+        await kept_tables.prepare(database, database_dsn, Note, Named, Weird)
         yield database
 
 

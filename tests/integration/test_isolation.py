@@ -17,7 +17,7 @@ from cormorant import AsyncSession, Database, Mapped, Model, field, generated, r
 from cormorant.dialects.base import IsolationLevel
 from cormorant.errors import StaleObjectError
 from cormorant.persistence.retry import pause
-from tests.support import pgbouncer
+from tests.support import kept_tables, pgbouncer
 from tests.support.anomalies import LEVELS, PREVENTED, Deed, Stage, Verbs, faults, happened, list_append
 
 FULL = bool(os.environ.get("CORMORANT_ISOLATION_FULL"))
@@ -110,9 +110,9 @@ async def postgres(postgres_database: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def database(database_dsn: str) -> AsyncIterator[Database]:
+async def database(database_dsn: str, keeps_tables: None) -> AsyncIterator[Database]:
     async with Database(database_dsn) as database:
-        await database.create_all(*MODELS)
+        await kept_tables.prepare(database, database_dsn, *MODELS)
         yield database
 
 

@@ -29,6 +29,7 @@ from cormorant import (
     types,
     utcnow,
 )
+from tests.support import kept_tables
 
 
 class Color(enum.Enum):
@@ -114,9 +115,9 @@ MODELS = (Natural, Own, ByProgram, ByServer, Numbered, Alone, Pair, Line, Day, M
 
 
 @pytest.fixture
-async def database(database_dsn: str) -> AsyncIterator[Database]:
+async def database(database_dsn: str, keeps_tables: None) -> AsyncIterator[Database]:
     async with Database(database_dsn) as database:
-        await database.create_all(*MODELS)
+        await kept_tables.prepare(database, database_dsn, *MODELS)
         yield database
 
 

@@ -20,6 +20,7 @@ from cormorant import (
     Session,
     text,
 )
+from tests.support import kept_tables
 from tests.support.newsroom import MODELS, Desk, Label, Story, Writer
 
 MANY = 8
@@ -27,10 +28,10 @@ Work = Callable[[AsyncSession], Awaitable[object]]
 
 
 @pytest.fixture
-async def database(database_dsn: str) -> AsyncIterator[Database]:
+async def database(database_dsn: str, keeps_tables: None) -> AsyncIterator[Database]:
     """Writers with a desk and two stories each, which have two labels each."""
     async with Database(database_dsn) as database:
-        await database.create_all(*MODELS)
+        await kept_tables.prepare(database, database_dsn, *MODELS)
         async with AsyncSession(database) as session:
             for n in range(1, MANY + 1):
                 writer = Writer(name=f"writer {n}")

@@ -30,6 +30,7 @@ from cormorant import (
     many_to_many,
     reverse,
 )
+from tests.support import kept_tables
 from tests.support.newsroom import sent
 
 
@@ -128,9 +129,9 @@ def crate(n: int) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def database(database_dsn: str) -> AsyncIterator[Database]:
+async def database(database_dsn: str, keeps_tables: None) -> AsyncIterator[Database]:
     async with Database(database_dsn) as database:
-        await database.create_all(*MODELS)
+        await kept_tables.prepare(database, database_dsn, *MODELS)
         async with AsyncSession(database) as session:
             ships = [Ship(name=name) for name in ("Argo", "Beagle", "Beagle")]
             session.add(*ships)

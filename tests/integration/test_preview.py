@@ -24,6 +24,7 @@ from cormorant import (
     ref,
     reverse,
 )
+from tests.support import kept_tables
 from tests.support.keyed import Bill, Nation
 from tests.support.newsroom import MODELS as NEWSROOM
 from tests.support.newsroom import Label, Memo, Story, Writer, words
@@ -73,9 +74,9 @@ MODELS: list[type[Model]] = [Firm, Team, Worker, Skill, Chair, Album, Photo]
 
 
 @pytest.fixture
-async def database(database_dsn: str) -> AsyncIterator[Database]:
+async def database(database_dsn: str, keeps_tables: None) -> AsyncIterator[Database]:
     async with Database(database_dsn) as database:
-        await database.create_all(*MODELS, *NEWSROOM)
+        await kept_tables.prepare(database, database_dsn, *MODELS, *NEWSROOM)
         yield database
 
 

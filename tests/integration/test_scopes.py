@@ -34,6 +34,7 @@ from cormorant import (
     reverse,
     utcnow,
 )
+from tests.support import kept_tables
 
 
 class Tenanted(Model, abstract=True, app="scopes"):
@@ -78,10 +79,10 @@ ALIVE: Scope[Job] = Scope(Job, lambda job: job.deleted_at.is_null(), name="alive
 
 
 @pytest.fixture
-async def database(database_dsn: str) -> AsyncIterator[Database]:
+async def database(database_dsn: str, keeps_tables: None) -> AsyncIterator[Database]:
     """Two tenants with like-named rows; tenant 1's job "b" points to tenant 2's parent, project and badge."""
     async with Database(database_dsn) as database:
-        await database.create_all(*MODELS)
+        await kept_tables.prepare(database, database_dsn, *MODELS)
         async with AsyncSession(database) as session:
             ours, theirs = Project(name="ours", org_id=1), Project(name="theirs", org_id=2)
             gold, lead = Badge(name="gold", org_id=1), Badge(name="lead", org_id=2)

@@ -26,6 +26,7 @@ from cormorant import (
 )
 from cormorant.models.constraints import TableArg
 from cormorant.sql.search_text import IGNORED
+from tests.support import kept_tables
 from tests.support.sql import sql
 
 
@@ -63,9 +64,9 @@ class Odd(Model, table="o\"dd 'table'; drop table x --"):
 
 
 @pytest.fixture
-async def database(database_dsn: str) -> AsyncIterator[Database]:
+async def database(database_dsn: str, keeps_tables: None) -> AsyncIterator[Database]:
     async with Database(database_dsn) as database:
-        await database.create_all(Writer, Essay, Odd)
+        await kept_tables.prepare(database, database_dsn, Writer, Essay, Odd)
         yield database
 
 

@@ -22,6 +22,7 @@ from cormorant import (
     many_to_many,
     utcnow,
 )
+from tests.support import kept_tables
 from tests.support.newsroom import rolled_back, sql_of
 
 CHANGES = count(1)
@@ -55,9 +56,9 @@ LONG_AGO = dt.datetime(2001, 2, 3, tzinfo=dt.UTC)
 
 
 @pytest.fixture
-async def database(database_dsn: str) -> AsyncIterator[Database]:
+async def database(database_dsn: str, keeps_tables: None) -> AsyncIterator[Database]:
     async with Database(database_dsn) as database:
-        await database.create_all(Page, Label, Wrong)
+        await kept_tables.prepare(database, database_dsn, Page, Label, Wrong)
         yield database
 
 

@@ -28,6 +28,7 @@ from cormorant import (
     foreign_key,
     generated,
 )
+from tests.support import kept_tables
 from tests.support.newsroom import rolled_back, sent
 
 Small = Annotated[int, at.Ge(3), at.Lt(10)]
@@ -88,10 +89,10 @@ DAY = dt.date(2026, 1, 2)
 
 
 @pytest.fixture
-async def database(database_dsn: str) -> AsyncIterator[Database]:
+async def database(database_dsn: str, keeps_tables: None) -> AsyncIterator[Database]:
     CALLS.clear()
     async with Database(database_dsn) as database:
-        await database.create_all(Product, Booking, Strict)
+        await kept_tables.prepare(database, database_dsn, Product, Booking, Strict)
         yield database
 
 

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cormorant import AsyncSession, Database, Mapped, Model, field
+from tests.support import kept_tables
 from tests.support.newsroom import rolled_back
 
 
@@ -42,9 +43,9 @@ orders = st.lists(
 
 
 @pytest.fixture
-async def database(database_dsn: str) -> AsyncIterator[Database]:
+async def database(database_dsn: str, keeps_tables: None) -> AsyncIterator[Database]:
     async with Database(database_dsn) as database:
-        await database.create_all(Pebble)
+        await kept_tables.prepare(database, database_dsn, Pebble)
         yield database
 
 

@@ -22,6 +22,7 @@ from cormorant import (
     reverse,
 )
 from cormorant.errors import FlushError, ForeignInstanceError
+from tests.support import kept_tables
 
 
 class Keeper(Model, app="all_or_nothing"):
@@ -54,9 +55,9 @@ class Branch(Model, app="all_or_nothing"):
 
 
 @pytest.fixture
-async def database(database_dsn: str) -> AsyncIterator[Database]:
+async def database(database_dsn: str, keeps_tables: None) -> AsyncIterator[Database]:
     async with Database(database_dsn) as database:
-        await database.create_all(Keeper, Badge, Label, Note, Branch)
+        await kept_tables.prepare(database, database_dsn, Keeper, Badge, Label, Note, Branch)
         yield database
 
 

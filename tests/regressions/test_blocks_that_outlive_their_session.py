@@ -17,6 +17,7 @@ from cormorant import (
     TransactionError,
     generated,
 )
+from tests.support import kept_tables
 
 
 class Entry(Model, app="outliving_blocks"):
@@ -25,10 +26,10 @@ class Entry(Model, app="outliving_blocks"):
 
 
 @pytest.fixture
-async def database(database_dsn: str) -> AsyncIterator[Database]:
+async def database(database_dsn: str, keeps_tables: None) -> AsyncIterator[Database]:
     """A database without entries."""
     async with Database(database_dsn) as database:
-        await database.create_all(Entry)
+        await kept_tables.prepare(database, database_dsn, Entry)
         yield database
 
 

@@ -19,6 +19,7 @@ from cormorant import (
     foreign_key,
     generated,
 )
+from tests.support import kept_tables
 
 
 class Document(Model, app="inside"):
@@ -38,10 +39,10 @@ class ChangedMyMind(Exception):
 
 
 @pytest.fixture
-async def database(database_dsn: str) -> AsyncIterator[Database]:
+async def database(database_dsn: str, keeps_tables: None) -> AsyncIterator[Database]:
     """A database with one document, and a note that points to it."""
     async with Database(database_dsn) as database:
-        await database.create_all(Document, Note)
+        await kept_tables.prepare(database, database_dsn, Document, Note)
         async with AsyncSession(database) as session:
             session.add(Note(document=Document(name="first", data={"x": 1}, words=["a"])))
         yield database

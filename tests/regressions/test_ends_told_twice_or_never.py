@@ -10,6 +10,7 @@ import pytest
 
 from cormorant import AsyncSession, Database, Mapped, Model, field, generated, hooks, text
 from cormorant.errors import DatabaseError, QueryTimeout, SerializationError, SessionTaskError
+from tests.support import kept_tables
 from tests.support.newsroom import rolled_back
 
 
@@ -20,9 +21,9 @@ class Item(Model, app="ends"):
 
 
 @pytest.fixture
-async def database(database_dsn: str) -> AsyncIterator[Database]:
+async def database(database_dsn: str, keeps_tables: None) -> AsyncIterator[Database]:
     async with Database(database_dsn) as database:
-        await database.create_all(Item)
+        await kept_tables.prepare(database, database_dsn, Item)
         yield database
 
 

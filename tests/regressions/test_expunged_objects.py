@@ -22,6 +22,7 @@ from cormorant import (
     many_to_many,
     reverse,
 )
+from tests.support import kept_tables
 
 
 class Tag(Model, app="expunged"):
@@ -41,10 +42,10 @@ class Song(Model, app="expunged"):
 
 
 @pytest.fixture
-async def database(database_dsn: str) -> AsyncIterator[Database]:
+async def database(database_dsn: str, keeps_tables: None) -> AsyncIterator[Database]:
     """A database with one album."""
     async with Database(database_dsn) as database:
-        await database.create_all(Album, Song, Tag)
+        await kept_tables.prepare(database, database_dsn, Album, Song, Tag)
         async with AsyncSession(database) as session:
             session.add(Album(name="first"))
         yield database

@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator
 import pytest
 
 from cormorant import AsyncSession, Database
+from tests.support import kept_tables
 from tests.support.keyed import MODELS, Detail, Nation, Order, Part, Port
 
 
 @pytest.fixture
-async def database(database_dsn: str) -> AsyncIterator[Database]:
+async def database(database_dsn: str, keeps_tables: None) -> AsyncIterator[Database]:
     async with Database(database_dsn) as database:
-        await database.create_all(*MODELS)
+        await kept_tables.prepare(database, database_dsn, *MODELS)
         yield database
 
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from cormorant import AsyncSession, Database, Mapped, Model, One, field, foreign_key, ref
+from tests.support import kept_tables
 from tests.support.keyed import MODELS, Bill, Line
 
 
@@ -25,9 +26,9 @@ class Note(Model, app="changed_keys"):
 
 
 @pytest.fixture
-async def database(database_dsn: str) -> AsyncIterator[Database]:
+async def database(database_dsn: str, keeps_tables: None) -> AsyncIterator[Database]:
     async with Database(database_dsn) as database:
-        await database.create_all(*MODELS, Shelf, Box, Note)
+        await kept_tables.prepare(database, database_dsn, *MODELS, Shelf, Box, Note)
         yield database
 
 

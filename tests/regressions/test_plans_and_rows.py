@@ -22,6 +22,7 @@ from cormorant import (
     ref,
     reverse,
 )
+from tests.support import kept_tables
 
 
 class Tag(Model, table="reviewed_tag"):
@@ -67,9 +68,9 @@ class Pair(Model, table="reviewed_pair"):
 
 
 @pytest.fixture
-async def database(database_dsn: str) -> AsyncIterator[Database]:
+async def database(database_dsn: str, keeps_tables: None) -> AsyncIterator[Database]:
     async with Database(database_dsn) as made:
-        await made.create_all(Tag, Article, Photo, ArticleTag, PhotoTag, Note, Doc, Pair)
+        await kept_tables.prepare(made, database_dsn, Tag, Article, Photo, ArticleTag, PhotoTag, Note, Doc, Pair)
         yield made
 
 

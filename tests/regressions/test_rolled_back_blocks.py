@@ -21,6 +21,7 @@ from cormorant import (
     many_to_many,
     reverse,
 )
+from tests.support import kept_tables
 
 
 class Shelf(Model, app="rolled_back"):
@@ -45,10 +46,10 @@ class ChangedMyMind(Exception):
 
 
 @pytest.fixture
-async def database(database_dsn: str) -> AsyncIterator[Database]:
+async def database(database_dsn: str, keeps_tables: None) -> AsyncIterator[Database]:
     """A database with one book on one shelf."""
     async with Database(database_dsn) as database:
-        await database.create_all(Shelf, Label, Book)
+        await kept_tables.prepare(database, database_dsn, Shelf, Label, Book)
         async with AsyncSession(database) as session:
             session.add(Book(shelf=Shelf(name="first")), Label(text="old"))
         yield database

@@ -20,6 +20,7 @@ from cormorant import (
     generated,
     reverse,
 )
+from tests.support import kept_tables
 
 
 class Step(Model, app="regressions_own"):
@@ -30,9 +31,9 @@ class Step(Model, app="regressions_own"):
 
 
 @pytest.fixture
-async def database(database_dsn: str) -> AsyncIterator[Database]:
+async def database(database_dsn: str, keeps_tables: None) -> AsyncIterator[Database]:
     async with Database(database_dsn) as database:
-        await database.create_all(Step)
+        await kept_tables.prepare(database, database_dsn, Step)
         async with AsyncSession(database) as session:
             first = await session.create(Step, height=1)
             second = await session.create(Step, height=2, below=first)

@@ -120,10 +120,11 @@ def server() -> Iterator[str]:
 
 def clean(dsn: str) -> None:
     """Makes a database empty again: ends its other sessions, drops every schema and makes an empty `public`."""
-    run(_clean(dsn))
+    run(make_empty(dsn))
 
 
-async def _clean(dsn: str) -> None:
+async def make_empty(dsn: str) -> None:
+    """As `clean`, for who has a loop of his own."""
     connection = await asyncpg.connect(dsn)
     try:
         # A test that failed may have left a session behind whose locks would block the drop.

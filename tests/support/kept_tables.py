@@ -1,0 +1,83 @@
+"""Tables that stay in place from test to test: emptying them takes a tenth of the time that making them anew does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import asyncpg
+
+from cormorant import Database, Model
+from tests.support import pgbouncer, postgres
+
+# whatever a test might have made, dropped or altered has a row of its own in one of these, or a newer one
+FINGERPRINT = """
+    SELECT md5(string_agg(thing, ' ' ORDER BY thing)) FROM (
+        SELECT 'n' || oid || xmin FROM pg_namespace WHERE oid >= 16384
+        UNION ALL SELECT 'c' || oid || xmin || relfilenode FROM pg_class WHERE oid >= 16384 AND relkind <> 't'
+        UNION ALL SELECT 'a' || attrelid || '.' || attnum || xmin FROM pg_attribute WHERE attrelid >= 16384
+        UNION ALL SELECT 'd' || oid || xmin FROM pg_attrdef WHERE oid >= 16384
+        UNION ALL SELECT 'k' || oid || xmin FROM pg_constraint WHERE oid >= 16384
+        UNION ALL SELECT 'i' || indexrelid || xmin FROM pg_index WHERE indexrelid >= 16384
+        UNION ALL SELECT 't' || oid || tgenabled::text || xmin FROM pg_trigger WHERE oid >= 16384
+        UNION ALL SELECT 'r' || oid || xmin FROM pg_rewrite WHERE oid >= 16384
+        UNION ALL SELECT 'y' || oid || xmin FROM pg_type WHERE oid >= 16384
+        UNION ALL SELECT 'e' || oid || xmin FROM pg_enum WHERE oid >= 16384
+        UNION ALL SELECT 'p' || oid || xmin FROM pg_proc WHERE oid >= 16384
+        UNION ALL SELECT 'l' || oid || xmin FROM pg_collation WHERE oid >= 16384
+        UNION ALL SELECT 'o' || oid || xmin FROM pg_policy
+        UNION ALL SELECT 's' || classoid || '.' || objoid || '.' || objsubid || xmin FROM pg_description
+                  WHERE objoid >= 16384
+    ) things (thing)
+"""
+# a replica's session fires no triggers and checks no references, so that the order of the tables does not matter
+EMPTY = """
+    DO $$
+    DECLARE made record;
+    BEGIN
+        SET LOCAL session_replication_role = replica;
+        SET LOCAL synchronous_commit = off;
+        FOR made IN SELECT oid::regclass AS name FROM pg_class WHERE oid >= 16384 AND relkind IN ('r', 'p') LOOP
+            EXECUTE format('DELETE FROM %s', made.name);
+        END LOOP;
+        FOR made IN SELECT seqrelid::regclass AS name, seqstart FROM pg_sequence LOOP
+            PERFORM setval(made.name, made.seqstart, false);
+        END LOOP;
+    END $$
+"""
+
+_kept: dict[str, tuple[Sequence[type[Model]], str]] = {}
+
+
+async def prepare(database: Database, dsn: str, *models: type[Model]) -> None:
+    """Gives a database the models' tables and nothing else, all of them empty, as `create_all` would."""
+    if database.dialect.name != "postgresql":
+        await database.create_all(*models)
+        return
+    server = pgbouncer.server_of(dsn)
+    if await _emptied(server, models):
+        await database.ping()
+        return
+    await postgres.make_empty(server)
+    await database.create_all(*models)
+    await _remember(server, models)
+
+
+async def _emptied(dsn: str, models: Sequence[type[Model]]) -> bool:
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(postgres.END_OTHER_SESSIONS)
+        kept = (models, await connection.fetchval(FINGERPRINT))
+        if _kept.get(dsn) != kept or not await connection.fetchval("SELECT usesuper FROM pg_user WHERE usename = user"):
+            return False
+        await connection.execute(EMPTY)
+        return True
+    finally:
+        await connection.close()
+
+
+async def _remember(dsn: str, models: Sequence[type[Model]]) -> None:
+    connection = await asyncpg.connect(dsn)
+    try:
+        _kept[dsn] = (models, await connection.fetchval(FINGERPRINT))
+    finally:
+        await connection.close()

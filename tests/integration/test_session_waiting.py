@@ -17,7 +17,7 @@ from tests.support.newsroom import MODELS, Label, Writer, make_writer, rolled_ba
 
 HERE = r"test_session_waiting\.py:\d+"
 # nobody waits so long in these tests: what they wait for never comes
-SOON = 0.1
+SOON = 0.4
 
 
 @asynccontextmanager

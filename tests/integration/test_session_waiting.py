@@ -229,7 +229,7 @@ async def test_the_pool_is_waited_for_no_longer_than_the_timeout(database_dsn: s
         await database.create_all(*MODELS)
         connections = [await database.adapter.acquire(write=write) for write in (False,)]
         async with AsyncSession(database, timeout=SOON if where == "session" else None) as session:
-            with pytest.raises(PoolTimeout, match=r"timeout of 0\.1 s is over: it waited for a connection"):
+            with pytest.raises(PoolTimeout, match=r"timeout of 0\.4 s is over: it waited for a connection"):
                 await session.query(Label).count()
             for connection in connections:
                 database.adapter.release(connection)

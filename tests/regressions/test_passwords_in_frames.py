@@ -47,6 +47,7 @@ async def test_of_a_server_that_refuses(postgres_database: str) -> None:
     assert seen_in(await error_of(config)) == []
 
 
+@pytest.mark.direct("notifications do not come through it")
 async def test_of_a_listener(postgres_database: str) -> None:
     config = ConnectionConfig.from_dsn(postgres_database, password=PASSWORD, database="no such")
     async with Database(config) as database:

@@ -10,6 +10,7 @@ from cormorant import AsyncSession, ConnectionConfig, Database
 from cormorant.adapters.postgresql_state import leaves_behind
 
 
+@pytest.mark.direct("a pooler resets no setting")
 @pytest.mark.parametrize(
     "sql",
     [

@@ -20,6 +20,7 @@ from cormorant import (
     Model,
     One,
     Session,
+    SyncDatabase,
     SyncInLoopError,
     TransactionFailedError,
     UnsavedError,
@@ -1020,6 +1021,11 @@ def test_methods_that_cannot_be_called_are_refused_with_their_model() -> None:
 # ---- the sync face
 
 
+def make_tables(dsn: str) -> None:
+    with SyncDatabase(Database(dsn)) as database:
+        database.create_all(Task, Note, Tag, Watched)
+
+
 def test_hooks_of_a_sync_session(database_dsn: str, on: On) -> None:
     on("before_save", Task, lambda task: setattr(task, "slug", task.name.upper()))
 
@@ -1027,9 +1033,9 @@ def test_hooks_of_a_sync_session(database_dsn: str, on: On) -> None:
         LOG.append(f"{await AsyncSession.current().query(Task).count()} rows")
 
     on("after_save", Task, ask)
+    make_tables(database_dsn)
     database = Database(database_dsn)
-    with Session(database) as session:
-        asyncio.run(Database(database_dsn).create_all(Task, Note, Tag, Watched))
+    with SyncDatabase(database), Session(database) as session:
         on("after_commit", session, lambda told: LOG.append(f"the session {told is session}"))
         on("after_commit", database, lambda told: LOG.append(f"its session {isinstance(told, AsyncSession)}"))
         task = session.create(Task, name="one")
@@ -1040,7 +1046,7 @@ def test_hooks_of_a_sync_session(database_dsn: str, on: On) -> None:
 
 
 def test_a_sync_session_in_its_own_hook_is_refused(database_dsn: str, on: On) -> None:
-    asyncio.run(Database(database_dsn).create_all(Task, Note, Tag, Watched))
+    make_tables(database_dsn)
     with Session(database_dsn) as session:
 
         def ask(task: Task) -> None:

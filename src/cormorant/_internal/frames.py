@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import sys
 from contextvars import ContextVar
 from types import CodeType, FrameType
+from typing import NamedTuple
 
 waiting: ContextVar[list[FrameType] | None] = ContextVar("cormorant_waiting", default=None)
 """The frame that waits in another thread for what this context's task does; the list is empty once that is done."""
@@ -22,21 +22,48 @@ def frame_outside(*modules: str) -> FrameType | None:
 
     Where only the event loop is further out, the search goes on in the thread that waits for the task.
     """
-    modules = (__name__, *modules)
-    found = _first_outside(inspect.currentframe(), modules)
+    return _outside(sys._getframe(1), (__name__, *modules))  # pyright: ignore[reportPrivateUsage]
+
+
+def _outside(frame: FrameType | None, modules: tuple[str, ...]) -> FrameType | None:
+    found = _first_outside(frame, modules)
     callers = waiting.get()
-    if callers and (found is None or _module(found).startswith("asyncio.")):
+    if callers and (found is None or _is_of_a_loop(found)):
         return _first_outside(callers[0], modules)
     return found
 
 
+class Place(NamedTuple):
+    """A place in the program, put into words when somebody asks: most places that are noted are never told.
+
+    Args:
+        code: The code; None where there is only the event loop.
+        instruction: The place in it.
+    """
+
+    code: CodeType | None
+    instruction: int
+
+    def __str__(self) -> str:
+        line = None if self.code is None else line_of(self.code, self.instruction)
+        return "an unknown place" if self.code is None or line is None else f"{self.code.co_filename}:{line}"
+
+
+NOWHERE: Place = Place(None, 0)
+
+_OURS = ("cormorant.", "contextlib")
+
+
+def place() -> Place:
+    """Gives the place in the nearest frame outside of Cormorant; it holds nothing of what runs there."""
+    frame = _outside(sys._getframe(1), _OURS)  # pyright: ignore[reportPrivateUsage]
+    # a task that runs nothing but our own coroutine has no line: further out there is only the event loop
+    return NOWHERE if frame is None or _is_of_a_loop(frame) else Place(frame.f_code, frame.f_lasti)
+
+
 def caller() -> str:
     """Gives file and line of the nearest frame outside of Cormorant."""
-    frame = frame_outside("cormorant.", "contextlib")
-    # a task that runs nothing but our own coroutine has no line: further out there is only the event loop
-    if frame is None or str(frame.f_globals.get("__name__")).startswith("asyncio."):
-        return "an unknown place"
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+    return str(place())
 
 
 def code_outside(*modules: str) -> tuple[CodeType, int] | None:
@@ -46,14 +73,14 @@ def code_outside(*modules: str) -> tuple[CodeType, int] | None:
 
 
 def _first_outside(frame: FrameType | None, modules: tuple[str, ...]) -> FrameType | None:
-    while frame is not None and _module(frame).startswith(modules):
+    # looked up in one go: it is done for every session, a dozen frames deep
+    while frame is not None and frame.f_globals.get("__name__", "").startswith(modules):
         frame = frame.f_back
     return frame
 
 
-def _module(frame: FrameType) -> str:
-    name: str = frame.f_globals.get("__name__", "")
-    return name
+def _is_of_a_loop(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__")).startswith("asyncio.")
 
 
 def line_of(code: CodeType, instruction: int) -> int | None:

@@ -10,6 +10,8 @@ from contextvars import Context
 from dataclasses import dataclass
 from time import monotonic
 
+from cormorant._internal.frames import Place
+
 logger: logging.Logger = logging.getLogger("cormorant.transactions")
 
 
@@ -30,9 +32,9 @@ class Held:
     """
 
     opener: str
-    opened: str
+    opened: Place | str
     task: str
-    place: str
+    place: Place | str
     lock: asyncio.Lock
     since: float
     used: float
@@ -129,7 +131,7 @@ class Lease:
             _on(self._loop, give_back)
         finally:
             held = self.held
-            file, _, line = held.opened.rpartition(":")
+            file, _, line = str(held.opened).rpartition(":")
             warnings.warn_explicit(
                 f"the session opened by {held.opener} at {held.opened} was dropped without being closed; its "
                 f"transaction, begun by {held.task} at {held.place}, is rolled back",

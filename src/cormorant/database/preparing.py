@@ -13,12 +13,14 @@ def prepared_write(dialect: Dialect, statement: Write, scopes: Scopes | None = N
     """Gives a write's text and codecs."""
     compiled = dialect.compile(statement, scopes)
     returned = () if isinstance(statement, (Delete, InsertSelect)) else statement.returning
+    encoders = encoders_of(dialect, compiled)
     return PreparedWrite(
         compiled.sql,
-        encoders_of(dialect, compiled),
+        encoders,
         tuple(dialect.returned_decoder(column.type) for column in returned),
         compiled.owners,
         places_of(compiled.sent, () if isinstance(statement, (Insert, Update, Delete)) else statement.binds),
+        not any(encoders),
     )
 
 

@@ -160,6 +160,12 @@ class HookTarget(Generic[S_co, O_co]):
 is_target: Callable[[object], TypeIs[HookTarget[Any, Any]]] = narrower(HookTarget)
 
 
+def hooks_kept_by(target: object) -> Hooks[Any, Any] | None:
+    """Gives the hooks of a session or a database, if it has any: most have none, and are asked for each session."""
+    found: Hooks[Any, Any] | None = getattr(target, "_own_hooks", None)
+    return found or None
+
+
 def is_class(target: object) -> TypeIs[type[Any]]:
     """Whether it is a class."""
     return isinstance(target, type)

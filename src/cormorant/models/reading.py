@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 from cormorant._internal.codegen import compile_function
 from cormorant.models.metadata import ColumnInfo, ModelInfo
-from cormorant.models.state import set_class
+from cormorant.models.state import MISSING, set_class
 from cormorant.models.validation import LIMITS, Problem, own_copy, problem_of
 from cormorant.sql import types as t
 
@@ -23,6 +24,7 @@ def reader_of(info: ModelInfo) -> Reader:
     whether the database makes it. Lists and documents are copied, because the object may change them meanwhile.
     """
     names: dict[str, Any] = {"set_class": set_class, "twin": info.twin, "problem_of": problem_of, "own_copy": own_copy}
+    names["MISSING"] = MISSING
     lines = ["def read(o, problems):", "    values = {}", "    cls = o.__class__", "    set_class(o, twin)", "    try:"]
     for number, column in enumerate(info.columns):
         if column.spec.computed is None:
@@ -37,6 +39,9 @@ def _column(column: ColumnInfo, number: int) -> list[str]:
     name = column.attribute
     value = "own_copy(v)" if column.type.mutable else "v"
     lines = ["try:", f"    v = o.{name}", "except AttributeError:", "    pass", "else:"]
+    if column.server_made:
+        # mostly unset, and an exception costs more than the test
+        lines = [f"v = getattr(o, {name!r}, MISSING)", "if v is not MISSING:"]
     fast = plainly_right(column)
     check = [
         f"problem = problem_of(c{number}, v)",
@@ -46,6 +51,26 @@ def _column(column: ColumnInfo, number: int) -> list[str]:
     if fast is not None:
         check = [f"if not ({fast}):", *(f"    {line}" for line in check)]
     return [*lines, *(f"    {line}" for line in check), f"    values[{name!r}] = {value}"]
+
+
+@lru_cache(maxsize=2000)
+def tests_of(info: ModelInfo) -> dict[str, Callable[[Any], bool]]:
+    """Gives for each column the test that most values pass, and only right ones can; None passes none."""
+    return {column.attribute: _test(plainly_right(column) or "False") for column in info.columns}
+
+
+def _test(right: str) -> Callable[[Any], bool]:
+    return compile_function("right", f"def right(v):\n    return {right}", {})
+
+
+@lru_cache(maxsize=2000)
+def columns_of(info: ModelInfo) -> Callable[[Any], tuple[Any, ...]]:
+    """Gives what reads every column of an object in the model's order; it raises AttributeError where one is unset."""
+    names = tuple(info.fields)
+    if len(names) > 1:
+        return attrgetter(*names)
+    read = attrgetter(*names)
+    return lambda instance: (read(instance),)
 
 
 def plainly_right(column: ColumnInfo) -> str | None:

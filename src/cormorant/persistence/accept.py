@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -12,6 +12,7 @@ from cormorant.models.inside import remember_raw, same
 from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ColumnInfo, ModelInfo
 from cormorant.models.model import Model
+from cormorant.models.settling import settler_of
 from cormorant.models.sides import held_by, hide
 from cormorant.models.state import (
     MISSING,
@@ -64,8 +65,8 @@ class Acceptance:
         if changes.updates and (movers := moved(changes.updates)):
             keys = [tuple([self.result.known(value) for value in new_key(change)]) for change in movers]
             Follow(self.unit.identity, self.unit.history)(movers, keys)
-        for insert in changes.inserts:
-            self._inserted(insert)
+        if changes.inserts:
+            self._inserts(changes.inserts)
         for update in changes.updates:
             self._updated(update)
         for part in changes.collections:
@@ -79,9 +80,33 @@ class Acceptance:
 
     # ---- rows
 
-    def _inserted(self, change: InsertChange) -> None:
+    def _inserts(self, changes: Sequence[InsertChange]) -> None:
+        unit, origin, results = self.unit, self.origin, self.result
+        last: tuple[Any, ...] = ()
+        settle, watched, known, single = None, False, {}, ""
+        for change in changes:
+            instance, info, values, _ = change
+            made = results.get(id(instance), _NOTHING)
+            shape = (info, tuple(values), tuple(made))
+            if shape != last:
+                # once for all rows of a statement
+                last, settle, watched = shape, settler_of(*shape), bool(mirrored(info) or linked(info))
+                known, single = unit.identity.by_model[info], _only_key(info, made)
+            if settle is None or not settle(instance, values, made, origin):
+                self._inserted(change, made)
+                continue
+            unit.history.marks[-1].made[id(instance)] = shape[2]
+            known[made[single] if single else self._key(change, made)] = instance
+            unit.dirty.pop(id(instance), None)
+            if unit.new.pop(id(instance), None) is None:
+                # deleted while it was being written: now there is a row to delete
+                unit.delete(instance)
+            if watched:
+                self._mirror(instance, info, {}, info.fields)
+
+    def _inserted(self, change: InsertChange, made: Mapping[str, Any]) -> None:
+        """Does so for an object that has changed meanwhile, or has waited for the keys of others."""
         instance, info, unit = change.instance, change.info, self.unit
-        made = self.result.made.get(id(instance), {})
         changed, keys = self._take_values(instance, change.values)
         for name, value in made.items():
             if value_or_missing(instance, name) is MISSING:
@@ -90,12 +115,13 @@ class Acceptance:
                 changed[name] = value
         self._settle(instance, info, change.values, made, changed)
         unit.history.marks[-1].made[id(instance)] = (*made, *keys)
-        key = tuple([self._value(change, made, name) for name in info.key_attributes])
-        unit.identity.by_model[info][bare_key(key)] = instance
+        unit.identity.by_model[info][self._key(change, made)] = instance
         if unit.new.pop(id(instance), None) is None:
-            # deleted while it was being written: now there is a row to delete
             unit.delete(instance)
         self._mirror(instance, info, {}, info.fields)
+
+    def _key(self, change: InsertChange, made: Mapping[str, Any]) -> Any:
+        return bare_key(tuple([self._value(change, made, name) for name in change.info.key_attributes]))
 
     def _value(self, change: InsertChange | UpdateChange, made: Mapping[str, Any], name: str) -> Any:
         value = made[name] if name in made else change.values[name]
@@ -103,7 +129,7 @@ class Acceptance:
 
     def _updated(self, change: UpdateChange) -> None:
         instance, info = change.instance, change.info
-        made = self.result.made.get(id(instance), {})
+        made = self.result.get(id(instance), {})
         for name in change.stamped:
             if name in change.values and name not in (instance.__orm_changes__ or ()):
                 set_attribute(instance, name, change.values[name])
@@ -380,6 +406,15 @@ def default_of(column: ColumnInfo) -> Any:
     if value is MISSING:
         return None
     return MISSING if is_expr(value) else value
+
+
+def _only_key(info: ModelInfo, made: Mapping[str, Any]) -> str:
+    """Gives the one attribute of the key, if the database has made it."""
+    name = info.key_attributes[0]
+    return name if len(info.key_attributes) == 1 and name in made else ""
+
+
+_NOTHING: Mapping[str, Any] = {}
 
 
 @lru_cache(maxsize=1000)

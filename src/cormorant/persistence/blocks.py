@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any, Self
 from cormorant.errors import SessionTaskError, TransactionError
 from cormorant.hooks.dispatcher import hook_around, registrations, running
 from cormorant.hooks.events import BEFORE_COMMIT
-from cormorant.models.state import Origin
 from cormorant.persistence import context
 from cormorant.persistence.flush import Flusher
 from cormorant.persistence.history import History
 from cormorant.persistence.hooking import ROUNDS, SessionHooks, refuse_in_hooks
-from cormorant.persistence.levels import Level, Options
+from cormorant.persistence.levels import DEFAULTS, Level, Options
 from cormorant.persistence.marks import Mark
 from cormorant.persistence.shielding import shielded
 from cormorant.persistence.transaction import TransactionStack, settled
@@ -149,19 +148,10 @@ class Blocks:
     """A session's block, and the transactions inside of it.
 
     Args:
-        origin: Gives what objects come from after a rollback.
         autocommit: Every flush is a transaction of its own.
     """
 
-    def __init__(
-        self,
-        unit: UnitOfWork,
-        transactions: TransactionStack,
-        flusher: Flusher,
-        origin: Callable[[], Origin],
-        *,
-        autocommit: bool,
-    ) -> None:
+    def __init__(self, unit: UnitOfWork, transactions: TransactionStack, flusher: Flusher, *, autocommit: bool) -> None:
         self.unit = unit
         self.history: History = unit.history
         self.transactions = transactions
@@ -170,7 +160,6 @@ class Blocks:
         self.autocommit = autocommit
         # seconds that what was sent may still take after a cancellation
         self.patience: float = transactions.database.commit_timeout
-        self._origin = origin
 
     async def flush(self) -> None:
         """Writes what is pending; in autocommit mode in a transaction of its own."""
@@ -234,9 +223,9 @@ class Blocks:
             raise
         self.hooks.committed(self.history.committed())
 
-    async def rollback(self) -> None:
-        """Undoes everything since the last commit."""
-        await self._finish(self._roll_back(), undoes=True)
+    async def rollback(self, *, quiet: bool = False) -> None:
+        """Undoes everything since the last commit; `quiet`: another error is on its way, and hooks' are logged."""
+        await self._finish(self._roll_back(), undoes=True, quiet=quiet)
 
     async def _roll_back(self) -> None:
         whole = self.transactions.is_open
@@ -246,7 +235,7 @@ class Blocks:
     def _undo(self, mark: Mark, *, whole: bool) -> None:
         if mark in self.history.marks:
             self.unit.find_changes_inside()
-            self.history.undo(mark, self._origin())
+            self.history.undo(mark, self.unit.origin())
             if whole:
                 # nothing that was written is left for a later rollback to undo
                 self.history.forget_writes()
@@ -272,7 +261,7 @@ class Blocks:
         await settled(self.transactions)
         if not self.transactions.is_open:
             return self.begin(options)
-        if options != Options():
+        if options is not DEFAULTS and options != DEFAULTS:
             raise TransactionError(
                 "isolation, read_only and deferrable belong to the outermost transaction",
                 hint="open it with them, before the first write of the session",
@@ -342,47 +331,53 @@ class Blocks:
         """Undoes a block that has failed, or of which nothing was sent."""
         await self._finish(self._roll_back_to(block), undoes=True, quiet=True)
 
-    # ---- the session's own block
-
-    async def end(self, check: Callable[[], None], *, failed: bool) -> None:
-        """Commits what the session did, or rolls it back.
-
-        Args:
-            check: Refuses to commit, when nobody has a statement in flight any more.
-            failed: The session's block was left by an exception.
-        """
-        try:
-            # what another task begins while the COMMIT is on its way is committed, too: nobody would end it later
-            while not failed:
-                await self.transactions.drain(cancel=False)
-                check()
-                await self._commit_all()
-                if not self.transactions.is_open:
-                    return
-        except BaseException:
-            await self._roll_back_all()
-            raise
-        await self._roll_back_all()
-
-    async def _roll_back_all(self) -> None:
-        while True:
-            try:
-                await self.transactions.drain(cancel=True)
-            finally:
-                await self._finish(self._roll_back(), undoes=True, quiet=True)
-            if not self.transactions.is_open:
-                return
-
-    async def _commit_all(self) -> None:
-        """Commits, and what hooks have added after the commit too: nobody would do it later."""
-        for _ in range(ROUNDS):
-            self.hooks.has_news = False
-            await self.commit()
-            if not self.hooks.has_news:
-                return
-        raise self.hooks.endless("end of the session")
-
 
 def _check_open(transactions: TransactionStack, block: Block) -> None:
     if block.level not in transactions.levels:
         raise TransactionError("the transaction was ended inside of its block", hint="leave the block instead")
+
+
+# ------------------------------------------------------------------ the session's own block
+
+
+async def end(blocks: Blocks, check: Callable[[], None], *, failed: bool) -> None:
+    """Commits what a session did, or rolls it back.
+
+    Args:
+        blocks: The session's.
+        check: Refuses to commit, when nobody has a statement in flight any more.
+        failed: The session's block was left by an exception.
+    """
+    transactions = blocks.transactions
+    try:
+        # what another task begins while the COMMIT is on its way is committed, too: nobody would end it later
+        while not failed:
+            await transactions.drain(cancel=False)
+            check()
+            await _commit_all(blocks)
+            if not transactions.levels:
+                return
+    except BaseException:
+        await _end_badly(blocks)
+        raise
+    await _end_badly(blocks)
+
+
+async def _end_badly(blocks: Blocks) -> None:
+    while True:
+        try:
+            await blocks.transactions.drain(cancel=True)
+        finally:
+            await blocks.rollback(quiet=True)
+        if not blocks.transactions.levels:
+            return
+
+
+async def _commit_all(blocks: Blocks) -> None:
+    """Commits, and what hooks have added after the commit too: nobody would do it later."""
+    for _ in range(ROUNDS):
+        blocks.hooks.has_news = False
+        await blocks.commit()
+        if not blocks.hooks.has_news:
+            return
+    raise blocks.hooks.endless("end of the session")

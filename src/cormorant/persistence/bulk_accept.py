@@ -57,7 +57,7 @@ class BulkAcceptance:
         result = FlushResult()
         for instance, row in zip(batch.instances, rows, strict=True):
             unit.admit(instance)
-            result.made[id(instance)] = dict(zip(names, _decoded(decoders, row), strict=True))
+            result[id(instance)] = dict(zip(names, _decoded(decoders, row), strict=True))
         given = self.info.key_set <= set(group.shape.given)
         pairs = zip(batch.instances, batch.rows, strict=True)
         inserts = tuple([InsertChange(instance, self.info, values, given) for instance, values in pairs])

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from cormorant.errors import CormorantError, FlushError, ForeignKeyViolation
@@ -114,7 +113,7 @@ def link_objects(relation: RelationInfo, owner: Model, removed: Iterable[Model] 
 def without_lost_links(changes: ChangeSet, gone: Mapping[int, Model]) -> ChangeSet:
     """Leaves out new links to objects whose rows are deleted: nobody could see them any more."""
     links = [link for link in changes.links if not (link.added and any(id(end) in gone for end in link.ends))]
-    return changes if len(links) == len(changes.links) else replace(changes, links=tuple(links))
+    return changes if len(links) == len(changes.links) else changes._replace(links=tuple(links))
 
 
 def refuse_lost_children(changes: ChangeSet, gone: Mapping[int, Model]) -> None:
@@ -162,21 +161,17 @@ def _lost(instance: Model, relation: RelationInfo, target: Model) -> FlushError:
     )
 
 
-@contextmanager
-def naming_children(info: ModelInfo) -> Generator[None]:
-    """Has the refusal to delete rows that are pointed to say what points to them, and what to do."""
-    try:
-        yield
-    except ForeignKeyViolation as error:
-        raise ForeignKeyViolation(
-            f"{info.name} rows are still pointed to: {error.message}",
-            statement=error.statement,
-            code=error.code,
-            constraint=error.constraint,
-            table=error.table,
-            columns=error.columns,
-            hint=_remedy(info),
-        ) from error
+def children_named(error: ForeignKeyViolation, info: ModelInfo) -> ForeignKeyViolation:
+    """Gives the refusal to delete rows that are pointed to, with what points to them, and what to do."""
+    return ForeignKeyViolation(
+        f"{info.name} rows are still pointed to: {error.message}",
+        statement=error.statement,
+        code=error.code,
+        constraint=error.constraint,
+        table=error.table,
+        columns=error.columns,
+        hint=_remedy(info),
+    )
 
 
 def _resolved(info: ModelInfo) -> tuple[RelationInfo, ...]:

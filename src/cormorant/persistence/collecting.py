@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from cormorant.errors import FlushError, ValidationError
@@ -11,7 +12,7 @@ from cormorant.models.collections import Collection
 from cormorant.models.inside import same
 from cormorant.models.metadata import ColumnInfo, ModelInfo
 from cormorant.models.model import Model
-from cormorant.models.reading import reader_of
+from cormorant.models.reading import reader_of, tests_of
 from cormorant.models.state import MISSING, is_persistent, value_or_missing
 from cormorant.models.validation import Problem, check_of, own_problems, problems_of, stamped_columns
 from cormorant.persistence.cascades import link_objects, refuse_lost_children, taken_along, without_lost_links
@@ -45,7 +46,8 @@ def gather(unit: UnitOfWork, delete: Callable[[Model], None]) -> None:
         FlushError: A new object that is forgotten can still be reached.
         ForeignInstanceError: An object that can be reached belongs to another session.
     """
-    unit.find_changes_inside()
+    if unit.identity.documents:
+        unit.find_changes_inside()
     if unit.cascade() or unit.dirty or unit.deleted or unit.collections:
         for orphan in orphans_of(unit).values():
             delete(orphan)
@@ -77,6 +79,20 @@ def collected(unit: UnitOfWork) -> ChangeSet:
         KeyConflictError: Two objects have the same key.
     """
     loaded = unit.identity.by_model
+    if not (unit.deleted or unit.collections):
+        # by far the most flushes
+        changes = collect(unit.new.values(), unit.dirty.values(), (), ())
+        gone: Mapping[int, Model] = {}
+    else:
+        changes, gone = _collected_beside_deletes(unit)
+    if changes.updates or [change for change in changes.inserts if change.key_given]:
+        refuse_same_keys(changes, loaded, gone)
+    return changes
+
+
+def _collected_beside_deletes(unit: UnitOfWork) -> tuple[ChangeSet, Mapping[int, Model]]:
+    """Gives what is pending, and the objects whose rows are deleted."""
+    loaded = unit.identity.by_model
     gone = {**unit.deleted, **taken_along(unit.deleted, loaded)} if unit.deleted else unit.deleted
     # what goes by itself, with another row or with its link, has no changes to write
     unlinked = {
@@ -92,12 +108,25 @@ def collected(unit: UnitOfWork) -> ChangeSet:
     if gone:
         changes = without_lost_links(changes, gone)
         refuse_lost_children(changes, gone)
-    if changes.updates or [change for change in changes.inserts if change.key_given]:
-        refuse_same_keys(changes, loaded, gone)
-    return changes
+    return changes, gone
 
 
 # ------------------------------------------------------------------ read off the objects
+
+
+class Findings:
+    """What is wrong with the objects that are read."""
+
+    __slots__ = ("instances", "problems")
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        # for each problem its object
+        self.instances: list[Model] = []
+
+    def of(self, instance: Model) -> None:
+        """Notes whose problems the last ones are."""
+        self.instances += [instance] * (len(self.problems) - len(self.instances))
 
 
 def collect(
@@ -111,24 +140,21 @@ def collect(
     Raises:
         ValidationError: Listing every value that cannot be saved.
     """
-    problems: list[Problem] = []
-    gone = {id(instance): instance for instance in deleted}
-    refused: list[Model] = []
-    inserts: list[InsertChange] = []
-    for instance in new:
-        inserts.append(_insert(instance, problems))
-        if len(problems) > len(refused):
-            refused += [instance] * (len(problems) - len(refused))
+    findings = Findings()
+    gone = {id(instance): instance for instance in deleted} if deleted else {}
+    inserts = _inserts(new, findings)
     updates: list[UpdateChange] = []
     unchanged: list[Model] = []
     for instance in dirty:
         if id(instance) not in gone:
-            change = _update(instance, problems)
+            change = _update(instance, findings.problems)
             unchanged.append(instance) if change is None else updates.append(change)
-            if len(problems) > len(refused):
-                refused += [instance] * (len(problems) - len(refused))
-    if problems:
-        raise ValidationError(problems, instances=refused)
+            if findings.problems:
+                findings.of(instance)
+    if findings.problems:
+        raise ValidationError(findings.problems, instances=findings.instances)
+    if not (gone or collections):
+        return ChangeSet(tuple(inserts), tuple(updates), unchanged=tuple(unchanged))
     parts = [CollectionChange(c, tuple(c.added.values()), tuple(c.removed.values())) for c in collections]
     return ChangeSet(
         tuple(inserts),
@@ -140,18 +166,28 @@ def collect(
     )
 
 
-def _insert(instance: Model, problems: list[Problem]) -> InsertChange:
-    info, known = type(instance).__info__, len(problems)
-    values = reader_of(info)(instance, problems)
-    if instance.__orm_related__ and (waiting := pending_keys(instance, info)):
-        values.update(waiting)
-        # in the model's order, so that rows that wait for a key go with those that have it
-        values = {name: values[name] for name in info.fields if name in values}
-    if missing := [name for name in info.needed_attributes if name not in values]:
-        problems += [(f"{info.name}.{name}", _no_value(info.by_attribute[name])) for name in missing]
-    if len(problems) == known and check_of(info) is not None:
-        problems += own_problems(info, instance)
-    return InsertChange(instance, info, values, info.key_set <= values.keys())
+def _inserts(new: Iterable[Model], findings: Findings) -> list[InsertChange]:
+    found: list[InsertChange] = []
+    problems, info, read, checked = findings.problems, None, None, False
+    for instance in new:
+        own = type(instance).__info__
+        if own is not info or read is None:
+            # once for all objects of a model that come together
+            info, read, checked = own, reader_of(own), check_of(own) is not None
+        values = read(instance, problems)
+        if instance.__orm_related__ and (waiting := pending_keys(instance, info)):
+            values.update(waiting)
+            # in the model's order, so that rows that wait for a key go with those that have it
+            values = {name: values[name] for name in info.fields if name in values}
+        for name in info.needed_attributes:
+            if name not in values:
+                problems.append((f"{info.name}.{name}", _no_value(info.by_attribute[name])))
+        if checked and len(problems) == len(findings.instances):
+            problems += own_problems(info, instance)
+        if problems:
+            findings.of(instance)
+        found.append(InsertChange(instance, info, values, info.key_set <= values.keys()))
+    return found
 
 
 def _no_value(column: ColumnInfo) -> str:
@@ -163,30 +199,49 @@ def _no_value(column: ColumnInfo) -> str:
 def _update(instance: Model, problems: list[Problem]) -> UpdateChange | None:
     info = type(instance).__info__
     originals = instance.__orm_changes__ or {}
-    waiting = pending_keys(instance, info)
+    waiting = pending_keys(instance, info) if instance.__orm_related__ else {}
+    values = _changed_values(instance, info, originals, waiting)
+    if not values:
+        return None
+    if not _generated_names(info).isdisjoint(values):
+        _refuse_generated(instance, info, values)
+    stamped = tuple([c.attribute for c in stamped_columns(info) if c.attribute not in originals])
+    if stamped:
+        values |= {name: _stamp(info, name) for name in stamped}
+        values = {name: values[name] for name in info.fields if name in values}
+    known, tests = len(problems), tests_of(info)
+    for name, value in values.items():
+        if not (tests[name](value) or isinstance(value, PendingKey)):
+            problems += problems_of(info, {name: value})
+    if len(problems) == known and check_of(info) is not None:
+        problems += own_problems(info, instance)
+    return UpdateChange(
+        instance, info, values, dict(originals), saved_key(instance), _version(instance, info), stamped=stamped
+    )
+
+
+def _changed_values(
+    instance: Model, info: ModelInfo, originals: Mapping[str, Any], waiting: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Gives the columns that have another value than their row."""
     values: dict[str, Any] = {}
-    # in the model's order, so that the order of writing makes no statements of their own
-    for name in [name for name in info.fields if name in originals or name in waiting]:
+    names: Iterable[str] = originals
+    if waiting or len(originals) > 1:
+        # in the model's order, so that the order of writing makes no statements of their own
+        names = [name for name in info.fields if name in originals or name in waiting]
+    for name in names:
         value = waiting[name] if name in waiting else value_or_missing(instance, name)
         before = originals.get(name, MISSING)
         # an object that is waited for may get the very key that another one gives up
         if value is MISSING or (before is not MISSING and name not in waiting and same(before, value)):
             continue
         values[name] = copy.deepcopy(value) if info.by_attribute[name].type.mutable else value
-    if not values:
-        return None
-    _refuse_generated(instance, info, values)
-    stamped = tuple([c.attribute for c in stamped_columns(info) if c.attribute not in originals])
-    if stamped:
-        values |= {name: _stamp(info, name) for name in stamped}
-        values = {name: values[name] for name in info.fields if name in values}
-    known = len(problems)
-    problems += problems_of(info, {k: v for k, v in values.items() if not isinstance(v, PendingKey)})
-    if len(problems) == known:
-        problems += own_problems(info, instance)
-    return UpdateChange(
-        instance, info, values, dict(originals), saved_key(instance), _version(instance, info), stamped=stamped
-    )
+    return values
+
+
+@lru_cache(maxsize=1000)
+def _generated_names(info: ModelInfo) -> frozenset[str]:
+    return frozenset(name for name, spec in info.fields.items() if spec.computed is not None or spec.version)
 
 
 def _stamp(info: ModelInfo, name: str) -> Any:

@@ -8,7 +8,7 @@ from datetime import datetime
 from time import monotonic
 from typing import Any, TypeVar
 
-from cormorant._internal.frames import caller
+from cormorant._internal.frames import place
 from cormorant.adapters.base import Connection
 from cormorant.adapters.holding import Held, Lease
 from cormorant.database import Database
@@ -134,7 +134,7 @@ class Connections:
             adapter.release(connection)
 
         try:
-            held = Held(session.task, session.place, context.task_name(), caller(), lock, now, now)
+            held = Held(session.task, session.place, context.task_name(), place(), lock, now, now)
             lending.hold(self, held, write=write)
             return Lease(held, give_back)
         except BaseException:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 from weakref import ref
 
-from cormorant._internal.frames import caller
+from cormorant._internal.frames import Place, caller, place
 
 S = TypeVar("S")
 
@@ -38,7 +38,7 @@ class Frame(Generic[S]):
         opener = running_task()
         self._opener: ref[asyncio.Task[Any]] | None = None if opener is None else ref(opener)
         self.task: str = name_of(opener)
-        self.place: str = caller()
+        self.place: Place = place()
 
     def __str__(self) -> str:
         return f"the {self.kind} opened by {self.task} at {self.place}"
@@ -91,7 +91,24 @@ class Cell(Generic[S]):
         self.frame: Callable[[], Frame[S] | None] = ref(frame)
         self.parent: Cell[S] | None = parent
         self.owner: object = owner
-        self.ended: str = ""
+        self.ended: Ended | str = ""
+
+
+class Ended(NamedTuple):
+    """What is known of a session's block that has ended; put into words when somebody asks.
+
+    Args:
+        task: The name of the task that opened it.
+        opened: Where it did.
+        closed: Where it ended.
+    """
+
+    task: str
+    opened: Place
+    closed: Place
+
+    def __str__(self) -> str:
+        return f"the session opened by {self.task} at {self.opened} ended at {self.closed}"
 
 
 nothing: Callable[[], None] = type(None)
@@ -149,7 +166,7 @@ def innermost_frame(state: S) -> Frame[S] | None:
     return None
 
 
-def ended_block(owner: object) -> str | None:
+def ended_block(owner: object) -> Ended | str | None:
     """Gives what is known of the owner's block that this context was in, which has ended; None if there was none."""
     cell = current.get()
     while cell is not None:
@@ -159,7 +176,7 @@ def ended_block(owner: object) -> str | None:
     return None
 
 
-def last_ended() -> str:
+def last_ended() -> Ended | str:
     """Gives what is known of the innermost session's block that this context was in, which has ended; else nothing."""
     cell = current.get()
     while cell is not None and not cell.ended:

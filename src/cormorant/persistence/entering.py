@@ -15,7 +15,7 @@ from cormorant.persistence.state import SessionState
 _KEEPS_ITS_FRAME = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Entrance:
     """An open block.
 
@@ -39,7 +39,7 @@ class Entrances:
         # what contexts know the handle by, without keeping it
         self.key: object = object()
         self.open: list[Entrance] = []
-        self.was_open: str = ""
+        self.was_open: context.Ended | str = ""
         # what the last block that ended has counted
         self.tracker: PerformanceTracker | None = None
         self.last_commit: datetime | None = None
@@ -65,15 +65,18 @@ class Entrances:
         """
         self.tracker = state.tracker
         self.last_commit = state.transactions.connections.last_commit
-        self.was_open = state.ended
+        self.was_open = ended = state.ended
         for entrance in self.open:
             if entrance.state is state:
-                entrance.cell.ended = state.ended
+                entrance.cell.ended = ended
                 if inside:
                     entrance.cell.frame = context.nothing
                 else:
                     context.leave(entrance.cell)
-        self.open = [entrance for entrance in self.open if entrance.state is not state]
+        if len(self.open) == 1 and self.open[0].state is state:
+            self.open.clear()
+        else:
+            self.open = [entrance for entrance in self.open if entrance.state is not state]
 
     # ---- which one
 

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
 from cormorant.adapters.base import Connection, Row
 from cormorant.database import Database
-from cormorant.errors import FlushError, StaleObjectError
+from cormorant.errors import FlushError, ForeignKeyViolation, StaleObjectError
 from cormorant.hooks.dispatcher import registrations, running
 from cormorant.models.metadata import ColumnInfo
-from cormorant.models.state import Origin
 from cormorant.observability.performance import PerformanceTracker
 from cormorant.persistence.accept import Acceptance, settle_unchanged
-from cormorant.persistence.cascades import naming_children, takes_its_own
+from cormorant.persistence.cascades import children_named, takes_its_own
 from cormorant.persistence.changes import (
     ChangeSet,
     DeleteChange,
@@ -25,7 +24,7 @@ from cormorant.persistence.changes import (
     UpdateChange,
 )
 from cormorant.persistence.collecting import collected, gather
-from cormorant.persistence.flush_plan import DeleteStep, FlushPlan, InsertStep, LinkStep, Step, UpdateStep, plan_flush
+from cormorant.persistence.flush_plan import DeleteStep, FlushPlan, InsertStep, LinkStep, UpdateStep, plan_flush
 from cormorant.persistence.hooking import HookRun, SessionHooks, refuse_in_hooks
 from cormorant.persistence.pairing import in_order
 from cormorant.persistence.transaction import Overtaken, TransactionStack
@@ -57,33 +56,30 @@ class FlushRun:
             DatabaseError: The database refused a step.
         """
         for step in plan.steps:
-            await self._send(step)
+            prepared = self.database.prepare_write(step.statement)
+            rows = step.rows
+            if any(PendingKey in map(type, row) for row in rows):
+                rows = tuple(map(self._resolved, rows))
+            if isinstance(step, InsertStep):
+                await self._insert(step, prepared, rows)
+            elif isinstance(step, UpdateStep):
+                await self._update(step, prepared, rows)
+            elif isinstance(step, DeleteStep):
+                await self._delete(step, prepared, rows)
+            else:
+                await self._link(step, prepared, rows)
         return self.result
 
-    async def _send(self, step: Step) -> None:
-        prepared = self.database.prepare_write(step.statement)
-        rows = [self._resolved(row) for row in step.rows]
-        if isinstance(step, InsertStep):
-            await self._insert(step, prepared, rows)
-        elif isinstance(step, UpdateStep):
-            await self._update(step, prepared, rows)
-        elif isinstance(step, DeleteStep):
-            with naming_children(step.changes[0].info):
-                await self._delete(step, prepared, rows)
-        else:
-            await self._link(step, prepared, rows)
-
     def _resolved(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
-        if PendingKey not in map(type, row):
-            return row
         return tuple([self.result.value(value) if isinstance(value, PendingKey) else value for value in row])
 
-    async def _each(self, prepared: PreparedWrite, rows: Sequence[tuple[Any, ...]]) -> list[Sequence[Row]]:
+    async def _each(self, prepared: PreparedWrite, rows: Sequence[Sequence[Any]]) -> list[Sequence[Row]]:
         """Sends one statement for each row; one trip to the driver where it can."""
-        encoded = [encode_row(prepared.encoders, row) for row in rows]
-        if len(encoded) == 1:
-            return [await self.database.fetch(self.connection, self.tracker, prepared.sql, encoded[0], written=1)]
-        return await self.database.fetch_each(self.connection, self.tracker, prepared.sql, encoded)
+        if not prepared.is_plain:
+            rows = [encode_row(prepared.encoders, row) for row in rows]
+        if len(rows) == 1:
+            return [await self.database.fetch(self.connection, self.tracker, prepared.sql, rows[0], written=1)]
+        return await self.database.fetch_each(self.connection, self.tracker, prepared.sql, rows)
 
     async def _batch(self, prepared: PreparedWrite, rows: Sequence[tuple[Any, ...]]) -> Sequence[Row]:
         """Sends one statement with an array for each column."""
@@ -93,55 +89,67 @@ class FlushRun:
 
     # ---- inserts
 
-    async def _insert(self, step: InsertStep, prepared: PreparedWrite, rows: list[tuple[Any, ...]]) -> None:
-        mode = step.statement.mode
-        if mode == "row":
-            for change, found in zip(step.changes, await self._each(prepared, rows), strict=True):
-                self._keep(change, step.returned, prepared, _only_row(change, found, step))
-            return
-        found = await self._batch(prepared, rows)
+    async def _insert(self, step: InsertStep, prepared: PreparedWrite, rows: Sequence[tuple[Any, ...]]) -> None:
+        found: Sequence[Row] = ()
+        if step.statement.mode != "row":
+            found = await self._batch(prepared, rows)
+            if step.returned:
+                found = in_order(step.statement, prepared, step.changes[0].info, rows, found)
+        else:
+            runs = await self._each(prepared, rows)
+            if step.returned:
+                if not all(runs):
+                    raise _dropped(next(change for change, run in zip(step.changes, runs, strict=True) if not run))
+                found = [run[0] for run in runs]
         if step.returned:
-            ordered = in_order(step.statement, prepared, step.changes[0].info, rows, found)
-            for change, row in zip(step.changes, ordered, strict=True):
-                self._keep(change, step.returned, prepared, row)
+            self._keep(step.changes, step.returned, prepared, found)
 
     def _keep(
-        self, change: InsertChange | UpdateChange, columns: Sequence[ColumnInfo], prepared: PreparedWrite, row: Row
+        self,
+        changes: Sequence[InsertChange | UpdateChange],
+        columns: Sequence[ColumnInfo],
+        prepared: PreparedWrite,
+        rows: Sequence[Row],
     ) -> None:
+        """Keeps what the database made of each change."""
+        made, names = self.result, [column.attribute for column in columns]
         decoders = prepared.decoders[len(prepared.decoders) - len(columns) :]
-        triples = zip(columns, decoders, row, strict=True)
-        made = {
-            column.attribute: value if decode is None or value is None else decode(value)
-            for column, decode, value in triples
-        }
-        # a row may be written in two parts
-        self.result.made.setdefault(id(change.instance), {}).update(made)
+        decoded = any(decoders)
+        for change, row in zip(changes, rows, strict=True):
+            values = dict(zip(names, encode_row(decoders, row) if decoded else row, strict=True))
+            known = made.setdefault(id(change.instance), values)
+            if known is not values:
+                # a row may be written in two parts
+                known.update(values)
 
     # ---- updates, deletes, links
 
-    async def _update(self, step: UpdateStep, prepared: PreparedWrite, rows: list[tuple[Any, ...]]) -> None:
+    async def _update(self, step: UpdateStep, prepared: PreparedWrite, rows: Sequence[tuple[Any, ...]]) -> None:
         if step.statement.batch:
             found = {row[0]: tuple(row)[1:] for row in await self._batch(prepared, rows)}
         else:
             runs = await self._each(prepared, rows)
             found = {place: tuple(run[0]) for place, run in enumerate(runs, 1) if run}
-        _refuse_stale([change for place, change in enumerate(step.changes, 1) if place not in found])
+        if len(found) < len(step.changes):
+            refuse_stale([change for place, change in enumerate(step.changes, 1) if place not in found])
         if step.returned:
-            for place, change in enumerate(step.changes, 1):
-                self._keep(change, step.returned, prepared, found[place])
+            self._keep(step.changes, step.returned, prepared, [found[place + 1] for place in range(len(rows))])
 
-    async def _delete(self, step: DeleteStep, prepared: PreparedWrite, rows: list[tuple[Any, ...]]) -> None:
-        if step.statement.batch:
-            found = {row[0] for row in await self._batch(prepared, rows)}
-        else:
-            found = {place for place, run in enumerate(await self._each(prepared, rows), 1) if run}
-        missing = [change for place, change in enumerate(step.changes, 1) if place not in found]
-        if missing and len(step.changes) > 1 and takes_its_own(missing[0].info):
-            # a delete before may have taken the row along, by way of rows that nobody knows
-            missing = [change for change in missing if change.version is not None]
-            if not step.statement.batch:
-                missing = [change for change in missing if await self._is_there(change, prepared)]
-        _refuse_stale(missing)
+    async def _delete(self, step: DeleteStep, prepared: PreparedWrite, rows: Sequence[tuple[Any, ...]]) -> None:
+        try:
+            if step.statement.batch:
+                found = {row[0] for row in await self._batch(prepared, rows)}
+            else:
+                found = {place for place, run in enumerate(await self._each(prepared, rows), 1) if run}
+            missing = [change for place, change in enumerate(step.changes, 1) if place not in found]
+            if missing and len(step.changes) > 1 and takes_its_own(missing[0].info):
+                # a delete before may have taken the row along, by way of rows that nobody knows
+                missing = [change for change in missing if change.version is not None]
+                if not step.statement.batch:
+                    missing = [change for change in missing if await self._is_there(change, prepared)]
+        except ForeignKeyViolation as error:
+            raise children_named(error, step.changes[0].info) from error
+        refuse_stale(missing)
 
     async def _is_there(self, change: DeleteChange, prepared: PreparedWrite) -> bool:
         """Whether a row that was not deleted is there all the same, with another version than was loaded."""
@@ -151,7 +159,7 @@ class FlushRun:
         key = encode_row(prepared.encoders[: len(where)], change.key)
         return bool(await self.database.fetch(self.connection, self.tracker, sql, key))
 
-    async def _link(self, step: LinkStep, prepared: PreparedWrite, rows: list[tuple[Any, ...]]) -> None:
+    async def _link(self, step: LinkStep, prepared: PreparedWrite, rows: Sequence[tuple[Any, ...]]) -> None:
         statement = step.statement
         batch = statement.batch if isinstance(statement, Delete) else statement.mode != "row"
         await (self._batch(prepared, rows) if batch else self._each(prepared, rows))
@@ -163,25 +171,15 @@ class Flusher:
     Args:
         unit: What is pending.
         hooks: The session's hooks.
-        numbers: Counts the session's statements.
-        origin: Gives what written objects come from, newer than every statement sent before.
     """
 
     def __init__(
-        self,
-        database: Database,
-        unit: UnitOfWork,
-        transactions: TransactionStack,
-        hooks: SessionHooks,
-        numbers: Iterator[int],
-        origin: Callable[[], Origin],
+        self, database: Database, unit: UnitOfWork, transactions: TransactionStack, hooks: SessionHooks
     ) -> None:
         self.database = database
         self.unit = unit
         self.transactions = transactions
         self.hooks = hooks
-        self._numbers = numbers
-        self._origin = origin
         self._lock = asyncio.Lock()
 
     async def flush(self, *, lone: bool = False, use: Use | None = None) -> None:
@@ -193,32 +191,45 @@ class Flusher:
         """
         if running.get() is not None:
             refuse_in_hooks(self.hooks.owner, "a flush")
-        async with self._lock:
+        unit = self.unit
+        pending = unit.new or unit.dirty or unit.deleted or unit.collections or unit.identity.documents
+        if not (pending or self._lock.locked()):
+            self.hooks.refresh()
             self.hooks.has_news = False
-            hooks, unit = None, self.unit
-            undone = unit.history.undone
-            while True:
-                try:
-                    gather(unit, unit.delete)
-                    hooks = hooks or self._hooks()
-                    if hooks is None:
-                        changes = collected(unit)
-                    else:
-                        changes = await hooks.prepare()
-                        lone = lone and not hooks.needs_transaction(changes)
-                    # as of the moment in which they were collected: a hook may have undone something of its own before
-                    undone = unit.history.undone
-                    await self._send(changes, hooks, undone, lone=lone, use=use)
-                except Overtaken:
-                    # nothing was sent, and something else is pending now; only what was put back is told to hooks again
-                    if undone != unit.history.undone:
-                        hooks = None
-                    continue
-                break
-            if changes.unchanged:
-                settle_unchanged(unit, changes.unchanged)
-            if hooks is not None:
-                await hooks.after(changes)
+            unit.forgotten.clear()
+            return
+        # as `async with` does it, by two calls less
+        await self._lock.acquire()
+        try:
+            self.hooks.has_news = False
+            await self._flush(unit, lone=lone, use=use)
+        finally:
+            self._lock.release()
+
+    async def _flush(self, unit: UnitOfWork, *, lone: bool, use: Use | None) -> None:
+        hooks, undone = None, unit.history.undone
+        while True:
+            try:
+                gather(unit, unit.delete)
+                hooks = hooks or self._hooks()
+                if hooks is None:
+                    changes = collected(unit)
+                else:
+                    changes = await hooks.prepare()
+                    lone = lone and not hooks.needs_transaction(changes)
+                # as of the moment in which they were collected: a hook may have undone something of its own before
+                undone = unit.history.undone
+                await self._send(changes, hooks, undone, lone=lone, use=use)
+            except Overtaken:
+                # nothing was sent, and something else is pending now; only what was put back is told to hooks again
+                if undone != unit.history.undone:
+                    hooks = None
+                continue
+            break
+        if changes.unchanged:
+            settle_unchanged(unit, changes.unchanged)
+        if hooks is not None:
+            await hooks.after(changes)
 
     async def _send(
         self, changes: ChangeSet, hooks: HookRun | None, undone: int, *, lone: bool, use: Use | None
@@ -234,7 +245,7 @@ class Flusher:
         if lone and len(plan.steps) == 1 and len(plan.steps[0].rows) == 1 and transactions.allows_lone_writes:
             await transactions.use_alone(lambda c: self._write_alone(c, changes, plan, hooks, undone))
         elif not changes.rows:
-            Acceptance(self.unit, self._origin(), FlushResult()).accept(changes)
+            Acceptance(self.unit, self.unit.origin(), FlushResult()).accept(changes)
         elif use is not None:
             # from inside of a block, which nobody else ends
             await use(lambda connection: work(connection, changes, plan, hooks))
@@ -266,7 +277,7 @@ class Flusher:
     async def _write_in_transaction(
         self, connection: Connection, changes: ChangeSet, plan: FlushPlan, hooks: HookRun | None
     ) -> None:
-        self.unit.history.note_write(next(self._numbers))
+        self.unit.history.note_write(next(self.unit.numbers))
         await self._write(connection, changes, plan, hooks)
 
     async def _write(self, connection: Connection, changes: ChangeSet, plan: FlushPlan, hooks: HookRun | None) -> None:
@@ -274,7 +285,7 @@ class Flusher:
             # it is known since a connection is open, and decides how batches are matched
             plan = self.plan(changes)
         result = await FlushRun(self.database, connection, self.transactions.tracker).run(plan)
-        Acceptance(self.unit, self._origin(), result).accept(changes)
+        Acceptance(self.unit, self.unit.origin(), result).accept(changes)
         if hooks is not None:
             hooks.note(changes)
 
@@ -296,17 +307,12 @@ def encode_row(encoders: Sequence[Callable[[Any], Any] | None], row: Sequence[An
     return [value if encode is None or value is None else encode(value) for encode, value in pairs]
 
 
-def _only_row(change: InsertChange, found: Sequence[Row], step: InsertStep) -> Row:
-    if not step.returned:
-        return ()
-    if not found:
-        raise FlushError(
-            f"the row of {change.instance!r} was inserted and did not come back", hint="a trigger drops it"
-        )
-    return found[0]
+def _dropped(change: InsertChange) -> FlushError:
+    return FlushError(f"the row of {change.instance!r} was inserted and did not come back", hint="a trigger drops it")
 
 
-def _refuse_stale(missing: Sequence[UpdateChange | DeleteChange]) -> None:
+def refuse_stale(missing: Sequence[UpdateChange | DeleteChange]) -> None:
+    """Refuses to go on where rows were not found as they were loaded."""
     if not missing:
         return
     first = missing[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
+from itertools import repeat
 from operator import itemgetter
 from typing import Any
 
@@ -24,6 +25,8 @@ def in_order(changes: Sequence[InsertChange]) -> Iterable[tuple[tuple[int, int],
         CycleError: Tables, or objects, point to each other.
     """
     tables = list(dict.fromkeys([change.info for change in changes]))
+    if len(tables) == 1 and not any(relation.target is tables[0] for relation in to_ones(tables[0])):
+        return zip(repeat((0, 0)), changes)
     order = {info: place for place, info in enumerate(sort(tables, _targets(tables)))}
     depths = depths_of(changes)
     placed = [((order[change.info], depths.get(id(change.instance), 0)), change) for change in changes]
@@ -47,7 +50,9 @@ def depths_of(changes: Sequence[InsertChange]) -> dict[int, int]:
     Raises:
         CycleError: They need each other in a ring.
     """
-    looked_at = [c for c in changes if any(r.target is c.info for r in to_ones(c.info))]
+    infos = dict.fromkeys([change.info for change in changes])
+    own = {info for info in infos if any(relation.target is info for relation in to_ones(info))}
+    looked_at = [change for change in changes if change.info in own] if own else []
     if not looked_at:
         return {}
     by_id = {id(change.instance): change for change in looked_at}

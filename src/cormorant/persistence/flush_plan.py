@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, Protocol, TypeAlias, TypeVar, cast
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar, cast
 
 from cormorant._internal.topological import CycleError
 from cormorant.models.metadata import ColumnInfo, ModelInfo
@@ -31,8 +30,7 @@ CHUNK = 10_000
 """The most rows that one statement inserts or updates: PostgreSQL takes messages of up to 1 GB, 100 KB for each."""
 
 
-@dataclass(frozen=True, slots=True)
-class InsertStep:
+class InsertStep(NamedTuple):
     """One INSERT for rows of one table with the same columns.
 
     Args:
@@ -46,8 +44,7 @@ class InsertStep:
     returned: tuple[ColumnInfo, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class UpdateStep:
+class UpdateStep(NamedTuple):
     """One UPDATE for rows of one table with the same changed columns."""
 
     statement: Update
@@ -56,8 +53,7 @@ class UpdateStep:
     returned: tuple[ColumnInfo, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteStep:
+class DeleteStep(NamedTuple):
     """One DELETE for rows of one table."""
 
     statement: Delete
@@ -65,8 +61,7 @@ class DeleteStep:
     rows: tuple[tuple[Any, ...], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class LinkStep:
+class LinkStep(NamedTuple):
     """One INSERT or DELETE for rows of a table of links."""
 
     statement: Insert | Delete
@@ -77,8 +72,7 @@ class LinkStep:
 Step: TypeAlias = InsertStep | UpdateStep | DeleteStep | LinkStep
 
 
-@dataclass(frozen=True, slots=True)
-class FlushPlan:
+class FlushPlan(NamedTuple):
     """The steps of one flush, in order.
 
     Args:
@@ -138,20 +132,27 @@ def plan_flush(
 
 
 def _depends_on_rows(changes: ChangeSet, *, deferrable: bool) -> bool:
-    if moved(changes.updates):
+    if changes.updates and moved(changes.updates):
         return True
+    if changes.rows == 1:
+        # nobody is there to hand anything over to
+        return False
     sets = (unique for found in (handed_over, perhaps_handed_over) for _, _, unique in found(changes))
     return any(not (unique.deferrable and deferrable) for unique in sets)
 
 
 def _by_tables(changes: ChangeSet, insert_mode: Batching, *, batches: bool) -> list[Step]:
-    if not (changes.updates or changes.deletes or changes.links):
-        return [*_inserts(changes.inserts, insert_mode)]
-    steps: list[Step] = [*_link_deletes(changes.links, batches=batches)]
-    steps += _inserts(changes.inserts, insert_mode)
-    steps += _updates(changes.updates, batches=batches)
-    steps += _link_inserts(changes.links, insert_mode)
-    steps += _deletes(changes.deletes, batches=batches)
+    steps: list[Step] = []
+    if changes.links:
+        steps += _link_deletes(changes.links, batches=batches)
+    if changes.inserts:
+        steps += _inserts(changes.inserts, insert_mode)
+    if changes.updates:
+        steps += _updates(changes.updates, batches=batches)
+    if changes.links:
+        steps += _link_inserts(changes.links, insert_mode)
+    if changes.deletes:
+        steps += _deletes(changes.deletes, batches=batches)
     return steps
 
 
@@ -191,7 +192,7 @@ def _one_step(run: Sequence[UpdateStep]) -> UpdateStep:
     if len(run) == 1:
         return run[0]
     changes = tuple([change for step in run for change in step.changes])
-    return replace(run[0], changes=changes, rows=tuple([row for step in run for row in step.rows]))
+    return run[0]._replace(changes=changes, rows=tuple([row for step in run for row in step.rows]))
 
 
 def _chunks(group: Sequence[T]) -> Iterable[Sequence[T]]:
@@ -202,16 +203,22 @@ def _chunks(group: Sequence[T]) -> Iterable[Sequence[T]]:
 
 
 def _inserts(changes: Sequence[InsertChange], insert_mode: Batching) -> Iterable[InsertStep]:
-    groups: dict[tuple[Any, ...], list[InsertChange]] = {}
     # one object without relations needs no order
-    alone = len(changes) == 1 and not changes[0].instance.__orm_related__
-    for place, change in [((0, 0), changes[0])] if alone else in_order(changes):
-        groups.setdefault((place, change.info, tuple(change.values), change.key_given), []).append(change)
-    for group in groups.values():
-        yield from insert_steps(group, insert_mode)
+    if len(changes) == 1 and not changes[0].instance.__orm_related__:
+        return insert_steps(changes, insert_mode)
+    groups: dict[tuple[Any, ...], list[InsertChange]] = {}
+    group: list[InsertChange] = []
+    last: tuple[Any, ...] = ()
+    for place, change in in_order(changes):
+        key = (place, change.info, tuple(change.values), change.key_given)
+        # most come together, and a comparison costs less than a hash
+        if key != last:
+            group, last = groups.setdefault(key, []), key
+        group.append(change)
+    return [step for group in groups.values() for step in insert_steps(group, insert_mode)]
 
 
-def insert_steps(group: Sequence[InsertChange], insert_mode: Batching) -> Iterable[InsertStep]:
+def insert_steps(group: Sequence[InsertChange], insert_mode: Batching) -> list[InsertStep]:
     """Gives the steps that insert rows of one table with the same columns."""
     first = group[0]
     info, names = first.info, tuple(first.values)
@@ -220,8 +227,12 @@ def insert_steps(group: Sequence[InsertChange], insert_mode: Batching) -> Iterab
         ascending = len(info.key_columns) == 1 and info.key_columns[0].identity
         mode = insert_mode(key_given=first.key_given, ascending=ascending)
     statement, returned = insert_statement(info, names, mode)
-    for part in _chunks(group):
-        yield InsertStep(statement, tuple(part), tuple([tuple(change.values.values()) for change in part]), returned)
+    if len(group) == 1:
+        return [InsertStep(statement, (first,), (tuple(first.values.values()),), returned)]
+    return [
+        InsertStep(statement, tuple(part), tuple([tuple(change.values.values()) for change in part]), returned)
+        for part in _chunks(group)
+    ]
 
 
 @lru_cache(maxsize=1000)
@@ -245,9 +256,13 @@ def insert_statement(
 
 def _updates(changes: Sequence[UpdateChange], *, batches: bool) -> Iterable[UpdateStep]:
     groups: dict[tuple[Any, ...], list[UpdateChange]] = {}
+    group: list[UpdateChange] = []
+    last: tuple[Any, ...] = ()
     for change in changes:
         key = (change.info, tuple(change.values), change.version is not None, change.part)
-        groups.setdefault(key, []).append(change)
+        if key != last:
+            group, last = groups.setdefault(key, []), key
+        group.append(change)
     for (info, names, checked, part), group in groups.items():
         statement, returned = update_statement(info, names, checked, batches and len(group) > 1, counted=not part)
         for chunk in _chunks(group):

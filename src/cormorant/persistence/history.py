@@ -118,8 +118,12 @@ class History:
             What was waiting for it.
         """
         pending = self.pending
-        ends = self.marks[0].ends if len(self.marks) == 1 else joined(mark.ends for mark in self.marks)
-        self.marks = [mark := Mark()]
+        mark = self.marks[0]
+        ends = mark.ends if len(self.marks) == 1 else joined(mark.ends for mark in self.marks)
+        self.marks = [mark]
+        mark.first_write = mark.ends = None
+        for known in (mark.added, mark.known, mark.collections, mark.made, mark.unloaded):
+            known.clear()
         if not (pending.new or pending.dirty or pending.deleted or pending.collections):
             return ends
         mark.added.update(pending.new)

@@ -12,7 +12,16 @@ from typing_extensions import TypeVar
 
 from cormorant.database import Database
 from cormorant.errors import AfterHookError, FlushError
-from cormorant.hooks.dispatcher import Hook, HookTarget, call, hook_around, is_target, name_of, registrations
+from cormorant.hooks.dispatcher import (
+    Hook,
+    HookTarget,
+    call,
+    hook_around,
+    hooks_kept_by,
+    is_target,
+    name_of,
+    registrations,
+)
 from cormorant.hooks.events import (
     AFTER_COMMIT,
     AFTER_DELETE,
@@ -85,9 +94,9 @@ class SessionHooks:
         if self.version == registrations.version:
             return
         self.version = registrations.version
-        kept = [hooks for source in self._sources if is_target(source) and len(hooks := source.__orm_hooks__)]
         # by far the most sessions have none
         self.wide = {}
+        kept = list(filter(None, map(hooks_kept_by, self._sources)))
         if kept:
             self.wide = {event: found for event in EVENTS if (found := sum((hooks.of(event) for hooks in kept), ()))}
 

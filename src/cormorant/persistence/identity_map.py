@@ -22,7 +22,8 @@ class ByModel(dict[ModelInfo, dict[Any, Any]]):
     def __missing__(self, info: ModelInfo) -> dict[Any, Any]:
         if info.mutable_columns:
             self.documents.append(info)
-        self[info] = made = dict[Any, Any]()
+        made: dict[Any, Any] = {}
+        self[info] = made
         return made
 
     def clear(self) -> None:

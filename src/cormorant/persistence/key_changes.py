@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, TypeAlias
 
 from cormorant.models.links import RelationInfo
@@ -46,8 +45,8 @@ def without_followers(changes: ChangeSet) -> ChangeSet:
         }
         values = {name: value for name, value in change.values.items() if name not in own}
         if values:
-            updates.append(replace(change, values=values) if own else change)
-    return replace(changes, updates=tuple(updates))
+            updates.append(change._replace(values=values) if own else change)
+    return changes._replace(updates=tuple(updates))
 
 
 def moves_of(changes: Iterable[UpdateChange]) -> Moves:

@@ -47,8 +47,14 @@ class Options:
 
     def under(self, default: Options) -> Options:
         """Gives these options, and the session's where they say nothing."""
+        if self is DEFAULTS or self is default:
+            return default
         return Options(
             self.isolation or default.isolation,
             self.read_only or default.read_only,
             self.deferrable or default.deferrable,
         )
+
+
+DEFAULTS: Options = Options()
+"""What a block asks for that asks for nothing."""

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from dataclasses import replace
+from typing import Any, NamedTuple, TypeAlias
 
 from cormorant.models.collections import Collection, Contents, is_collection
 from cormorant.models.inside import Decode, readers, saved_value_of
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
+from cormorant.models.reading import columns_of
 from cormorant.models.state import (
     MISSING,
     Origin,
+    is_ghost,
     is_persistent,
     set_attribute,
     set_class,
@@ -26,8 +28,7 @@ from cormorant.sql.types import SqlType
 Decoder: TypeAlias = Callable[[SqlType], Decode | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Memento:
+class Memento(NamedTuple):
     """One object as it was.
 
     Args:
@@ -83,7 +84,7 @@ def remember(instance: Model, *, deleted: bool) -> Memento:
     """Gives an object as it is now, with copies of what may change in place."""
     info = type(instance).__info__
     changes = instance.__orm_changes__ or {}
-    raw = value_or_missing(instance, "__orm_raw__")
+    raw = value_or_missing(instance, "__orm_raw__") if info.mutable_columns else MISSING
     values = values_of(instance)
     if info.mutable_columns and (changes or raw is MISSING):
         values = tuple(
@@ -91,14 +92,19 @@ def remember(instance: Model, *, deleted: bool) -> Memento:
             for column, value in zip(info.columns, values, strict=True)
         )
     origin = instance.__orm_origin__
-    whole = origin is not None and origin.pending
-    related = {name: held for name, held in _related(instance) if whole or not is_collection(held)}
+    related: dict[str, Any] = instance.__orm_related__ or {}
+    if related:
+        whole = origin is not None and origin.pending
+        related = {name: held for name, held in related.items() if whole or not is_collection(held)}
     return Memento(instance, origin, values, raw, dict(changes), related, deleted)
 
 
 def values_of(instance: Model) -> tuple[Any, ...]:
     """Gives an object's columns in the model's order, MISSING where there is no value."""
-    return tuple(value_or_missing(instance, name) for name in type(instance).__info__.fields)
+    info = type(instance).__info__
+    if not is_ghost(instance):
+        return columns_of(info)(instance)
+    return tuple([value_or_missing(instance, name) for name in info.fields])
 
 
 def remember_saved(instance: Model) -> Memento:
@@ -106,18 +112,17 @@ def remember_saved(instance: Model) -> Memento:
     now = remember(instance, deleted=False)
     names = type(instance).__info__.fields
     values = tuple(now.changes.get(name, value) for name, value in zip(names, now.values, strict=True))
-    return replace(now, values=values, changes={}, related={})
+    return now._replace(values=values, changes={}, related={})
 
 
 def _related(instance: Model) -> Iterable[tuple[str, Any]]:
     return (instance.__orm_related__ or {}).items()
 
 
-@dataclass(slots=True, eq=False)
 class Mark:
     """A point that objects can go back to.
 
-    Args:
+    Attributes:
         added: Objects that belonged to no session, by id.
         known: Objects of the session, by id.
         collections: What collections held.
@@ -127,15 +132,16 @@ class Mark:
         ends: What is told of the end of the block.
     """
 
-    added: dict[int, Model] = field(default_factory=dict[int, Model])
-    known: dict[int, Memento] = field(default_factory=dict[int, Memento])
-    collections: dict[int, tuple[Collection[Any], Contents]] = field(
-        default_factory=dict[int, tuple[Collection[Any], Contents]]
-    )
-    made: dict[int, tuple[str, ...]] = field(default_factory=dict[int, tuple[str, ...]])
-    unloaded: dict[int, tuple[Any, ...]] = field(default_factory=dict[int, "tuple[Any, ...]"])
-    first_write: int | None = None
-    ends: Ends | None = None
+    __slots__ = ("added", "collections", "ends", "first_write", "known", "made", "unloaded")
+
+    def __init__(self, first_write: int | None = None, ends: Ends | None = None) -> None:
+        self.added: dict[int, Model] = {}
+        self.known: dict[int, Memento] = {}
+        self.collections: dict[int, tuple[Collection[Any], Contents]] = {}
+        self.made: dict[int, tuple[str, ...]] = {}
+        self.unloaded: dict[int, tuple[Any, ...]] = {}
+        self.first_write: int | None = first_write
+        self.ends: Ends | None = ends
 
     def keep(self, instance: Model, *, deleted: bool) -> None:
         """Remembers an object before its first change."""

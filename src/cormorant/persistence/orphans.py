@@ -18,7 +18,8 @@ def orphans_of(pending: Pending) -> dict[int, Model]:
     """Gives the objects that a flush deletes, or forgets, because they have no owner any more, by id."""
     found: dict[int, Model] = {}
     for instance in (*pending.dirty.values(), *pending.new.values()):
-        if any(lost_owner(instance, relation) for relation in owned_by(type(instance).__info__)):
+        relations = owned_by(type(instance).__info__)
+        if relations and any(lost_owner(instance, relation) for relation in relations):
             found[id(instance)] = instance
     for collection in pending.collections.values():
         relation = collection.relation

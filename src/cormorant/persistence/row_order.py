@@ -7,7 +7,7 @@ row that has it. Rings are opened where a key column may be NULL for a while, by
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Literal, TypeAlias
@@ -210,7 +210,7 @@ class RowOrder:
         # NULL by name: the row goes with others that have the same columns
         first = {name: None if name in names else value for name, value in change.values.items()}
         rest = {name: value for name, value in change.values.items() if name in names}
-        self.rows[row] = replace(change, values=first)
+        self.rows[row] = change._replace(values=first)
         keys = [_key_value(change, name) for name in change.info.key_attributes]
         self._append(_part(change, rest, tuple(keys)), [Need(row, needs[0].why), *needs])
 

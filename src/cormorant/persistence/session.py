@@ -42,7 +42,7 @@ from cormorant.persistence.current import current_state
 from cormorant.persistence.entering import Entrances
 from cormorant.persistence.hooking import HookedSession, refuse_in_hooks
 from cormorant.persistence.identity_map import IdentityMap
-from cormorant.persistence.levels import Options
+from cormorant.persistence.levels import DEFAULTS, Options
 from cormorant.persistence.orphans import leaving
 from cormorant.persistence.preview import FlushPreview, preview
 from cormorant.persistence.reading import Reading
@@ -107,14 +107,14 @@ class AsyncSession(HookedSession["AsyncSession"]):
         check_isolation(isolation)
         self._timeout = check_timeout("timeout", timeout)
         self._threshold = check_threshold(performance_threshold)
-        self._limits = (max_queries, max_rows)
-        budget_of(*self._limits)
+        self._limits = None if max_queries is None and max_rows is None else (max_queries, max_rows)
+        if self._limits is not None:
+            budget_of(*self._limits)
         self._slow = None if slow_query_ms is None else slow_seconds(slow_query_ms)
-        self._scopes = distinct(scopes)
-        given = [source for source in (database, dsn, connection_config) if source is not None]
-        if len(given) > 1:
-            raise ConfigurationError("a session takes one of database, dsn and connection_config")
-        self._source: Any = given[0] if given else None
+        self._scopes = distinct(scopes) if scopes else ()
+        self._source: Any = database
+        if dsn is not None or connection_config is not None:
+            self._source = _only_one(database, dsn, connection_config)
         self._autocommit = autocommit
         self._isolation: IsolationLevel | None = isolation
         self._read_only = read_only
@@ -123,8 +123,11 @@ class AsyncSession(HookedSession["AsyncSession"]):
     @property
     def database(self) -> Database:
         """The database it works on."""
-        found = database_of(self._source)
-        if not isinstance(self._source, (Database, str, ConnectionConfig, type(None))):
+        source = self._source
+        if isinstance(source, Database):
+            return source
+        found = database_of(source)
+        if not isinstance(source, (str, ConnectionConfig, type(None))):
             # what is made of an adapter is another database each time
             self._source = found
         return found
@@ -133,7 +136,8 @@ class AsyncSession(HookedSession["AsyncSession"]):
 
     async def __aenter__(self) -> Self:
         database = self.database
-        options = Options(self._isolation or database.level, self._read_only)
+        level = self._isolation or database.level
+        options = DEFAULTS if level is None and not self._read_only else Options(level, self._read_only)
         autocommit = database.config.autocommit if self._autocommit is None else self._autocommit
         timeout = self._timeout or database.timeout
         state = SessionState(
@@ -144,7 +148,7 @@ class AsyncSession(HookedSession["AsyncSession"]):
             scopes=self._scopes,
             timeout=timeout,
             performance_threshold=self._threshold,
-            budget=budget_of(*self._limits),
+            budget=None if self._limits is None else budget_of(*self._limits),
         )
         if self._slow is not None:
             state.tracker.slow = self._slow
@@ -443,7 +447,7 @@ class AsyncSession(HookedSession["AsyncSession"]):
         """
         check_isolation(isolation)
         return Transaction(
-            self, Options(isolation, read_only, deferrable) if isolation or read_only or deferrable else Options()
+            self, Options(isolation, read_only, deferrable) if isolation or read_only or deferrable else DEFAULTS
         )
 
     async def begin(
@@ -575,3 +579,10 @@ class AsyncSession(HookedSession["AsyncSession"]):
     def reset_query_stats(self) -> None:
         """Forgets the statements counted so far."""
         self._tracker().reset()
+
+
+def _only_one(*sources: object) -> object:
+    given = [source for source in sources if source is not None]
+    if len(given) > 1:
+        raise ConfigurationError("a session takes one of database, dsn and connection_config")
+    return given[0]

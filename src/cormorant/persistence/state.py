@@ -9,9 +9,9 @@ from functools import partial
 from inspect import currentframe
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cormorant._internal.frames import caller, code_outside, frame_outside
+from cormorant._internal.frames import NOWHERE, Place, code_outside, frame_outside, place
 from cormorant.adapters.base import RawRows
 from cormorant.database import Database
 from cormorant.errors import ForeignInstanceError, SessionClosedError, SessionTaskError
@@ -25,7 +25,7 @@ from cormorant.models.state import LinkVerb, Origin, is_ghost, new_ghost, set_at
 from cormorant.observability.budgets import Budget
 from cormorant.observability.performance import PerformanceTracker
 from cormorant.persistence import context, loader, locking, m2m, prefetch
-from cormorant.persistence.blocks import Blocks
+from cormorant.persistence.blocks import Blocks, end
 from cormorant.persistence.flush import Flusher
 from cormorant.persistence.hooking import SessionHooks, refuse_in_hooks
 from cormorant.persistence.identity_map import IdentityMap
@@ -58,6 +58,12 @@ class SessionState:
         budget: What its statements have to stay within.
     """
 
+    # made at the first use: not every session loads relations, or writes by statements of its own
+    writer: StateWriter
+    loads: loader.Loads
+    repeats: Repeats
+    turn: asyncio.Lock
+
     def __init__(
         self,
         handle: object,
@@ -80,28 +86,31 @@ class SessionState:
         self.identity: IdentityMap = IdentityMap()
         self.known: Callable[[ModelInfo, Any], Model | None] = self.identity.get
         self.unit: UnitOfWork = UnitOfWork(self, self.identity, database.dialect.decoder, eager=autocommit)
+        self.numbers: count[int] = self.unit.numbers
         self.transactions: TransactionStack = TransactionStack(
             database, self.tracker, options, self.check_usable, self.frame, timeout
         )
         self.closed: bool = False
-        self.closed_at: str = ""
+        self.closed_at: Place = NOWHERE
         # a sync session sets it: has a coroutine run on the loop while the caller waits; False where nobody may wait
         self.wait: Callable[..., bool] | None = None
-        self.loads: loader.Loads = loader.Loads(self)
-        self.numbers: count[int] = count(1)
-        self.repeats: Repeats = Repeats(performance_threshold or database.performance_threshold)
-
-        def origin() -> Origin:
-            return Origin(self, next(self.numbers))
-
         self.reader: Reading = Reading(self)
         hooks = SessionHooks(self, handle, database, self.unit, self.transactions)
-        self.flusher: Flusher = Flusher(database, self.unit, self.transactions, hooks, self.numbers, origin)
-        self.blocks: Blocks = Blocks(self.unit, self.transactions, self.flusher, origin, autocommit=autocommit)
-        self.writer: StateWriter = StateWriter(self)
+        self.flusher: Flusher = Flusher(database, self.unit, self.transactions, hooks)
+        self.blocks: Blocks = Blocks(self.unit, self.transactions, self.flusher, autocommit=autocommit)
         # a sync session is entered outside of its loop, and sets it
         self.loop: asyncio.AbstractEventLoop | None = context.running_loop()
-        self._turn = asyncio.Lock()
+        self.threshold: int = performance_threshold or database.performance_threshold
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            # a part that is asked for for the first time
+            make = _PARTS.get(name)
+            if make is None:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
+            made = self.__dict__[name] = make(self)
+            return made
 
     # ---- who may do what
 
@@ -125,9 +134,10 @@ class SessionState:
             )
 
     @property
-    def ended(self) -> str:
+    def ended(self) -> context.Ended:
         """Where the block began and where it ended, for messages."""
-        return f"{self.frame.root} ended at {self.closed_at}"
+        root = self.frame.root
+        return context.Ended(root.task, root.place, self.closed_at)
 
     def check_owner(self, verb: str, *, alone: bool = True) -> None:
         """Refuses a transaction verb from outside of the innermost block, or while another task waits for a statement.
@@ -145,6 +155,8 @@ class SessionState:
         if not nearest:
             mine = mine.innermost_for(context.innermost_frame(mine.state) or mine.root)
         transactions = self.transactions
+        if nearest and not (transactions.in_flight or transactions.cursors):
+            return
         busy = (transactions.others_in_flight or other_readers(transactions)) if alone else []
         if mine is self.frame and not busy:
             return
@@ -338,7 +350,7 @@ class SessionState:
             await self.blocks.flush()
             return
         # each flush is a transaction of its own: one that fails must not undo another task's
-        async with self._turn:
+        async with self.turn:
             await self.blocks.flush()
 
     def _check_ended(self) -> None:
@@ -352,8 +364,16 @@ class SessionState:
     async def close(self, *, failed: bool) -> None:
         """Ends the session: commits, or rolls back; frees the identity map."""
         try:
-            await self.blocks.end(self._check_ended, failed=failed)
+            await end(self.blocks, self._check_ended, failed=failed)
         finally:
             self.closed = True
-            self.closed_at = caller()
+            self.closed_at = place()
             self.unit.end()
+
+
+_PARTS: dict[str, Callable[[SessionState], object]] = {
+    "writer": StateWriter,
+    "loads": loader.Loads,
+    "repeats": lambda state: Repeats(state.threshold),
+    "turn": lambda _: asyncio.Lock(),
+}

@@ -75,7 +75,8 @@ class TransactionStack:
         self.is_used: bool = False
         self.begin_with: Options = options
         self.lock: asyncio.Lock = asyncio.Lock()
-        self._in_flight: set[asyncio.Task[Any] | None] = set()
+        # whose statements are under way
+        self.in_flight: set[asyncio.Task[Any] | None] = set()
         self._arrivals: asyncio.Event | None = None
         self.ending: asyncio.Event | None = None
 
@@ -105,7 +106,7 @@ class TransactionStack:
                 return await self.use_alone(lambda c: self.database.fetch(c, self.tracker, sql, args), write=False)
         if self.levels or self.keeps_snapshots:
             return await self.use(lambda connection: self.database.fetch(connection, self.tracker, sql, args))
-        self._in_flight.add(task := asyncio.current_task())
+        self.in_flight.add(task := asyncio.current_task())
         database = self.database
         try:
             connection = await (self.connections.acquire() if database.lending.holders else database.adapter.acquire())
@@ -154,7 +155,7 @@ class TransactionStack:
         undo: Callable[[BaseException], Awaitable[None]] | None,
         limit: Limit | None,
     ) -> T:
-        self._in_flight.add(task := asyncio.current_task())
+        self.in_flight.add(task := asyncio.current_task())
         try:
             async with self.lock:
                 self._check_usable()
@@ -202,7 +203,7 @@ class TransactionStack:
         Raises:
             Overtaken: It would write, and another task has begun a transaction meanwhile.
         """
-        self._in_flight.add(task := asyncio.current_task())
+        self.in_flight.add(task := asyncio.current_task())
         database, connections = self.database, self.connections
         if write:
             try:
@@ -239,7 +240,7 @@ class TransactionStack:
     # ---- who is under way
 
     def _arrive(self, task: asyncio.Task[Any] | None) -> None:
-        self._in_flight.discard(task)
+        self.in_flight.discard(task)
         if self._arrivals is not None:
             self._arrivals.set()
 
@@ -247,7 +248,7 @@ class TransactionStack:
     def others_in_flight(self) -> list[asyncio.Task[Any]]:
         """The other tasks that wait for a statement."""
         current = asyncio.current_task()
-        return [task for task in self._in_flight if task is not None and task is not current]
+        return [task for task in self.in_flight if task is not None and task is not current]
 
     async def drain(self, *, cancel: bool) -> None:
         """Waits until no other task has a statement in flight.
@@ -255,6 +256,8 @@ class TransactionStack:
         Args:
             cancel: Cancel those tasks first.
         """
+        if not self.in_flight:
+            return
         cancelled: set[asyncio.Task[Any]] = set()
         while others := self.others_in_flight:
             # each of them once, so that it can clean up; also those that have come meanwhile

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
+from itertools import count
 from typing import Any
 
 from cormorant.errors import FlushError, ForeignInstanceError
@@ -48,8 +49,14 @@ class UnitOfWork(Pending):
         self._decoder = decoder
         self._eager = eager
         self.accepted: int = 0
+        # counts the session's statements
+        self.numbers: count[int] = count(1)
         self._origin_of_new = Origin(owner, 0, pending=True)
         self._origin_of_references = Origin(owner, 0)
+
+    def origin(self) -> Origin:
+        """Gives what objects come from that are written or put back now: it is newer than every statement before."""
+        return Origin(self._owner, next(self.numbers))
 
     # ---- what users do
 
@@ -190,25 +197,13 @@ class UnitOfWork(Pending):
         relations = type(instance).__info__.relations
         for name, held in (instance.__orm_related__ or {}).items():
             if is_collection(held):
-                self._unlink(instance, held)
+                _unlink(self, instance, held)
             elif held is not None and relations[name].kind == "to_one" and relations[name].inverse is not None:
                 hide(held, relations[name], instance)
         set_attribute(instance, "__orm_origin__", None)
         for collection in self.collections.values():
             if collection.added.pop(id(instance), None) is not None:
                 collection.exclude(instance)
-
-    def _unlink(self, instance: Model, collection: Collection[Any]) -> None:
-        """Takes a new object out of the collections on the other side of its links, which wait with it."""
-        self.collections.pop(id(collection), None)
-        inverse = collection.relation.inverse or ""
-        for member in collection.known if collection.relation.link is not None else ():
-            theirs: dict[str, Any] = member.__orm_related__ or {}
-            other = theirs.get(inverse)
-            if is_collection(other):
-                self.history.keep_collection(other)
-                other.added.pop(id(instance), None)
-                other.exclude(instance)
 
     # ---- what instances tell
 
@@ -231,7 +226,9 @@ class UnitOfWork(Pending):
             Whether anything pending leads to other objects.
         """
         leads = False
-        reached = [item for collection in list(self.collections.values()) for item in self._members(collection)]
+        reached: list[Model] = []
+        if self.collections:
+            reached = [item for collection in list(self.collections.values()) for item in self._members(collection)]
         for instance in [*self.new.values(), *self.dirty.values()]:
             if instance.__orm_related__:
                 leads = True
@@ -319,7 +316,8 @@ class UnitOfWork(Pending):
 
     def end(self) -> None:
         """Lets go of every object; they keep what they hold."""
-        super().clear()
+        if not self.is_empty or self.forgotten:
+            super().clear()
         self.identity.clear()
         self.history.marks.clear()
 
@@ -356,6 +354,19 @@ def _untake(unit: UnitOfWork, instance: Model, shown: list[tuple[Model, Relation
     for held in (instance.__orm_related__ or {}).values():
         unit.collections.pop(id(held), None)
     set_attribute(instance, "__orm_origin__", None)
+
+
+def _unlink(unit: UnitOfWork, instance: Model, collection: Collection[Any]) -> None:
+    """Takes a new object out of the collections on the other side of its links, which wait with it."""
+    unit.collections.pop(id(collection), None)
+    inverse = collection.relation.inverse or ""
+    for member in collection.known if collection.relation.link is not None else ():
+        theirs: dict[str, Any] = member.__orm_related__ or {}
+        other = theirs.get(inverse)
+        if is_collection(other):
+            unit.history.keep_collection(other)
+            other.added.pop(id(instance), None)
+            other.exclude(instance)
 
 
 def _disown(unit: UnitOfWork, instance: Model) -> None:

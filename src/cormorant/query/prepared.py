@@ -20,6 +20,7 @@ class PreparedWrite:
     Args:
         owners: Whose conditions the text holds beside the write's own.
         picks: For each of its first parameters the place of the value among those of the statement's expressions.
+        is_plain: The driver takes every value as it is.
     """
 
     sql: str
@@ -27,6 +28,7 @@ class PreparedWrite:
     decoders: tuple[Codec | None, ...]
     owners: tuple[Owner, ...] = ()
     picks: tuple[int, ...] = ()
+    is_plain: bool = False
 
     def first(self, statement: Upsert | InsertSelect) -> list[Any]:
         """Gives the values of a statement's own expressions, its first parameters, as the driver takes them."""

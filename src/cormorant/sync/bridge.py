@@ -128,7 +128,7 @@ class LoopSession(AsyncSession):
 
     def _end(self) -> None:
         state = self._entrances.open[0].state
-        state.closed, state.closed_at = True, frames.caller()
+        state.closed, state.closed_at = True, frames.place()
         state.unit.end()
         self._entrances.leave(state, inside=False)
 

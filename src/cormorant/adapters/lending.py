@@ -37,7 +37,8 @@ class Lending:
 
     def hold(self, holder: object, held: Held, *, write: bool) -> None:
         """Notes that a transaction holds a connection."""
-        held.kind = self.capacity(write=write)[0]
+        if self._separate is not None:
+            held.kind = self._separate.capacity(write=write)[0]
         self.holders[holder] = held
         self._watch.start(self.holders.values)
 

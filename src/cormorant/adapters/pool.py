@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import Context
 from dataclasses import dataclass
@@ -22,6 +22,9 @@ GIVE_UP_TIMEOUT = 0.1
 """Seconds that what is given up gets to end by itself, once it was cancelled."""
 
 _NAMED_HOLDERS = 5
+
+_RESOLUTION = 0.001
+"""Seconds by which a clock may be behind the time that a timer was set to."""
 
 _inherited: list[object] = []
 
@@ -66,75 +69,85 @@ C = TypeVar("C", bound=Poolable)
 _Task: TypeAlias = "asyncio.Task[Any] | None"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class _Waiter(Generic[C]):
     future: asyncio.Future[C]
     task: _Task
     place: str | None
+    deadline: float = inf
 
 
 class _Waiters(Generic[C]):
-    """The callers that wait for a connection, in the order they came."""
+    """The callers that wait for a connection, in the order they came.
 
-    def __init__(self) -> None:
-        self._queue: deque[_Waiter[C]] = deque()
+    They wait equally long, so that one timer looks after all of them: the first in line is the first to be late.
+
+    Args:
+        timeout: Seconds that each waits; None waits without end.
+        error: Gives what is raised then.
+    """
+
+    def __init__(self, timeout: float | None, error: Callable[[], Exception]) -> None:
+        self._queue: OrderedDict[_Waiter[C], None] = OrderedDict()
+        self._timeout = timeout
+        self._error = error
+        self._timer: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
         return len(self._queue)
 
     def join(self, place: str | None) -> _Waiter[C]:
         """Puts the calling task at the end."""
-        waiter: _Waiter[C] = _Waiter(asyncio.get_running_loop().create_future(), asyncio.current_task(), place)
-        self._queue.append(waiter)
+        loop = asyncio.get_running_loop()
+        waiter: _Waiter[C] = _Waiter(loop.create_future(), asyncio.current_task(), place)
+        if self._timeout is not None:
+            waiter.deadline = loop.time() + self._timeout
+            if self._timer is None:
+                self._set_timer(loop, waiter.deadline)
+        self._queue[waiter] = None
         return waiter
 
     def first(self) -> _Waiter[C] | None:
         """Takes out the first caller that still waits."""
         while self._queue:
-            waiter = self._queue.popleft()
+            waiter, _ = self._queue.popitem(last=False)
             if not waiter.future.done():
                 return waiter
         return None
 
-    async def wait(
-        self,
-        waiter: _Waiter[C],
-        timeout: float | None,
-        error: Callable[[], Exception],
-        give_back: Callable[[C], None],
-    ) -> C:
-        """Waits for the waiter's connection, or raises `error()` after `timeout` seconds."""
-        timer = None
-        if timeout is not None:
-            # the loop keeps a cancelled timer, and its context, until its time has come
-            timer = asyncio.get_running_loop().call_later(timeout, self._expire, waiter, error, context=Context())
+    async def wait(self, waiter: _Waiter[C], give_back: Callable[[C], None]) -> C:
+        """Waits for the waiter's connection, or raises the error once its time is up."""
         try:
             return await waiter.future
         except asyncio.CancelledError:
             future = waiter.future
             if future.cancelled():
-                self._leave(waiter)
+                self._queue.pop(waiter, None)
             # lent in the very tick of the cancellation: the next in line gets it
             elif future.exception() is None:
                 give_back(future.result())
             raise
-        finally:
-            if timer is not None:
-                timer.cancel()
 
     def refuse_all(self, error: Callable[[], Exception]) -> None:
         """Sends every caller away."""
         while (waiter := self.first()) is not None:
             waiter.future.set_exception(error())
 
-    def _expire(self, waiter: _Waiter[C], error: Callable[[], Exception]) -> None:
-        if not waiter.future.done():
-            waiter.future.set_exception(error())
-            self._leave(waiter)
+    def _set_timer(self, loop: asyncio.AbstractEventLoop, when: float) -> None:
+        # an empty context: the loop keeps the timer until its time has come
+        self._timer = loop.call_at(when, self._expire, loop, context=Context())
 
-    def _leave(self, waiter: _Waiter[C]) -> None:
-        if waiter in self._queue:
-            self._queue.remove(waiter)
+    def _expire(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        # a timer may ring by the clock's resolution too early
+        now = loop.time() + _RESOLUTION
+        for waiter in list(self._queue):
+            if waiter.deadline > now:
+                self._set_timer(loop, waiter.deadline)
+                return
+            if not waiter.future.done():
+                waiter.future.set_exception(self._error())
+            self._queue.pop(waiter, None)
 
 
 class _Notes(Generic[C]):
@@ -211,7 +224,7 @@ class Pool(Generic[C]):
         # the users' tasks by name: one that has ended may hold, by its result or its error, the very session that is to
         # give the connection back
         self._in_use: dict[C, str] = {}
-        self._waiters: _Waiters[C] = _Waiters()
+        self._waiters: _Waiters[C] = _Waiters(acquire_timeout, self._timeout_error)
         self._notes: _Notes[C] = _Notes(None)
         self._opening = 0
         self._acquired = self._timeouts = self._connected = 0
@@ -264,7 +277,7 @@ class Pool(Generic[C]):
             raise self._busy_error("no more callers may wait for a connection")
         waiter = self._waiters.join(place)
         self._grow(len(self._waiters))
-        return await self._waiters.wait(waiter, self._acquire_timeout, self._timeout_error, self.release)
+        return await self._waiters.wait(waiter, self.release)
 
     def release(self, connection: C) -> None:
         """Takes a connection back without waiting; one that needs it is rolled back in the background."""
@@ -456,7 +469,8 @@ class Pool(Generic[C]):
         self._loop = loop
         self._born = dict.fromkeys(kept, loop.time())
         self._idle = kept
-        self._in_use, self._waiters, self._opening = {}, _Waiters(), 0
+        self._in_use, self._opening = {}, 0
+        self._waiters = _Waiters(self._acquire_timeout, self._timeout_error)
         self._notes = _Notes(loop)
         self._tasks, self._changed = set(), asyncio.Event()
 

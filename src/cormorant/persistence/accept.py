@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from cormorant.hydration.known import prune_related
-from cormorant.models.collections import Collection, is_collection
+from cormorant.models.collections import is_collection
 from cormorant.models.inside import remember_raw, same
 from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ColumnInfo, ModelInfo
@@ -39,7 +39,7 @@ from cormorant.persistence.changes import (
     saved_value,
 )
 from cormorant.persistence.key_changes import Follow, moved, new_key
-from cormorant.persistence.linking import linked, show_links
+from cormorant.persistence.linking import linked, show_gone, show_links
 from cormorant.persistence.unit_of_work import UnitOfWork
 from cormorant.sql.expr import is_expr
 
@@ -75,7 +75,7 @@ class Acceptance:
             self._deleted(delete)
         if changes.deletes:
             gone = {id(delete.instance): delete.instance for delete in changes.deletes}
-            self._show_gone(gone | self._take_along(changes))
+            show_gone(self.unit, gone | self._take_along(changes))
         self.unit.forgotten.clear()
 
     # ---- rows
@@ -343,28 +343,6 @@ class Acceptance:
                 for member in held.known if is_collection(held) else () if held is None else (held,):
                     found.setdefault(id(member), []).append(target)
         return found
-
-    def _show_gone(self, gone: Mapping[int, Model]) -> None:
-        """Takes deleted objects out of the collections that were linked to them: the database has dropped the links."""
-        models = {type(instance).__info__ for instance in gone.values()}
-        for info, known in self.unit.identity.by_model.items():
-            names = [r.name for r in info.relations.values() if r.kind == "many_to_many" and r.target in models]
-            for instance in list(known.values()) if names else ():
-                related: dict[str, Any] = instance.__orm_related__ or {}
-                self._exclude([related[name] for name in names if name in related], gone)
-
-        for pending in self.unit.collections.values():
-            for key in gone.keys() & (pending.added.keys() | pending.removed.keys()):
-                pending.added.pop(key, None)
-                pending.removed.pop(key, None)
-
-    def _exclude(self, collections: Iterable[Collection[Any]], gone: Mapping[int, Model]) -> None:
-        for collection in collections:
-            members = collection.known_among(gone)
-            if members:
-                self.unit.history.keep_collection(collection)
-            for member in members:
-                collection.exclude(member)
 
     def _show(self, relation: RelationInfo, instance: Model, key: list[Any], *, shown: bool) -> None:
         target: Model | None = self.unit.identity.get(relation.target, bare_key(tuple(key)))

@@ -17,7 +17,7 @@ from cormorant.persistence.hooking import ROUNDS, SessionHooks, refuse_in_hooks
 from cormorant.persistence.levels import DEFAULTS, Level, Options
 from cormorant.persistence.marks import Mark
 from cormorant.persistence.shielding import shielded
-from cormorant.persistence.transaction import TransactionStack, settled
+from cormorant.persistence.transaction import TransactionStack, forget, is_unsent, settled
 from cormorant.persistence.unit_of_work import UnitOfWork
 
 if TYPE_CHECKING:
@@ -225,7 +225,16 @@ class Blocks:
 
     async def rollback(self, *, quiet: bool = False) -> None:
         """Undoes everything since the last commit; `quiet`: another error is on its way, and hooks' are logged."""
-        await self._finish(self._roll_back(), undoes=True, quiet=quiet)
+        transactions = self.transactions
+        if not is_unsent(transactions):
+            await self._finish(self._roll_back(), undoes=True, quiet=quiet)
+            return
+        # nothing is waited for, and so nothing is to be shielded
+        whole = transactions.is_open
+        transactions.end()
+        self._undo(self.history.marks[0], whole=whole)
+        if self.hooks.due:
+            await self.hooks.run_due(quiet=quiet)
 
     async def _roll_back(self) -> None:
         whole = self.transactions.is_open
@@ -286,9 +295,18 @@ class Blocks:
                 await shielded(self._release(block), self.patience, of=self.transactions.connections)
                 return
         except BaseException:
-            await shielded(self._roll_back_to(block), self.patience, undoes=True)
+            await self._give_up(block)
             raise
-        await shielded(self._roll_back_to(block), self.patience, undoes=True)
+        await self._give_up(block)
+
+    async def _give_up(self, block: Block) -> None:
+        if is_unsent(self.transactions):
+            # nothing is waited for, and so nothing is to be shielded
+            if block.level in self.transactions.levels:
+                forget(self.transactions, block.level)
+            self._undo(block.mark, whole=block.level.savepoint is None)
+        else:
+            await shielded(self._roll_back_to(block), self.patience, undoes=True)
 
     async def _release(self, block: Block) -> None:
         await self.transactions.commit(block.level)

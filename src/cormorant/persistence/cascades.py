@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, TypeAlias
 
 from cormorant.errors import CormorantError, FlushError, ForeignKeyViolation
@@ -67,11 +68,20 @@ def consequences(loaded: Loaded, gone: Iterable[Row], value_of: Callable[[Model,
 
 def _pointing(
     loaded: Loaded, relation: RelationInfo, keys: set[Any] | None, value_of: Callable[[Model, str], Any]
-) -> Iterable[Model]:
+) -> list[Model]:
     """Gives the loaded objects whose key of a relation is one of these."""
-    for child in list(loaded.get(relation.owner, {}).values()) if keys else ():
-        if bare_key(tuple([value_of(child, name) for name in relation.local])) in (keys or ()):
-            yield child
+    known = loaded.get(relation.owner)
+    if not keys or not known:
+        return []
+    cls, read = relation.owner.cls, attrgetter(*relation.local)
+    # all that are loaded are looked at, so that each is passed over quickly; what was changed, or may lack columns,
+    # is looked at twice
+    perhaps = [
+        child
+        for child in known.values()
+        if child.__orm_changes__ is not None or type(child) is not cls or read(child) in keys
+    ]
+    return [child for child in perhaps if bare_key(tuple([value_of(child, name) for name in relation.local])) in keys]
 
 
 def takes_its_own(info: ModelInfo) -> bool:

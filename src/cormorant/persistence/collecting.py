@@ -168,12 +168,12 @@ def collect(
 
 def _inserts(new: Iterable[Model], findings: Findings) -> list[InsertChange]:
     found: list[InsertChange] = []
-    problems, info, read, checked = findings.problems, None, None, False
+    problems, last, read, checked = findings.problems, None, None, False
     for instance in new:
-        own = type(instance).__info__
-        if own is not info or read is None:
+        info = type(instance).__info__
+        if info is not last or read is None:
             # once for all objects of a model that come together
-            info, read, checked = own, reader_of(own), check_of(own) is not None
+            last, read, checked = info, reader_of(info), check_of(info) is not None
         values = read(instance, problems)
         if instance.__orm_related__ and (waiting := pending_keys(instance, info)):
             values.update(waiting)

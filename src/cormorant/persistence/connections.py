@@ -61,10 +61,16 @@ class Connections:
 
     def _around(self) -> dict[object, str]:
         """Gives the other transactions that the caller is inside of, as far as they hold connections."""
-        holders = self.database.lending.holders
-        roots = [frame.root for cell in context.open_cells() if (frame := cell.frame()) is not None]
-        found = [(root.state.transactions.connections, root) for root in roots]
-        return {other: str(root) for other, root in found if other is not self and other in holders}
+        holders, found = self.database.lending.holders, dict[object, str]()
+        cell = context.current.get()
+        while cell is not None:
+            frame = cell.frame()
+            if frame is not None:
+                other = frame.state.transactions.connections
+                if other is not self and other in holders:
+                    found[other] = str(frame.root)
+            cell = cell.parent
+        return found
 
     async def find_level(self) -> IsolationLevel | None:
         """Gives the isolation level of transactions that name none, which may be the server's."""
@@ -105,10 +111,11 @@ class Connections:
         begin = database.dialect.begin(
             isolation=options.isolation, read_only=options.read_only, deferrable=options.deferrable, write=True
         )
-        savepoints = [database.dialect.savepoint(level.savepoint) for level in levels if level.savepoint]
         try:
-            for sql in (begin, *savepoints):
-                await database.execute(connection, self.tracker, sql)
+            await database.execute(connection, self.tracker, begin)
+            if len(levels) > 1:
+                for sql in [database.dialect.savepoint(level.savepoint) for level in levels if level.savepoint]:
+                    await database.execute(connection, self.tracker, sql)
             number = database.dialect.transaction_number if database.track_commits and not options.read_only else None
             self.xid = self.begun = None
             if number is not None:

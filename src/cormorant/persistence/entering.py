@@ -10,7 +10,7 @@ from types import FrameType
 from cormorant.errors import AmbiguousSession, SessionClosedError, SessionNotEntered
 from cormorant.observability.performance import PerformanceTracker
 from cormorant.persistence import context
-from cormorant.persistence.state import SessionState
+from cormorant.persistence.state import SessionState, let_go
 
 _KEEPS_ITS_FRAME = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
@@ -77,6 +77,7 @@ class Entrances:
             self.open.clear()
         else:
             self.open = [entrance for entrance in self.open if entrance.state is not state]
+        let_go(state)
 
     # ---- which one
 

@@ -136,19 +136,20 @@ class FlushRun:
             self._keep(step.changes, step.returned, prepared, [found[place + 1] for place in range(len(rows))])
 
     async def _delete(self, step: DeleteStep, prepared: PreparedWrite, rows: Sequence[tuple[Any, ...]]) -> None:
+        info = step.changes[0].info
         try:
             if step.statement.batch:
                 found = {row[0] for row in await self._batch(prepared, rows)}
             else:
                 found = {place for place, run in enumerate(await self._each(prepared, rows), 1) if run}
             missing = [change for place, change in enumerate(step.changes, 1) if place not in found]
-            if missing and len(step.changes) > 1 and takes_its_own(missing[0].info):
+            if missing and len(step.changes) > 1 and takes_its_own(info):
                 # a delete before may have taken the row along, by way of rows that nobody knows
                 missing = [change for change in missing if change.version is not None]
                 if not step.statement.batch:
                     missing = [change for change in missing if await self._is_there(change, prepared)]
         except ForeignKeyViolation as error:
-            raise children_named(error, step.changes[0].info) from error
+            raise children_named(error, info) from error
         refuse_stale(missing)
 
     async def _is_there(self, change: DeleteChange, prepared: PreparedWrite) -> bool:

@@ -1,4 +1,4 @@
-"""Objects of a table of links: what they link is shown in the many-to-many collections that go through their model."""
+"""What links show in many-to-many collections: objects of a table of links, and objects that are deleted."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from cormorant.models.collections import is_collection
+from cormorant.models.collections import Collection, is_collection
 from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
@@ -66,3 +66,36 @@ def _show(unit: UnitOfWork, relation: RelationInfo, ends: Sequence[Any], *, show
     if item is not None and is_collection(held) and held.shows(item) is not shown:
         unit.history.keep_collection(held)
         held.include(item) if shown else held.exclude(item)
+
+
+# ------------------------------------------------------------------ links of what is deleted
+
+
+@lru_cache(maxsize=1000)
+def many_to_many(info: ModelInfo) -> tuple[RelationInfo, ...]:
+    """Gives a model's many-to-many relations."""
+    return tuple(relation for relation in info.relations.values() if relation.kind == "many_to_many")
+
+
+def show_gone(unit: UnitOfWork, gone: Mapping[int, Model]) -> None:
+    """Takes deleted objects out of the collections that were linked to them: the database has dropped the links."""
+    models = {type(instance).__info__ for instance in gone.values()}
+    for info, known in unit.identity.by_model.items():
+        names = [relation.name for relation in many_to_many(info) if relation.target in models]
+        # all that are loaded are looked at, so that most are passed over quickly
+        for instance in [one for one in known.values() if one.__orm_related__] if names else ():
+            related: dict[str, Any] = instance.__orm_related__ or {}
+            _exclude(unit, [related[name] for name in names if name in related], gone)
+    for pending in unit.collections.values():
+        for key in gone.keys() & (pending.added.keys() | pending.removed.keys()):
+            pending.added.pop(key, None)
+            pending.removed.pop(key, None)
+
+
+def _exclude(unit: UnitOfWork, collections: Iterable[Collection[Any]], gone: Mapping[int, Model]) -> None:
+    for collection in collections:
+        members = collection.known_among(gone)
+        if members:
+            unit.history.keep_collection(collection)
+        for member in members:
+            collection.exclude(member)

@@ -86,29 +86,40 @@ async def shielded(
     task = loop.create_task(work)
     interrupted: asyncio.CancelledError | None = None
     deadline = 0.0
-    while not task.done():
-        try:
-            await asyncio.wait((task,), timeout=None if interrupted is None else max(0, deadline - loop.time()))
-        except asyncio.CancelledError as error:
-            deadline = deadline or loop.time() + seconds
-            interrupted = error
-            continue
-        if not task.done():
-            task.cancel()
-            await asyncio.wait((task,))
-    if task.cancelled() and interrupted is not None and not undoes:
-        raise unknown(
-            f"the server did not answer within {seconds:g} s after the cancellation", told or of
-        ) from interrupted
-    if interrupted is not None and task.cancelled():
-        raise interrupted
-    refusal = task.exception()
-    if interrupted is not None and refusal is not None and not isinstance(refusal, CommitOutcomeUnknown):
-        # who was cancelled must not go on, say by trying again
-        raise interrupted from refusal
-    result = task.result()
-    if told is not None:
-        told.last_commit = datetime.now(UTC)
-    if interrupted is not None:
-        raise interrupted
-    return result
+    # as `asyncio.wait` does it, which takes as long as the rest of this
+    waiter: asyncio.Future[None] = loop.create_future()
+    task.add_done_callback(lambda _: None if waiter.done() else waiter.set_result(None))
+    try:
+        await waiter
+    except asyncio.CancelledError as error:
+        deadline = loop.time() + seconds
+        interrupted = error
+    try:
+        while not task.done():
+            try:
+                await asyncio.wait((task,), timeout=max(0, deadline - loop.time()))
+            except asyncio.CancelledError as error:
+                interrupted = error
+                continue
+            if not task.done():
+                task.cancel()
+                await asyncio.wait((task,))
+        if task.cancelled() and interrupted is not None and not undoes:
+            raise unknown(
+                f"the server did not answer within {seconds:g} s after the cancellation", told or of
+            ) from interrupted
+        if interrupted is not None and task.cancelled():
+            raise interrupted
+        refusal = task.exception()
+        if interrupted is not None and refusal is not None and not isinstance(refusal, CommitOutcomeUnknown):
+            # who was cancelled must not go on, say by trying again
+            raise interrupted from refusal
+        result = task.result()
+        if told is not None:
+            told.last_commit = datetime.now(UTC)
+        if interrupted is not None:
+            raise interrupted
+        return result
+    finally:
+        # the error holds this frame by its traceback, and would be held by it
+        interrupted = None

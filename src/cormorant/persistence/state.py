@@ -105,7 +105,9 @@ class SessionState:
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            # a part that is asked for for the first time
+            # a part that is asked for for the first time, or after the end
+            if self.__dict__.get("closed"):
+                self.check_usable()
             make = _PARTS.get(name)
             if make is None:
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
@@ -371,9 +373,23 @@ class SessionState:
             self.unit.end()
 
 
+_LET_GO = ("unit", "transactions", "reader", "flusher", "blocks", "writer", "loads", "repeats", "turn")
+
 _PARTS: dict[str, Callable[[SessionState], object]] = {
     "writer": StateWriter,
     "loads": loader.Loads,
     "repeats": lambda state: Repeats(state.threshold),
     "turn": lambda _: asyncio.Lock(),
 }
+
+
+def let_go(state: SessionState) -> None:
+    """Has a closed state let go of what works for it, once nobody is in the block any more.
+
+    All of that knows the state; without it neither has to wait for the garbage collector.
+    """
+    for name in _LET_GO:
+        state.__dict__.pop(name, None)
+    if state.frame.parent is None:
+        # blocks that outlive their session ask for it
+        del state.frame.state

@@ -129,12 +129,12 @@ class TransactionStack:
             lambda connection: self.database.query(connection, self.tracker, sql, args), write=False
         )
 
-    async def use(
+    def use(
         self,
         work: Callable[[Connection], Awaitable[T]],
         check: Callable[[], None] | None = None,
         undo: Callable[[BaseException], Awaitable[None]] | None = None,
-    ) -> T:
+    ) -> Coroutine[Any, Any, T]:
         """Runs work in the transaction, begun if none is open; an error or a cancellation fails the innermost block.
 
         Args:
@@ -144,9 +144,8 @@ class TransactionStack:
         """
         timeout = self.connections.timeout
         if timeout is None:
-            return await self._use(work, check, undo, None)
-        async with Limit(timeout) as limit:
-            return await self._use(work, check, undo, limit)
+            return self._use(work, check, undo, None)
+        return _in_time(timeout, lambda limit: self._use(work, check, undo, limit))
 
     async def _use(
         self,
@@ -156,41 +155,46 @@ class TransactionStack:
         limit: Limit | None,
     ) -> T:
         self.in_flight.add(task := asyncio.current_task())
+        locked = False
         try:
-            async with self.lock:
-                self._check_usable()
+            # taken, and given back below, as `async with` does it, by two calls less
+            locked = await self.lock.acquire()
+            self._check_usable()
+            if self.levels:
                 self.check()
-                if check is not None:
-                    check()
+            if check is not None:
+                check()
+            if not self.levels:
+                self.begin(self.options).implicit = True
+            self.levels[0].uses += 1
+            self.is_used = True
+            try:
+                if self.connection is None:
+                    await _take_connection(self, limit)
+                elif limit is not None:
+                    limit.doing = AN_ANSWER
+                assert self.connection is not None
+                found = await work(self.connection)
                 if not self.levels:
-                    self.begin(self.options).implicit = True
-                self.levels[0].uses += 1
-                self.is_used = True
-                try:
-                    if self.connection is None:
-                        await _take_connection(self, limit)
-                    elif limit is not None:
-                        limit.doing = AN_ANSWER
-                    assert self.connection is not None
-                    found = await work(self.connection)
-                    if not self.levels:
-                        raise TransactionError(
-                            "the transaction was ended by another task while a statement ran in it",
-                            hint="end it after the tasks that use it",
-                        )
-                    return found
-                except BaseException as error:
-                    cause = error if limit is None else limit.cause(error)
-                    if undo is None or self.connection is None:
-                        self.fail(cause)
-                    else:
-                        await undo(cause)
-                    raise
-                finally:
-                    self.is_used = False
-                    if not self.levels:
-                        self.end()
+                    raise TransactionError(
+                        "the transaction was ended by another task while a statement ran in it",
+                        hint="end it after the tasks that use it",
+                    )
+                return found
+            except BaseException as error:
+                # in no variable: the error would hold this frame, and this frame the error
+                if undo is None or self.connection is None:
+                    self.fail(error if limit is None else limit.cause(error))
+                else:
+                    await undo(error if limit is None else limit.cause(error))
+                raise
+            finally:
+                self.is_used = False
+                if not self.levels:
+                    self.end()
         finally:
+            if locked:
+                self.lock.release()
             if self.lease is not None:
                 self.lease.held.used = monotonic()
             self._arrive(task)
@@ -435,6 +439,24 @@ class TransactionStack:
         lease, self.lease = self.lease, None
         if lease is not None:
             lease.release()
+
+
+async def _in_time(seconds: float, use: Callable[[Limit], Awaitable[T]]) -> T:
+    async with Limit(seconds) as limit:
+        return await use(limit)
+
+
+def is_unsent(transactions: TransactionStack) -> bool:
+    """Whether the server knows nothing of a transaction, and nobody is telling it of one, or of its end."""
+    return transactions.connection is None and transactions.ending is None and not transactions.lock.locked()
+
+
+def forget(transactions: TransactionStack, level: Level) -> None:
+    """Ends a block, and those inside of it, of which nothing was sent."""
+    if level.savepoint is None:
+        transactions.end()
+    else:
+        del transactions.levels[transactions.levels.index(level) :]
 
 
 def _savepoint_name(levels: Sequence[Level]) -> str:

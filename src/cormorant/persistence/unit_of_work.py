@@ -320,6 +320,8 @@ class UnitOfWork(Pending):
             super().clear()
         self.identity.clear()
         self.history.marks.clear()
+        # each knows the other, and neither is to wait for the garbage collector
+        del self.history.pending
 
 
 def _add(unit: UnitOfWork, instance: Model, undo: list[Callable[[], object]]) -> None:

@@ -115,18 +115,9 @@ class _Waiters(Generic[C]):
                 return waiter
         return None
 
-    async def wait(self, waiter: _Waiter[C], give_back: Callable[[C], None]) -> C:
-        """Waits for the waiter's connection, or raises the error once its time is up."""
-        try:
-            return await waiter.future
-        except asyncio.CancelledError:
-            future = waiter.future
-            if future.cancelled():
-                self._queue.pop(waiter, None)
-            # lent in the very tick of the cancellation: the next in line gets it
-            elif future.exception() is None:
-                give_back(future.result())
-            raise
+    def leave(self, waiter: _Waiter[C]) -> None:
+        """Takes out a caller who waits no more."""
+        self._queue.pop(waiter, None)
 
     def refuse_all(self, error: Callable[[], Exception]) -> None:
         """Sends every caller away."""
@@ -277,7 +268,16 @@ class Pool(Generic[C]):
             raise self._busy_error("no more callers may wait for a connection")
         waiter = self._waiters.join(place)
         self._grow(len(self._waiters))
-        return await self._waiters.wait(waiter, self.release)
+        try:
+            return await waiter.future
+        except asyncio.CancelledError:
+            future = waiter.future
+            if future.cancelled():
+                self._waiters.leave(waiter)
+            # lent in the very tick of the cancellation: the next in line gets it
+            elif future.exception() is None:
+                self.release(future.result())
+            raise
 
     def release(self, connection: C) -> None:
         """Takes a connection back without waiting; one that needs it is rolled back in the background."""

@@ -162,9 +162,9 @@ class Blocks:
         self.patience: float = transactions.database.commit_timeout
 
     async def flush(self) -> None:
-        """Writes what is pending; in autocommit mode in a transaction of its own."""
+        """Writes what is pending in autocommit mode: in a transaction of its own, unless one is open."""
         await settled(self.transactions)
-        if not self.autocommit or self.transactions.is_open:
+        if self.transactions.is_open:
             await self.flusher.flush()
             return
         accepted = self.unit.accepted

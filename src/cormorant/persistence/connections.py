@@ -105,7 +105,9 @@ class Connections:
         database = self.database
         if limit is not None:
             limit.doing = A_CONNECTION
-        connection = await self.acquire(write=not options.read_only)
+        # without a call in between: most have nobody around them
+        lent = self if database.lending.holders and self._around() else database.adapter
+        connection = await lent.acquire(write=not options.read_only)
         if limit is not None:
             limit.doing = AN_ANSWER
         begin = database.dialect.begin(

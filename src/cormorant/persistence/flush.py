@@ -220,7 +220,9 @@ class Flusher:
                     lone = lone and not hooks.needs_transaction(changes)
                 # as of the moment in which they were collected: a hook may have undone something of its own before
                 undone = unit.history.undone
-                await self._send(changes, hooks, undone, lone=lone, use=use)
+                sent = self._send(changes, hooks, undone, lone=lone, use=use)
+                if sent is not None:
+                    await sent
             except Overtaken:
                 # nothing was sent, and something else is pending now; only what was put back is told to hooks again
                 if undone != unit.history.undone:
@@ -232,26 +234,28 @@ class Flusher:
         if hooks is not None:
             await hooks.after(changes)
 
-    async def _send(
+    def _send(
         self, changes: ChangeSet, hooks: HookRun | None, undone: int, *, lone: bool, use: Use | None
-    ) -> None:
-        # what is refused is refused before anything is sent, and fails no transaction
-        plan = self.plan(changes)
+    ) -> Awaitable[object] | None:
+        """Has changes written; gives what is to be awaited, if anything is."""
+        # what is refused is refused before anything is sent, and fails no transaction; the plan of one new object
+        # refuses nothing, and is made once there is a connection: who waits for one may be cancelled
+        plan = None if _is_one_new_object(changes) else self.plan(changes)
         history, transactions, work = self.unit.history, self.transactions, self._write_in_transaction
 
         def check() -> None:
             if history.undone != undone:
                 raise Overtaken
 
-        if lone and len(plan.steps) == 1 and len(plan.steps[0].rows) == 1 and transactions.allows_lone_writes:
-            await transactions.use_alone(lambda c: self._write_alone(c, changes, plan, hooks, undone))
-        elif not changes.rows:
+        if lone and (plan is None or plan.is_single) and transactions.allows_lone_writes:
+            return transactions.use_alone(lambda c: self._write_alone(c, changes, plan, hooks, undone))
+        if plan is not None and not changes.rows:
             Acceptance(self.unit, self.unit.origin(), FlushResult()).accept(changes)
-        elif use is not None:
+            return None
+        if use is not None:
             # from inside of a block, which nobody else ends
-            await use(lambda connection: work(connection, changes, plan, hooks))
-        else:
-            await transactions.use(lambda connection: work(connection, changes, plan, hooks), check)
+            return use(lambda connection: work(connection, changes, plan, hooks))
+        return transactions.use(lambda connection: work(connection, changes, plan, hooks), check)
 
     def _hooks(self) -> HookRun | None:
         """Gives what is to be called for the pending objects; None where no hook is registered for any of them."""
@@ -265,7 +269,7 @@ class Flusher:
         return None
 
     async def _write_alone(
-        self, connection: Connection, changes: ChangeSet, plan: FlushPlan, hooks: HookRun | None, undone: int
+        self, connection: Connection, changes: ChangeSet, plan: FlushPlan | None, hooks: HookRun | None, undone: int
     ) -> None:
         if self.unit.history.undone != undone:
             raise Overtaken
@@ -276,13 +280,15 @@ class Flusher:
             self.hooks.committed(ends)
 
     async def _write_in_transaction(
-        self, connection: Connection, changes: ChangeSet, plan: FlushPlan, hooks: HookRun | None
+        self, connection: Connection, changes: ChangeSet, plan: FlushPlan | None, hooks: HookRun | None
     ) -> None:
         self.unit.history.note_write(next(self.unit.numbers))
         await self._write(connection, changes, plan, hooks)
 
-    async def _write(self, connection: Connection, changes: ChangeSet, plan: FlushPlan, hooks: HookRun | None) -> None:
-        if plan.server_version != self.database.adapter.server_version:
+    async def _write(
+        self, connection: Connection, changes: ChangeSet, plan: FlushPlan | None, hooks: HookRun | None
+    ) -> None:
+        if plan is None or plan.server_version != self.database.adapter.server_version:
             # it is known since a connection is open, and decides how batches are matched
             plan = self.plan(changes)
         result = await FlushRun(self.database, connection, self.transactions.tracker).run(plan)
@@ -306,6 +312,11 @@ def encode_row(encoders: Sequence[Callable[[Any], Any] | None], row: Sequence[An
     """Gives a row's values as the driver takes them."""
     pairs = zip(encoders, row, strict=True)
     return [value if encode is None or value is None else encode(value) for encode, value in pairs]
+
+
+def _is_one_new_object(changes: ChangeSet) -> bool:
+    others = changes.updates or changes.deletes or changes.links
+    return len(changes.inserts) == 1 and not (others or changes.inserts[0].instance.__orm_related__)
 
 
 def _dropped(change: InsertChange) -> FlushError:

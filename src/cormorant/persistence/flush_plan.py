@@ -83,6 +83,11 @@ class FlushPlan(NamedTuple):
     server_version: tuple[int, ...] = ()
 
     @property
+    def is_single(self) -> bool:
+        """Whether it writes one row by one statement."""
+        return len(self.steps) == 1 and len(self.steps[0].rows) == 1
+
+    @property
     def rows(self) -> int:
         """How many rows are written."""
         return sum(len(step.rows) for step in self.steps)

@@ -160,13 +160,10 @@ class AsyncSession(HookedSession["AsyncSession"]):
     ) -> None:
         state = self._entrances.left_by(frames.calling())
         if state is not None:
-            await self._close(state, failed=error is not None, inside=False)
-
-    async def _close(self, state: SessionState, *, failed: bool, inside: bool) -> None:
-        try:
-            await state.close(failed=failed)
-        finally:
-            self._entrances.leave(state, inside=inside)
+            try:
+                await state.close(failed=error is not None)
+            finally:
+                self._entrances.leave(state, inside=False)
 
     async def close(self) -> None:
         """Rolls back what is not committed and ends the session's block; a second call does nothing.
@@ -177,7 +174,10 @@ class AsyncSession(HookedSession["AsyncSession"]):
         state = self._entrances.closable()
         if state is not None:
             refuse_in_hooks(state, "close()")
-            await self._close(state, failed=True, inside=True)
+            try:
+                await state.close(failed=True)
+            finally:
+                self._entrances.leave(state, inside=True)
 
     @classmethod
     def current(cls) -> AsyncSession:

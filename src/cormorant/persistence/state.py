@@ -32,7 +32,7 @@ from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.levels import Options
 from cormorant.persistence.reading import Reading
 from cormorant.persistence.repeats import Repeats, note_single
-from cormorant.persistence.transaction import TransactionStack, other_readers
+from cormorant.persistence.transaction import TransactionStack, other_readers, settled
 from cormorant.persistence.unit_of_work import UnitOfWork
 from cormorant.persistence.writer import StateWriter
 from cormorant.query.beside import Beside
@@ -349,7 +349,9 @@ class SessionState:
                 refuse_in_hooks(self, "flush()")
             return
         if not self.autocommit:
-            await self.blocks.flush()
+            if self.transactions.ending is not None:
+                await settled(self.transactions)
+            await self.flusher.flush()
             return
         # each flush is a transaction of its own: one that fails must not undo another task's
         async with self.turn:

@@ -6,7 +6,8 @@ import asyncio
 import contextvars
 import gc
 import weakref
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -37,6 +38,35 @@ async def use(session: AsyncSession, key: int) -> Watched:
 def freed(watched: Watched) -> bool:
     gc.collect()
     return [ref() for ref in watched] == [None] * len(watched)
+
+
+@pytest.fixture
+def uncollected() -> Iterator[None]:
+    """Cycles are left alone meanwhile."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("uncollected")
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_session_that_has_ended_needs_no_garbage_collector(database: Database, fails: bool) -> None:
+    async with AsyncSession(database) as session:
+        session.add(label := Label(name="warm"))
+    watched: list[weakref.ref[Any]] = []
+    with suppress(KeyError):
+        async with AsyncSession(database) as session:
+            again = await session.get_one(Label, label.id)
+            again.name = "changed"
+            await session.flush()
+            session.add(Label(name="new"))
+            state = session.state()
+            watched += [weakref.ref(each) for each in (state, state.unit, state.transactions, state.flusher)]
+            if fails:
+                raise KeyError
+    del again, state
+    assert [ref() for ref in watched] == [None] * len(watched)
 
 
 async def test_contexts_that_tasks_and_callbacks_have_captured(database: Database) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 from cormorant.hydration.known import prune_related
@@ -39,7 +38,7 @@ from cormorant.persistence.changes import (
     saved_value,
 )
 from cormorant.persistence.key_changes import Follow, moved, new_key
-from cormorant.persistence.linking import linked, show_gone, show_links
+from cormorant.persistence.linking import linked, mirrored, show_gone, show_links
 from cormorant.persistence.unit_of_work import UnitOfWork
 from cormorant.sql.expr import is_expr
 
@@ -393,9 +392,3 @@ def _only_key(info: ModelInfo, made: Mapping[str, Any]) -> str:
 
 
 _NOTHING: Mapping[str, Any] = {}
-
-
-@lru_cache(maxsize=1000)
-def mirrored(info: ModelInfo) -> tuple[RelationInfo, ...]:
-    """Gives the relations held by a model's own columns whose other side is declared."""
-    return tuple(r for r in info.relations.values() if r.kind == "to_one" and r.inverse is not None)

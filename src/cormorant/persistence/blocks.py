@@ -223,18 +223,21 @@ class Blocks:
             raise
         self.hooks.committed(self.history.committed())
 
-    async def rollback(self, *, quiet: bool = False) -> None:
-        """Undoes everything since the last commit; `quiet`: another error is on its way, and hooks' are logged."""
-        transactions = self.transactions
-        if not is_unsent(transactions):
-            await self._finish(self._roll_back(), undoes=True, quiet=quiet)
+    async def rollback(self, *, at_end: bool = False) -> None:
+        """Undoes everything since the last commit.
+
+        Args:
+            at_end: The session ends badly: what hooks raise is logged.
+        """
+        if not (at_end and is_unsent(self.transactions)):
+            await self._finish(self._roll_back(), undoes=True, quiet=at_end)
             return
         # nothing is waited for, and so nothing is to be shielded
-        whole = transactions.is_open
-        transactions.end()
+        whole = self.transactions.is_open
+        self.transactions.end()
         self._undo(self.history.marks[0], whole=whole)
         if self.hooks.due:
-            await self.hooks.run_due(quiet=quiet)
+            await self.hooks.run_due(quiet=True)
 
     async def _roll_back(self) -> None:
         whole = self.transactions.is_open
@@ -386,7 +389,7 @@ async def _end_badly(blocks: Blocks) -> None:
         try:
             await blocks.transactions.drain(cancel=True)
         finally:
-            await blocks.rollback(quiet=True)
+            await blocks.rollback(at_end=True)
         if not blocks.transactions.levels:
             return
 

@@ -15,6 +15,12 @@ from cormorant.persistence.unit_of_work import UnitOfWork
 
 
 @lru_cache(maxsize=1000)
+def mirrored(info: ModelInfo) -> tuple[RelationInfo, ...]:
+    """Gives the relations held by a model's own columns whose other side is declared."""
+    return tuple(r for r in info.relations.values() if r.kind == "to_one" and r.inverse is not None)
+
+
+@lru_cache(maxsize=1000)
 def linked(info: ModelInfo) -> tuple[tuple[RelationInfo, tuple[str, ...], tuple[str, ...]], ...]:
     """Gives the relations that go through a model, each with the attributes that hold the keys of both ends."""
     names = {column.name: column.attribute for column in info.columns}

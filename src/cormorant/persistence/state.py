@@ -390,8 +390,8 @@ def let_go(state: SessionState) -> None:
 
     All of that knows the state; without it neither has to wait for the garbage collector.
     """
-    for name in _LET_GO:
-        state.__dict__.pop(name, None)
     if state.frame.parent is None:
-        # blocks that outlive their session ask for it
+        # blocks that outlive their session are still to be left
+        for name in _LET_GO:
+            state.__dict__.pop(name, None)
         del state.frame.state

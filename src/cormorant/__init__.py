@@ -88,7 +88,7 @@ if TYPE_CHECKING:
     from cormorant.observability.correlation import correlation_id, query_tags, set_correlation_id
     from cormorant.observability.events import Observer, StatementEvent
     from cormorant.observability.exported import ExportedStats
-    from cormorant.observability.performance import CallSite, StatementStats
+    from cormorant.observability.shapes import CallSite, StatementStats
     from cormorant.persistence.blocks import Transaction
     from cormorant.persistence.changed import Change
     from cormorant.persistence.preview import FlushPreview
@@ -137,7 +137,7 @@ _ROOMS = {
     "cormorant.observability.correlation": "correlation_id query_tags set_correlation_id",
     "cormorant.observability.events": "Observer StatementEvent",
     "cormorant.observability.exported": "ExportedStats",
-    "cormorant.observability.performance": "CallSite StatementStats",
+    "cormorant.observability.shapes": "CallSite StatementStats",
     "cormorant.persistence.preview": "FlushPreview",
     "cormorant.persistence.result": "Result",
     "cormorant.persistence.blocks": "Transaction",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, TypeVar
 from typing_extensions import Unpack
 
 from cormorant.adapters.asking import ask
-from cormorant.adapters.base import Adapter, Connection, CopyConnection, RawRows, Reopenable, Row
+from cormorant.adapters.base import Adapter, Connection, RawRows, Reopenable, Row
 from cormorant.adapters.config import COMMIT_TIMEOUT, IDLE_WARNING, ConnectionConfig, check_timeout
 from cormorant.adapters.lending import Lending
 from cormorant.adapters.registry import adapter_of
@@ -39,7 +39,8 @@ from cormorant.observability.budgets import TRANSACTION_WORDS
 from cormorant.observability.correlation import comment
 from cormorant.observability.events import Observer, StatementEvent
 from cormorant.observability.exported import ExportedStats
-from cormorant.observability.performance import PerformanceTracker, SilentTracker, StatementStats
+from cormorant.observability.performance import PerformanceTracker, SilentTracker
+from cormorant.observability.shapes import Caller, StatementStats
 from cormorant.observability.watching import SQL, Watch, slow_seconds
 from cormorant.query.beside import Pick
 from cormorant.query.cursors import Cursors, cursor_secret
@@ -297,7 +298,14 @@ class Database(HookTarget["AsyncSession", Model]):
     # ---- statements, timed and counted
 
     async def fetch(
-        self, connection: Connection, tracker: PerformanceTracker, sql: str, args: Sequence[Any], *, written: int = 0
+        self,
+        connection: Connection,
+        tracker: PerformanceTracker,
+        sql: str,
+        args: Sequence[Any],
+        *,
+        written: int = 0,
+        caller: Caller | None = None,
     ) -> Sequence[Row]:
         """Runs one statement and gives its rows; `written` counts them where it writes and gives none back."""
         if tracker.budget is not None:
@@ -306,13 +314,18 @@ class Database(HookTarget["AsyncSession", Model]):
         try:
             rows = await connection.fetch(sql if self.comment is None else sql + self.comment(), args)
         except BaseException as error:
-            self.record(tracker, sql, 0, perf_counter() - start, args, error)
+            self.record(tracker, sql, 0, start, args, caller, error)
             raise
-        self.record(tracker, sql, len(rows) or written, perf_counter() - start, args)
+        self.record(tracker, sql, len(rows) or written, start, args, caller)
         return rows
 
     async def fetch_each(
-        self, connection: Connection, tracker: PerformanceTracker, sql: str, args: Sequence[Sequence[Any]]
+        self,
+        connection: Connection,
+        tracker: PerformanceTracker,
+        sql: str,
+        args: Sequence[Sequence[Any]],
+        caller: Caller | None = None,
     ) -> list[Sequence[Row]]:
         """Runs one write for each row of arguments and gives the rows of each run."""
         if tracker.budget is not None:
@@ -321,13 +334,18 @@ class Database(HookTarget["AsyncSession", Model]):
         try:
             runs = await connection.fetch_each(sql if self.comment is None else sql + self.comment(), args)
         except BaseException as error:
-            self.record(tracker, sql, 0, perf_counter() - start, args, error, len(args))
+            self.record(tracker, sql, 0, start, args, caller, error, len(args))
             raise
-        self.record(tracker, sql, sum(map(len, runs)) or len(args), perf_counter() - start, args, runs=len(args))
+        self.record(tracker, sql, sum(map(len, runs)) or len(args), start, args, caller, runs=len(args))
         return runs
 
     async def execute(
-        self, connection: Connection, tracker: PerformanceTracker, sql: str, args: Sequence[Any] = ()
+        self,
+        connection: Connection,
+        tracker: PerformanceTracker,
+        sql: str,
+        args: Sequence[Any] = (),
+        caller: Caller | None = None,
     ) -> int:
         """Runs one statement and gives the number of rows it wrote."""
         if tracker.budget is not None:
@@ -338,34 +356,18 @@ class Database(HookTarget["AsyncSession", Model]):
             plain = self.comment is None or sql.startswith(TRANSACTION_WORDS)
             count = await connection.execute(sql if plain else f"{sql}{comment()}", args)
         except BaseException as error:
-            self.record(tracker, sql, 0, perf_counter() - start, args, error)
+            self.record(tracker, sql, 0, start, args, caller, error)
             raise
-        self.record(tracker, sql, max(count, 0), perf_counter() - start, args)
-        return count
-
-    async def copy_rows(
-        self,
-        connection: CopyConnection,
-        tracker: PerformanceTracker,
-        table: str,
-        columns: Sequence[str],
-        rows: Sequence[Sequence[Any]],
-    ) -> int:
-        """Appends many rows to a table and gives their number."""
-        sql = f"COPY {self.dialect.quote(table)} ({', '.join(map(self.dialect.quote, columns))}) FROM STDIN"
-        if tracker.budget is not None:
-            tracker.budget.count(sql)
-        start = perf_counter()
-        try:
-            count = await connection.copy_rows(table, columns, rows)
-        except BaseException as error:
-            self.record(tracker, sql, 0, perf_counter() - start, (), error)
-            raise
-        self.record(tracker, sql, count, perf_counter() - start)
+        self.record(tracker, sql, max(count, 0), start, args, caller)
         return count
 
     async def query(
-        self, connection: Connection, tracker: PerformanceTracker, sql: str, args: Sequence[Any]
+        self,
+        connection: Connection,
+        tracker: PerformanceTracker,
+        sql: str,
+        args: Sequence[Any],
+        caller: Caller | None = None,
     ) -> RawRows:
         """Runs one statement of raw SQL."""
         if tracker.budget is not None:
@@ -374,9 +376,9 @@ class Database(HookTarget["AsyncSession", Model]):
         try:
             result = await connection.query(sql if self.comment is None else sql + self.comment(), args)
         except BaseException as error:
-            self.record(tracker, sql, 0, perf_counter() - start, args, error)
+            self.record(tracker, sql, 0, start, args, caller, error)
             raise
-        self.record(tracker, sql, len(result.rows), perf_counter() - start, args)
+        self.record(tracker, sql, len(result.rows), start, args, caller)
         return result
 
     def record(
@@ -384,13 +386,15 @@ class Database(HookTarget["AsyncSession", Model]):
         tracker: PerformanceTracker,
         sql: str,
         rows: int,
-        seconds: float,
+        start: float,
         args: Sequence[Any] = (),
+        caller: Caller | None = None,
         error: BaseException | None = None,
         runs: int = 1,
     ) -> None:
-        """Counts and times a statement, for a session and for the database, and tells those who watch."""
-        tracker.record(sql, rows, seconds, args, error is not None)
+        """Counts and times a statement that was sent at `start`, and tells those who watch."""
+        seconds = perf_counter() - start
+        tracker.record(sql, rows, seconds, args, error is not None, start, caller)
         watch = self.watch
         # nothing is put into words that nobody wants to hear
         if seconds >= tracker.slow or watch.observers or SQL.isEnabledFor(DEBUG):

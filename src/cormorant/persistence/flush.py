@@ -13,7 +13,8 @@ from cormorant.errors import FlushError, StaleObjectError
 from cormorant.hooks.dispatcher import registrations, running
 from cormorant.models.metadata import ColumnInfo
 from cormorant.models.state import Origin
-from cormorant.observability.performance import PerformanceTracker
+from cormorant.observability.performance import PerformanceTracker, asking
+from cormorant.observability.shapes import Caller
 from cormorant.persistence.accept import Acceptance, settle_unchanged
 from cormorant.persistence.cascades import naming_children, takes_its_own
 from cormorant.persistence.changes import (
@@ -43,10 +44,13 @@ class Use(Protocol):
 class FlushRun:
     """One run of a plan on one connection; touches no object."""
 
-    def __init__(self, database: Database, connection: Connection, tracker: PerformanceTracker) -> None:
+    def __init__(
+        self, database: Database, connection: Connection, tracker: PerformanceTracker, caller: Caller | None
+    ) -> None:
         self.database = database
         self.connection = connection
         self.tracker = tracker
+        self.caller = caller
         self.result: FlushResult = FlushResult()
 
     async def run(self, plan: FlushPlan) -> FlushResult:
@@ -62,7 +66,7 @@ class FlushRun:
 
     async def _send(self, step: Step) -> None:
         prepared = self.database.prepare_write(step.statement)
-        rows = [self._resolved(row) for row in step.rows]
+        rows = [self._resolved(row) if PendingKey in map(type, row) else row for row in step.rows]
         if isinstance(step, InsertStep):
             await self._insert(step, prepared, rows)
         elif isinstance(step, UpdateStep):
@@ -74,22 +78,26 @@ class FlushRun:
             await self._link(step, prepared, rows)
 
     def _resolved(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
-        if PendingKey not in map(type, row):
-            return row
         return tuple([self.result.value(value) if isinstance(value, PendingKey) else value for value in row])
 
     async def _each(self, prepared: PreparedWrite, rows: Sequence[tuple[Any, ...]]) -> list[Sequence[Row]]:
         """Sends one statement for each row; one trip to the driver where it can."""
         encoded = [encode_row(prepared.encoders, row) for row in rows]
         if len(encoded) == 1:
-            return [await self.database.fetch(self.connection, self.tracker, prepared.sql, encoded[0], written=1)]
-        return await self.database.fetch_each(self.connection, self.tracker, prepared.sql, encoded)
+            return [
+                await self.database.fetch(
+                    self.connection, self.tracker, prepared.sql, encoded[0], written=1, caller=self.caller
+                )
+            ]
+        return await self.database.fetch_each(self.connection, self.tracker, prepared.sql, encoded, self.caller)
 
     async def _batch(self, prepared: PreparedWrite, rows: Sequence[tuple[Any, ...]]) -> Sequence[Row]:
         """Sends one statement with an array for each column."""
         columns = zip(prepared.encoders, zip(*rows, strict=True), strict=True)
         arrays = [list(column) if encode is None else encode(list(column)) for encode, column in columns]
-        return await self.database.fetch(self.connection, self.tracker, prepared.sql, arrays, written=len(rows))
+        return await self.database.fetch(
+            self.connection, self.tracker, prepared.sql, arrays, written=len(rows), caller=self.caller
+        )
 
     # ---- inserts
 
@@ -149,7 +157,7 @@ class FlushRun:
         where = [f"{quote(column.name)} = {placeholder(place)}" for place, column in enumerate(info.key_columns)]
         sql = f"SELECT 1 FROM {quote(info.table)} WHERE {' AND '.join(where)}"
         key = encode_row(prepared.encoders[: len(where)], change.key)
-        return bool(await self.database.fetch(self.connection, self.tracker, sql, key))
+        return bool(await self.database.fetch(self.connection, self.tracker, sql, key, caller=self.caller))
 
     async def _link(self, step: LinkStep, prepared: PreparedWrite, rows: list[tuple[Any, ...]]) -> None:
         statement = step.statement
@@ -183,6 +191,8 @@ class Flusher:
         self._numbers = numbers
         self._origin = origin
         self._lock = asyncio.Lock()
+        # whose code asked for what is written now
+        self._caller: Caller | None = None
 
     async def flush(self, *, lone: bool = False, use: Use | None = None) -> None:
         """Writes what is pending, in a transaction.
@@ -225,6 +235,9 @@ class Flusher:
     ) -> None:
         # what is refused is refused before anything is sent, and fails no transaction
         plan = self.plan(changes)
+        if plan.steps:
+            # now: what is shielded runs in a task of its own, which nobody called
+            self._caller = asking()
         history, transactions, work = self.unit.history, self.transactions, self._write_in_transaction
 
         def check() -> None:
@@ -273,7 +286,7 @@ class Flusher:
         if plan.server_version != self.database.adapter.server_version:
             # it is known since a connection is open, and decides how batches are matched
             plan = self.plan(changes)
-        result = await FlushRun(self.database, connection, self.transactions.tracker).run(plan)
+        result = await FlushRun(self.database, connection, self.transactions.tracker, self._caller).run(plan)
         Acceptance(self.unit, self._origin(), result).accept(changes)
         if hooks is not None:
             hooks.note(changes)

@@ -25,7 +25,8 @@ from cormorant.models.paths import ManyExpr
 from cormorant.models.scopes import Scope, distinct
 from cormorant.observability.budgets import budget_of
 from cormorant.observability.exported import ExportedStats
-from cormorant.observability.performance import PerformanceTracker, StatementStats
+from cormorant.observability.performance import PerformanceTracker
+from cormorant.observability.shapes import StatementStats
 from cormorant.observability.watching import slow_seconds
 from cormorant.persistence import context, merging
 from cormorant.persistence.arguments import (

@@ -21,7 +21,7 @@ from cormorant.errors import CommitOutcomeUnknown, SyncInLoopError, TransactionE
 from cormorant.models.model import Model
 from cormorant.observability.events import Observer
 from cormorant.observability.exported import ExportedStats
-from cormorant.observability.performance import StatementStats
+from cormorant.observability.shapes import StatementStats
 from cormorant.persistence.retry import Retrying, is_conflict, pause
 from cormorant.sync.bridge import DatabaseHolder, open_transaction, warn_on_a_loop
 from cormorant.sync.listening import SyncListener

@@ -20,7 +20,7 @@ from cormorant.models.model import Model
 from cormorant.models.paths import ManyExpr
 from cormorant.models.scopes import Scope
 from cormorant.observability.exported import ExportedStats
-from cormorant.observability.performance import StatementStats
+from cormorant.observability.shapes import StatementStats
 from cormorant.persistence.blocks import Transaction
 from cormorant.persistence.changed import Change
 from cormorant.persistence.identity_map import IdentityMap

@@ -40,6 +40,7 @@ from cormorant.observability.correlation import comment
 from cormorant.observability.events import Observer, StatementEvent
 from cormorant.observability.exported import ExportedStats
 from cormorant.observability.performance import PerformanceTracker, SilentTracker
+from cormorant.observability.report import Report, report_of
 from cormorant.observability.shapes import Caller, StatementStats
 from cormorant.observability.watching import SQL, Watch, slow_seconds
 from cormorant.query.beside import Pick
@@ -423,6 +424,10 @@ class Database(HookTarget["AsyncSession", Model]):
         pool = sum((companion.pool for companion in self._companions), self.adapter.stats)
         plans = plan_stats(self._plans, self._writes)
         return DatabaseStats(pool, self.tracker.totals(), plans, len(self.switchboard or ()))
+
+    def report(self) -> Report:
+        """Gives what happened on this database, for people: `print(db.report())`, `db.report().save("report.html")`."""
+        return report_of(self.tracker, self.watch.target, self.stats().as_dict(), "database")
 
     def export_query_stats(self, *, reset: bool = False, include_samples: bool = False) -> list[ExportedStats]:
         """Gives the same as JSON takes it.

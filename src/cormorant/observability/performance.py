@@ -124,11 +124,11 @@ class PerformanceTracker:
         if len(self.listed) >= LISTED:
             self.count()
 
-    def note_finding(self, key: Hashable, finding: Finding) -> None:
-        """Takes in that a line of the program loads things one by one, or that it goes on doing so."""
+    def note_finding(self, key: Hashable, finding: Finding, more: int) -> None:
+        """Takes in that a line of the program loads things one by one, `more` than was told before."""
         known = self.findings.get(key)
         if known is not None:
-            self.findings[key] = replace(known, count=known.count + 1)
+            self.findings[key] = replace(known, count=known.count + more)
         elif len(self.findings) < FINDINGS:
             self.findings[key] = finding
 
@@ -248,10 +248,10 @@ class SessionTracker(PerformanceTracker):
         if len(mine) >= LISTED:
             self.count()
 
-    def note_finding(self, key: Hashable, finding: Finding) -> None:
-        """Takes in that a line of the program loads things one by one, or that it goes on doing so."""
-        super().note_finding(key, finding)
-        self._whole.note_finding(key, finding)
+    def note_finding(self, key: Hashable, finding: Finding, more: int) -> None:
+        """Takes in that a line of the program loads things one by one, `more` than was told before."""
+        super().note_finding(key, finding, more)
+        self._whole.note_finding(key, finding, more)
 
 
 class SilentTracker(PerformanceTracker):
@@ -271,7 +271,7 @@ class SilentTracker(PerformanceTracker):
     ) -> None:
         """Takes no notice."""
 
-    def note_finding(self, key: Hashable, finding: Finding) -> None:
+    def note_finding(self, key: Hashable, finding: Finding, more: int) -> None:
         """Takes no notice."""
 
     def for_session(self) -> PerformanceTracker:

@@ -63,7 +63,8 @@ def note_single(state: SessionState, spec: QuerySpec, single: Single, caller: tu
     file = caller[0].co_filename if caller is not None and line is not None else None
     found = Finding(_what(single, spec), file, line, count, fix_of(single, spec))
     key = (file, line, single[0], id(single[1]))
-    state.tracker.note_finding(key, found)
+    # the first ones were not worth mentioning until now
+    state.tracker.note_finding(key, found, count if count == repeats.threshold + 1 else 1)
     message = f"N+1: {found.what}, {count} times by {found.place}"
     if database.n_plus_one == "raise":
         raise NPlusOneError(message, hint=found.fix)

@@ -109,14 +109,14 @@ def test_samples_are_those_of_the_slowest_run() -> None:
 def test_nothing_is_counted_where_nobody_wants_it() -> None:
     tracker = SilentTracker().for_session()
     tracker.record("SELECT 1", 1, 0.1, caller=(text.__code__, 1))
-    tracker.note_finding(1, Finding("Author.articles is counted one by one", "app.py", 1, 6, "count at once"))
+    tracker.note_finding(1, Finding("Author.articles is counted one by one", "app.py", 1, 6, "count at once"), 6)
     assert (tracker.stats(), tracker.recent(), tracker.findings) == ([], [], {})
 
 
 def test_a_finding_is_counted_on_for_the_session_and_its_database(whole: PerformanceTracker) -> None:
     session = whole.for_session()
     finding = Finding("Author.articles is counted one by one", "app.py", 1, 6, "count at once")
-    for tracker in (session, session, whole.for_session()):
-        tracker.note_finding("key", finding)
+    for tracker, more in ((session, 6), (session, 1), (whole.for_session(), 6)):
+        tracker.note_finding("key", finding, more)
     assert [found.count for found in session.findings.values()] == [7]
-    assert [found.count for found in whole.findings.values()] == [8]
+    assert [found.count for found in whole.findings.values()] == [13]

@@ -8,15 +8,8 @@ from html import escape
 from cormorant.observability.findings import Finding
 from cormorant.observability.report_svg import STYLE, timeline
 from cormorant.observability.report_text import HEADINGS
-from cormorant.observability.reported import (
-    Reported,
-    ReportedStatement,
-    counted,
-    cut,
-    figures_in_words,
-    fixed,
-    number,
-)
+from cormorant.observability.reported import Reported, ReportedStatement
+from cormorant.observability.words import counted, cut, figures_in_words, fixed, number
 
 SHOWN = 100
 """The most statement shapes, and lines of the program, that a page shows."""

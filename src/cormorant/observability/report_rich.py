@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from cormorant.observability.report_text import HEADINGS, SHOWN, cells, sites, strip
-from cormorant.observability.reported import Reported, counted, cut, figures_in_words, fixed, number
+from cormorant.observability.reported import Reported
+from cormorant.observability.words import counted, cut, figures_in_words, fixed, number
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from cormorant.observability.reported import Reported, ReportedRun, counted, cut, milliseconds
+from cormorant.observability.reported import Reported, ReportedRun
+from cormorant.observability.words import counted, cut, milliseconds
 
 LANES = 12
 """The most statement shapes that have a lane of their own."""

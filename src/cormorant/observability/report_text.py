@@ -4,17 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from cormorant.observability.reported import (
-    Reported,
-    ReportedRun,
-    ReportedStatement,
-    counted,
-    cut,
-    figures_in_words,
-    fixed,
-    milliseconds,
-    number,
-)
+from cormorant.observability.reported import Reported, ReportedRun, ReportedStatement
+from cormorant.observability.words import counted, cut, figures_in_words, fixed, milliseconds, number
 
 SHOWN = 20
 """The most statement shapes, and lines of the program, that a terminal is told of."""

@@ -185,10 +185,10 @@ class Database(HookTarget["AsyncSession", Model]):
         self.tracker: PerformanceTracker = (
             PerformanceTracker(samples=sample_parameters, slow=slow) if track_queries else SilentTracker(slow=slow)
         )
-        compile_text = partial(_text_of, self.dialect)
         # one made of the DSN is the same for all who have the whole DSN
-        own_secret = repr((self.config.redacted, self.config.password))
-        self.cursors: Cursors = Cursors(cursor_secret(cursor_key, own_secret), compile_text)
+        secret = cursor_secret(cursor_key, repr((self.config.redacted, self.config.password)))
+        dialect = self.dialect
+        self.cursors: Cursors = Cursors(secret, lambda select: dialect.compile(select).sql)
         self._plans: Plans[PreparedQuery] = Plans(plans)
         self._writes: Plans[PreparedWrite] = Plans(plans)
         self._companions: list[Companion] = []
@@ -399,8 +399,7 @@ class Database(HookTarget["AsyncSession", Model]):
         watch = self.watch
         # nothing is put into words that nobody wants to hear
         if seconds >= tracker.slow or watch.observers or SQL.isEnabledFor(DEBUG):
-            event = StatementEvent(sql, rows, seconds, error, watch.target, runs, args)
-            watch.tell(event, tracker.slow)
+            watch.tell(StatementEvent(sql, rows, seconds, error, watch.target, runs, args), tracker.slow)
 
     def observe(self, observer: Observer) -> None:
         """Has an observer told of every statement from now on, also of those that sync sessions send.
@@ -573,7 +572,3 @@ class Database(HookTarget["AsyncSession", Model]):
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
-
-
-def _text_of(dialect: Dialect, select: Select) -> str:
-    return dialect.compile(select).sql

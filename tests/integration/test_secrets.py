@@ -193,6 +193,8 @@ async def test_no_secret_is_shown_anywhere(
             await session.get(Locker, secrets.KEY)
             await session.execute("SELECT owner FROM secret_vault WHERE card = :card", {"card": secrets.IN_RAW})
             await session.execute("SELECT 1 WHERE :url = ''", {"url": f"postgresql://app:{secrets.IN_A_URL}@host/db"})
+            in_text: Any = f"SELECT 1 WHERE 'dblink of postgresql://app:{secrets.IN_A_URL}@host/db' = ''"
+            await session.execute(text(in_text))
             await session.execute("SELECT 1 WHERE :note = ''", {"note": f"the token is {secrets.IN_A_TEXT}"})
             literal: Any = f"SELECT owner FROM secret_vault WHERE password = '{secrets.IN_SQL}'"
             await session.execute(text(literal))

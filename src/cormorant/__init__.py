@@ -74,7 +74,7 @@ if TYPE_CHECKING:
     from cormorant.adapters.notifying import Notification
     from cormorant.adapters.postgresql import PostgresAdapter
     from cormorant.adapters.sqlite import SQLiteAdapter
-    from cormorant.database import Database, DatabaseStats, Listener, configure
+    from cormorant.database import Database, DatabaseStats, Listener, configure, report
     from cormorant.models.alias import alias
     from cormorant.models.collections import Collection
     from cormorant.models.constraints import TableArg, check, index, search_index, unique
@@ -88,7 +88,9 @@ if TYPE_CHECKING:
     from cormorant.observability.correlation import correlation_id, query_tags, set_correlation_id
     from cormorant.observability.events import Observer, StatementEvent
     from cormorant.observability.exported import ExportedStats
-    from cormorant.observability.performance import CallSite, StatementStats
+    from cormorant.observability.findings import Finding
+    from cormorant.observability.report import Report
+    from cormorant.observability.shapes import CallSite, StatementStats
     from cormorant.persistence.blocks import Transaction
     from cormorant.persistence.changed import Change
     from cormorant.persistence.preview import FlushPreview
@@ -123,7 +125,7 @@ _ROOMS = {
     "cormorant.adapters.base": "Adapter",
     "cormorant.adapters.config": "ConnectionConfig",
     "cormorant.adapters.notifying": "Notification",
-    "cormorant.database": "Database DatabaseStats Listener configure",
+    "cormorant.database": "Database DatabaseStats Listener configure report",
     "cormorant.models.alias": "alias",
     "cormorant.models.collections": "Collection",
     "cormorant.models.constraints": "TableArg check index search_index unique",
@@ -137,7 +139,9 @@ _ROOMS = {
     "cormorant.observability.correlation": "correlation_id query_tags set_correlation_id",
     "cormorant.observability.events": "Observer StatementEvent",
     "cormorant.observability.exported": "ExportedStats",
-    "cormorant.observability.performance": "CallSite StatementStats",
+    "cormorant.observability.findings": "Finding",
+    "cormorant.observability.report": "Report",
+    "cormorant.observability.shapes": "CallSite StatementStats",
     "cormorant.persistence.preview": "FlushPreview",
     "cormorant.persistence.result": "Result",
     "cormorant.persistence.blocks": "Transaction",
@@ -226,6 +230,7 @@ __all__ = [
     "ExportedStats",
     "Expr",
     "ExpressionUsedAsBool",
+    "Finding",
     "FlushError",
     "FlushPreview",
     "ForeignInstanceError",
@@ -263,6 +268,7 @@ __all__ = [
     "QuerySet",
     "QueryTimeout",
     "QueryWarning",
+    "Report",
     "Result",
     "ResultError",
     "Rows",
@@ -317,6 +323,7 @@ __all__ = [
     "many_to_many",
     "query_tags",
     "ref",
+    "report",
     "reverse",
     "search",
     "search_index",

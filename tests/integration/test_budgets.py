@@ -64,6 +64,15 @@ async def test_one_more_is_not_sent(database: Database, work: Callable[[AsyncSes
     assert await names(database) == ["writer 0", "writer 1", "writer 2"]
 
 
+async def test_one_is_one(database: Database) -> None:
+    await fill(database)
+    async with AsyncSession(database, max_queries=1, max_rows=2) as session:
+        with pytest.raises(QueryBudgetExceeded, match=r"has read 3 rows, and max_rows=2: the last 3 are not given"):
+            await queries(session)
+        with pytest.raises(QueryBudgetExceeded, match=r"has sent 1 statement, and max_queries=1"):
+            await queries(session)
+
+
 async def test_a_read_that_is_not_sent_leaves_the_transaction_as_it_is(database: Database) -> None:
     await fill(database)
     async with AsyncSession(database, max_queries=2) as session, session.transaction():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricReader
@@ -77,6 +79,8 @@ async def test_errors_have_the_servers_code(database: Database, telemetry: Telem
     assert span.status.status_code is StatusCode.ERROR
     assert span.attributes is not None
     assert span.attributes["error.type"] == span.attributes["db.response.status_code"] == caught.value.code
+    # it has given none, which is not the same as no rows
+    assert "db.response.returned_rows" not in span.attributes
 
 
 async def test_durations_are_a_histogram(database: Database, telemetry: Telemetry) -> None:
@@ -105,6 +109,10 @@ async def test_prometheus_reads_the_statistics(database: Database) -> None:
     assert 'cormorant_statements_count_total{database="main"} 2.0' in text
     assert 'cormorant_statements_errors_total{database="main"} 1.0' in text
     assert 'cormorant_statements_total_ms_total{database="main"}' in text
+    # what only grows is a counter, what is now a gauge
+    kinds = dict(re.findall(r"^# TYPE cormorant_(\w+) (\w+)$", text, re.MULTILINE))
+    assert {kinds[f"pool_{name}_total"] for name in ("acquired", "timeouts", "connected", "closed")} == {"counter"}
+    assert {kinds[f"pool_{name}"] for name in ("size", "opened", "idle", "in_use", "waiting")} == {"gauge"}
     figures = database.stats().as_dict()
     assert all(f"cormorant_{name}" in text for name in figures)
     assert f'cormorant_pool_in_use{{database="main"}} {float(figures["pool_in_use"])}' in text

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from cormorant import AsyncSession, Database, Session, StatementError
-from tests.support.newsroom import Story, Writer
+from cormorant import AsyncSession, Database, Session, StatementError, SyncDatabase
+from cormorant.observability.budgets import TRANSACTION_WORDS
+from tests.support.newsroom import Label, Story, Writer
 
 
 def here() -> int:
@@ -60,8 +64,156 @@ async def test_call_sites_are_lines_of_the_program(database: Database) -> None:
     assert {line: sites[line] for line in (first, second, third)} == {first: 2, second: 1, third: 1}
 
 
+async def flushed(session: AsyncSession) -> None:
+    session.add(Story(title="new", writer=Writer(name="new")))
+    await session.flush()  # here
+
+
+async def committed(session: AsyncSession) -> None:
+    session.add(Writer(name="lone"))
+    await session.commit()  # here
+
+
+async def flushed_for_a_query(session: AsyncSession) -> None:
+    session.add(Writer(name="new"))
+    await session.query(Writer).count()  # here
+
+
+async def written_by_a_block(session: AsyncSession) -> None:
+    async with session.transaction():  # here
+        session.add(Writer(name="new"))
+
+
+async def changed_by_query(session: AsyncSession) -> None:
+    await session.query(Writer).filter(Writer.age < 0).update(Writer.age.set(1))  # here
+
+
+async def deleted_by_query(session: AsyncSession) -> None:
+    await session.query(Writer).filter(Writer.age < 0).delete()  # here
+
+
+async def written_in_bulk(session: AsyncSession) -> None:
+    for count in (1, 2, 1500):
+        await session.query(Writer).bulk_create([{"name": f"in bulk {n}"} for n in range(count)])  # here
+
+
+async def upserted(session: AsyncSession) -> None:
+    await session.query(Label).upsert([{"name": "news"}], on=[Label.name], set=[])  # here
+
+
+async def inserted_from_a_query(session: AsyncSession) -> None:
+    names = session.query(Writer).values(Writer.name)
+    await session.query(Label).insert_from([Label.name], names)  # here
+
+
+async def found_or_made(session: AsyncSession) -> None:
+    await session.query(Label).get_or_create(name="found or made")  # here
+
+
+async def locked(session: AsyncSession) -> None:
+    await session.query(Writer).for_update().first()  # here
+
+
+async def linked(session: AsyncSession) -> None:
+    story = await session.query(Story).order_by(Story.id).first()  # here
+    assert story is not None
+    await session.add_m2m(story, Story.labels, Label(name="new"))  # here
+    await session.clear_m2m(story, Story.labels)  # here
+
+
+async def streamed(session: AsyncSession) -> None:
+    async for _ in session.query(Story).stream(chunk=2):  # here
+        pass
+
+
+async def streamed_in_a_transaction(session: AsyncSession) -> None:
+    async with session.transaction():
+        async for _ in session.query(Story).order_by(Story.title).stream(chunk=2):  # here
+            pass
+
+
+async def streamed_raw(session: AsyncSession) -> None:
+    async for _ in session.stream("SELECT title FROM stories"):  # here
+        pass
+
+
+WORKS = [
+    flushed,
+    committed,
+    flushed_for_a_query,
+    written_by_a_block,
+    changed_by_query,
+    deleted_by_query,
+    written_in_bulk,
+    upserted,
+    inserted_from_a_query,
+    found_or_made,
+    locked,
+    linked,
+    streamed,
+    streamed_in_a_transaction,
+    streamed_raw,
+]
+
+
+@pytest.mark.parametrize("work", WORKS)
+async def test_every_statement_is_of_a_line(database: Database, work: Callable[[AsyncSession], Any]) -> None:
+    """Only the words of transactions are nobody's."""
+    await fill(database)
+    async with AsyncSession(database) as session:
+        await work(session)
+        found = [stats for stats in session.query_stats() if not stats.sql.startswith(TRANSACTION_WORDS)]
+    lines, first = inspect.getsourcelines(work)
+    wanted = {first + place for place, line in enumerate(lines) if line.endswith("# here\n")}
+    assert {site.line for stats in found for site in stats.call_sites} == wanted
+    assert {site.file for stats in found for site in stats.call_sites} == {__file__}
+    assert all(stats.count == sum(site.count for site in stats.call_sites) for stats in found)
+
+
+async def test_what_leaving_a_session_writes_is_of_its_block(database: Database) -> None:
+    async with AsyncSession(database) as session:
+        session.add(Writer(name="at the end"))
+        line = here() - 2
+    assert [(site.line, site.file) for stats in session.query_stats() for site in stats.call_sites] == [
+        (line, __file__)
+    ]
+
+
+async def test_a_statement_that_failed_has_a_call_site(database: Database) -> None:
+    async with AsyncSession(database) as session:
+        with pytest.raises(StatementError):
+            await session.execute("SELECT nothing FROM nowhere")
+        line = here() - 1
+        assert [site.line for stats in session.query_stats() for site in stats.call_sites] == [line]
+
+
+async def test_tasks_of_one_session_have_their_own_call_sites(database: Database) -> None:
+    await fill(database)
+    async with AsyncSession(database) as session:
+
+        async def one() -> None:
+            await session.query(Writer).filter(Writer.age > 1)
+
+        async def two() -> None:
+            await session.query(Writer).filter(Writer.age > 2)
+
+        await asyncio.gather(one(), two(), one())
+        (stats,) = session.query_stats()
+    first = one.__code__.co_firstlineno + 1
+    assert {site.line: site.count for site in stats.call_sites} == {first: 2, first + 3: 1}
+
+
 def test_call_sites_of_sync_sessions_are_in_their_thread(tmp_path: Path) -> None:
-    with Session(f"sqlite:///{tmp_path / 'stats.db'}") as session:
+    SyncDatabase(source := f"sqlite:///{tmp_path / 'stats.db'}").create_all(Writer)
+    with Session(source) as session:
+        session.add(Writer(name="at the end"))
+        session.commit()
+        lines = [here() - 1]
+        list(session.stream("SELECT name FROM newsroom_writer"))
+        lines.append(here() - 1)
+        found = [site.line for stats in session.query_stats() for site in stats.call_sites]
+        assert sorted(found) == lines
+        session.reset_query_stats()
         session.execute("SELECT 1")
         line = here() - 1
         found = [str(site) for stats in session.query_stats() for site in stats.call_sites]

@@ -7,6 +7,7 @@ import logging
 import pickle
 import traceback
 from collections.abc import Callable, Iterator
+from io import StringIO
 from typing import Any
 
 import pytest
@@ -15,8 +16,9 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from rich.console import Console
 
-from cormorant import AsyncSession, ConnectionConfig, Database, Mapped, Model, errors, field, generated, text
+from cormorant import AsyncSession, ConnectionConfig, Database, Mapped, Model, Report, errors, field, generated, text
 from cormorant.integrations.opentelemetry import OpenTelemetryObserver
 from tests.support import secrets
 
@@ -191,6 +193,8 @@ async def test_no_secret_is_shown_anywhere(
             await session.get(Locker, secrets.KEY)
             await session.execute("SELECT owner FROM secret_vault WHERE card = :card", {"card": secrets.IN_RAW})
             await session.execute("SELECT 1 WHERE :url = ''", {"url": f"postgresql://app:{secrets.IN_A_URL}@host/db"})
+            in_text: Any = f"SELECT 1 WHERE 'dblink of postgresql://app:{secrets.IN_A_URL}@host/db' = ''"
+            await session.execute(text(in_text))
             await session.execute("SELECT 1 WHERE :note = ''", {"note": f"the token is {secrets.IN_A_TEXT}"})
             literal: Any = f"SELECT owner FROM secret_vault WHERE password = '{secrets.IN_SQL}'"
             await session.execute(text(literal))
@@ -198,7 +202,9 @@ async def test_no_secret_is_shown_anywhere(
             seen.tell(session.query_stats(), database.query_stats())
             seen.tell(session.export_query_stats(include_samples=True), session.identity_map)
             seen.tell(*session.identity_map)
+            tell_reports(seen, session.report())
         await failures(database, seen)
+        tell_reports(seen, database.report())
         seen.tell(database, database.export_query_stats(include_samples=True), database.config)
     captured = capsys.readouterr()
     seen.tell(caplog.text, [vars(record) for record in caplog.records], captured.out, captured.err)
@@ -206,6 +212,15 @@ async def test_no_secret_is_shown_anywhere(
     assert len(finished) > 40
     seen.tell([span.to_json() for span in finished], reader.get_metrics_data())
     seen.check()
+
+
+def tell_reports(seen: Seen, made: Report) -> None:
+    """Everything that a report is shown as."""
+    assert len(made.statements) > 20
+    console = Console(file=StringIO(), width=400)
+    console.print(made)
+    assert isinstance(console.file, StringIO)
+    seen.tell(made, made.html(), made.timeline(), console.file.getvalue())
 
 
 async def failures(database: Database, seen: Seen) -> None:

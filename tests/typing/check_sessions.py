@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any, assert_type
 
 from cormorant import (
@@ -15,12 +16,14 @@ from cormorant import (
     Database,
     DatabaseStats,
     ExportedStats,
+    Finding,
     FlushPreview,
     IntegrityError,
     Listener,
     Model,
     Notification,
     PostgresAdapter,
+    Report,
     Result,
     SQLiteAdapter,
     StatementStats,
@@ -29,6 +32,7 @@ from cormorant import (
     configure,
     correlation_id,
     query_tags,
+    report,
     set_correlation_id,
     text,
 )
@@ -61,6 +65,10 @@ async def sessions(s: AsyncSession, customer: Customer, order: Order) -> None:
     assert_type(s.query_stats(), list[StatementStats])
     assert_type(s.query_stats()[0].call_sites, list[CallSite])
     assert_type(s.export_query_stats(reset=True), list[ExportedStats])
+    assert_type(s.report(), Report)
+    assert_type(report(s.database).findings, tuple[Finding, ...])
+    assert_type(report(s).save("report.html"), Path)
+    report(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     AsyncSession("sqlite://", performance_threshold=3, slow_query_ms=1.5, max_queries=10, max_rows=1000)
     AsyncSession("sqlite://", max_queries="10")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Database("sqlite://", n_plus_one="raise", echo=True, query_comments=True, sample_parameters=True)

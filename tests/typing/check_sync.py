@@ -15,6 +15,7 @@ from cormorant import (
     FlushPreview,
     Model,
     QuerySet,
+    Report,
     Result,
     Session,
     StatementStats,
@@ -23,6 +24,7 @@ from cormorant import (
     SyncRows,
     SyncTransaction,
     func,
+    report,
 )
 from tests.typing.shop import Card, Customer, Order
 
@@ -55,6 +57,8 @@ def sessions(s: Session, customer: Customer, order: Order) -> None:
     assert_type(s.query_stats(), list[StatementStats])
     assert_type(s.query_stats()[0].call_sites, list[CallSite])
     assert_type(s.export_query_stats(reset=True), list[ExportedStats])
+    assert_type(s.report(), Report)
+    assert_type(report(s), Report)
     assert_type(s.database, Database)
     assert_type(s.execute("select 1"), Result)
 
@@ -128,6 +132,8 @@ def databases(db: SyncDatabase, awaited: Database) -> None:
     assert_type(db.stats(), DatabaseStats)
     assert_type([note.payload for note in db.listen("orders")], list[str])
     assert_type(db.query_stats(), list[StatementStats])
+    assert_type(report(db), Report)
+    assert_type(db.report(), Report)
     assert_type(db.run(rename, 1, name="x"), Customer)
     assert_type(db.retrying(retries=5, isolation="serializable").run(rename, 1, name="x"), Customer)
     db.create_all(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -75,8 +75,9 @@ def hide_logins(text: str) -> str:
 
 
 def without_secrets(sql: str) -> str:
-    """Gives SQL as it is, but for the texts in it if they may be secret."""
-    return _LITERAL.sub(f"'{HIDDEN}'", sql) if ("'" in sql or "$" in sql) and has_secrets(sql) else sql
+    """Gives SQL as it is, but for passwords of URLs in it, and for its texts if they may be secret."""
+    shown = hide_logins(sql)
+    return _LITERAL.sub(f"'{HIDDEN}'", shown) if ("'" in sql or "$" in sql) and has_secrets(sql) else shown
 
 
 def readable(sql: str) -> str:

@@ -7,6 +7,7 @@ from cormorant.database.database import CLOSE_TIMEOUT, PLANS, Database, Prepared
 from cormorant.database.listening import Listener
 from cormorant.database.outcomes import Outcome
 from cormorant.database.protocols import Companion, SessionOptions, Sessions
+from cormorant.database.reporting import Reporting, report
 from cormorant.database.seeing import check_threshold
 from cormorant.database.stats import DatabaseStats, PlanStats
 
@@ -20,10 +21,12 @@ __all__ = [
     "Outcome",
     "PlanStats",
     "PreparedQuery",
+    "Reporting",
     "SessionOptions",
     "Sessions",
     "check_threshold",
     "configure",
     "database_of",
     "default_database",
+    "report",
 ]

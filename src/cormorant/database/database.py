@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, TypeVar
 from typing_extensions import Unpack
 
 from cormorant.adapters.asking import ask
-from cormorant.adapters.base import Adapter, Connection, CopyConnection, RawRows, Reopenable, Row
+from cormorant.adapters.base import Adapter, Connection, RawRows, Reopenable, Row
 from cormorant.adapters.config import COMMIT_TIMEOUT, IDLE_WARNING, ConnectionConfig, check_timeout
 from cormorant.adapters.lending import Lending
 from cormorant.adapters.registry import adapter_of
@@ -39,7 +39,9 @@ from cormorant.observability.budgets import TRANSACTION_WORDS
 from cormorant.observability.correlation import comment
 from cormorant.observability.events import Observer, StatementEvent
 from cormorant.observability.exported import ExportedStats
-from cormorant.observability.performance import PerformanceTracker, SilentTracker, StatementStats
+from cormorant.observability.performance import PerformanceTracker, SilentTracker
+from cormorant.observability.report import Report, report_of
+from cormorant.observability.shapes import Caller, StatementStats
 from cormorant.observability.watching import SQL, Watch, slow_seconds
 from cormorant.query.beside import Pick
 from cormorant.query.cursors import Cursors, cursor_secret
@@ -183,10 +185,10 @@ class Database(HookTarget["AsyncSession", Model]):
         self.tracker: PerformanceTracker = (
             PerformanceTracker(samples=sample_parameters, slow=slow) if track_queries else SilentTracker(slow=slow)
         )
-        compile_text = partial(_text_of, self.dialect)
         # one made of the DSN is the same for all who have the whole DSN
-        own_secret = repr((self.config.redacted, self.config.password))
-        self.cursors: Cursors = Cursors(cursor_secret(cursor_key, own_secret), compile_text)
+        secret = cursor_secret(cursor_key, repr((self.config.redacted, self.config.password)))
+        dialect = self.dialect
+        self.cursors: Cursors = Cursors(secret, lambda select: dialect.compile(select).sql)
         self._plans: Plans[PreparedQuery] = Plans(plans)
         self._writes: Plans[PreparedWrite] = Plans(plans)
         self._companions: list[Companion] = []
@@ -297,7 +299,14 @@ class Database(HookTarget["AsyncSession", Model]):
     # ---- statements, timed and counted
 
     async def fetch(
-        self, connection: Connection, tracker: PerformanceTracker, sql: str, args: Sequence[Any], *, written: int = 0
+        self,
+        connection: Connection,
+        tracker: PerformanceTracker,
+        sql: str,
+        args: Sequence[Any],
+        *,
+        written: int = 0,
+        caller: Caller | None = None,
     ) -> Sequence[Row]:
         """Runs one statement and gives its rows; `written` counts them where it writes and gives none back."""
         if tracker.budget is not None:
@@ -306,13 +315,18 @@ class Database(HookTarget["AsyncSession", Model]):
         try:
             rows = await connection.fetch(sql if self.comment is None else sql + self.comment(), args)
         except BaseException as error:
-            self.record(tracker, sql, 0, perf_counter() - start, args, error)
+            self.record(tracker, sql, 0, start, args, caller, error)
             raise
-        self.record(tracker, sql, len(rows) or written, perf_counter() - start, args)
+        self.record(tracker, sql, len(rows) or written, start, args, caller)
         return rows
 
     async def fetch_each(
-        self, connection: Connection, tracker: PerformanceTracker, sql: str, args: Sequence[Sequence[Any]]
+        self,
+        connection: Connection,
+        tracker: PerformanceTracker,
+        sql: str,
+        args: Sequence[Sequence[Any]],
+        caller: Caller | None = None,
     ) -> list[Sequence[Row]]:
         """Runs one write for each row of arguments and gives the rows of each run."""
         if tracker.budget is not None:
@@ -321,13 +335,18 @@ class Database(HookTarget["AsyncSession", Model]):
         try:
             runs = await connection.fetch_each(sql if self.comment is None else sql + self.comment(), args)
         except BaseException as error:
-            self.record(tracker, sql, 0, perf_counter() - start, args, error, len(args))
+            self.record(tracker, sql, 0, start, args, caller, error, len(args))
             raise
-        self.record(tracker, sql, sum(map(len, runs)) or len(args), perf_counter() - start, args, runs=len(args))
+        self.record(tracker, sql, sum(map(len, runs)) or len(args), start, args, caller, runs=len(args))
         return runs
 
     async def execute(
-        self, connection: Connection, tracker: PerformanceTracker, sql: str, args: Sequence[Any] = ()
+        self,
+        connection: Connection,
+        tracker: PerformanceTracker,
+        sql: str,
+        args: Sequence[Any] = (),
+        caller: Caller | None = None,
     ) -> int:
         """Runs one statement and gives the number of rows it wrote."""
         if tracker.budget is not None:
@@ -338,34 +357,18 @@ class Database(HookTarget["AsyncSession", Model]):
             plain = self.comment is None or sql.startswith(TRANSACTION_WORDS)
             count = await connection.execute(sql if plain else f"{sql}{comment()}", args)
         except BaseException as error:
-            self.record(tracker, sql, 0, perf_counter() - start, args, error)
+            self.record(tracker, sql, 0, start, args, caller, error)
             raise
-        self.record(tracker, sql, max(count, 0), perf_counter() - start, args)
-        return count
-
-    async def copy_rows(
-        self,
-        connection: CopyConnection,
-        tracker: PerformanceTracker,
-        table: str,
-        columns: Sequence[str],
-        rows: Sequence[Sequence[Any]],
-    ) -> int:
-        """Appends many rows to a table and gives their number."""
-        sql = f"COPY {self.dialect.quote(table)} ({', '.join(map(self.dialect.quote, columns))}) FROM STDIN"
-        if tracker.budget is not None:
-            tracker.budget.count(sql)
-        start = perf_counter()
-        try:
-            count = await connection.copy_rows(table, columns, rows)
-        except BaseException as error:
-            self.record(tracker, sql, 0, perf_counter() - start, (), error)
-            raise
-        self.record(tracker, sql, count, perf_counter() - start)
+        self.record(tracker, sql, max(count, 0), start, args, caller)
         return count
 
     async def query(
-        self, connection: Connection, tracker: PerformanceTracker, sql: str, args: Sequence[Any]
+        self,
+        connection: Connection,
+        tracker: PerformanceTracker,
+        sql: str,
+        args: Sequence[Any],
+        caller: Caller | None = None,
     ) -> RawRows:
         """Runs one statement of raw SQL."""
         if tracker.budget is not None:
@@ -374,9 +377,9 @@ class Database(HookTarget["AsyncSession", Model]):
         try:
             result = await connection.query(sql if self.comment is None else sql + self.comment(), args)
         except BaseException as error:
-            self.record(tracker, sql, 0, perf_counter() - start, args, error)
+            self.record(tracker, sql, 0, start, args, caller, error)
             raise
-        self.record(tracker, sql, len(result.rows), perf_counter() - start, args)
+        self.record(tracker, sql, len(result.rows), start, args, caller)
         return result
 
     def record(
@@ -384,18 +387,19 @@ class Database(HookTarget["AsyncSession", Model]):
         tracker: PerformanceTracker,
         sql: str,
         rows: int,
-        seconds: float,
+        start: float,
         args: Sequence[Any] = (),
+        caller: Caller | None = None,
         error: BaseException | None = None,
         runs: int = 1,
     ) -> None:
-        """Counts and times a statement, for a session and for the database, and tells those who watch."""
-        tracker.record(sql, rows, seconds, args, error is not None)
+        """Counts and times a statement that was sent at `start`, and tells those who watch."""
+        seconds = perf_counter() - start
+        tracker.record(sql, rows, seconds, args, error is not None, start, caller)
         watch = self.watch
         # nothing is put into words that nobody wants to hear
         if seconds >= tracker.slow or watch.observers or SQL.isEnabledFor(DEBUG):
-            event = StatementEvent(sql, rows, seconds, error, watch.target, runs, args)
-            watch.tell(event, tracker.slow)
+            watch.tell(StatementEvent(sql, rows, seconds, error, watch.target, runs, args), tracker.slow)
 
     def observe(self, observer: Observer) -> None:
         """Has an observer told of every statement from now on, also of those that sync sessions send.
@@ -419,6 +423,10 @@ class Database(HookTarget["AsyncSession", Model]):
         pool = sum((companion.pool for companion in self._companions), self.adapter.stats)
         plans = plan_stats(self._plans, self._writes)
         return DatabaseStats(pool, self.tracker.totals(), plans, len(self.switchboard or ()))
+
+    def report(self) -> Report:
+        """Gives what happened on this database, for people: `print(db.report())`, `db.report().save("report.html")`."""
+        return report_of(self.tracker, self.watch.target, self.stats().as_dict(), "database")
 
     def export_query_stats(self, *, reset: bool = False, include_samples: bool = False) -> list[ExportedStats]:
         """Gives the same as JSON takes it.
@@ -564,7 +572,3 @@ class Database(HookTarget["AsyncSession", Model]):
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
-
-
-def _text_of(dialect: Dialect, select: Select) -> str:
-    return dialect.compile(select).sql

@@ -53,7 +53,7 @@ class OpenTelemetryObserver:
         target = event.target
         name = " ".join(filter(None, (event.operation, target.name or target.host)))
         attributes: Attributes = {**common, "db.query.text": event.statement}
-        if event.operation == "SELECT":
+        if event.operation == "SELECT" and event.error is None:
             attributes["db.response.returned_rows"] = event.rows
         # it is over: the span is made of its beginning and its end
         span = self._tracer.start_span(

@@ -10,6 +10,10 @@ from prometheus_client.registry import Collector
 from cormorant.database import Database
 
 _COUNTERS = {
+    "pool_acquired": "Connections that were lent.",
+    "pool_timeouts": "Callers that were sent away without a connection.",
+    "pool_connected": "Connections that were opened.",
+    "pool_closed": "Connections that were opened and are gone.",
     "statements_count": "Statements that were sent.",
     "statements_errors": "Statements that failed, or were cancelled.",
     "statements_rows": "Rows that were given back or written.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cormorant.errors import ConfigurationError, QueryBudgetExceeded
+from cormorant.observability.words import counted, number
 
 TRANSACTION_WORDS = ("BEGIN", "START TRANSACTION", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE")
 """What begins and ends transactions: not counted, for what was written must always be ended."""
@@ -34,7 +35,7 @@ class Budget:
         """
         if self.max_queries is not None and self.queries >= self.max_queries:
             raise QueryBudgetExceeded(
-                f"the session has sent {self.queries} statements, and max_queries={self.max_queries}: "
+                f"the session has sent {counted(self.queries, 'statement')}, and max_queries={self.max_queries}: "
                 "one more was not sent",
                 hint=_HINT,
             )
@@ -54,7 +55,8 @@ class Budget:
         self.rows += rows
         if self.max_rows is not None and self.rows > self.max_rows:
             raise QueryBudgetExceeded(
-                f"the session has read {self.rows} rows, and max_rows={self.max_rows}: the last {rows} are not given",
+                f"the session has read {counted(self.rows, 'row')}, and max_rows={self.max_rows}: "
+                f"{'the last one is' if rows == 1 else f'the last {number(rows)} are'} not given",
                 hint=_HINT,
             )
 

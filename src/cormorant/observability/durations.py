@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
 from math import ceil, frexp, ldexp
 
 PARTS = 16
@@ -16,8 +17,28 @@ def bucket_of(milliseconds: float) -> int:
     C. Masson, J. E. Rim, H. K. Lee, "DDSketch: a fast and fully-mergeable quantile sketch with relative-error
     guarantees", VLDB 2019. From a microsecond to an hour these are about 500 buckets at the very most.
     """
-    fraction, exponent = frexp(milliseconds)
+    # zero has no doublings; no clock tells a nanosecond
+    fraction, exponent = frexp(max(milliseconds, 1e-6))
     return exponent * PARTS + int(fraction * 2 * PARTS) - PARTS
+
+
+def buckets_of(durations: Iterable[float]) -> dict[int, int]:
+    """Gives how many durations, in milliseconds, fall into each bucket."""
+    ordered = sorted(durations)
+    found: dict[int, int] = {}
+    place = 0
+    # most of them share a bucket with others: each bucket is found once
+    while place < len(ordered):
+        bucket = bucket_of(ordered[place])
+        end = bisect_left(ordered, _begin_of(bucket + 1), place + 1)
+        found[bucket] = end - place
+        place = end
+    return found
+
+
+def _begin_of(bucket: int) -> float:
+    exponent, part = divmod(bucket, PARTS)
+    return ldexp((PARTS + part) / (2 * PARTS), exponent)
 
 
 def middle_of(bucket: int) -> float:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import contextlib
+import os
+from collections import defaultdict, deque
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
+from inspect import currentframe
 from math import inf
-from types import CodeType
+from pathlib import Path
+from threading import RLock
 from typing import Any
 
-from cormorant._internal.frames import line_of
+from cormorant._internal.frames import frame_outside, waiting
 from cormorant._internal.secrets import without_secrets
 from cormorant.observability.budgets import Budget
-from cormorant.observability.durations import bucket_of, percentile
-from cormorant.observability.exported import ExportedSite, ExportedStats
-from cormorant.observability.redaction import shown_parameters
+from cormorant.observability.exported import ExportedStats
+from cormorant.observability.findings import Finding
+from cormorant.observability.shapes import Caller, Run, StatementStats
 
 SHAPES = 2_000
 """The most shapes one tracker tells apart: raw SQL with values in its text would have no end of them."""
@@ -21,100 +26,34 @@ SHAPES = 2_000
 OTHERS = "(further statements)"
 """The shape under which those beyond that many are counted."""
 
-SITES = 100
-"""The most call sites that are remembered of one shape."""
-
 LISTED = 300
-"""The most runs and call sites that are listed before they are counted."""
+"""The most runs that are listed before they are counted."""
 
-Caller = tuple[CodeType, int]
-"""A place in the user's code: a function, and an instruction of it."""
+RECENT = 500
+"""The last runs that are kept one by one, for who wants to see them in the order of time."""
 
+FINDINGS = 1_000
+"""The most lines of the program that are known to load things one by one."""
 
-@dataclass(frozen=True, slots=True)
-class CallSite:
-    """A line of the program that had a statement sent.
+HOUSE = f"{Path(__file__).parents[1]}{os.sep}"
+"""Where the package is: code outside of it is the user's."""
 
-    Args:
-        file: The file's path.
-        line: The line's number.
-        count: How often.
-    """
+_INSIDE = (HOUSE, contextlib.__file__)
 
-    file: str
-    line: int
-    count: int
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}"
+# one for all: it is held for a moment, once in hundreds of statements
+_counting = RLock()
 
 
-@dataclass(slots=True)
-class StatementStats:
-    """What one statement shape cost so far.
-
-    Args:
-        sql: The statement's text, without values.
-        count: How often it was sent.
-        rows: Rows given back or written.
-        total_ms: Milliseconds from sending to the last row, all runs together.
-        max_ms: Milliseconds of the slowest run.
-        errors: How many of the runs the database refused, or were cut off.
-        sample: The values of the slowest run as text, secret ones hidden; where `sample_parameters` is set.
-    """
-
-    sql: str
-    count: int = 0
-    rows: int = 0
-    total_ms: float = 0.0
-    max_ms: float = 0.0
-    errors: int = 0
-    sample: tuple[str, ...] = ()
-    buckets: dict[int, int] = field(default_factory=dict[int, int], repr=False)
-    # by the code's id, which is cheaper than its hash; the code is held, so that the id stays its own
-    sites: dict[tuple[int, int], tuple[CodeType, int]] = field(
-        default_factory=dict[tuple[int, int], tuple[CodeType, int]], repr=False
-    )
-
-    @property
-    def mean_ms(self) -> float:
-        """Milliseconds of the mean run."""
-        return self.total_ms / self.count if self.count else 0.0
-
-    @property
-    def p95_ms(self) -> float:
-        """Milliseconds that 95 of 100 runs did not exceed, to a thirtieth of it."""
-        return min(percentile(self.buckets, 0.95), self.max_ms)
-
-    @property
-    def call_sites(self) -> list[CallSite]:
-        """The lines of the program that asked for it by queries, `get`, loading or raw SQL, the busiest first."""
-        lines: dict[tuple[str, int], int] = {}
-        for (_, instruction), (code, count) in self.sites.items():
-            line = line_of(code, instruction)
-            if line is not None:
-                place = (code.co_filename, line)
-                lines[place] = lines.get(place, 0) + count
-        found = [CallSite(file, line, count) for (file, line), count in lines.items()]
-        return sorted(found, key=lambda site: site.count, reverse=True)
-
-    def exported(self, *, include_samples: bool) -> ExportedStats:
-        """Gives it as JSON takes it."""
-        sites: list[ExportedSite] = [{"file": s.file, "line": s.line, "count": s.count} for s in self.call_sites]
-        found: ExportedStats = {
-            "sql": self.sql,
-            "count": self.count,
-            "rows": self.rows,
-            "errors": self.errors,
-            "total_ms": round(self.total_ms, 3),
-            "mean_ms": round(self.mean_ms, 3),
-            "p95_ms": round(self.p95_ms, 3),
-            "max_ms": round(self.max_ms, 3),
-            "call_sites": sites,
-        }
-        if include_samples:
-            found["sample"] = list(self.sample)
-        return found
+def asking() -> Caller | None:
+    """Gives the place in the user's code that has something sent; None where there is nothing but an event loop."""
+    frame = currentframe()
+    while frame is not None and frame.f_code.co_filename.startswith(_INSIDE):
+        frame = frame.f_back
+    if waiting.get():
+        # the loop is outside; who waits is in another thread
+        frame = frame_outside("cormorant.", "contextlib")
+    # a frame that is held would keep alive what its function holds
+    return None if frame is None else (frame.f_code, frame.f_lasti)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,34 +79,58 @@ class PerformanceTracker:
     """The statements of a database.
 
     Runs are listed as they come, and counted a few hundred at a time, or when somebody asks: one by one, between other
-    work, counting takes twice as long.
+    work, counting takes five times as long.
 
     Args:
         samples: Keep the values of the slowest runs.
         slow: Seconds from which a run is slow.
     """
 
-    __slots__ = ("_by_sql", "budget", "listed", "samples", "slow")
+    __slots__ = ("_by_sql", "_recent", "budget", "findings", "listed", "samples", "slow")
 
     def __init__(self, *, samples: bool = False, slow: float = inf) -> None:
         self._by_sql: dict[str, StatementStats] = {}
+        self._recent: deque[Run] | None = None
         self.samples: bool = samples
         self.slow: float = slow
         # what the statements have to stay within, where that is limited
         self.budget: Budget | None = None
-        # runs, and call sites, as the methods that count them take them
-        self.listed: list[tuple[Any, ...]] = []
+        # runs that are not counted yet; never another list, so that whoever adds to it meanwhile is not lost
+        self.listed: list[Run] = []
+        self.findings: dict[Hashable, Finding] = {}
 
-    def record(self, sql: str, rows: int, seconds: float, args: Sequence[Any] = (), failed: bool = False) -> None:
-        """Takes one run in."""
-        # the values are let go of at once where nobody wants them
-        self.listed.append((sql, rows, seconds, args if self.samples else (), failed))
+    def record(
+        self,
+        sql: str,
+        rows: int,
+        seconds: float,
+        args: Sequence[Any] = (),
+        failed: bool = False,
+        start: float = 0.0,
+        caller: Caller | None = None,
+    ) -> None:
+        """Takes one run in.
+
+        Args:
+            sql: Its text.
+            rows: Rows given back or written.
+            seconds: How long it took.
+            args: Its values, which are let go of at once where nobody wants them.
+            failed: It was refused, or cut off.
+            start: What the clock `perf_counter` said when it was sent.
+            caller: Whose code had it sent.
+        """
+        self.listed.append((sql, rows, seconds, failed, start, caller, args if self.samples else ()))
         if len(self.listed) >= LISTED:
             self.count()
 
-    def note_caller(self, sql: str, caller: Caller) -> None:
-        """Takes the call site of a statement in that was sent."""
-        self.listed.append((sql, caller))
+    def note_finding(self, key: Hashable, finding: Finding, more: int) -> None:
+        """Takes in that a line of the program loads things one by one, `more` than was told before."""
+        known = self.findings.get(key)
+        if known is not None:
+            self.findings[key] = replace(known, count=known.count + more)
+        elif len(self.findings) < FINDINGS:
+            self.findings[key] = finding
 
     def for_session(self) -> PerformanceTracker:
         """Gives the tracker of a session on this database."""
@@ -177,45 +140,23 @@ class PerformanceTracker:
 
     def count(self) -> None:
         """Counts what is listed."""
-        # other threads may go on listing
-        listed, self.listed = self.listed, []
-        for item in listed:
-            if len(item) == _CALLER:
-                self._count_caller(*item)
-            else:
-                self._count_run(*item)
-
-    def _count_run(self, sql: str, rows: int, seconds: float, args: Sequence[Any], failed: bool) -> None:
-        stats = self._by_sql.get(sql)
-        if stats is None:
-            stats = self._new(sql)
-        milliseconds = seconds * 1000
-        stats.count += 1
-        stats.rows += rows
-        stats.total_ms += milliseconds
-        stats.errors += failed
-        bucket = bucket_of(milliseconds)
-        stats.buckets[bucket] = stats.buckets.get(bucket, 0) + 1
-        if milliseconds > stats.max_ms:
-            stats.max_ms = milliseconds
-            if self.samples:
-                stats.sample = shown_parameters(sql, args)
+        with _counting:
+            # other threads may go on listing
+            runs = self.listed[:]
+            del self.listed[: len(runs)]
+            by_sql: defaultdict[str, list[Run]] = defaultdict(list)
+            for run in runs:
+                by_sql[run[0]].append(run)
+            for sql, same in by_sql.items():
+                (self._by_sql.get(sql) or self._new(sql)).take(same)
+            if self._recent is None:
+                self._recent = deque(maxlen=RECENT)
+            self._recent.extend(map(_without_values, runs) if self.samples else runs)
 
     def _new(self, sql: str) -> StatementStats:
         if len(self._by_sql) >= SHAPES:
             sql = OTHERS
         return self._by_sql.setdefault(sql, StatementStats(without_secrets(sql)))
-
-    def _count_caller(self, sql: str, caller: Caller) -> None:
-        stats = self._by_sql.get(sql)
-        if stats is None:
-            return
-        key = (id(caller[0]), caller[1])
-        site = stats.sites.get(key)
-        if site is not None:
-            stats.sites[key] = (site[0], site[1] + 1)
-        elif len(stats.sites) < SITES:
-            stats.sites[key] = (caller[0], 1)
 
     # ---- asking
 
@@ -242,6 +183,11 @@ class PerformanceTracker:
         found = list(self._by_sql.values())
         return sorted(found, key=lambda stats: stats.total_ms, reverse=True)
 
+    def recent(self) -> list[Run]:
+        """Gives the last runs, in the order in which they ended, without values."""
+        self.count()
+        return list(self._recent or ())
+
     def export(self, *, reset: bool = False, include_samples: bool = False) -> list[ExportedStats]:
         """Gives the shapes as JSON takes them, and forgets them if `reset` is set."""
         found = [stats.exported(include_samples=include_samples) for stats in self.stats()]
@@ -251,11 +197,15 @@ class PerformanceTracker:
 
     def reset(self) -> None:
         """Forgets everything."""
-        self.listed = []
-        self._by_sql.clear()
+        with _counting:
+            self.listed.clear()
+            self._by_sql.clear()
+            self._recent = None
+            self.findings.clear()
 
 
-_CALLER = 2
+def _without_values(run: Run) -> Run:
+    return (*run[:6], ())
 
 
 class SessionTracker(PerformanceTracker):
@@ -270,24 +220,38 @@ class SessionTracker(PerformanceTracker):
     def __init__(self, whole: PerformanceTracker) -> None:
         # written out: every session makes one
         self._by_sql: dict[str, StatementStats] = {}
+        self._recent: deque[Run] | None = None
         self.samples: bool = whole.samples
         self.slow: float = whole.slow
         self.budget: Budget | None = None
-        self.listed: list[tuple[Any, ...]] = []
+        self.listed: list[Run] = []
+        self.findings: dict[Hashable, Finding] = {}
         self._whole = whole
 
-    def record(self, sql: str, rows: int, seconds: float, args: Sequence[Any] = (), failed: bool = False) -> None:
+    def record(
+        self,
+        sql: str,
+        rows: int,
+        seconds: float,
+        args: Sequence[Any] = (),
+        failed: bool = False,
+        start: float = 0.0,
+        caller: Caller | None = None,
+    ) -> None:
         """Takes one run in."""
-        run = (sql, rows, seconds, args if self.samples else (), failed)
-        for tracker in (self, self._whole):
-            tracker.listed.append(run)
-            if len(tracker.listed) >= LISTED:
-                tracker.count()
+        run = (sql, rows, seconds, failed, start, caller, args if self.samples else ())
+        mine, whole = self.listed, self._whole
+        mine.append(run)
+        whole.listed.append(run)
+        if len(whole.listed) >= LISTED:
+            whole.count()
+        if len(mine) >= LISTED:
+            self.count()
 
-    def note_caller(self, sql: str, caller: Caller) -> None:
-        """Takes the call site of a statement in that was sent."""
-        self.listed.append(site := (sql, caller))
-        self._whole.listed.append(site)
+    def note_finding(self, key: Hashable, finding: Finding, more: int) -> None:
+        """Takes in that a line of the program loads things one by one, `more` than was told before."""
+        super().note_finding(key, finding, more)
+        self._whole.note_finding(key, finding, more)
 
 
 class SilentTracker(PerformanceTracker):
@@ -295,10 +259,19 @@ class SilentTracker(PerformanceTracker):
 
     __slots__ = ()
 
-    def record(self, sql: str, rows: int, seconds: float, args: Sequence[Any] = (), failed: bool = False) -> None:
+    def record(
+        self,
+        sql: str,
+        rows: int,
+        seconds: float,
+        args: Sequence[Any] = (),
+        failed: bool = False,
+        start: float = 0.0,
+        caller: Caller | None = None,
+    ) -> None:
         """Takes no notice."""
 
-    def note_caller(self, sql: str, caller: Caller) -> None:
+    def note_finding(self, key: Hashable, finding: Finding, more: int) -> None:
         """Takes no notice."""
 
     def for_session(self) -> PerformanceTracker:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from cormorant._internal.secrets import HIDDEN
 from cormorant.adapters.base import Connection
 from cormorant.errors import StatementError
+from cormorant.observability.performance import asking
 from cormorant.persistence.atomic import Atomic
 from cormorant.persistence.bulk_accept import BulkAcceptance
 from cormorant.persistence.bulk_feed import Feed
@@ -178,10 +179,12 @@ class BulkRun:
         if not self._atomic.is_open:
             await self._atomic.__aenter__()
 
+        caller = asking()
+
         async def work(connection: Connection) -> None:
             state = self.writer.state
             self.writer.note()
-            sender = BulkSender(state.database, connection, state.tracker, self.write.info, state.scopes)
+            sender = BulkSender(state.database, connection, state.tracker, self.write.info, state.scopes, caller)
             for group, conflict in groups:
                 await self._send_group(sender, group, conflict)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from time import perf_counter
 from typing import Any
 
 from cormorant.adapters.base import Connection, CopyConnection, Row
@@ -12,6 +13,7 @@ from cormorant.models.metadata import ColumnInfo, ModelInfo
 from cormorant.models.scopes import Scopes
 from cormorant.models.validation import stamped_columns
 from cormorant.observability.performance import PerformanceTracker
+from cormorant.observability.shapes import Caller
 from cormorant.persistence.bulk_rows import Group, key_values
 from cormorant.persistence.pairing import in_order
 from cormorant.query import prefetch
@@ -32,6 +34,7 @@ class BulkSender:
     Args:
         connection: Where they go, in a transaction.
         scopes: The default scopes: rows that they hide are not changed.
+        caller: Whose code has them sent.
     """
 
     def __init__(
@@ -41,12 +44,14 @@ class BulkSender:
         tracker: PerformanceTracker,
         info: ModelInfo,
         scopes: Scopes | None,
+        caller: Caller | None,
     ) -> None:
         self.database = database
         self.connection = connection
         self.tracker = tracker
         self.info = info
         self.scopes = scopes
+        self.caller = caller
 
     # ---- inserts
 
@@ -102,7 +107,17 @@ class BulkSender:
         encoders = [self.database.dialect.encoder(column.type) for column in group.shape.columns]
         columns = [_encoded(encode, values) for encode, values in zip(encoders, group.columns, strict=True)]
         names = [column.name for column in group.shape.columns]
-        return await self.database.copy_rows(connection, self.tracker, self.info.table, names, _rows(columns))
+        database, tracker, table, start = self.database, self.tracker, self.info.table, perf_counter()
+        sql = f"COPY {database.dialect.quote(table)} ({', '.join(map(database.dialect.quote, names))}) FROM STDIN"
+        if tracker.budget is not None:
+            tracker.budget.count(sql)
+        try:
+            count = await connection.copy_rows(table, names, _rows(columns))
+        except BaseException as error:
+            database.record(tracker, sql, 0, start, (), self.caller, error)
+            raise
+        database.record(tracker, sql, count, start, (), self.caller)
+        return count
 
     async def write_returning(
         self, group: Group, conflict: Conflict | None, wanted: Sequence[ColumnInfo]
@@ -156,7 +171,7 @@ class BulkSender:
             spec = prefetch.by_keys(info, columns, chunk).changed((), (), scopes=self.scopes, lifted=conflict.lifted)
             prepared = self.database.prepare(spec)
             args = prepared.arguments(spec)
-            found += await self.database.fetch(self.connection, self.tracker, prepared.sql, args)
+            found += await self.database.fetch(self.connection, self.tracker, prepared.sql, args, caller=self.caller)
         fields = list(info.fields)
         found_on = [[row[fields.index(column.attribute)] for column in conflict.on] for row in found]
         by_key = dict(zip(self._keys(conflict, found_on), found, strict=True))
@@ -195,7 +210,7 @@ class BulkSender:
         columns = [_encoded(encode, values) for encode, values in pairs]
         values = _rows(columns) if columns else [()] * len(group.batch.rows)
         rows = [[*first, *row, *last] for row in values]
-        return await self.database.fetch_each(self.connection, self.tracker, prepared.sql, rows)
+        return await self.database.fetch_each(self.connection, self.tracker, prepared.sql, rows, self.caller)
 
     def _arrays(self, prepared: PreparedWrite, group: Group, statement: Upsert | None = None) -> list[Any]:
         """Gives the parameters: the statement's own values, an array for each column, the values of scopes."""
@@ -205,10 +220,12 @@ class BulkSender:
         return [*first, *arrays, *prepared.last(self.scopes)]
 
     async def _execute(self, prepared: PreparedWrite, arguments: Sequence[Any]) -> int:
-        return await self.database.execute(self.connection, self.tracker, prepared.sql, arguments)
+        return await self.database.execute(self.connection, self.tracker, prepared.sql, arguments, self.caller)
 
     async def _fetch(self, prepared: PreparedWrite, arguments: Sequence[Any], written: int) -> Sequence[Row]:
-        return await self.database.fetch(self.connection, self.tracker, prepared.sql, arguments, written=written)
+        return await self.database.fetch(
+            self.connection, self.tracker, prepared.sql, arguments, written=written, caller=self.caller
+        )
 
 
 # ------------------------------------------------------------------ statements

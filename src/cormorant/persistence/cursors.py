@@ -11,6 +11,7 @@ from typing import Any
 
 from cormorant.adapters.base import Connection, Cursor, Row
 from cormorant.errors import DatabaseError, TransactionError
+from cormorant.observability.shapes import Caller
 from cormorant.persistence.levels import Level
 from cormorant.persistence.shielding import shielded
 from cormorant.persistence.transaction import TransactionStack, settled
@@ -25,17 +26,25 @@ class StreamCursor:
         transactions: The session's transactions.
         sql: The statement.
         args: Its values.
+        caller: Whose code reads it.
         keeps_locks: What it locks stays locked: the transaction goes on.
     """
 
     def __init__(
-        self, transactions: TransactionStack, sql: str, args: Sequence[Any], *, keeps_locks: bool = False
+        self,
+        transactions: TransactionStack,
+        sql: str,
+        args: Sequence[Any],
+        caller: Caller | None,
+        *,
+        keeps_locks: bool = False,
     ) -> None:
         self.level: Level | None = None
         self.task: asyncio.Task[Any] | None = None
         self._transactions = transactions
         self._sql = sql
         self._args = args
+        self._caller = caller
         self._cursor: Cursor | None = None
         self._uses = 0
         self._began = False
@@ -83,9 +92,9 @@ class StreamCursor:
         try:
             rows = await self._cursor.fetch(count)
         except BaseException as error:
-            database.record(tracker, self._sql, 0, perf_counter() - start, self._args, error)
+            database.record(tracker, self._sql, 0, start, self._args, self._caller, error)
             raise
-        database.record(tracker, self._sql, len(rows), perf_counter() - start, self._args)
+        database.record(tracker, self._sql, len(rows), start, self._args, self._caller)
         if budget is not None:
             budget.take(len(rows))
         return rows

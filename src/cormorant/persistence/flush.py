@@ -12,7 +12,8 @@ from cormorant.database import Database
 from cormorant.errors import FlushError, ForeignKeyViolation, StaleObjectError
 from cormorant.hooks.dispatcher import registrations, running
 from cormorant.models.metadata import ColumnInfo
-from cormorant.observability.performance import PerformanceTracker
+from cormorant.observability.performance import PerformanceTracker, asking
+from cormorant.observability.shapes import Caller
 from cormorant.persistence.accept import Acceptance, settle_unchanged
 from cormorant.persistence.cascades import children_named, takes_its_own
 from cormorant.persistence.changes import (
@@ -42,10 +43,13 @@ class Use(Protocol):
 class FlushRun:
     """One run of a plan on one connection; touches no object."""
 
-    def __init__(self, database: Database, connection: Connection, tracker: PerformanceTracker) -> None:
+    def __init__(
+        self, database: Database, connection: Connection, tracker: PerformanceTracker, caller: Caller | None
+    ) -> None:
         self.database = database
         self.connection = connection
         self.tracker = tracker
+        self.caller = caller
         self.result: FlushResult = FlushResult()
 
     async def run(self, plan: FlushPlan) -> FlushResult:
@@ -77,15 +81,18 @@ class FlushRun:
         """Sends one statement for each row; one trip to the driver where it can."""
         if not prepared.is_plain:
             rows = [encode_row(prepared.encoders, row) for row in rows]
+        database, connection, tracker, caller = self.database, self.connection, self.tracker, self.caller
         if len(rows) == 1:
-            return [await self.database.fetch(self.connection, self.tracker, prepared.sql, rows[0], written=1)]
-        return await self.database.fetch_each(self.connection, self.tracker, prepared.sql, rows)
+            return [await database.fetch(connection, tracker, prepared.sql, rows[0], written=1, caller=caller)]
+        return await database.fetch_each(connection, tracker, prepared.sql, rows, caller)
 
     async def _batch(self, prepared: PreparedWrite, rows: Sequence[tuple[Any, ...]]) -> Sequence[Row]:
         """Sends one statement with an array for each column."""
         columns = zip(prepared.encoders, zip(*rows, strict=True), strict=True)
         arrays = [list(column) if encode is None else encode(list(column)) for encode, column in columns]
-        return await self.database.fetch(self.connection, self.tracker, prepared.sql, arrays, written=len(rows))
+        return await self.database.fetch(
+            self.connection, self.tracker, prepared.sql, arrays, written=len(rows), caller=self.caller
+        )
 
     # ---- inserts
 
@@ -158,7 +165,7 @@ class FlushRun:
         where = [f"{quote(column.name)} = {placeholder(place)}" for place, column in enumerate(info.key_columns)]
         sql = f"SELECT 1 FROM {quote(info.table)} WHERE {' AND '.join(where)}"
         key = encode_row(prepared.encoders[: len(where)], change.key)
-        return bool(await self.database.fetch(self.connection, self.tracker, sql, key))
+        return bool(await self.database.fetch(self.connection, self.tracker, sql, key, caller=self.caller))
 
     async def _link(self, step: LinkStep, prepared: PreparedWrite, rows: Sequence[tuple[Any, ...]]) -> None:
         statement = step.statement
@@ -182,6 +189,8 @@ class Flusher:
         self.transactions = transactions
         self.hooks = hooks
         self._lock = asyncio.Lock()
+        # whose code asked for what is written now
+        self._caller: Caller | None = None
 
     async def flush(self, *, lone: bool = False, use: Use | None = None) -> None:
         """Writes what is pending, in a transaction.
@@ -241,6 +250,9 @@ class Flusher:
         # what is refused is refused before anything is sent, and fails no transaction; the plan of one new object
         # refuses nothing, and is made once there is a connection: who waits for one may be cancelled
         plan = None if _is_one_new_object(changes) else self.plan(changes)
+        if plan is None or plan.steps:
+            # now: what is shielded runs in a task of its own, which nobody called
+            self._caller = asking()
         history, transactions, work = self.unit.history, self.transactions, self._write_in_transaction
 
         def check() -> None:
@@ -291,7 +303,7 @@ class Flusher:
         if plan is None or plan.server_version != self.database.adapter.server_version:
             # it is known since a connection is open, and decides how batches are matched
             plan = self.plan(changes)
-        result = await FlushRun(self.database, connection, self.transactions.tracker).run(plan)
+        result = await FlushRun(self.database, connection, self.transactions.tracker, self._caller).run(plan)
         Acceptance(self.unit, self.unit.origin(), result).accept(changes)
         if hooks is not None:
             hooks.note(changes)

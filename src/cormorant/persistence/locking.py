@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from cormorant._internal.frames import code_outside
 from cormorant.errors import StaleObjectError, TransactionError
 from cormorant.models.state import Origin
+from cormorant.observability.performance import asking
 from cormorant.persistence import prefetch
 from cormorant.persistence.passing import objects_in
 from cormorant.persistence.transaction import settled
@@ -65,7 +65,7 @@ def refuse_changed(rows: Iterable[Any]) -> None:
 async def fetch_locked(state: SessionState, spec: QuerySpec, beside: list[Beside] | None) -> list[Any]:
     """Runs a query that locks its rows, in the transaction, which is begun for it."""
     check_can_lock(state)
-    caller = code_outside("cormorant.", "contextlib")
+    caller = asking()
     await settled(state.transactions)
     if state.scopes is not None or spec.lifted:
         spec = spec.scoped(state.scopes)
@@ -77,7 +77,7 @@ async def fetch_locked(state: SessionState, spec: QuerySpec, beside: list[Beside
     if tracker.budget is not None:
         # before it can fail the block that it is in
         tracker.budget.check()
-    rows = await state.transactions.use(lambda connection: database.fetch(connection, tracker, prepared.sql, args))
+    rows = await state.transactions.use(lambda c: database.fetch(c, tracker, prepared.sql, args, caller=caller))
     state.check_usable()
     if tracker.budget is not None:
         tracker.budget.take(len(rows))

@@ -13,6 +13,7 @@ from cormorant.models.links import RelationInfo
 from cormorant.models.model import Model
 from cormorant.models.state import LinkVerb, is_persistent
 from cormorant.models.through import check_fillable
+from cormorant.observability.performance import asking
 from cormorant.persistence.cascades import link_objects
 from cormorant.persistence.changes import ChangeSet, PendingKey, end_columns, link_changes
 from cormorant.persistence.flush import Flusher, FlushRun
@@ -128,8 +129,10 @@ def _deletes_of(relation: RelationInfo, owner: Model) -> Iterable[LinkStep]:
 
 
 async def _run(state: Linker, plan: FlushPlan) -> None:
+    caller = asking()
+
     async def write(connection: Connection) -> None:
-        await FlushRun(state.database, connection, state.transactions.tracker).run(plan)
+        await FlushRun(state.database, connection, state.transactions.tracker, caller).run(plan)
 
     if len(plan.steps) == 1:
         await state.writer.send(write)

@@ -11,13 +11,12 @@ from cormorant._internal.frames import line_of
 from cormorant.errors import NPlusOneError, NPlusOneWarning
 from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ModelInfo
+from cormorant.observability.findings import Finding
+from cormorant.observability.performance import FINDINGS
 from cormorant.query.spec import QuerySpec, Single
 
 if TYPE_CHECKING:
     from cormorant.persistence.state import SessionState
-
-REPORTED = 1_000
-"""The most lines of the program that a database remembers to have warned of."""
 
 
 class Repeats:
@@ -61,24 +60,29 @@ def note_single(state: SessionState, spec: QuerySpec, single: Single, caller: tu
     if count <= repeats.threshold:
         return
     line = None if caller is None else line_of(*caller)
-    place = (caller[0].co_filename, line) if caller is not None and line is not None else None
-    where = "tasks that do nothing else" if place is None else f"{place[0]}:{place[1]}"
-    message = f"N+1: {_what(single, spec)} one by one, {count} times by {where}"
+    file = caller[0].co_filename if caller is not None and line is not None else None
+    found = Finding(_what(single, spec), file, line, count, fix_of(single, spec))
+    key = (file, line, single[0], id(single[1]))
+    # the first ones were not worth mentioning until now
+    state.tracker.note_finding(key, found, count if count == repeats.threshold + 1 else 1)
+    message = f"N+1: {found.what}, {count} times by {found.place}"
     if database.n_plus_one == "raise":
-        raise NPlusOneError(message, hint=fix_of(single, spec))
-    key = (*(place or ("", 0)), single[0], id(single[1]))
-    if key not in database.reported and len(database.reported) < REPORTED:
+        raise NPlusOneError(message, hint=found.fix)
+    if key not in database.reported and len(database.reported) < FINDINGS:
         database.reported.add(key)
-        text = f"{message}\nHint: {fix_of(single, spec)}"
-        warnings.warn_explicit(text, NPlusOneWarning, *(place or ("<unknown>", 1)))
+        warnings.warn_explicit(f"{message}\nHint: {found.fix}", NPlusOneWarning, file or "<unknown>", line or 1)
 
 
 def _what(single: Single, spec: QuerySpec) -> str:
     kind, subject = single
     if isinstance(subject, RelationInfo):
         verb = {"count": "counted", "exists": "looked for"}.get(spec.mode, "queried" if kind == "members" else "loaded")
-        return f"{subject.place} is {verb}"
-    return f"{subject.name} objects are got" if kind == "get" else f"the rest of {subject.name} objects is loaded"
+        return f"{subject.place} is {verb} one by one"
+    return (
+        f"{subject.name} objects are got one by one"
+        if kind == "get"
+        else f"the rest of {subject.name} objects is loaded one by one"
+    )
 
 
 def fix_of(single: Single, spec: QuerySpec) -> str:

@@ -25,7 +25,9 @@ from cormorant.models.paths import ManyExpr
 from cormorant.models.scopes import Scope, distinct
 from cormorant.observability.budgets import budget_of
 from cormorant.observability.exported import ExportedStats
-from cormorant.observability.performance import PerformanceTracker, StatementStats
+from cormorant.observability.performance import PerformanceTracker
+from cormorant.observability.report import Report, report_of
+from cormorant.observability.shapes import StatementStats
 from cormorant.observability.watching import slow_seconds
 from cormorant.persistence import context, merging
 from cormorant.persistence.arguments import (
@@ -566,6 +568,13 @@ class AsyncSession(HookedSession["AsyncSession"]):
         if not self._entrances.open and self._entrances.tracker is not None:
             return self._entrances.tracker
         return self.state().tracker
+
+    def report(self) -> Report:
+        """Gives what the session has done, for people: `print(session.report())`, `.show()`, `.save("report.html")`.
+
+        After its block it is about the last one. Figures of connections and plans are the database's.
+        """
+        return report_of(self._tracker(), self.database.watch.target, self.database.stats().as_dict(), "session")
 
     def export_query_stats(self, *, reset: bool = False, include_samples: bool = False) -> list[ExportedStats]:
         """Gives the statement shapes as JSON takes them, the costliest first.

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from inspect import currentframe
 from itertools import count
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cormorant._internal.frames import NOWHERE, Place, code_outside, frame_outside, place
+from cormorant._internal.frames import NOWHERE, Place, place
 from cormorant.adapters.base import RawRows
 from cormorant.database import Database
 from cormorant.errors import ForeignInstanceError, SessionClosedError, SessionTaskError
@@ -23,7 +20,7 @@ from cormorant.models.model import Model
 from cormorant.models.scopes import Scope, Scopes
 from cormorant.models.state import LinkVerb, Origin, is_ghost, new_ghost, set_attribute
 from cormorant.observability.budgets import Budget
-from cormorant.observability.performance import PerformanceTracker
+from cormorant.observability.performance import PerformanceTracker, asking
 from cormorant.persistence import context, loader, locking, m2m, prefetch
 from cormorant.persistence.blocks import Blocks, end
 from cormorant.persistence.flush import Flusher
@@ -39,9 +36,6 @@ from cormorant.query.beside import Beside
 from cormorant.query.queryset import QuerySet
 from cormorant.query.related import NOTHING
 from cormorant.query.spec import QuerySpec
-
-HOUSE = f"{Path(__file__).parents[1]}{os.sep}"
-"""Where the package is: code outside of it is the user's."""
 
 
 class SessionState:
@@ -189,26 +183,15 @@ class SessionState:
         ):
             await self.flush()
         number = next(self.numbers)
-        # whose code asks: looked up here because every function in between would be one more to walk through
-        frame = currentframe()
-        while frame is not None and frame.f_code.co_filename.startswith(HOUSE):
-            frame = frame.f_back
-        if self.wait is not None:
-            # the loop is outside; who waits is in another thread
-            frame = frame_outside("cormorant.", "contextlib")
-        caller = None if frame is None else (frame.f_code, frame.f_lasti)
-        # a frame that is held would keep alive what its function holds
-        del frame
+        caller = asking()
         if spec.single is not None:
             note_single(self, spec, spec.single, caller)
         if prepared.writes:
-            rows = await self.writer.fetch(prepared, spec, whole=beside is None)
+            rows = await self.writer.fetch(prepared, spec, caller, whole=beside is None)
         else:
-            rows = await self.transactions.fetch(prepared.sql, prepared.arguments(spec))
+            rows = await self.transactions.fetch(prepared.sql, prepared.arguments(spec), caller)
             if self.tracker.budget is not None:
                 self.tracker.budget.take(len(rows))
-        if caller is not None:
-            self.tracker.note_caller(prepared.sql, caller)
         if self.closed:
             self.check_usable()
         if beside is not None:
@@ -236,15 +219,13 @@ class SessionState:
         self.unit.find_changes_inside()
         if not self.unit.is_empty:
             await self.flush()
-        caller = code_outside("cormorant.", "contextlib")
+        caller = asking()
         if write:
-            found = await self.writer.send(lambda connection: self.database.query(connection, self.tracker, sql, args))
+            found = await self.writer.send(lambda c: self.database.query(c, self.tracker, sql, args, caller))
         else:
-            found = await self.transactions.query(sql, args)
+            found = await self.transactions.query(sql, args, caller)
             if self.tracker.budget is not None:
                 self.tracker.budget.take(len(found.rows))
-        if caller is not None:
-            self.tracker.note_caller(sql, caller)
         return found
 
     # ---- what instances ask of their owner

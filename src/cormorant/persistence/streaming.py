@@ -6,9 +6,9 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cormorant._internal.frames import code_outside
 from cormorant.adapters.base import Row
 from cormorant.models.state import Origin
+from cormorant.observability.performance import asking
 from cormorant.persistence import locking, prefetch
 from cormorant.persistence.arguments import raw_text, sent_as
 from cormorant.persistence.cursors import StreamCursor
@@ -83,8 +83,8 @@ async def _at_once(state: SessionState, spec: QuerySpec, size: int) -> AsyncGene
     elif not state.unit.is_empty and state.unit.concerns(prepared.tables):
         await state.flush()
     # a row is as old as the statement, however late it is read; one that is locked is as it is now
-    number, caller = next(state.numbers), code_outside("cormorant.", "contextlib")
-    cursor = StreamCursor(state.transactions, prepared.sql, prepared.arguments(spec), keeps_locks=locks)
+    number, caller = next(state.numbers), asking()
+    cursor = StreamCursor(state.transactions, prepared.sql, prepared.arguments(spec), caller, keeps_locks=locks)
     async with aclosing(_rows(state, cursor, size)) as found:
         async for rows in found:
             number = next(state.numbers) if locks else number
@@ -124,7 +124,7 @@ async def _raw(
     state.unit.find_changes_inside()
     if not state.unit.is_empty:
         await state.flush()
-    async with aclosing(_rows(state, StreamCursor(state.transactions, sql, args), size)) as found:
+    async with aclosing(_rows(state, StreamCursor(state.transactions, sql, args, asking()), size)) as found:
         async for rows in found:
             yield list(map(tuple, rows))
 

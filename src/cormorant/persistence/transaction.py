@@ -22,6 +22,7 @@ from cormorant.errors import (
     TransactionFailedError,
 )
 from cormorant.observability.performance import PerformanceTracker
+from cormorant.observability.shapes import Caller
 from cormorant.persistence.connections import Connections
 from cormorant.persistence.context import Frame
 from cormorant.persistence.levels import Level, OpenCursor, Options
@@ -93,8 +94,8 @@ class TransactionStack:
 
     # ---- statements
 
-    async def fetch(self, sql: str, args: Sequence[Any]) -> Sequence[Row]:
-        """Runs a read and gives its rows."""
+    async def fetch(self, sql: str, args: Sequence[Any], caller: Caller | None = None) -> Sequence[Row]:
+        """Runs a read for somebody's code and gives its rows."""
         if self.tracker.budget is not None:
             # before it can fail the block that it is in
             self.tracker.budget.check()
@@ -103,31 +104,31 @@ class TransactionStack:
         if not (self.is_plain or self.levels):
             await find_level(self)
             if not (self.is_plain or self.keeps_snapshots):
-                return await self.use_alone(lambda c: self.database.fetch(c, self.tracker, sql, args), write=False)
+                return await self.use_alone(
+                    lambda c: self.database.fetch(c, self.tracker, sql, args, caller=caller), write=False
+                )
         if self.levels or self.keeps_snapshots:
-            return await self.use(lambda connection: self.database.fetch(connection, self.tracker, sql, args))
+            return await self.use(lambda c: self.database.fetch(c, self.tracker, sql, args, caller=caller))
         self.in_flight.add(task := asyncio.current_task())
         database = self.database
         try:
             connection = await (self.connections.acquire() if database.lending.holders else database.adapter.acquire())
             try:
-                return await database.fetch(connection, self.tracker, sql, args)
+                return await database.fetch(connection, self.tracker, sql, args, caller=caller)
             finally:
                 database.adapter.release(connection)
         finally:
             self._arrive(task)
 
-    async def query(self, sql: str, args: Sequence[Any]) -> RawRows:
-        """Runs a raw read, in the open transaction if there is one."""
+    async def query(self, sql: str, args: Sequence[Any], caller: Caller | None = None) -> RawRows:
+        """Runs a raw read for somebody's code, in the open transaction if there is one."""
         if self.tracker.budget is not None:
             self.tracker.budget.check()
         await settled(self)
         await find_level(self)
         if self.levels or self.keeps_snapshots:
-            return await self.use(lambda connection: self.database.query(connection, self.tracker, sql, args))
-        return await self.use_alone(
-            lambda connection: self.database.query(connection, self.tracker, sql, args), write=False
-        )
+            return await self.use(lambda c: self.database.query(c, self.tracker, sql, args, caller))
+        return await self.use_alone(lambda c: self.database.query(c, self.tracker, sql, args, caller), write=False)
 
     def use(
         self,

@@ -14,6 +14,8 @@ from cormorant.models.inside import find_changes_inside, readers
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.state import Origin, is_reference, is_set
+from cormorant.observability.performance import asking
+from cormorant.observability.shapes import Caller
 from cormorant.persistence.accept import Acceptance
 from cormorant.persistence.atomic import Atomic, Turn
 from cormorant.persistence.bulk import BulkRun
@@ -102,6 +104,7 @@ class StateWriter:
         state.check_usable()
         if state.scopes is not None or spec.lifted:
             spec = spec.scoped(state.scopes)
+        caller = asking()
         followed, tail = self._followed(spec)
         prepared = state.database.prepare(followed)
         if state.unit.concerns(prepared.tables):
@@ -110,8 +113,8 @@ class StateWriter:
             prepared = state.database.prepare(followed)
         if followed.columns == ():
             args = prepared.arguments(followed)
-            return await self.send(lambda c: state.database.execute(c, state.tracker, prepared.sql, args)), []
-        return await self.send(lambda c: self._returned(c, spec, followed, prepared, tail))
+            return await self.send(lambda c: state.database.execute(c, state.tracker, prepared.sql, args, caller)), []
+        return await self.send(lambda c: self._returned(c, spec, followed, prepared, tail, caller))
 
     def _followed(self, spec: QuerySpec) -> tuple[QuerySpec, tuple[str, ...]]:
         """Gives the query with what loaded objects have to learn of its rows, and the names of those columns."""
@@ -131,11 +134,12 @@ class StateWriter:
         followed: QuerySpec,
         prepared: PreparedQuery,
         tail: tuple[str, ...],
+        caller: Caller | None,
     ) -> tuple[int, list[Any]]:
         state = self.state
         origin = Origin(state, next(self.state.numbers), lifted=bool(spec.lifted))
         args = prepared.arguments(followed)
-        rows = await state.database.fetch(connection, state.tracker, prepared.sql, args)
+        rows = await state.database.fetch(connection, state.tracker, prepared.sql, args, caller=caller)
         found = prepared.loader(rows, state.identity.of, origin)
         if spec.columns is None:
             if spec.mode == "delete":
@@ -177,12 +181,14 @@ class StateWriter:
         ]
         Acceptance(unit, self.origin(), FlushResult()).accept(ChangeSet(deletes=tuple(deletes)))
 
-    async def fetch(self, prepared: PreparedQuery, spec: QuerySpec, *, whole: bool) -> Sequence[Row]:
+    async def fetch(
+        self, prepared: PreparedQuery, spec: QuerySpec, caller: Caller | None, *, whole: bool
+    ) -> Sequence[Row]:
         """Runs a query of which a part writes; `whole`: it is run once, for all of its rows."""
         if not whole:
             refuse_portions(prepared)
         state, args = self.state, prepared.arguments(spec)
-        return await self.send(lambda c: state.database.fetch(c, state.tracker, prepared.sql, args))
+        return await self.send(lambda c: state.database.fetch(c, state.tracker, prepared.sql, args, caller=caller))
 
     # ---- many rows, and one
 
@@ -197,7 +203,7 @@ class StateWriter:
 
     async def insert_select(self, statement: InsertSelect, tables: frozenset[str]) -> int:
         """Inserts what a SELECT gives, and gives the number of rows."""
-        state = self.state
+        state, caller = self.state, asking()
         state.check_usable()
         if any(home != state.database.number for home in homes_in(selects_of(statement.select))):
             raise QueryError(
@@ -208,7 +214,7 @@ class StateWriter:
             await state.flush()
         prepared = state.database.prepare_write(statement, state.scopes)
         args = [*prepared.first(statement), *prepared.last(state.scopes)]
-        return await self.send(lambda c: state.database.execute(c, state.tracker, prepared.sql, args))
+        return await self.send(lambda c: state.database.execute(c, state.tracker, prepared.sql, args, caller))
 
     async def try_insert(self, instance: Model) -> UniqueViolation | None:
         """Adds an object and writes it; gives the error, and nothing has changed, where its row is there already."""

@@ -24,6 +24,7 @@ from cormorant.errors import (
     SessionNotEntered,
     SyncInLoopError,
 )
+from cormorant.observability.report import Report, report_of
 from cormorant.persistence import context
 from cormorant.persistence.session import AsyncSession
 from cormorant.persistence.state import SessionState
@@ -65,6 +66,10 @@ class LoopSession(AsyncSession):
     def database(self) -> Database:
         """The database that was asked for; once it was entered the same one with connections of the portal's loop."""
         return self.source if self._portal is None else self._portal.connected(self.source)
+
+    def report(self) -> Report:
+        """Gives what the session has done, with the figures of the database that was asked for."""
+        return report_of(self._tracker(), self.source.watch.target, self.source.stats().as_dict(), "session")
 
     @property
     def is_open(self) -> bool:

@@ -21,7 +21,8 @@ from cormorant.errors import CommitOutcomeUnknown, SyncInLoopError, TransactionE
 from cormorant.models.model import Model
 from cormorant.observability.events import Observer
 from cormorant.observability.exported import ExportedStats
-from cormorant.observability.performance import StatementStats
+from cormorant.observability.report import Report
+from cormorant.observability.shapes import StatementStats
 from cormorant.persistence.retry import Retrying, is_conflict, pause
 from cormorant.sync.bridge import DatabaseHolder, open_transaction, warn_on_a_loop
 from cormorant.sync.listening import SyncListener
@@ -166,6 +167,10 @@ class SyncDatabase(DatabaseHolder):
     def query_stats(self) -> list[StatementStats]:
         """Gives every statement shape run on this database, the costliest first."""
         return self.database.query_stats()
+
+    def report(self) -> Report:
+        """Gives what happened on this database, for people: `print(db.report())`, `db.report().save("report.html")`."""
+        return self.database.report()
 
     def export_query_stats(self, *, reset: bool = False, include_samples: bool = False) -> list[ExportedStats]:
         """Gives the same as JSON takes it.

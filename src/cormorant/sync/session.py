@@ -20,7 +20,8 @@ from cormorant.models.model import Model
 from cormorant.models.paths import ManyExpr
 from cormorant.models.scopes import Scope
 from cormorant.observability.exported import ExportedStats
-from cormorant.observability.performance import StatementStats
+from cormorant.observability.report import Report
+from cormorant.observability.shapes import StatementStats
 from cormorant.persistence.blocks import Transaction
 from cormorant.persistence.changed import Change
 from cormorant.persistence.identity_map import IdentityMap
@@ -458,6 +459,13 @@ class Session(HookTarget["Session", Model]):
     def query_stats(self) -> list[StatementStats]:
         """Gives the session's statement shapes, the costliest first; after its block, those of the last one."""
         return self._session.query_stats()
+
+    def report(self) -> Report:
+        """Gives what the session has done, for people: `print(session.report())`, `.show()`, `.save("report.html")`.
+
+        After its block it is about the last one. Figures of connections and plans are the database's.
+        """
+        return self._session.report()
 
     def export_query_stats(self, *, reset: bool = False, include_samples: bool = False) -> list[ExportedStats]:
         """Gives the statement shapes as JSON takes them, the costliest first.

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Protocol
 
 from cormorant.errors import ConfigurationError
-from cormorant.observability.performance import StatementStats
+from cormorant.observability.shapes import StatementStats
 from cormorant.persistence.session import AsyncSession
 from cormorant.testing.words import transaction_word
 

@@ -8,7 +8,7 @@ from math import ceil
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cormorant.observability.durations import bucket_of, middle_of, percentile
+from cormorant.observability.durations import bucket_of, buckets_of, middle_of, percentile
 
 durations = st.floats(min_value=1e-3, max_value=1e7)
 
@@ -30,4 +30,12 @@ def test_from_a_microsecond_to_an_hour_buckets_are_few() -> None:
 
 def test_no_runs_have_no_percentile() -> None:
     assert percentile({}, 0.95) == 0.0
-    assert percentile({bucket_of(0.0): 1}, 0.95) < 1e-9 + 1.0
+
+
+def test_no_time_at_all_is_the_shortest() -> None:
+    assert percentile(buckets_of([0.0, 0.0, 0.3]), 0.5) < 1e-5
+
+
+@given(st.lists(st.one_of(durations, st.just(0.0), st.integers(-5, 5).map(lambda power: 2.0**power))))
+def test_buckets_are_filled_alike_at_once_and_one_by_one(found: list[float]) -> None:
+    assert buckets_of(found) == Counter(map(bucket_of, found))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from threading import Thread
 
 import pytest
 
-from cormorant.observability.performance import LISTED, OTHERS, SHAPES, SITES, PerformanceTracker, SilentTracker
+from cormorant.observability.findings import Finding
+from cormorant.observability.performance import LISTED, OTHERS, RECENT, SHAPES, PerformanceTracker, SilentTracker
+from cormorant.observability.shapes import SITES, Caller
 from cormorant.sql.raw import text
 
 
@@ -19,8 +22,7 @@ def whole() -> PerformanceTracker:
 def test_a_session_and_its_database_count_alike(whole: PerformanceTracker, runs: int) -> None:
     session = whole.for_session()
     for run in range(runs):
-        session.record("SELECT 1", 2, run / 1000, (), run % 10 == 9)
-        session.note_caller("SELECT 1", (text.__code__, 4))
+        session.record("SELECT 1", 2, run / 1000, (), run % 10 == 9, caller=(text.__code__, 4))
     (own,), (all_,) = session.stats(), whole.stats()
     assert own == all_
     assert (own.count, own.rows, own.errors) == (runs, 2 * runs, runs // 10)
@@ -43,16 +45,38 @@ def test_shapes_without_end_are_counted_as_one(whole: PerformanceTracker) -> Non
 
 
 def test_call_sites_without_end_are_few(whole: PerformanceTracker) -> None:
-    whole.record("SELECT 1", 1, 0.001)
     for number in range(SITES + 50):
-        whole.note_caller("SELECT 1", (text.__code__, number))
+        whole.record("SELECT 1", 1, 0.001, caller=(text.__code__, number))
     (stats,) = whole.stats()
     assert len(stats.sites) == SITES
 
 
-def test_a_call_site_of_a_statement_that_was_forgotten_is_left_out(whole: PerformanceTracker) -> None:
-    whole.note_caller("SELECT 1", (text.__code__, 1))
-    assert whole.stats() == []
+def test_the_last_runs_are_kept_in_order_and_without_values() -> None:
+    whole = PerformanceTracker(samples=True)
+    session = whole.for_session()
+    caller: Caller = (text.__code__, 4)
+    for number in range(RECENT + 20):
+        session.record("SELECT $1", 1, 0.25, ("a value",), start=float(number), caller=caller)
+    for tracker in (session, whole):
+        found = tracker.recent()
+        assert [run[4] for run in found] == [float(number) for number in range(20, RECENT + 20)]
+        assert {run[5:] for run in found} == {(caller, ())}
+        tracker.reset()
+        assert tracker.recent() == []
+
+
+def test_runs_that_threads_list_at_the_same_time_are_all_counted(whole: PerformanceTracker) -> None:
+    def work() -> None:
+        session = whole.for_session()
+        for _ in range(3_000):
+            session.record("SELECT 1", 1, 0.001)
+
+    threads = [Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [(stats.count, stats.rows) for stats in whole.stats()] == [(12_000, 12_000)]
 
 
 def test_an_export_is_json_and_may_begin_anew(whole: PerformanceTracker) -> None:
@@ -84,6 +108,15 @@ def test_samples_are_those_of_the_slowest_run() -> None:
 
 def test_nothing_is_counted_where_nobody_wants_it() -> None:
     tracker = SilentTracker().for_session()
-    tracker.record("SELECT 1", 1, 0.1)
-    tracker.note_caller("SELECT 1", (text.__code__, 1))
-    assert tracker.stats() == []
+    tracker.record("SELECT 1", 1, 0.1, caller=(text.__code__, 1))
+    tracker.note_finding(1, Finding("Author.articles is counted one by one", "app.py", 1, 6, "count at once"), 6)
+    assert (tracker.stats(), tracker.recent(), tracker.findings) == ([], [], {})
+
+
+def test_a_finding_is_counted_on_for_the_session_and_its_database(whole: PerformanceTracker) -> None:
+    session = whole.for_session()
+    finding = Finding("Author.articles is counted one by one", "app.py", 1, 6, "count at once")
+    for tracker, more in ((session, 6), (session, 1), (whole.for_session(), 6)):
+        tracker.note_finding("key", finding, more)
+    assert [found.count for found in session.findings.values()] == [7]
+    assert [found.count for found in whole.findings.values()] == [13]

@@ -43,7 +43,6 @@ MISSING = {
     "AsyncSession.state": "internal: the state lives on the loop",
     "Database.accompany": "for connections on other loops",
     "Database.beside": "for connections on other loops",
-    "Database.copy_rows": "called by sessions",
     "Database.execute": "called by sessions",
     "Database.fetch": "called by sessions",
     "Database.fetch_each": "called by sessions",

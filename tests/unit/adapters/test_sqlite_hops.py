@@ -76,7 +76,11 @@ async def test_nothing_is_kept_of_what_was_taken_and_given() -> None:
     given, taken = Big(), Big()
     watched = [weakref.ref(given), weakref.ref(taken)]
     made = [given]
-    hop = hop_of(lambda _: made.pop(), taken)
+
+    def give(_: object) -> Big:
+        return made.pop()
+
+    hop = hop_of(give, taken)
     del given, taken
     in_a_thread(hop)
     await hop

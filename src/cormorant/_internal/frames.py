@@ -5,16 +5,11 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from collections.abc import Callable
 from contextvars import ContextVar
 from types import CodeType, FrameType
 
 waiting: ContextVar[list[FrameType] | None] = ContextVar("cormorant_waiting", default=None)
 """The frame that waits in another thread for what this context's task does; the list is empty once that is done."""
-
-
-here: Callable[[], FrameType | None] = getattr(sys, "_getframe", inspect.currentframe)
-"""Gives the frame of the function that calls it, without a call of Python's own."""
 
 
 def calling() -> FrameType:

@@ -77,21 +77,21 @@ class _Waiters(Generic[C]):
     """The callers that wait for a connection, in the order they came."""
 
     def __init__(self) -> None:
-        self.queue: deque[_Waiter[C]] = deque()
+        self._queue: deque[_Waiter[C]] = deque()
 
     def __len__(self) -> int:
-        return len(self.queue)
+        return len(self._queue)
 
     def join(self, place: str | None) -> _Waiter[C]:
         """Puts the calling task at the end."""
         waiter: _Waiter[C] = _Waiter(asyncio.get_running_loop().create_future(), asyncio.current_task(), place)
-        self.queue.append(waiter)
+        self._queue.append(waiter)
         return waiter
 
     def first(self) -> _Waiter[C] | None:
         """Takes out the first caller that still waits."""
-        while self.queue:
-            waiter = self.queue.popleft()
+        while self._queue:
+            waiter = self._queue.popleft()
             if not waiter.future.done():
                 return waiter
         return None
@@ -133,8 +133,8 @@ class _Waiters(Generic[C]):
             self._leave(waiter)
 
     def _leave(self, waiter: _Waiter[C]) -> None:
-        if waiter in self.queue:
-            self.queue.remove(waiter)
+        if waiter in self._queue:
+            self._queue.remove(waiter)
 
 
 class _Notes(Generic[C]):
@@ -284,7 +284,7 @@ class Pool(Generic[C]):
             self._retire(connection)
         elif connection.needs_reset or connection.altered:
             self._spawn(self._reset(connection))
-        elif self._waiters.queue:
+        elif self._waiters._queue:
             self._lend(connection)
         else:
             self._idle.append(connection)

@@ -284,7 +284,7 @@ class Pool(Generic[C]):
             self._retire(connection)
         elif connection.needs_reset or connection.altered:
             self._spawn(self._reset(connection))
-        elif self._waiters._queue:
+        elif len(self._waiters):
             self._lend(connection)
         else:
             self._idle.append(connection)

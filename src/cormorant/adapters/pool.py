@@ -210,6 +210,8 @@ class Pool(Generic[C]):
         self._loop: asyncio.AbstractEventLoop | None = None
         # every connection there is, with the loop's time at its opening
         self._born: dict[C, float] = {}
+        # whether one of them may be too old
+        self._ages: bool = max_age is not None
         # last in, first out: the warm ones are used, the others may grow old
         self._idle: list[C] = []
         # the users' tasks by name: one that has ended may hold, by its result or its error, the very session that is to
@@ -255,7 +257,9 @@ class Pool(Generic[C]):
         place = caller() if self._notes.active else None
         while self._idle:
             connection = self._idle.pop()
-            if self._usable(connection) and not (self._watched and connection.looks_lost):
+            # most are found here, so what most need not be asked is not asked
+            young = not self._ages or self._is_young(connection)
+            if young and not connection.is_closed and not (self._watched and connection.looks_lost):
                 self._acquired += 1
                 task = asyncio.current_task()
                 self._in_use[connection] = "no task" if task is None else task.get_name()
@@ -285,19 +289,22 @@ class Pool(Generic[C]):
         if connection not in self._in_use:
             return
         del self._in_use[connection]
-        self._notes.drop(connection)
+        if self._notes.active:
+            self._notes.drop(connection)
         if self._loop is None or self._loop.is_closed():
             self._discard(connection)
-        elif self._closed or not self._usable(connection):
+        elif self._closed or connection.is_closed or (self._ages and not self._is_young(connection)):
             self._retire(connection)
         elif connection.needs_reset or connection.altered:
             self._spawn(self._reset(connection))
-        else:
+        elif len(self._waiters):
             self._lend(connection)
+        else:
+            self._idle.append(connection)
 
     def renew(self) -> None:
         """Replaces every connection before it is lent again."""
-        self._born = dict.fromkeys(self._born, -inf)
+        self._born, self._ages = dict.fromkeys(self._born, -inf), True
 
     async def close(self, timeout: float | None = None) -> None:
         """Closes every connection, those in use as they come back; the pool stays closed.
@@ -334,8 +341,8 @@ class Pool(Generic[C]):
             self._notes.take(connection, waiter.place)
             waiter.future.set_result(connection)
 
-    def _usable(self, connection: C) -> bool:
-        if connection.is_closed or self._loop is None:
+    def _is_young(self, connection: C) -> bool:
+        if self._loop is None:
             return False
         return self._loop.time() - self._born[connection] < (inf if self._max_age is None else self._max_age)
 
@@ -401,7 +408,8 @@ class Pool(Generic[C]):
         except Exception:
             # whatever the reason, its state is unknown, and nobody waits for the answer
             connection.terminate()
-        if self._closed or not self._usable(connection) or connection.needs_reset or connection.altered:
+        usable = not (connection.is_closed or connection.needs_reset or connection.altered)
+        if self._closed or not usable or not self._is_young(connection):
             self._retire(connection)
         else:
             self._lend(connection)

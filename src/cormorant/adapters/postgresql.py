@@ -73,7 +73,7 @@ class PostgresConnection:
     @property
     def needs_reset(self) -> bool:
         # after a cancelled statement the driver knows the state before it: a BEGIN may have got through
-        return self._unsettled or self.in_transaction
+        return self._unsettled or (not self._driver.is_closed() and bool(self._driver.is_in_transaction()))
 
     def fetch(self, sql: str, args: Sequence[Any] = ()) -> Coroutine[Any, Any, Sequence[Row]]:
         return self._send(self._driver.fetch, sql, args)

@@ -94,6 +94,8 @@ class PreparedQuery:
 
     def arguments(self, spec: QuerySpec) -> list[Any]:
         """Gives a query's values as the driver takes them, and after them those of default scopes."""
+        if not self.owners and self.picks is None and self.encoders is None:
+            return spec.values
         values = spec.values
         if self.owners and spec.scopes is not None:
             for condition in spec.scopes.conditions_of(self.owners):

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+from cormorant._internal.json_text import load_json
 from cormorant.dialects import search, sqlite_formulas
 from cormorant.dialects import sqlite_content as content
 from cormorant.dialects import sqlite_nodes as nodes
@@ -307,6 +308,9 @@ def encode_datetime(value: dt.datetime) -> str:
 def decode_datetime(value: str) -> dt.datetime:
     """Gives the moment of a text; one without an offset, as SQLite's own functions write it, is UTC."""
     moment = dt.datetime.fromisoformat(value)
+    # which it is if we have written it
+    if moment.tzinfo is dt.UTC:
+        return moment
     return moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
 
 
@@ -360,7 +364,7 @@ def decode_whole(value: int | float) -> int:
 
 def decode_decimal(value: Any) -> decimal.Decimal:
     """Gives the number of a text, or of a number another program wrote."""
-    return decimal.Decimal(value if isinstance(value, (str, int)) else repr(value))
+    return decimal.Decimal(value if type(value) is str or isinstance(value, (str, int)) else repr(value))
 
 
 def _array_encoder(item: Codec | None, type_: t.SqlType) -> Codec:
@@ -381,8 +385,8 @@ def _dump_floats(values: list[Any]) -> str:
 
 def _array_decoder(item: Codec | None) -> Codec:
     if item is None:
-        return json.loads
-    return lambda text: [None if value is None else item(value) for value in json.loads(text)]
+        return load_json
+    return lambda text: [None if value is None else item(value) for value in load_json(text)]
 
 
 def _hex(value: bytes) -> str:

@@ -74,7 +74,7 @@ class _Source:
     def __init__(self, shape: RowShape, decoders: Decoders) -> None:
         self.shape = shape
         self.decoders = decoders
-        self.names: dict[str, Any] = {"new": object.__new__}
+        self.names: dict[str, Any] = {}
         self.makes_objects = any(isinstance(part, EntityPart) for part in shape.parts)
         self.infos = [part.info for part in shape.parts if isinstance(part, EntityPart)]
 
@@ -83,7 +83,7 @@ class _Source:
         values = [part for part in self.shape.parts if isinstance(part, ValuePart)]
         if len(values) == len(self.shape.parts) and not any(self.decoders(part.type) for part in values):
             return self._plain()
-        head = ["def load(rows, identity, origin):", "    out = []", "    append = out.append"]
+        head = ["def load(rows, identity, origin):", "    out = []"]
         if self.makes_objects:
             head.append("    number = origin.number")
         body: list[str] = []
@@ -101,7 +101,7 @@ class _Source:
         body += self._attachments()
         variables = ", ".join(f"v{i}" for i in range(self.shape.width))
         loop = f"    for {variables}{',' if self.shape.width == 1 else ''} in rows:"
-        body.append(f"append({self._item(items)})")
+        body.append(f"out.append({self._item(items)})")
         return "\n".join([*head, loop, *(f"        {line}" for line in body), "    return out"])
 
     def _plain(self) -> str:
@@ -149,14 +149,14 @@ class _Source:
             if part.names is None
             else compile_take(part.info, self.decoders, part.names)
         )
-        return [f"    known{position} = identity(info{position})", f"    get{position} = known{position}.get"]
+        return [f"    known{position} = identity(info{position})"]
 
     def _entity(self, position: int, part: EntityPart) -> list[str]:
         lines, key = self._key(position, part)
         o = f"o{position}"
         values = ", ".join(f"v{part.start + i}" for i in range(len(part.columns)))
         create = [
-            f"{o} = new(twin{position})",
+            f"{o} = twin{position}()",
             *(f"{o}.{name} = {value}" for name, value in self.values_of(part, decode_key=True)),
             f"{o}.__orm_origin__ = origin",
             f"{o}.__orm_changes__ = None",
@@ -165,11 +165,9 @@ class _Source:
             # at the end: an object whose row cannot be read is never met again
             f"known{position}[{key}] = {o}",
         ]
-        lines += [
-            f"{o} = get{position}({key})",
-            f"if {o} is None:",
-            *(f"    {line}" for line in create),
-            f"elif {o}.__orm_changes__ is None:",
+        known = [
+            f"{o} = known{position}[{key}]",
+            f"if {o}.__orm_changes__ is None:",
             f"    if {o}.__orm_origin__.number < number:",
             f"        refresh{position}({o}, origin, {values})",
             f"    elif {o}.__class__ is ghost{position}{self._unless_just_made(position, part)}:",
@@ -177,6 +175,9 @@ class _Source:
             f"elif {o}.__class__ is ghost{position}:",
             f"    fill{position}({o}, {values})",
         ]
+        # asked by `in`, which is no call: most are not known yet
+        lines += [f"if {key} in known{position}:", *(f"    {line}" for line in known)]
+        lines += ["else:", *(f"    {line}" for line in create)]
         if part.optional:
             first = self._key_indexes(part)[0]
             return [f"if v{first} is None:", f"    {o} = None", "else:", *(f"    {line}" for line in lines)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from typing import Annotated, Any, TypeAlias
 
 import fastapi
@@ -74,6 +74,10 @@ async def get_database(connection: HTTPConnection) -> Database:
     Example:
         >>> app.dependency_overrides[get_database] = lambda: test_database
     """
+    return _database_of(connection)
+
+
+def _database_of(connection: HTTPConnection) -> Database:
     found = getattr(connection.app.state, _STATE, None) or getattr(connection.state, _STATE, None)
     return found if isinstance(found, Database) else default_database()
 
@@ -83,16 +87,18 @@ DatabaseDep: TypeAlias = Annotated[Database, Depends(get_database)]
 websockets."""
 
 
-@asynccontextmanager
-async def _database_for(connection: HTTPConnection) -> AsyncGenerator[Database]:
+def _database_for(connection: HTTPConnection) -> AbstractAsyncContextManager[Database]:
     """Gives what `get_database` gives, or what overrides it.
 
     Asked for as a dependency of the session's dependency, it would cost a fifth of a request that reads one row.
     """
     override: Callable[[], Any] | None = connection.app.dependency_overrides.get(get_database)
-    if override is None:
-        yield await get_database(connection)
-    elif inspect.isasyncgenfunction(override):
+    return nullcontext(_database_of(connection)) if override is None else _overriding(override)
+
+
+@asynccontextmanager
+async def _overriding(override: Callable[[], Any]) -> AsyncGenerator[Database]:
+    if inspect.isasyncgenfunction(override):
         async with asynccontextmanager(override)() as database:
             yield database
     elif inspect.isgeneratorfunction(override):
@@ -106,35 +112,38 @@ async def _database_for(connection: HTTPConnection) -> AsyncGenerator[Database]:
 async def get_session(connection: HTTPConnection) -> AsyncGenerator[AsyncSession]:
     """Gives a session for one request: committed when the response is made, and before it starts."""
     async with _database_for(connection) as database, AsyncSession(database) as session:
-        with _own_errors():
+        try:
             yield session
+        except PydanticSerializationError as error:
+            raise _own(error) from None
 
 
 async def get_read_session(connection: HTTPConnection) -> AsyncGenerator[AsyncSession]:
     """Gives a session for one request that only reads."""
     async with _database_for(connection) as database, AsyncSession(database, read_only=True) as session:
-        with _own_errors():
+        try:
             yield session
+        except PydanticSerializationError as error:
+            raise _own(error) from None
 
 
 def get_sync_session(database: DatabaseDep) -> Generator[Session]:
     """Gives a session for one request whose handler is a plain function, which FastAPI runs in a thread."""
-    with Session(database) as session, _own_errors():
-        yield session
+    with Session(database) as session:
+        try:
+            yield session
+        except PydanticSerializationError as error:
+            raise _own(error) from None
 
 
-@contextmanager
-def _own_errors() -> Generator[None]:
-    """Raises what hindered an object from being shown, in the place of what pydantic makes of it."""
-    try:
-        yield
-    except PydanticSerializationError as error:
-        found = refused.get()
-        refused.set(None)
-        if found is not None and found[1] in str(error):
-            kind, message, hint = found
-            raise kind(message, hint=hint) from None
-        raise
+def _own(error: PydanticSerializationError) -> Exception:
+    """Gives what hindered an object from being shown, for what pydantic has made of it."""
+    found = refused.get()
+    refused.set(None)
+    if found is not None and found[1] in str(error):
+        kind, message, hint = found
+        return kind(message, hint=hint)
+    return error
 
 
 SessionDep: TypeAlias = Annotated[AsyncSession, Depends(get_session, scope="function")]

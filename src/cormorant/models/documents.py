@@ -11,6 +11,7 @@ from typing import Any
 
 import typing_extensions
 
+from cormorant._internal.json_text import load_json
 from cormorant.errors import DataError, ModelError, WrongType
 from cormorant.sql.types import Json
 
@@ -32,7 +33,7 @@ def json_type(python: Any, name: str) -> Json:
     """
     if is_plain(python):
         shape: Any = typing.get_origin(python) or python
-        return Json(name, dump_json, json.loads, None if shape is typing.Any else shape)
+        return Json(name, dump_json, load_json, None if shape is typing.Any else shape)
     adapter = LazyAdapter(python, name)
     origin: Any = typing.get_origin(python) or python
     checked = isinstance(origin, type) and not typing_extensions.is_typeddict(origin)

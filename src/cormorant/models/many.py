@@ -85,7 +85,9 @@ def as_order(key: Any) -> Order:
 
 def sort_key(what: str, key: Any) -> Expr[Any]:
     """Refuses a plain value: sent as a parameter it would be one and the same for every row, and sort nothing."""
-    if is_expr(key) or hasattr(key, "__key_column__"):
+    if is_expr(key):
+        return key
+    if hasattr(key, "__key_column__"):
         return as_expr(key)
     raise WrongType(
         f"{what}() takes columns and expressions, not {key!r} ({type(key).__name__})",

@@ -203,6 +203,9 @@ class Twin:
     if not TYPE_CHECKING:
         __setattr__ = object.__setattr__
         __delattr__ = object.__delattr__
+        # called without arguments it gives an empty object, faster than object.__new__(twin) does
+        __new__ = object.__new__
+        __init__ = object.__init__
 
     def __init_subclass__(cls, **_: object) -> None:
         # the user's own __init_subclass__ is for the user's own classes

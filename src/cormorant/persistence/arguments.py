@@ -125,7 +125,15 @@ def checked_key(info: ModelInfo, key: Any) -> Any:
     Raises:
         WrongType: It does not.
     """
-    values = key if len(info.key_attributes) > 1 else (key,)
+    columns = info.key_columns
+    # by far the most keys are one value of just the class that it is to be
+    if len(columns) == 1 and type(key) is columns[0].type.accepts[0]:
+        try:
+            columns[0].type.check(key)
+        except WrongType as error:
+            raise WrongType(about(f"{info.name}.{columns[0].attribute}", error.message)) from None
+        return key
+    values = key if len(columns) > 1 else (key,)
     if not is_tuple(values) or len(values) != len(info.key_attributes):
         names = ", ".join(info.key_attributes)
         raise WrongType(f"the key of {info.name} is a tuple ({names}), not {shown_key(info, key)}")

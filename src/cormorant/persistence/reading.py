@@ -17,7 +17,7 @@ from cormorant.persistence.writer import refuse_portions
 from cormorant.query.beside import Beside
 from cormorant.query.explaining import CompiledQuery, Explanation, explained
 from cormorant.query.locking import LOCK, locked
-from cormorant.query.prefetch import by_key, chunks, objects_of
+from cormorant.query.prefetch import chunks, key_query, objects_of
 from cormorant.query.spec import QuerySpec
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Reading:
                 return None
             if not for_update:
                 return found
-        spec = by_key(info, [info.column(name) for name in info.key_attributes], key, ("get", info))
+        spec = key_query(info).of(key)
         rows = await state.fetch(locked(spec, LOCK) if for_update else spec)
         return rows[0] if rows else None
 

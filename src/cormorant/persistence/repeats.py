@@ -57,7 +57,8 @@ def note_single(state: SessionState, spec: QuerySpec, single: Single, caller: tu
         return
     repeats = state.repeats
     count = repeats.count(single, caller, state.transactions.connections.last_commit)
-    if count <= repeats.threshold:
+    # told once, nothing more is said: the words would be looked for each time
+    if count <= repeats.threshold or (count > repeats.threshold + 1 and database.n_plus_one == "warn"):
         return
     line = None if caller is None else line_of(*caller)
     file = caller[0].co_filename if caller is not None and line is not None else None

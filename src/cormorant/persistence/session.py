@@ -236,7 +236,9 @@ class AsyncSession(HookedSession["AsyncSession"]):
         """
         info: Any = getattr(source, "__info__", None) or getattr(source, "__aliased__", None)
         if isinstance(info, ModelInfo):
-            return QuerySet[Any](QuerySpec(info), self)
+            # not QuerySet[Any](...), which would look for a place to note what it was called by
+            made: QuerySet[Any] = QuerySet(QuerySpec(info), self)
+            return made
         if is_queryset(source):
             return source(QuerySpec(model_of(source)), self)
         raise WrongType(f"query() takes a model, not {source!r}", hint="session.query(Author)")

@@ -69,10 +69,10 @@ class Builder(Selectable[R]):
             ... # WHERE "articles"."views" > $1 AND "author"."name" = $2
         """
         spec = self._spec
+        parts: tuple[Any, ...] = conditions
         # by far the most filters are plain comparisons
-        if len(conditions) == 1 and not lookups and isinstance(one := conditions[0], Comparison):
-            return self._with(("where", one.key), one.binds, where=(*spec.where, one))
-        parts = conditions_of(spec.info, conditions, lookups)
+        if lookups or [one for one in conditions if not isinstance(one, Comparison)]:
+            parts = conditions_of(spec.info, conditions, lookups)
         return self._with(("where", *[part.key for part in parts]), gather(parts), where=spec.where + parts)
 
     def exclude(self, *conditions: Condition, **lookups: Any) -> Self:
@@ -90,8 +90,8 @@ class Builder(Selectable[R]):
             >>> session.query(Article).order_by(Article.created.desc(), Article.id)
         """
         orders = tuple(map(as_order, keys))
-        added = gather(order.expr for order in orders)
-        key = ("order", *(order.key for order in orders))
+        added = gather([order.expr for order in orders])
+        key = ("order", *[order.key for order in orders])
         return self._with(key, added, order_by=self._spec.order_by + orders)
 
     def group_by(self, *keys: Expr[Any] | type[Any]) -> Self:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -12,8 +13,10 @@ from cormorant.models.metadata import ModelInfo
 from cormorant.query.related import NOTHING, Loading, PerOwner, columns_key, following_key
 from cormorant.query.spec import QuerySpec, Single
 from cormorant.sql.columns import Column
-from cormorant.sql.expr import Expr, gather
+from cormorant.sql.expr import Bind, Comparison, Expr, gather
 from cormorant.sql.nodes import In, Logical
+from cormorant.sql.operators import PLAIN
+from cormorant.sql.types import BOOLEAN
 
 CHUNK = 10_000
 """The most keys one statement asks for."""
@@ -27,6 +30,43 @@ def by_key(info: ModelInfo, columns: Sequence[Column[Any]], key: Any, single: Si
     values = (key,) if len(columns) == 1 else key
     where = tuple(column == value for column, value in zip(columns, values, strict=True))
     return QuerySpec(info).changed(("where", *(part.key for part in where)), gather(where), where=where, single=single)
+
+
+class KeyQuery:
+    """The query of one object by its primary key: made for the first key, and given the values of further ones.
+
+    Args:
+        info: The model.
+    """
+
+    __slots__ = ("_columns", "_info", "_made", "_plain", "_single")
+
+    def __init__(self, info: ModelInfo) -> None:
+        self._info = info
+        self._columns = [info.column(name) for name in info.key_attributes]
+        self._single: Single = ("get", info)
+        type_ = self._columns[0].type
+        # the class whose values can be compared as they are; a key of several columns is put together each time
+        self._plain = type_.accepts[0] if len(self._columns) == 1 and type(type_) in PLAIN else None
+        self._made: QuerySpec | None = None
+
+    def of(self, key: Any) -> QuerySpec:
+        """Gives the query for a key that fits the columns."""
+        made = self._made
+        if made is not None and type(key) is self._plain:
+            (column,) = self._columns
+            bind = Bind(key, column.type)
+            return made.with_values((bind,), (Comparison("=", column, bind, BOOLEAN),))
+        spec = by_key(self._info, self._columns, key, self._single)
+        if type(key) is self._plain:
+            self._made = spec
+        return spec
+
+
+@lru_cache(maxsize=2000)
+def key_query(info: ModelInfo) -> KeyQuery:
+    """Gives the query of one object of a model by its primary key."""
+    return KeyQuery(info)
 
 
 def by_keys(info: ModelInfo, columns: Sequence[Column[Any]], keys: Sequence[Any]) -> QuerySpec:

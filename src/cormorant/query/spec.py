@@ -89,6 +89,14 @@ class QuerySpec:
         values["binds"] = self.binds + binds
         return new
 
+    def with_values(self, binds: Binds, where: tuple[Expr[Any], ...]) -> QuerySpec:
+        """Gives a query of the same shape with other values in its conditions, and nowhere else."""
+        new = object.__new__(QuerySpec)
+        values = new.__dict__
+        values.update(self.__dict__)
+        values["binds"], values["where"] = binds, where
+        return new
+
     def scoped(self, scopes: Scopes | None) -> QuerySpec:
         """Gives the query with default scopes, which are no part of its shape: they are asked when it is prepared.
 
@@ -107,12 +115,13 @@ class QuerySpec:
             # whether an expression stands in the SELECT list too depends on the values in it
             key = (*key, "equal", *equal_values(binds))
         # most queries have each value once
-        return key if len(set(binds)) == len(binds) else (*key, "shared", *repeated(binds))
+        return key if len(binds) < 2 or len(set(binds)) == len(binds) else (*key, "shared", *repeated(binds))
 
     @property
     def values(self) -> list[Any]:
         """The values to send, each once."""
-        return [bind.value for bind in dict.fromkeys(self.binds)]
+        binds = self.binds
+        return [bind.value for bind in (binds if len(binds) < 2 else dict.fromkeys(binds))]
 
 
 _EMPTY: dict[str, Any] = {

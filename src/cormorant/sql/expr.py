@@ -297,7 +297,7 @@ def unlabelled(expr: Expr[Any]) -> Expr[Any]:
 
 def gather(parts: Iterable[Expr[Any]]) -> Binds:
     """Gives the values of several expressions in order."""
-    return tuple(bind for part in parts for bind in part.binds)
+    return tuple([bind for part in parts for bind in part.binds])
 
 
 def walk(expr: Expr[Any]) -> Iterator[Expr[Any]]:
@@ -340,6 +340,9 @@ def check_ordered(expr: Expr[Any]) -> None:
     Raises:
         WrongType: The expression is one.
     """
+    # neither is what most types are
+    if not expr.type.mutable:
+        return
     if isinstance(expr.type, t.Json):
         raise WrongType(
             f"{expr!r} is a JSON document, which has no order", hint='say what it holds: .path("n", returns=int)'

@@ -21,6 +21,9 @@ _LONGEST = dt.timedelta(microseconds=(1 << 63) - 1)
 _FIRST_AND_LAST_YEAR = (dt.MINYEAR, dt.MAXYEAR)
 
 _INTEGER_BITS: dict[IntegerSize, int] = {"small": 16, "normal": 32, "big": 64}
+_INTEGER_BOUNDS: dict[IntegerSize, tuple[int, int]] = {
+    size: (-(1 << bits - 1), (1 << bits - 1) - 1) for size, bits in _INTEGER_BITS.items()
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +84,15 @@ class Integer(SqlType):
     @property
     def bounds(self) -> tuple[int, int]:
         """The smallest and the largest number."""
-        half = 1 << _INTEGER_BITS[self.size] - 1
-        return -half, half - 1
+        return _INTEGER_BOUNDS[self.size]
 
     def check(self, value: Any) -> None:
         if value is None:
             return
         # bool is an int to Python, yet it is never what a number column means
-        if not isinstance(value, int) or isinstance(value, bool):
+        if type(value) is not int and (not isinstance(value, int) or isinstance(value, bool)):
             raise WrongType(f"{_describe(value)} is not an int")
-        low, high = self.bounds
+        low, high = _INTEGER_BOUNDS[self.size]
         if not low <= value <= high:
             bits = _INTEGER_BITS[self.size]
             larger = None if self.size == "big" else 'declare the column with field(size="big")'

@@ -120,9 +120,14 @@ class _Steps:
         """Gives what changes tables, stage by stage."""
         made, waiting = self._created()
         elsewhere = self._keys_in_the_way()
-        yield from self._out_of_the_way(elsewhere)
+        for each in self.diffs:
+            yield from (o.DropConstraint(each.new.key, key) for key in each.foreign_keys(elsewhere).gone)
         yield from self._dropped()
+        yield from self._out_of_the_way()
         yield from self._renamed_parts()
+        yield from self._columns_gone()
+        # tables that are new want the new types
+        yield from (change for change in self._enum_changes() if change.swaps)
         yield from made
         yield from self._columns()
         yield from self._parts()
@@ -144,9 +149,7 @@ class _Steps:
             or any(set(columns) == set(key.target_columns) for columns in lost.get(key.target, ()))
         )
 
-    def _out_of_the_way(self, elsewhere: frozenset[s.ForeignKey]) -> Iterable[o.Operation]:
-        for each in self.diffs:
-            yield from (o.DropConstraint(each.new.key, key) for key in each.foreign_keys(elsewhere).gone)
+    def _out_of_the_way(self) -> Iterable[o.Operation]:
         for each in self.diffs:
             yield from (i.DropSearchIndex(each.new.key, search) for search in each.searches().gone)
             yield from (i.DropIndex(each.new.key, index) for index in each.indexes().gone)
@@ -188,10 +191,13 @@ class _Steps:
             waiting += [o.AddConstraint(table.key, key) for key in late]
         return made, waiting
 
-    def _columns(self) -> Iterable[o.Operation]:
+    def _columns_gone(self) -> Iterable[o.Operation]:
         for each in self.diffs:
-            yield from (c.DropColumn(each.new.key, x) for x in each.old.columns if x.name in each.gone)
-        yield from (change for change in self._enum_changes() if change.swaps)
+            gone = [column for column in each.old.columns if column.name in each.gone]
+            for column in sorted(gone, key=lambda column: column.computed is None):
+                yield c.DropColumn(each.new.key, column)
+
+    def _columns(self) -> Iterable[o.Operation]:
         for each in self.diffs:
             yield from (c.AlterColumn(each.new.key, *pair) for pair in each.altered)
             again = [column for column in each.new.columns if column.name in each.redone]

@@ -201,6 +201,11 @@ class AlterEnum(Operation):
     uses: tuple[tuple[str, s.Column], ...] = ()
 
     @property
+    def outside(self) -> bool:
+        # a new value cannot be used before it is committed
+        return not self.swaps
+
+    @property
     def swaps(self) -> bool:
         """Whether a value goes, or stands elsewhere, so that the type is made anew."""
         kept = [label for label in self.after.labels if label in self.before.labels]
@@ -232,10 +237,12 @@ class AlterEnum(Operation):
         each = "[]" if column.type.endswith("[]") else ""
         alter, name = f"ALTER TABLE {quoted(dialect, table)} ", dialect.quote(column.name)
         wanted = f"{quoted(dialect, self.after.key)}{each}"
-        actions = [f"ALTER COLUMN {name} TYPE {wanted} USING {name}::text{each}::{wanted}"]
+        actions = [
+            f"ALTER COLUMN {name} DROP DEFAULT",
+            f"ALTER COLUMN {name} TYPE {wanted} USING {name}::text{each}::{wanted}",
+        ]
         if column.default is not None:
-            default = f"SET DEFAULT {scripts.default(dialect, column.default)}"
-            actions = [f"ALTER COLUMN {name} DROP DEFAULT", *actions, f"ALTER COLUMN {name} {default}"]
+            actions.append(f"ALTER COLUMN {name} SET DEFAULT {scripts.default(dialect, column.default)}")
         return [alter + action for action in actions]
 
     def reverse(self) -> Operation:

@@ -319,7 +319,7 @@ def is_validated(constraint: s.Constraint) -> bool:
 def default_name(table: str, constraint: s.Constraint) -> str:
     """Gives the name that PostgreSQL gives a constraint that is declared without one."""
     if isinstance(constraint, s.PrimaryKey):
-        return f"{name_of(table)}_pkey"
+        return f"{name_of(table).encode()[:58].decode(errors='ignore')}_pkey"
     columns = () if isinstance(constraint, s.Check) else constraint.columns
     return "_".join((name_of(table), *columns, {s.Unique: "key", s.ForeignKey: "fkey"}.get(type(constraint), "check")))
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from cormorant.dialects.base import Dialect
 from cormorant.dialects.ddl import compile_operation
+from cormorant.dialects.postgresql import PostgreSQLDialect
 from cormorant.errors import CompileError
 from cormorant.schema import column_types as types
 from cormorant.schema import snapshot as s
@@ -22,6 +23,7 @@ _ACTIONS: dict[s.Action, str] = {
     "set_null": "SET NULL",
     "set_default": "SET DEFAULT",
 }
+_POSTGRESQL = PostgreSQLDialect()
 _WAITS: dict[s.Deferrable, str] = {
     "immediate": " DEFERRABLE INITIALLY IMMEDIATE",
     "deferred": " DEFERRABLE INITIALLY DEFERRED",
@@ -49,7 +51,8 @@ def numbered_by_key(dialect: Dialect, table: s.Table) -> bool:
 
 def column(dialect: Dialect, table: s.Table, column: s.Column) -> str:
     """Gives a column as CREATE TABLE has it."""
-    if not dialect.supports_add_constraint and column.identity is not None:
+    by_itself = column.identity == "rowid" and not numbered_by_key(dialect, table)
+    if not dialect.supports_add_constraint and column.identity is not None and not by_itself:
         return _numbered(dialect, table, column)
     parts = [dialect.quote(column.name), types.sql(dialect, column.type)]
     if column.identity == "serial":
@@ -158,6 +161,12 @@ def search_index(dialect: Dialect, table: str, search: s.SearchIndex) -> list[st
     events: tuple[d.SearchEvent, ...] = ("insert", "delete", "update")
     made += [d.MaintainSearchIndex(shape, index, event) for event in events]
     return [sql for each in made if (sql := compile_operation(dialect, each))]
+
+
+def search_words(search: s.SearchIndex) -> str:
+    """Gives the expression that PostgreSQL indexes for a full text search."""
+    _, index = _search_values("", search)
+    return _POSTGRESQL.search_indexes.words(_POSTGRESQL.compiler(_POSTGRESQL, inline=True), index)
 
 
 def drop_search_index(dialect: Dialect, table: str, search: s.SearchIndex) -> list[str]:

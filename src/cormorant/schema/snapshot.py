@@ -160,14 +160,12 @@ class SearchIndex:
 
     Args:
         key: The column that numbers the rows, where there is one; SQLite finds rows by it.
-        words: What PostgreSQL indexes; "" where it is not known.
     """
 
     name: str
     columns: tuple[str, ...]
     language: str = "simple"
     key: str = field(default="", compare=False)
-    words: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,13 @@ from cormorant.schema import column_types as types
 from cormorant.schema import index_operations as i
 from cormorant.schema import operations as o
 from cormorant.schema import snapshot as s
+from cormorant.schema.matching import Named, same_sql
 from cormorant.schema.names import name_of, split
 from cormorant.schema.rebuild import RebuildTable
 from cormorant.schema.words import renamed
 
 T = TypeVar("T")
+N = TypeVar("N", bound=Named)
 
 
 def apply(snapshot: s.SchemaSnapshot, *operations: o.Operation) -> s.SchemaSnapshot:
@@ -49,7 +51,15 @@ def _drop_table(state: s.SchemaSnapshot, op: o.DropTable) -> s.SchemaSnapshot:
 
 def _rename_table(state: s.SchemaSnapshot, op: o.RenameTable) -> s.SchemaSnapshot:
     schema, name = split(op.new)
-    changed = changed_table(state, op.old, lambda table: replace(table, name=name, schema=schema, renamed_from=None))
+
+    def change(table: s.Table) -> s.Table:
+        key = table.primary_key
+        if key is not None and not key.name:
+            # PostgreSQL has named it after the table, and goes on calling it so
+            key = replace(key, name=o.default_name(op.old, key))
+        return replace(table, name=name, schema=schema, primary_key=key, renamed_from=None)
+
+    changed = changed_table(state, op.old, change)
 
     def follow(table: s.Table) -> s.Table:
         keys = tuple(replace(k, target=op.new) if k.target == op.old else k for k in table.foreign_keys)
@@ -130,9 +140,7 @@ def with_renamed(table: s.Table, names: Mapping[str, str]) -> s.Table:
         uniques=tuple(replace(u, columns=_all(names, u.columns)) for u in table.uniques),
         checks=tuple(replace(x, condition=words(x.condition) or "") for x in table.checks),
         indexes=tuple(map(index, table.indexes)),
-        searches=tuple(
-            replace(x, columns=_all(names, x.columns), words=renamed(x.words, names)) for x in table.searches
-        ),
+        searches=tuple(replace(x, columns=_all(names, x.columns), key=names.get(x.key, x.key)) for x in table.searches),
     )
 
 
@@ -161,8 +169,20 @@ def _constrained(table: s.Table, constraint: s.Constraint, *, there: bool) -> s.
     return replace(table, checks=_with(table.checks, constraint, there=there))
 
 
-def _with(items: tuple[T, ...], item: T, *, there: bool) -> tuple[T, ...]:
-    return (*items, item) if there else _without(items, item)
+def _with(items: tuple[N, ...], item: N, *, there: bool) -> tuple[N, ...]:
+    if there:
+        return (*items, item)
+    # a database may say it in other words; its name is the same
+    named = item.name and any(each.name == item.name for each in items)
+    return tuple(each for each in items if (each.name != item.name if named else not _alike(each, item)))
+
+
+def _alike(one: Named, other: Named) -> bool:
+    if isinstance(one, s.ForeignKey) and isinstance(other, s.ForeignKey):
+        return (one.columns, one.target) == (other.columns, other.target)
+    if isinstance(one, s.Check) and isinstance(other, s.Check):
+        return same_sql(one.condition, other.condition)
+    return isinstance(one, s.Unique) and isinstance(other, s.Unique) and one.columns == other.columns
 
 
 def _validated(state: s.SchemaSnapshot, op: o.ValidateConstraint, there: bool = True) -> s.SchemaSnapshot:

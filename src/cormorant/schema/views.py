@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from cormorant.schema import column_types as types
+from cormorant.schema.scripts import search_words
 from cormorant.schema.snapshot import (
     Action,
     ByDialect,
@@ -91,7 +92,7 @@ def _on_postgresql(table: Table, dialect: str) -> Table:
 
 
 def _search(search: SearchIndex) -> Index:
-    return Index(search.name, (IndexItem(expression=search.words),), method="gin")
+    return Index(search.name, (IndexItem(expression=search_words(search)),), method="gin")
 
 
 _RESTRICT: dict[Action, Action] = {"restrict": "no_action"}

@@ -172,7 +172,7 @@ class _Steps:
         for each in self.diffs:
             pairs: list[tuple[Named, Named]] = [*each.uniques().kept, *each.checks().kept]
             for was, now in pairs:
-                if _is_renamed_part(was, now):
+                if _is_renamed_part(was, now) and not _is_named_by_database(each.old, was):
                     yield o.RenameConstraint(each.new.key, was.name, now.name)
             for index, after in each.indexes().kept:
                 if _is_renamed_part(index, after):
@@ -228,6 +228,11 @@ class _Steps:
 
 def _is_renamed_part(old: Named, new: Named) -> bool:
     return bool(old.name and new.name) and old.name != new.name
+
+
+def _is_named_by_database(table: s.Table, part: Named) -> bool:
+    """Whether a constraint has the name that PostgreSQL gives to one that was declared without."""
+    return isinstance(part, s.Unique) and part.name == o.default_name(table.key, part)
 
 
 def in_order(tables: Iterable[s.Table]) -> tuple[list[s.Table], dict[str, list[s.ForeignKey]]]:

@@ -1,7 +1,7 @@
 """Databases that others have made become models, which make the same tables.
 
-What is written is kept in `tests/typing/introspected`, where type checkers look at it; `CORMORANT_RECORD_MODELS=1` has it
-written anew.
+What is written is kept in `tests/typing/introspected`, where type checkers look at it; `CORMORANT_RECORD_MODELS=1` has
+it written anew.
 """
 
 from __future__ import annotations

@@ -2,21 +2,31 @@
 
 What crosses the walls of this room, all of it frozen:
 
-    SchemaSnapshot     tables, enum types, views: from models (`declared`), a database (`introspect`) or JSON
-    Operation          one step; `statements(dialect)`, `reverse()`, `describe()`; `apply(snapshot, operation)`
-    list[Operation]    `diff(old, new)`, pure; `plan(snapshot, operations, dialect)` says them for one database
+    SchemaSnapshot     tables, enum types, views: of models (`declared`), of a database (`introspect`), of JSON
+    Operation          one step: `statements(dialect)`, `reverse()`, `describe()`, `outside`, `touched`
+    list[Operation]    `diff(old, new)` gives it; `plan(snapshot, operations, dialect)` says it for one database;
+                       `apply(snapshot, *operations)` gives the schema afterwards
 
-Who may know whom, from below; nobody imports from further down this list:
+Who may import whom: each line only from those above it.
 
-    words names column_types snapshot views          text and values; know neither models nor connections
-    scripts                              SQL text of snapshots; knows dialects
-    operations rebuild                   steps and their SQL
-    state diff plan                      pure functions over snapshots and operations
-    declared json_form models_source     models to snapshot, snapshot to JSON, snapshot to models
-    postgresql_catalog sqlite_catalog sqlite_tables     rows of catalogs to snapshots, without I/O
-    introspect running builder           the only files that wait: they ask, run, and are the room's face
+    words names                                     SQL as words, tables as keys
+    snapshot column_types                           the values
+    matching scripts                                what is the same; snapshots as SQL
+    views                                           a snapshot as one database has it
+    operations column_operations index_operations rebuild       the steps and their SQL
+    state                                           what a schema is after a step
+    table_diff diff plan                            pure functions over snapshots and steps
+    declared json_form                              models to snapshots; snapshots to JSON and back
+    postgresql_catalog sqlite_tables sqlite_catalog             rows of catalogs to snapshots, without I/O
+    python_names source_types source_plan models_source         snapshots to the source of models
+    introspect running                              the files that wait: they ask, and run
+    builder                                         the face
 
-Only `declared` imports the room `models`. Nothing here knows sessions; the migration engine, files, linter and command
-line stand on these values and import from here, never the other way round. An operation holds no snapshot but the
-tables it is about, so that it can be written into a file and read back.
+`declared`, `python_names` and `builder` alone know models; `builder` alone knows databases, `introspect` and `running`
+connections. Nothing here knows sessions. What keeps, orders, checks and runs migrations stands on these values: it
+imports from here, and is imported by nothing here. A step holds the tables that it is about and no other part of a
+schema, so that it can be written into a file and read back.
+
+Names matter to steps: `DropConstraint` says the name that the snapshot has. Who takes over a database that is there
+must start from its own snapshot (`live`), not from that of models, whose constraints would be called otherwise.
 """

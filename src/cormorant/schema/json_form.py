@@ -6,6 +6,7 @@ from dataclasses import MISSING, Field, fields
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from cormorant._internal.narrowing import is_dict, is_tuple
 from cormorant.schema import snapshot as s
 
 
@@ -28,9 +29,8 @@ def snapshot_from_json(document: dict[str, Any]) -> s.SchemaSnapshot:
 def _encode(value: Any) -> Any:
     if isinstance(value, s.ByDialect):
         return dict(value.texts)
-    if isinstance(value, tuple):
-        items: tuple[Any, ...] = value
-        return [_encode(item) for item in items]
+    if is_tuple(value):
+        return [_encode(item) for item in value]
     if hasattr(value, "__dataclass_fields__"):
         pairs = ((part, getattr(value, part.name)) for part in fields(value))
         return {part.name: _encode(each) for part, each in pairs if each != _default(part)}
@@ -53,9 +53,8 @@ def _decode(value: Any, wanted: Any) -> Any:
 
 
 def _decode_one_of(value: Any, choices: tuple[Any, ...]) -> Any:
-    if isinstance(value, dict):
+    if is_dict(value):
         if s.ByDialect in choices:
-            texts: dict[str, str] = value
-            return s.ByDialect(tuple(texts.items()))
+            return s.ByDialect(tuple(value.items()))
         choices = tuple(choice for choice in choices if hasattr(choice, "__dataclass_fields__"))
     return value if isinstance(value, (str, bool)) else _decode(value, choices[0])

@@ -135,7 +135,7 @@ class DropTable(Operation):
     table: s.Table
 
     def statements(self, dialect: Dialect) -> list[str]:
-        searches = [] if dialect.supports_access_methods else self.table.searches
+        searches = () if dialect.supports_access_methods else self.table.searches
         words = [sql for each in searches for sql in scripts.drop_search_index(dialect, self.table.key, each)]
         return [*words, f"DROP TABLE {quoted(dialect, self.table.key)}"]
 
@@ -321,7 +321,8 @@ def default_name(table: str, constraint: s.Constraint) -> str:
     if isinstance(constraint, s.PrimaryKey):
         return f"{name_of(table).encode()[:58].decode(errors='ignore')}_pkey"
     columns = () if isinstance(constraint, s.Check) else constraint.columns
-    return "_".join((name_of(table), *columns, {s.Unique: "key", s.ForeignKey: "fkey"}.get(type(constraint), "check")))
+    kind = "key" if isinstance(constraint, s.Unique) else "fkey" if isinstance(constraint, s.ForeignKey) else "check"
+    return "_".join((name_of(table), *columns, kind))
 
 
 def constraint_words(constraint: s.Constraint) -> str:

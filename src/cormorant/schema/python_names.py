@@ -46,7 +46,7 @@ _BUILTIN = frozenset({"bool", "bytes", "cls", "dict", "float", "int", "list", "s
 _OF_MODELS = frozenset(name for name in dir(Model) if not name.startswith("__")) | {"validate"} | RESERVED
 _HOOKS = re.compile(r"(before|after)_(validate|save|delete|commit|rollback)")
 _IRREGULAR = {"people": "person", "children": "child", "men": "man", "women": "woman", "indices": "index"}
-_NO_PLURAL = re.compile(r"(ss|us|is|news|series|species|data|media)$")
+_NO_PLURAL = re.compile(r"(ss|us|is|news|series|species|data|media|staff)$")
 
 
 def class_name(table: str, taken: Set[str]) -> str:

@@ -178,9 +178,9 @@ def _is_implied(
 
 
 def _relation_name(key: s.ForeignKey, target: ModelPlan) -> str:
-    if len(key.columns) > 1:
+    column, *more = key.columns
+    if more:
         return snake_case(target.name)
-    column = key.columns[0]
     ending = next((each for each in _KEY_ENDINGS if column.lower().endswith(each) and len(column) > len(each)), "")
     return column[: len(column) - len(ending)]
 
@@ -192,6 +192,8 @@ def _add_sides(model: ModelPlan, classes: set[str]) -> None:
     ends = links_of(model)
     if ends is not None:
         _add_links(model, *ends, classes)
+    if ends is not None and not _has_more(model, *ends):
+        return
     for relation in model.relations:
         one = is_one_to_one(model, relation)
         base = snake_case(model.name) if one else plural(snake_case(model.name))
@@ -228,6 +230,11 @@ def links_of(model: ModelPlan) -> tuple[Relation, Relation] | None:
     if near.nullable or far.nullable or not (set(model.key) == both or own):
         return None
     return near, far
+
+
+def _has_more(model: ModelPlan, near: Relation, far: Relation) -> bool:
+    """Whether links have something to tell beside their ends."""
+    return bool({column.name for column in model.table.columns} - {*near.key.columns, *far.key.columns, *model.key})
 
 
 def _add_links(model: ModelPlan, near: Relation, far: Relation, classes: set[str]) -> None:

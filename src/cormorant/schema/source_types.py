@@ -25,6 +25,12 @@ class Python:
     type: str | None = None
 
 
+def literal(text: str) -> str:
+    """Gives a text as Python code, in double quotes where it has none."""
+    said = repr(text)
+    return f'"{said[1:-1]}"' if said.startswith("'") and '"' not in said else said
+
+
 _PLAIN = {
     "double precision": "float",
     "boolean": "bool",
@@ -70,10 +76,10 @@ def python_type(column: s.Column, enums: Mapping[str, str], dialect: str) -> Pyt
         return _of_sqlite(column.type)
     enum = types.enum_of(column.type)
     if enum is not None and enum in enums:
-        made = f"types.Enumeration({enums[enum]}, {enum!r})"
+        made = f"types.Enumeration({enums[enum]}, {literal(enum)})"
         if column.type.endswith("[]"):
-            return Python(f"list[{enums[enum]}]", {"native": repr(enum)}, f"types.Array({made})")
-        return Python(enums[enum], {"native": repr(enum)}, made)
+            return Python(f"list[{enums[enum]}]", {"native": literal(enum)}, f"types.Array({made})")
+        return Python(enums[enum], {"native": literal(enum)}, made)
     if column.type.endswith("[]"):
         item = _of_postgresql(column.type.removesuffix("[]"))
         plain = item.annotation != "Any" and (item.type is None or item.annotation == "int")
@@ -84,14 +90,14 @@ def python_type(column: s.Column, enums: Mapping[str, str], dialect: str) -> Pyt
 
 def native(type_: str, annotation: str) -> Python:
     """Gives a type that only the database has a word for."""
-    said = f"types.Native({type_!r})"
+    said = f"types.Native({literal(type_)})"
     return Python(annotation, {"type": said}, said)
 
 
 def _of_postgresql(type_: str) -> Python:
     if type_ in _SIZES:
         size = _SIZES[type_]
-        return Python("int", {} if size == "normal" else {"size": repr(size)}, f"types.Integer({size!r})")
+        return Python("int", {} if size == "normal" else {"size": literal(size)}, f"types.Integer({literal(size)})")
     if type_ in _PLAIN:
         return Python(_PLAIN[type_])
     match = re.fullmatch(r"varchar\((\d+)\)", type_)
@@ -139,7 +145,7 @@ def constant(column: s.Column, python: Python, enums: Mapping[str, Mapping[str, 
 
 def _literal(annotation: str, value: str, text: str | None) -> str | None:
     if annotation == "str":
-        return None if text is None else repr(text)
+        return None if text is None else literal(text)
     bare = value if text is None else text
     if annotation == "bool":
         return {"true": "True", "false": "False", "1": "True", "0": "False"}.get(bare)
@@ -147,7 +153,7 @@ def _literal(annotation: str, value: str, text: str | None) -> str | None:
         return bare if re.fullmatch(r"-?\d+", bare) else None
     if not re.fullmatch(r"-?\d+(\.\d+)?", bare):
         return None
-    return {"float": bare, "Decimal": f"Decimal({bare!r})"}.get(annotation)
+    return {"float": bare, "Decimal": f"Decimal({literal(bare)})"}.get(annotation)
 
 
 def for_generated(python: Python) -> Python:

@@ -27,9 +27,8 @@ def snapshot_of(master: Rows) -> s.SchemaSnapshot:
     """Gives the schema that the rows of `MASTER` tell of."""
     texts = {(kind, name): (table, sql or "") for kind, name, table, sql in master}
     searches = {name: found for (_, name), (_, sql) in texts.items() if (found := _search(name, sql)) is not None}
-    hidden = {f"{name}_{part}" for name, sql in _virtual(texts) for part in _SHADOWS} | {
-        name for name, _ in _virtual(texts)
-    }
+    virtual = [name for (_, name), (_, sql) in texts.items() if sql.upper().startswith("CREATE VIRTUAL")]
+    hidden = {*virtual, *(f"{name}_{part}" for name in virtual for part in _SHADOWS)}
     own = {f"{name}_{event}" for name in searches for event in ("insert", "delete", "update")}
     tables = {
         name: _table(name, read_table(sql))
@@ -49,10 +48,6 @@ def snapshot_of(master: Rows) -> s.SchemaSnapshot:
             tables[table] = replace(tables[table], searches=(*tables[table].searches, search))
     views = tuple(s.View(name, sql) for (kind, name), (_, sql) in texts.items() if kind == "view")
     return s.SchemaSnapshot(_with_targets(tables), views=views, dialect="sqlite")
-
-
-def _virtual(texts: dict[tuple[str, str], tuple[str, str]]) -> list[tuple[str, str]]:
-    return [(name, sql) for (_, name), (_, sql) in texts.items() if sql.upper().startswith("CREATE VIRTUAL")]
 
 
 def _search(name: str, sql: str) -> tuple[str, s.SearchIndex] | None:

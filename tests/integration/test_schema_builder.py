@@ -170,6 +170,41 @@ async def test_a_release_and_the_next(database: Database) -> None:
         assert [each.describe() for each in await builder.difference() if each.describe().startswith("drop table")]
 
 
+@pytest.mark.parametrize("renamed", ["table", "column"])
+async def test_words_are_found_after_a_rename(database: Database, renamed: str) -> None:
+    class Note(Model):
+        id: Mapped[int] = generated(primary_key=True)
+        body: Mapped[str]
+
+        @classmethod
+        def __table_args__(cls) -> Iterable[TableArg]:
+            yield search_index(cls.body, name="words")
+
+    await database.create_all()
+    async with AsyncSession(database) as session:
+        session.add(Note(body="an old letter"))
+    with registry.isolated():
+        table, column = ("letter", "body") if renamed == "table" else ("note", "content")
+
+        class Letter(Model, table=table, renamed_from="note"):
+            id: Mapped[int] = generated(primary_key=True)
+            text: Mapped[str] = field(column=column, renamed_from="body")
+
+            @classmethod
+            def __table_args__(cls) -> Iterable[TableArg]:
+                yield search_index(cls.text, name="words")
+
+        builder = SchemaBuilder(database)
+        operations = await builder.difference()
+        assert [operation.describe().split()[:2] for operation in operations] == [["rename", renamed]]
+        await builder.apply(operations)
+        assert await builder.difference() == []
+        async with AsyncSession(database) as session:
+            session.add(Letter(text="a new letter"))
+            await session.flush()
+            assert await session.query(Letter).filter(search(Letter.text).matches("letter")).count() == 2
+
+
 async def test_sqlite_rebuilds_keep_triggers_indexes_views_and_numbers(tmp_path: Any) -> None:
     async with Database(f"sqlite:///{tmp_path / 'kept.db'}") as database:
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from cormorant.dialects.base import Dialect
 from cormorant.schema import column_operations as c
+from cormorant.schema import index_operations as i
 from cormorant.schema import operations as o
 from cormorant.schema import snapshot as s
 from cormorant.schema.rebuild import RebuildTable
@@ -58,9 +59,20 @@ class _Rebuilds:
             self.held[key] = table
         if key in self.held and not isinstance(operation, _NO_TABLE):
             self._note_values(key, operation)
+        elif isinstance(operation, (o.RenameTable, c.RenameColumn)):
+            self._rename(operation, table)
         else:
             self.made.append(operation)
         self.state = apply(self.state, operation)
+
+    def _rename(self, operation: o.RenameTable | c.RenameColumn, table: s.Table | None) -> None:
+        """Puts a rename down; the words of texts are kept under the old name, and must be kept anew."""
+        searches = () if table is None else table.searches
+        self.made += [i.DropSearchIndex(operation.touched, search) for search in searches]
+        self.made.append(operation)
+        key = operation.new if isinstance(operation, o.RenameTable) else operation.table
+        after = apply(self.state, operation).table(key)
+        self.made += [i.CreateSearchIndex(key, search) for search in (() if after is None else after.searches)]
 
     def _joins_creation(self, operation: o.Operation) -> bool:
         """Puts a constraint into the CREATE TABLE of this list: SQLite lets a foreign key point to what comes later."""

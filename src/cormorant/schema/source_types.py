@@ -26,9 +26,10 @@ class Python:
 
 
 def literal(text: str) -> str:
-    """Gives a text as Python code, in double quotes where it has none."""
-    said = repr(text)
-    return f'"{said[1:-1]}"' if said.startswith("'") and '"' not in said else said
+    """Gives a text as Python code, in double quotes unless single ones would spare escapes."""
+    quote = "'" if text.count('"') > text.count("'") else '"'
+    said = "".join(each if each in "'\"" else repr(each)[1:-1] for each in text)
+    return f"{quote}{said.replace(quote, chr(92) + quote)}{quote}"
 
 
 _PLAIN = {

@@ -8,7 +8,6 @@ from cormorant.schema import column_types as types
 from cormorant.schema.scripts import search_words
 from cormorant.schema.snapshot import (
     Action,
-    ByDialect,
     Check,
     Column,
     Deferrable,
@@ -40,8 +39,6 @@ def as_seen(snapshot: SchemaSnapshot, dialect: str) -> SchemaSnapshot:
 
 
 def _words(sql: Sql | None, dialect: str) -> str | None:
-    if isinstance(sql, ByDialect) and dialect not in dict(sql.texts):
-        return None
     return None if sql is None else said(sql, dialect)
 
 

@@ -10,6 +10,7 @@ import os
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 from cormorant import Database
 from cormorant.schema import snapshot as s
@@ -32,9 +33,9 @@ def test_there_and_back(database_dsn: str) -> None:
         house = House(database)
 
         @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), phases=PHASES)
-        @given(pairs())
-        def check(pair: Pair) -> None:
-            runner.run(house.there_and_back(pair))
+        @given(pairs(), st.booleans())
+        def check(pair: Pair, reversing: bool) -> None:
+            runner.run(house.there_and_back(pair, reversing=reversing))
 
         try:
             check()
@@ -50,20 +51,27 @@ class House:
         self.builder = SchemaBuilder(database)
         self.dialect = database.dialect.name
 
-    async def there_and_back(self, pair: Pair) -> None:
+    async def there_and_back(self, pair: Pair, *, reversing: bool) -> None:
         await self.become(s.SchemaSnapshot(dialect=self.dialect))
         await self.builder.apply(diff(s.SchemaSnapshot(), pair.old))
         await self.fill(pair.old)
         await self.is_(pair.old)
         before = await self.rows()
         operations = diff(pair.old, pair.new)
-        assert diff(apply(pair.old, *operations), pair.new) == []
+        reached = apply(pair.old, *operations)
+        assert diff(reached, pair.new) == []
+        backwards = [operation.reverse() for operation in reversed(operations)]
+        assert diff(apply(reached, *backwards), pair.old) == []
         await self.builder.apply(operations)
         await self.is_(pair.new)
         after = await self.rows()
         self.compare(before, after, pair)
         back = pair.back()
-        await self.become(back.new)
+        if reversing:
+            await self.builder.apply(backwards)
+            await self.is_(back.new)
+        else:
+            await self.become(back.new)
         self.compare(after, await self.rows(), back)
         assert snapshot_from_json(snapshot_to_json(pair.new)) == pair.new
 

@@ -13,7 +13,7 @@ from cormorant.schema import operations as o
 from cormorant.schema import snapshot as s
 from cormorant.schema.matching import Named
 from cormorant.schema.state import apply
-from cormorant.schema.table_diff import TableDiff
+from cormorant.schema.table_diff import TableDiff, reads
 from cormorant.schema.views import as_seen
 
 
@@ -38,7 +38,7 @@ def diff(old: s.SchemaSnapshot, new: s.SchemaSnapshot) -> list[o.Operation]:
         old, new = as_seen(old, dialect), as_seen(new, dialect)
     renames = _renames(old, new)
     moved = apply(old, *renames)
-    steps = _Steps(moved, new)
+    steps = _Steps(old, moved, new)
     return [*steps.types_before(), *renames, *steps.tables(), *steps.types_after()]
 
 
@@ -78,8 +78,9 @@ def _renamed_columns(old: s.Table, new: s.Table) -> list[o.Operation]:
 class _Steps:
     """Sorts what differs into stages: what is in the way goes first, what stands on others comes last."""
 
-    def __init__(self, old: s.SchemaSnapshot, new: s.SchemaSnapshot) -> None:
-        self.old, self.new = old, new
+    def __init__(self, before: s.SchemaSnapshot, old: s.SchemaSnapshot, new: s.SchemaSnapshot) -> None:
+        # as it is, and with everything under its new name
+        self.before, self.old, self.new = before, old, new
         swapped = frozenset(change.before.name for change in self._enum_changes() if change.swaps)
         pairs = [(was, table) for table in new.tables if (was := old.table(table.key)) is not None]
         self.diffs = [TableDiff(was, table, swapped) for was, table in pairs]
@@ -100,8 +101,17 @@ class _Steps:
         yield from (o.DropSchema(name) for name in self.old.schemas if name not in self.new.schemas)
 
     def _enum_changes(self) -> list[i.AlterEnum]:
-        pairs = [(was, enum) for enum in self.new.enums if (was := self.old.enum(enum.key)) is not None]
-        return [i.AlterEnum(was, enum, tuple(self._uses(enum))) for was, enum in pairs if was.labels != enum.labels]
+        made: list[i.AlterEnum] = []
+        for enum in self.new.enums:
+            was = self.old.enum(enum.key)
+            if was is None or was.labels == enum.labels:
+                continue
+            change = i.AlterEnum(was, enum)
+            # values are added before anything is renamed; the way back takes them away when nothing is any more
+            uses = self._uses(enum) if change.swaps else _uses_before(self.before, enum)
+            over = () if change.swaps else _over(self.before, enum)
+            made.append(i.AlterEnum(was, enum, tuple(uses), tuple(over)))
+        return made
 
     def _uses(self, enum: s.Enum) -> Iterable[tuple[str, s.Column]]:
         for table in self.new.tables:
@@ -224,6 +234,22 @@ class _Steps:
             for was, now in pairs.kept:
                 if now.validated and not was.validated:
                     yield o.ValidateConstraint(each.new.key, was)
+
+
+def _uses_before(schema: s.SchemaSnapshot, enum: s.Enum) -> Iterable[tuple[str, s.Column]]:
+    for table in schema.tables:
+        yield from ((table.key, column) for column in table.columns if types.enum_of(column.type) == enum.name)
+
+
+def _over(schema: s.SchemaSnapshot, enum: s.Enum) -> Iterable[tuple[str, s.Check | s.Index]]:
+    """Gives the checks and indexes that compare an enum's values."""
+    for table in schema.tables:
+        names = frozenset(column.name for column in table.columns if types.enum_of(column.type) == enum.name)
+        yield from ((table.key, check) for check in table.checks if reads(check.condition, names))
+        for index in table.indexes:
+            expressions = [index.where, *(item.expression for item in index.items)]
+            if any(reads(each, names) for each in expressions):
+                yield table.key, index
 
 
 def _is_renamed_part(old: Named, new: Named) -> bool:

@@ -8,7 +8,7 @@ from cormorant.dialects.base import Dialect
 from cormorant.schema import scripts
 from cormorant.schema import snapshot as s
 from cormorant.schema.names import beside, name_of, quoted
-from cormorant.schema.operations import Operation
+from cormorant.schema.operations import DropConstraint, Operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,11 +194,13 @@ class AlterEnum(Operation):
 
     Args:
         uses: The columns of that type, each with its table's key; rows that have a value that goes are refused.
+        over: Checks and indexes that compare its values, and are made anew with a new type.
     """
 
     before: s.Enum
     after: s.Enum
     uses: tuple[tuple[str, s.Column], ...] = ()
+    over: tuple[tuple[str, s.Check | s.Index], ...] = ()
 
     @property
     def outside(self) -> bool:
@@ -228,9 +230,11 @@ class AlterEnum(Operation):
 
     def _swapped(self, dialect: Dialect) -> list[str]:
         name, aside = quoted(dialect, self.before.key), f"{self.before.name[:50]}__before"
-        made = [f"ALTER TYPE {name} RENAME TO {dialect.quote(aside)}", create_enum(dialect, self.after)]
+        made = [sql for table, part in self.over for sql in _drop(table, part).statements(dialect)]
+        made += [f"ALTER TYPE {name} RENAME TO {dialect.quote(aside)}", create_enum(dialect, self.after)]
         for table, column in self.uses:
             made += self._use(dialect, table, column)
+        made += [sql for table, part in self.over for sql in _drop(table, part).reverse().statements(dialect)]
         return [*made, f"DROP TYPE {quoted(dialect, beside(self.before.key, aside))}"]
 
     def _use(self, dialect: Dialect, table: str, column: s.Column) -> list[str]:
@@ -246,7 +250,7 @@ class AlterEnum(Operation):
         return [alter + action for action in actions]
 
     def reverse(self) -> Operation:
-        return AlterEnum(self.after, self.before, self.uses)
+        return AlterEnum(self.after, self.before, self.uses, self.over)
 
     def describe(self) -> str:
         gone = [f"-{label}" for label in self.before.labels if label not in self.after.labels]
@@ -256,6 +260,10 @@ class AlterEnum(Operation):
     @property
     def touched(self) -> str:
         return self.after.key
+
+
+def _drop(table: str, part: s.Check | s.Index) -> Operation:
+    return DropConstraint(table, part) if isinstance(part, s.Check) else DropIndex(table, part)
 
 
 def create_enum(dialect: Dialect, enum: s.Enum) -> str:

@@ -78,13 +78,8 @@ class TableDiff:
         moved = frozenset(old.name for old, new in self.pairs if not same_type(old, new)) | self.retyped | self.dropped
         for old, new in self.pairs:
             other = new.computed is not None and not same_sql(old.computed, new.computed)
-            if other or (old.computed is not None and (old.name in moved or self._reads(old.computed, moved))):
+            if other or (old.computed is not None and (old.name in moved or reads(old.computed, moved))):
                 yield new.name
-
-    @staticmethod
-    def _reads(sql: s.Sql | None, names: frozenset[str]) -> bool:
-        texts = [] if sql is None else [sql] if isinstance(sql, str) else [text for _, text in sql.texts]
-        return any(mentions(text, names) for text in texts)
 
     @property
     def gone(self) -> frozenset[str]:
@@ -109,7 +104,7 @@ class TableDiff:
         """Compares the checks."""
         return self._free(
             match(self.old.checks, self.new.checks, same_check),
-            lambda check: self._reads(check.condition, self.disturbed),
+            lambda check: reads(check.condition, self.disturbed),
         )
 
     def indexes(self) -> Pairs[s.Index]:
@@ -152,8 +147,8 @@ class TableDiff:
         plain = {item.column for item in index.items} | {*index.include}
         return (
             not names.isdisjoint(plain)
-            or self._reads(index.where, names)
-            or any(self._reads(item.expression, names) for item in index.items)
+            or reads(index.where, names)
+            or any(reads(item.expression, names) for item in index.items)
         )
 
     @staticmethod
@@ -162,3 +157,9 @@ class TableDiff:
         freed = [pair for pair in pairs.kept if in_the_way(pair[0])]
         gone, made = (tuple(pair[side] for pair in freed) for side in (0, 1))
         return Pairs(tuple(kept), (*pairs.gone, *gone), (*pairs.made, *made))
+
+
+def reads(sql: s.Sql | None, names: frozenset[str]) -> bool:
+    """Whether an expression mentions one of these columns."""
+    texts = [] if sql is None else [sql] if isinstance(sql, str) else [text for _, text in sql.texts]
+    return any(mentions(text, names) for text in texts)

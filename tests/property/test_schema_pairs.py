@@ -14,14 +14,16 @@ from hypothesis import strategies as st
 
 from cormorant import Database
 from cormorant.schema import snapshot as s
+from cormorant.schema import steps as op
 from cormorant.schema.builder import SchemaBuilder
 from cormorant.schema.diff import diff
 from cormorant.schema.json_form import snapshot_from_json, snapshot_to_json
+from cormorant.schema.python_form import operations_source
 from cormorant.schema.state import apply
 from tests.support.schemas import ROWS, Pair, Row, pairs, plain, value
 
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
-EXAMPLES = int(os.environ.get("CORMORANT_SCHEMA_PAIRS", "12"))
+EXAMPLES = int(os.environ.get("CORMORANT_SCHEMA_PAIRS", "8"))
 
 Rows = dict[str, dict[int, Row]]
 """The rows of each table, by their numbers."""
@@ -58,6 +60,7 @@ class House:
         await self.is_(pair.old)
         before = await self.rows()
         operations = diff(pair.old, pair.new)
+        assert eval(operations_source(operations), {"op": op, "s": s}) == operations
         reached = apply(pair.old, *operations)
         assert diff(reached, pair.new) == []
         backwards = [operation.reverse() for operation in reversed(operations)]

@@ -13,12 +13,13 @@ Who may import whom: each line only from those above it.
     snapshot column_types                           the values
     matching scripts                                what is the same; snapshots as SQL
     views                                           a snapshot as one database has it
-    operations column_operations index_operations rebuild       the steps and their SQL
+    operations column_operations index_operations rebuild steps     the steps and their SQL
     state                                           what a schema is after a step
     table_diff diff plan                            pure functions over snapshots and steps
     declared json_form                              models to snapshots; snapshots to JSON and back
     postgresql_catalog sqlite_tables sqlite_catalog             rows of catalogs to snapshots, without I/O
     python_names source_types source_plan models_source         snapshots to the source of models
+    python_form                                     steps to their source
     introspect running                              the files that wait: they ask, and run
     builder                                         the face
 

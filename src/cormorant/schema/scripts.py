@@ -121,6 +121,7 @@ def create_table(dialect: Dialect, table: s.Table, name: str | None = None) -> s
     ]
     body = ",\n  ".join(lines)
     parts = f" PARTITION BY {table.partitioned}" if table.partitioned and dialect.supports_add_constraint else ""
+    parts += f" {table.options}" if table.options and not dialect.supports_add_constraint else ""
     return f"CREATE TABLE {quoted(dialect, name or table.key)} (\n  {body}\n){parts}"
 
 

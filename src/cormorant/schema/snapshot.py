@@ -183,6 +183,7 @@ class Table:
     Args:
         partitioned: By what PostgreSQL parts it, "RANGE (created)"; its partitions are no tables of their own here.
         triggers: What SQLite runs at changes.
+        options: What SQLite has after the parentheses, "WITHOUT ROWID".
         renamed_from: The key it had before; no part of the schema.
     """
 
@@ -198,6 +199,7 @@ class Table:
     schema: str | None = None
     partitioned: str | None = None
     triggers: tuple[Trigger, ...] = ()
+    options: str | None = None
     renamed_from: str | None = field(default=None, compare=False)
 
     @property

@@ -68,6 +68,7 @@ def _table(name: str, read: ReadTable) -> s.Table:
         foreign_keys=tuple(read.foreign_keys),
         uniques=tuple(read.uniques),
         checks=tuple(read.checks),
+        options=read.options,
     )
 
 

@@ -55,6 +55,7 @@ class ReadTable:
     foreign_keys: list[s.ForeignKey] = field(default_factory=list[s.ForeignKey])
     uniques: list[s.Unique] = field(default_factory=list[s.Unique])
     checks: list[s.Check] = field(default_factory=list[s.Check])
+    options: str | None = None
 
 
 def words_of(sql: str) -> list[Word]:
@@ -140,6 +141,7 @@ def read_table(sql: str) -> ReadTable:
     reader = Reader(sql, words)
     reader.place = first
     reader.parenthesised()
+    table.options = sql[words[reader.place - 1].end :].strip() or None
     for part in parts(words[first + 1 : reader.place - 1]):
         reader = Reader(sql, part)
         if reader.lower in _CONSTRAINTS:

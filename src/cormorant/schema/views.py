@@ -111,6 +111,7 @@ def _on_sqlite(table: Table) -> Table:
         comment=None,
         partitioned=None,
         triggers=(),
+        options=None,
     )
 
 

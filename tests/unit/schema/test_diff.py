@@ -214,6 +214,12 @@ def test_sqlite_puts_changes_of_one_table_into_one_rebuild() -> None:
     ]
 
 
+def test_a_rebuild_keeps_what_sqlite_says_of_the_whole_table() -> None:
+    old = schema(table("book", TITLE, options="STRICT"), dialect="sqlite")
+    (rebuild,) = plan(old, [c.DropColumn("book", TITLE)], SQLITE)
+    assert rebuild.statements(SQLITE)[1].endswith(") STRICT")
+
+
 def test_what_sqlite_does_not_keep_needs_no_rebuild() -> None:
     old = schema(table("book", TITLE))
     new = schema(table("book", replace(TITLE, type="varchar(200)", comment="longer"), comment="books"))

@@ -31,6 +31,7 @@ from cormorant import (
     unique,
 )
 from cormorant.models.registry import registry
+from cormorant.schema import snapshot as s
 from cormorant.schema.declared import from_models
 from cormorant.schema.diff import diff
 from cormorant.schema.plan import plan
@@ -293,6 +294,33 @@ async def test_other_schemas_are_asked_for_by_name(postgres_database: str) -> No
         assert [table.key for table in live.tables] == ["Audit log.entry", "person"]
         assert diff(live, await builder.normalised(live)) == []
         assert await execute(database, "SELECT nspname FROM pg_namespace WHERE nspname LIKE 'cormorant%'") == []
+
+
+@pytest.mark.postgresql
+async def test_constants_of_expressions_follow_the_types_of_columns(postgres_database: str) -> None:
+    async with Database(postgres_database) as database:
+        builder = SchemaBuilder(database)
+        before = SchemaSnapshot()
+        # a constant stays of the type that it was compared with, unless the expression is said anew
+        for text, number in [
+            ("varchar(50)", "bigint"),
+            ("text", "integer"),
+            ("varchar(20)", "smallint"),
+            ("text", "text"),
+        ]:
+            columns = (s.Column("id", "bigint"), s.Column("title", text), s.Column("size", number))
+            table = s.Table(
+                "book",
+                columns,
+                s.PrimaryKey(("id",)),
+                checks=(s.Check("sized", "coalesce(size, '0') <> '7'"),),
+                indexes=(s.Index("titles", (s.IndexItem(expression="coalesce(title, '')"),)),),
+                searches=(s.SearchIndex("words", ("title",), "english", "id"),),
+            )
+            wanted = SchemaSnapshot((table,))
+            await builder.apply(diff(before, wanted))
+            assert diff(await builder.live(), await builder.normalised(wanted)) == []
+            before = wanted
 
 
 @pytest.mark.postgresql

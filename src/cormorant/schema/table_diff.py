@@ -91,6 +91,12 @@ class TableDiff:
         """The columns over which nothing can stand while they change."""
         return self.gone | self.retyped
 
+    @property
+    def reworded(self) -> frozenset[str]:
+        """The columns whose expressions must be said anew: constants keep the type of what they were compared with."""
+        pairs = self.pairs
+        return self.disturbed | {new.name for old, new in pairs if types.base(old.type) != types.base(new.type)}
+
     # ---- what is declared over columns, as pairs; what stands in the way counts as gone, and as made anew
 
     def uniques(self) -> Pairs[s.Unique]:
@@ -104,7 +110,7 @@ class TableDiff:
         """Compares the checks."""
         return self._free(
             match(self.old.checks, self.new.checks, same_check),
-            lambda check: reads(check.condition, self.disturbed),
+            lambda check: reads(check.condition, self.reworded),
         )
 
     def indexes(self) -> Pairs[s.Index]:
@@ -115,7 +121,7 @@ class TableDiff:
         """Compares the indexes of full text searches."""
         return self._free(
             match(self.old.searches, self.new.searches, same_search),
-            lambda search: not self.disturbed.isdisjoint(search.columns),
+            lambda search: not self.reworded.isdisjoint(search.columns),
         )
 
     def foreign_keys(self, elsewhere: frozenset[s.ForeignKey]) -> Pairs[s.ForeignKey]:
@@ -143,10 +149,10 @@ class TableDiff:
         return [*lost, key.columns] if key is not None and self.key_changes() else lost
 
     def _index_disturbed(self, index: s.Index) -> bool:
-        names = self.disturbed
+        names = self.reworded
         plain = {item.column for item in index.items} | {*index.include}
         return (
-            not names.isdisjoint(plain)
+            not self.disturbed.isdisjoint(plain)
             or reads(index.where, names)
             or any(reads(item.expression, names) for item in index.items)
         )

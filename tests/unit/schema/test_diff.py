@@ -124,6 +124,26 @@ def test_a_wider_text_is_altered_in_place_and_its_index_stays() -> None:
     assert sql(diff(old, new)) == ['ALTER TABLE "book" ALTER COLUMN "title" TYPE text']
 
 
+def test_expressions_over_a_column_of_another_kind_of_text_are_said_anew() -> None:
+    parts = {
+        "checks": (s.Check("ck", "coalesce(\"title\", '') <> ''"),),
+        "indexes": (s.Index("ix", (s.IndexItem("id"),), where="coalesce(\"title\", '') <> ''"),),
+        "searches": (s.SearchIndex("words", ("title",)),),
+    }
+    old, new = (schema(table("book", replace(TITLE, type=each), **parts)) for each in ("varchar(100)", "text"))
+    assert [operation.describe() for operation in diff(old, new)] == [
+        "drop search index words of book",
+        "drop index ix of book",
+        "drop check ck of book",
+        "alter column book.title: type varchar(100) to text",
+        "add check ck to book",
+        "create index ix on book",
+        "create search index words on book",
+    ]
+    longer = schema(table("book", replace(TITLE, type="varchar(200)"), **parts))
+    assert len(diff(old, longer)) == 1
+
+
 def test_values_of_an_enum_are_added_alone_and_removed_by_another_type() -> None:
     mood = s.Column("mood", '"mood"', default="'ok'")
     few, many = s.Enum("mood", ("ok", "bad")), s.Enum("mood", ("ok", "fine", "bad"))

@@ -102,6 +102,7 @@ if TYPE_CHECKING:
     from cormorant.query.queryset import Manager, QuerySet
     from cormorant.query.rows import Rows
     from cormorant.query.subquery import Cte, Subquery, exists
+    from cormorant.schema.builder import SchemaBuilder
     from cormorant.sql import types
     from cormorant.sql.case import case
     from cormorant.sql.columns import Column
@@ -153,6 +154,7 @@ _ROOMS = {
     "cormorant.query.queryset": "Manager QuerySet",
     "cormorant.query.rows": "Rows",
     "cormorant.query.subquery": "Cte Subquery exists",
+    "cormorant.schema.builder": "SchemaBuilder",
     "cormorant.sql.case": "case",
     "cormorant.sql.columns": "Column",
     "cormorant.sql.conversions": "literal",
@@ -273,6 +275,7 @@ __all__ = [
     "ResultError",
     "Rows",
     "SQLiteAdapter",
+    "SchemaBuilder",
     "SchemaChangedError",
     "Scope",
     "SerializationError",

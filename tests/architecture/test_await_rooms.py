@@ -45,6 +45,7 @@ FILES = {
     "schema/builder.py",
     "schema/introspect.py",
     "schema/migration.py",
+    "schema/running.py",
 }
 # `await article.author` and `async for a in author.articles` start here and wait in persistence.
 PROTOCOL_METHODS = {

@@ -97,6 +97,10 @@ class Dialect(ABC):
     """Whether a unique constraint may look at the end of the transaction."""
     supports_nulls_in_indexes: ClassVar[bool] = False
     """Whether an index says where NULL stands; an order that does uses it only then."""
+    supports_include: ClassVar[bool] = False
+    """Whether an index may keep columns that it is not sorted by."""
+    supports_comments: ClassVar[bool] = False
+    """Whether tables and columns may have comments."""
     around_drops: ClassVar[tuple[tuple[str, ...], tuple[str, ...]]] = ((), ())
     """What runs before and after the transaction that drops tables."""
 
@@ -112,10 +116,11 @@ class Dialect(ABC):
         """Gives the expression after DEFAULT."""
         return self.expression(expr)
 
-    def index_item(self, order: Order) -> str:
+    def index_item(self, order: Order, operator_class: str | None = None) -> str:
         """Gives one item of an index: a column, or an expression in parentheses."""
         sql = self.expression(order.expr)
         item = sql if isinstance(order.expr, Column) else f"({sql})"
+        item += f" {operator_class}" if operator_class and self.supports_access_methods else ""
         item += " DESC" if order.descending else ""
         return f"{item} NULLS {order.nulls.upper()}" if order.nulls and self.supports_nulls_in_indexes else item
 

@@ -49,6 +49,8 @@ def column_definition(dialect: Dialect, table: d.Table, column: d.ColumnDef) -> 
     if column.identity:
         return dialect.identity_column(table, column)
     parts = [dialect.quote(column.name), dialect.type_name(column.type)]
+    if column.collation is not None:
+        parts.append(f"COLLATE {dialect.quote(column.collation)}")
     if column.default is not None:
         parts.append(f"DEFAULT {dialect.default_expression(column.default)}")
     if column.computed is not None:
@@ -61,10 +63,11 @@ def column_definition(dialect: Dialect, table: d.Table, column: d.ColumnDef) -> 
 def foreign_key(dialect: Dialect, key: d.ForeignKeyDef) -> str:
     """Gives a FOREIGN KEY constraint."""
     follows = " ON UPDATE CASCADE" if key.on_update == "cascade" else ""
+    waits = " DEFERRABLE INITIALLY DEFERRED" if key.deferrable else ""
     return (
         f"CONSTRAINT {dialect.quote(key.name)} FOREIGN KEY ({_names(dialect, key.columns)}) "
         f"REFERENCES {dialect.quote(key.target)} ({_names(dialect, key.target_columns)}) "
-        f"ON DELETE {_ON_DELETE.get(key.on_delete, dialect.restrict)}{follows}"
+        f"ON DELETE {_ON_DELETE.get(key.on_delete, dialect.restrict)}{follows}{waits}"
     )
 
 
@@ -79,12 +82,26 @@ def create_index(dialect: Dialect, operation: d.CreateIndex) -> str:
     if index.using is not None and not dialect.supports_access_methods:
         return ""
     using = "" if index.using is None else f"USING {index.using} "
-    items = ", ".join(dialect.index_item(order) for order in index.items)
+    classes = (*index.operator_classes, *([None] * len(index.items)))
+    items = ", ".join(
+        dialect.index_item(order, operator_class) for order, operator_class in zip(index.items, classes, strict=False)
+    )
+    include = f" INCLUDE ({_names(dialect, index.include)})" if index.include and dialect.supports_include else ""
     sql = (
         f"CREATE {'UNIQUE ' if index.unique else ''}INDEX {dialect.quote(index.name)} "
-        f"ON {dialect.quote(operation.table.name)} {using}({items})"
+        f"ON {dialect.quote(operation.table.name)} {using}({items}){include}"
     )
     return sql if index.where is None else f"{sql} WHERE {dialect.expression(index.where)}"
+
+
+def comment(dialect: Dialect, operation: d.Comment) -> str:
+    """Gives COMMENT ON, or nothing where the database keeps no comments."""
+    if not dialect.supports_comments:
+        return ""
+    column = "" if operation.column is None else f".{dialect.quote(operation.column)}"
+    what = "TABLE" if operation.column is None else "COLUMN"
+    text = operation.text.replace("'", "''")
+    return f"COMMENT ON {what} {dialect.quote(operation.table)}{column} IS '{text}'"
 
 
 def drop_table(dialect: Dialect, operation: d.DropTable) -> str:
@@ -130,6 +147,7 @@ _COMPILERS: dict[type, Callable[[Dialect, Any], str]] = {
     d.CreateTable: create_table,
     d.AddForeignKey: add_foreign_key,
     d.CreateIndex: create_index,
+    d.Comment: comment,
     d.CreateSearchIndex: create_search_index,
     d.MaintainSearchIndex: maintain_search_index,
     d.DropSearchIndex: drop_search_index,

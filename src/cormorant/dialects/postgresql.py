@@ -156,6 +156,8 @@ class PostgreSQLDialect(Dialect):
     supports_array_binds = True
     supports_access_methods = True
     supports_drop_cascade = True
+    supports_include = True
+    supports_comments = True
     supports_deferrable_unique = True
     explain = "EXPLAIN (FORMAT JSON)"
     explain_analyze: ClassVar[str | None] = "EXPLAIN (ANALYZE, FORMAT JSON)"
@@ -178,6 +180,8 @@ class PostgreSQLDialect(Dialect):
     def cast_name(self, type_: t.SqlType) -> str:
         if isinstance(type_, t.Integer):
             return _INTEGERS[type_.size]
+        if isinstance(type_, t.Native):
+            return type_.sql
         if isinstance(type_, t.Array):
             return f"{self.cast_name(type_.item)}[]"
         if isinstance(type_, t.Custom):

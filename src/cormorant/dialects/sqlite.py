@@ -196,6 +196,8 @@ class SQLiteDialect(Dialect):
             return self.type_name(type_.base)
         if isinstance(type_, (t.Enumeration, t.Literals)):
             return "INTEGER" if type_.integers else "TEXT"
+        if isinstance(type_, t.Native):
+            return type_.sql
         return _TYPE_NAMES[type(type_)]
 
     # ---- declarations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -26,6 +26,8 @@ class IndexSpec:
     unique: bool
     name: str | None
     using: str | None
+    include: tuple[Any, ...] = ()
+    operator_classes: tuple[str | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ def index(
     unique: bool = False,
     name: str | None = None,
     using: str | None = None,
+    include: Sequence[Expr[Any]] = (),
+    operator_class: str | Sequence[str | None] | None = None,
 ) -> TableArg:
     """Declares an index.
 
@@ -74,6 +78,8 @@ def index(
         name: Its name; made from table and columns otherwise.
         using: An access method of PostgreSQL: "gin" finds what lists and documents contain. SQLite has none, and
             makes no such index.
+        include: Columns of the model that PostgreSQL keeps with the index, so that queries need not look them up.
+        operator_class: How PostgreSQL compares the items, "gin_trgm_ops": one for all of them, or one for each.
 
     Example:
         >>> yield index(cls.author, cls.created.desc(), where=cls.views > 0)
@@ -85,7 +91,11 @@ def index(
         raise ModelError(f"{using!r} is no access method", hint='use "gin", "gist", "brin" or "hash"')
     if using is not None and unique:
         raise ModelError(f"a {using} index cannot be unique", hint="leave out one of them")
-    return IndexSpec(items, where, unique, name, using)
+    classes = (operator_class,) * len(items) if isinstance(operator_class, str) else tuple(operator_class or ())
+    for each in classes:
+        if each is not None and not re.fullmatch(r"[a-z_][a-z0-9_.]*", each):
+            raise ModelError(f"{each!r} is no operator class", hint='use one of PostgreSQL, such as "gin_trgm_ops"')
+    return IndexSpec(items, where, unique, name, using, tuple(include), classes)
 
 
 def unique(*items: Expr[Any] | type[Any], name: str | None = None, deferrable: bool = False) -> TableArg:

@@ -72,12 +72,16 @@ class ModelInfo:
         app: str | None,
         fields: Mapping[str, FieldSpec],
         relations: Mapping[str, RelationSpec],
+        comment: str | None = None,
+        renamed_from: str | None = None,
     ) -> None:
         self.cls = cls
         self.name: str = cls.__name__
         self.path: str = f"{cls.__module__}.{cls.__qualname__}"
         self.app = app
         self.table = table
+        self.comment = comment
+        self.renamed_from = renamed_from
         self.fields: dict[str, FieldSpec] = dict(fields)
         self.relation_specs: dict[str, RelationSpec] = dict(relations)
         self.key_attributes: tuple[str, ...] = tuple(name for name, spec in fields.items() if spec.primary_key)

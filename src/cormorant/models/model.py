@@ -81,10 +81,24 @@ class ModelMeta(SchemaMeta):
         def optional(cls: type[M]) -> Expr[M | None]: ...  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
     else:
 
-        def __new__(mcls, name, bases, namespace, *, table=None, abstract=False, app=None, root=False, **options):
+        def __new__(
+            mcls,
+            name,
+            bases,
+            namespace,
+            *,
+            table=None,
+            abstract=False,
+            app=None,
+            root=False,
+            comment=None,
+            renamed_from=None,
+            **options,
+        ):
             if root:
                 return super().__new__(mcls, name, bases, namespace)
-            return make_model(mcls, name, bases, namespace, table=table, abstract=abstract, app=app, options=options)
+            keywords = {"table": table, "app": app, "comment": comment, "renamed_from": renamed_from}
+            return make_model(mcls, name, bases, namespace, abstract=abstract, options=options, **keywords)
 
         def __init__(cls, name, bases, namespace, **_):
             super().__init__(name, bases, namespace)
@@ -125,7 +139,13 @@ def make_model(mcls: Any, name: str, bases: tuple[Any, ...], namespace: dict[str
     cls.__default_table__ = default
     chosen = keywords["table"] or (f"{app}_{default}" if app else default)
     cls.__info__ = info = ModelInfo(
-        cls, table=chosen, app=app, fields=declaration.fields, relations=declaration.relations
+        cls,
+        table=chosen,
+        app=app,
+        fields=declaration.fields,
+        relations=declaration.relations,
+        comment=keywords["comment"],
+        renamed_from=keywords["renamed_from"],
     )
     info.twin, info.ghost = _hidden_classes(meta, cls, slots)
     cls.__construct__ = compile_init(cls, info.twin, info.ghost, declaration.fields, declaration.relations)
@@ -198,7 +218,8 @@ class Model(metaclass=ModelMeta, **({} if TYPE_CHECKING else {"root": True})):
     """The base of every model.
 
     Class keywords: `table` (its table's name; the class name in snake case otherwise), `abstract=True` (no table;
-    its columns go to its subclasses), `app` (the package it belongs to: a prefix of table names, inherited).
+    its columns go to its subclasses), `app` (the package it belongs to: a prefix of table names, inherited),
+    `comment` (what PostgreSQL says of the table), `renamed_from` (the name that the table had before).
 
     Example:
         >>> class Author(Model):
@@ -218,7 +239,13 @@ class Model(metaclass=ModelMeta, **({} if TYPE_CHECKING else {"root": True})):
         __orm_related__: dict[str, Any] | None
 
         def __init_subclass__(
-            cls, *, table: str | None = None, abstract: bool = False, app: str | None = None
+            cls,
+            *,
+            table: str | None = None,
+            abstract: bool = False,
+            app: str | None = None,
+            comment: str | None = None,
+            renamed_from: str | None = None,
         ) -> None: ...
 
     else:

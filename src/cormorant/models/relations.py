@@ -181,6 +181,8 @@ def foreign_key(
     index: bool = ...,
     init: bool = ...,
     columns: tuple[str, ...] = ...,
+    deferrable: bool = ...,
+    renamed_from: str | None = ...,
 ) -> One[Any | None]: ...
 @overload
 def foreign_key(
@@ -192,6 +194,8 @@ def foreign_key(
     index: bool = ...,
     init: bool = ...,
     columns: tuple[str, ...] = ...,
+    deferrable: bool = ...,
+    renamed_from: str | None = ...,
 ) -> One[Any]: ...
 def foreign_key(
     *,
@@ -203,6 +207,8 @@ def foreign_key(
     index: bool = True,
     init: bool = True,
     columns: tuple[str, ...] = (),
+    deferrable: bool = False,
+    renamed_from: str | None = None,
 ) -> Any:
     """Declares a relation to one object, held by key columns of this table.
 
@@ -217,6 +223,8 @@ def foreign_key(
         index: Make an index over the key columns (the default); a unique or primary key needs none.
         init: Take the object in the constructor; False where a declared key column is taken instead.
         columns: The declared attributes that hold the key, where they are not named `<relation>_id`.
+        deferrable: The database looks when the transaction commits.
+        renamed_from: The name that the relation had before: its key columns are renamed, and keep their values.
 
     Example:
         >>> author: One[Author] = foreign_key(on_delete="cascade")   # "author_id" bigint REFERENCES "author"
@@ -232,6 +240,8 @@ def foreign_key(
         index=index,
         init=init,
         columns=columns,
+        deferrable=deferrable,
+        renamed_from=renamed_from,
     )
 
 

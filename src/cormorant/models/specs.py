@@ -70,6 +70,8 @@ class RelationSpec:
         keys: The attributes that hold the key, in the order of the target's.
         symmetrical: A link goes both ways.
         orphan_removal: What has lost its owner is deleted.
+        deferrable: The foreign key looks at the end of the transaction.
+        renamed_from: The name it had before.
     """
 
     kind: Literal["foreign_key", "reverse", "many_to_many"]
@@ -88,6 +90,8 @@ class RelationSpec:
     many: bool = False
     symmetrical: bool = False
     orphan_removal: bool = False
+    deferrable: bool = False
+    renamed_from: str | None = None
     annotation: Any = None
     declared_in: Any = None
 

@@ -37,10 +37,19 @@ def create_operations(infos: Iterable[ModelInfo], *, add_constraints: bool) -> l
     operations: list[d.Operation] = [d.CreateEnum(name, labels) for name, labels in _enums(tables).items()]
     operations += [d.CreateTable(table, tuple(deferred.get(table.name, ()))) for table in ordered]
     for table in ordered:
+        operations += _comments(table)
         operations += [d.AddForeignKey(table.name, key) for key in deferred.get(table.name, ())]
         operations += [d.CreateIndex(table, index) for index in table.indexes]
         operations += _search_operations(table)
     return operations
+
+
+def _comments(table: d.Table) -> Iterable[d.Operation]:
+    if table.comment is not None:
+        yield d.Comment(table.name, None, table.comment)
+    for column in table.columns:
+        if column.comment is not None:
+            yield d.Comment(table.name, column.name, column.comment)
 
 
 def _search_operations(table: d.Table) -> Iterable[d.Operation]:
@@ -95,6 +104,8 @@ def table_of(info: ModelInfo) -> d.Table:
         checks=checks,
         indexes=indexes,
         searches=searches,
+        comment=info.comment,
+        renamed_from=info.renamed_from,
         source_key=info.source.key,
     )
 
@@ -115,7 +126,28 @@ def _column(info: ModelInfo, column: ColumnInfo) -> d.ColumnDef:
         identity=column.identity,
         default=default,
         computed=None if spec.computed is None else _computed(info, column),
+        collation=spec.options.get("collation"),
+        comment=spec.options.get("comment"),
+        fill=_fill(column),
+        renamed_from=spec.options.get("renamed_from") or _renamed_key(info, column),
     )
+
+
+def _fill(column: ColumnInfo) -> Expr[Any] | None:
+    """Gives what rows get that were there before the column: the default of new objects, if it is always the same."""
+    spec = column.spec
+    if spec.default is not MISSING and spec.default is not None and not is_expr(spec.default):
+        return Bind(spec.default, column.type)
+    empty = spec.default_factory in (list, dict)
+    return Bind(spec.default_factory(), column.type) if empty and spec.default_factory is not None else None
+
+
+def _renamed_key(info: ModelInfo, column: ColumnInfo) -> str | None:
+    """Gives the name that a relation's key column had before the relation was renamed."""
+    relation = info.relation_specs.get(column.spec.relation or "")
+    if relation is None or relation.renamed_from is None or column.spec.column is not None:
+        return None
+    return column.name.replace(relation.name, relation.renamed_from, 1)
 
 
 def _default(info: ModelInfo, column: ColumnInfo) -> Expr[Any]:
@@ -150,6 +182,7 @@ def _foreign_key(relation: RelationInfo) -> d.ForeignKeyDef:
         target_columns=tuple(relation.target.by_attribute[name].name for name in relation.remote),
         on_delete=relation.on_delete,
         on_update=relation.on_update,
+        deferrable=relation.owner.relation_specs[relation.name].deferrable,
     )
 
 
@@ -248,6 +281,8 @@ def _content(index: d.IndexDef) -> Any:
         values,
         index.unique,
         index.using,
+        index.include,
+        index.operator_classes,
     )
 
 
@@ -256,7 +291,9 @@ def _index(info: ModelInfo, spec: IndexSpec) -> d.IndexDef:
     for item in items:
         _refuse_joins(info, item.expr, "index()")
     names = [node.name for item in items for node in walk(item.expr) if isinstance(node, Column)]
-    return d.IndexDef(spec.name or constraint_name("ix", info.table, names), items, spec.unique, spec.where, spec.using)
+    name = spec.name or constraint_name("ix", info.table, names)
+    include = tuple(_column_name(info, order.expr) for order in _items(spec.include))
+    return d.IndexDef(name, items, spec.unique, spec.where, spec.using, include, spec.operator_classes)
 
 
 def search_indexes(info: ModelInfo, specs: Iterable[Any]) -> tuple[d.SearchIndexDef, ...]:
@@ -280,8 +317,9 @@ def _refuse_joins(info: ModelInfo, expr: Expr[Any], what: str) -> None:
 def link_table(relation: RelationInfo, link: LinkTable) -> d.Table:
     """Gives the table of links of a many-to-many relation: both keys, and nothing else."""
     ends = ((relation.owner, link.near), (relation.target, link.far))
+    before = {info: info.renamed_from for info, _ in ends}
     columns = [
-        d.ColumnDef(name, column.type)
+        d.ColumnDef(name, column.type, renamed_from=before[info] and f"{before[info]}_{column.name}")
         for info, names in ends
         for name, column in zip(names, info.key_columns, strict=True)
     ]
@@ -301,7 +339,19 @@ def link_table(relation: RelationInfo, link: LinkTable) -> d.Table:
         constraint_name("ix", link.table, link.far),
         tuple(Order(_bare_column(link.table, name), descending=False) for name in link.far),
     )
-    return d.Table(link.table, tuple(columns), (*link.near, *link.far), keys, indexes=(far_index,))
+    return d.Table(
+        link.table,
+        tuple(columns),
+        (*link.near, *link.far),
+        keys,
+        indexes=(far_index,),
+        renamed_from=_renamed_links(relation),
+    )
+
+
+def _renamed_links(relation: RelationInfo) -> str | None:
+    before = relation.owner.renamed_from
+    return None if before is None else constraint_name(before, relation.name, ())
 
 
 def _bare_column(table: str, name: str) -> Column[Any]:

@@ -22,6 +22,10 @@ class ColumnDef:
         identity: The database numbers the rows.
         default: What the database writes when nothing is given.
         computed: The expression the database derives the value from, always stored.
+        collation: How its texts are compared; the database's own way if None.
+        comment: What the database says of it to people.
+        fill: What rows that are there already get when the column is added or may no longer be NULL.
+        renamed_from: The name it had before.
     """
 
     name: str
@@ -30,11 +34,19 @@ class ColumnDef:
     identity: bool = False
     default: Expr[Any] | None = None
     computed: Expr[Any] | None = None
+    collation: str | None = None
+    comment: str | None = None
+    fill: Expr[Any] | None = None
+    renamed_from: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ForeignKeyDef:
-    """A reference from columns to another table's key."""
+    """A reference from columns to another table's key.
+
+    Args:
+        deferrable: It looks at the end of the transaction.
+    """
 
     name: str
     columns: tuple[str, ...]
@@ -42,6 +54,7 @@ class ForeignKeyDef:
     target_columns: tuple[str, ...]
     on_delete: OnDelete = "restrict"
     on_update: OnUpdate = "no_action"
+    deferrable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +86,8 @@ class IndexDef:
         items: Expressions in order, each with a direction.
         where: Rows that are indexed; None for all.
         using: The access method; None for the usual one. A database without access methods has no such index.
+        include: Columns that are kept with it and do not sort it.
+        operator_classes: For each item how it is compared; None, or nothing, for the usual way.
     """
 
     name: str
@@ -80,6 +95,8 @@ class IndexDef:
     unique: bool = False
     where: Expr[bool] | None = None
     using: str | None = None
+    include: tuple[str, ...] = ()
+    operator_classes: tuple[str | None, ...] = ()
 
 
 SearchEvent: TypeAlias = Literal["insert", "delete", "update"]
@@ -104,6 +121,8 @@ class Table:
     """A table with all that belongs to it.
 
     Args:
+        comment: What the database says of it to people.
+        renamed_from: The name it had before.
         source_key: The key of the source its own expressions read from.
     """
 
@@ -115,6 +134,8 @@ class Table:
     checks: tuple[CheckDef, ...] = ()
     indexes: tuple[IndexDef, ...] = ()
     searches: tuple[SearchIndexDef, ...] = ()
+    comment: str | None = None
+    renamed_from: str | None = None
     source_key: str = field(default="", compare=False)
 
 
@@ -148,6 +169,15 @@ class CreateIndex:
 
     table: Table
     index: IndexDef
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """COMMENT ON a table, or on one of its columns."""
+
+    table: str
+    column: str | None
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +224,7 @@ Operation: TypeAlias = (
     | CreateTable
     | AddForeignKey
     | CreateIndex
+    | Comment
     | CreateSearchIndex
     | MaintainSearchIndex
     | DropSearchIndex

@@ -420,6 +420,22 @@ class Custom(SqlType):
 
 
 @dataclass(frozen=True, slots=True)
+class Native(SqlType):
+    """A type of one database, by the name it has there; values pass as the driver takes and gives them.
+
+    Args:
+        sql: The type as CREATE TABLE has it: "tsvector", "inet", "char(2)".
+    """
+
+    name = "native"
+    sql: str
+
+    @property
+    def key(self) -> str:
+        return f"native:{self.sql}"
+
+
+@dataclass(frozen=True, slots=True)
 class RowType(SqlType):
     """Several values as one, which can be compared and never kept."""
 

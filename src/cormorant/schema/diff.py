@@ -1,0 +1,276 @@
+"""The operations that turn one schema into another, in an order in which they can be run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from cormorant._internal.topological import CycleError, sort
+from cormorant.schema import column_operations as c
+from cormorant.schema import column_types as types
+from cormorant.schema import index_operations as i
+from cormorant.schema import operations as o
+from cormorant.schema import snapshot as s
+from cormorant.schema.matching import Named
+from cormorant.schema.state import apply
+from cormorant.schema.table_diff import TableDiff, reads
+from cormorant.schema.views import as_seen
+
+
+def diff(old: s.SchemaSnapshot, new: s.SchemaSnapshot) -> list[o.Operation]:
+    """Gives the operations that turn `old` into `new`; none if they say the same.
+
+    If one of the two is a database's, they are compared as that database has them; compare with a PostgreSQL only what
+    went through `SchemaBuilder.normalised`, as it words expressions its own way. A table or column is renamed where the
+    new one says `renamed_from`, the old schema has that name, and the new one has it no more. Names of foreign keys and
+    of primary keys do not count; views, triggers and partitions are left alone.
+
+    Args:
+        old: The schema as it is.
+        new: The schema as it shall be.
+
+    Example:
+        >>> [operation.describe() for operation in diff(old, new)]
+        ['rename column article.headline to title', 'add column article.views integer not null']
+    """
+    dialect = old.dialect or new.dialect
+    if dialect is not None:
+        old, new = as_seen(old, dialect), as_seen(new, dialect)
+    renames = _renames(old, new)
+    moved = apply(old, *renames)
+    steps = _Steps(old, moved, new)
+    return [*steps.types_before(), *renames, *steps.tables(), *steps.types_after()]
+
+
+def _renames(old: s.SchemaSnapshot, new: s.SchemaSnapshot) -> list[o.Operation]:
+    made: list[o.Operation] = []
+    taken: set[str] = set()
+    for table in new.tables:
+        before = table.renamed_from
+        if before is None or before in taken or not _is_renamed(before, table.key, old, new):
+            continue
+        taken.add(before)
+        made.append(o.RenameTable(before, table.key))
+    state = apply(old, *made)
+    for table in new.tables:
+        was = state.table(table.key)
+        made += [] if was is None else _renamed_columns(was, table)
+    return made
+
+
+def _is_renamed(before: str, after: str, old: s.SchemaSnapshot, new: s.SchemaSnapshot) -> bool:
+    return old.table(before) is not None and old.table(after) is None and new.table(before) is None
+
+
+def _renamed_columns(old: s.Table, new: s.Table) -> list[o.Operation]:
+    made: list[o.Operation] = []
+    taken: set[str] = set()
+    for column in new.columns:
+        before = column.renamed_from
+        if before is None or before in taken or old.column(before) is None:
+            continue
+        if old.column(column.name) is None and new.column(before) is None:
+            taken.add(before)
+            made.append(c.RenameColumn(new.key, before, column.name))
+    return made
+
+
+class _Steps:
+    """Sorts what differs into stages: what is in the way goes first, what stands on others comes last."""
+
+    def __init__(self, before: s.SchemaSnapshot, old: s.SchemaSnapshot, new: s.SchemaSnapshot) -> None:
+        # as it is, and with everything under its new name
+        self.before, self.old, self.new = before, old, new
+        swapped = frozenset(change.before.name for change in self._enum_changes() if change.swaps)
+        pairs = [(was, table) for table in new.tables if (was := old.table(table.key)) is not None]
+        self.diffs = [TableDiff(was, table, swapped) for was, table in pairs]
+        self.created = [table for table in new.tables if old.table(table.key) is None]
+        self.dropped = [table for table in old.tables if new.table(table.key) is None]
+
+    # ---- schemas and enum types
+
+    def types_before(self) -> Iterable[o.Operation]:
+        """Gives what must be there before tables change."""
+        yield from (o.CreateSchema(name) for name in self.new.schemas if name not in self.old.schemas)
+        yield from (i.CreateEnum(enum) for enum in self.new.enums if self.old.enum(enum.key) is None)
+        yield from (change for change in self._enum_changes() if not change.swaps)
+
+    def types_after(self) -> Iterable[o.Operation]:
+        """Gives what can go when no table needs it any more."""
+        yield from (i.DropEnum(enum) for enum in self.old.enums if self.new.enum(enum.key) is None)
+        yield from (o.DropSchema(name) for name in self.old.schemas if name not in self.new.schemas)
+
+    def _enum_changes(self) -> list[i.AlterEnum]:
+        made: list[i.AlterEnum] = []
+        for enum in self.new.enums:
+            was = self.old.enum(enum.key)
+            if was is None or was.labels == enum.labels:
+                continue
+            change = i.AlterEnum(was, enum)
+            # values are added before anything is renamed; the way back takes them away when nothing is any more
+            uses = self._uses(enum) if change.swaps else _uses_before(self.before, enum)
+            over = () if change.swaps else _over(self.before, enum)
+            made.append(i.AlterEnum(was, enum, tuple(uses), tuple(over)))
+        return made
+
+    def _uses(self, enum: s.Enum) -> Iterable[tuple[str, s.Column]]:
+        for table in self.new.tables:
+            was = self.old.table(table.key)
+            for column in () if was is None else was.columns:
+                after = table.column(column.name)
+                if after is None or column.computed is not None:
+                    continue
+                if types.enum_of(column.type) == enum.name:
+                    same = types.plain(after.type) == types.plain(column.type)
+                    yield table.key, replace(column, default=after.default if same else None)
+
+    # ---- tables
+
+    def tables(self) -> Iterable[o.Operation]:
+        """Gives what changes tables, stage by stage."""
+        made, waiting = self._created()
+        elsewhere = self._keys_in_the_way()
+        for each in self.diffs:
+            yield from (o.DropConstraint(each.new.key, key) for key in each.foreign_keys(elsewhere).gone)
+        yield from self._dropped()
+        yield from self._out_of_the_way()
+        yield from self._renamed_parts()
+        yield from self._columns_gone()
+        # tables that are new want the new types
+        yield from (change for change in self._enum_changes() if change.swaps)
+        yield from made
+        yield from self._columns()
+        yield from self._parts()
+        yield from waiting
+        yield from self._foreign_keys(elsewhere)
+        for each in self.diffs:
+            if each.old.comment != each.new.comment:
+                yield o.CommentTable(each.new.key, each.old.comment, each.new.comment)
+
+    def _keys_in_the_way(self) -> frozenset[s.ForeignKey]:
+        """Gives the foreign keys whose target changes what they stand on."""
+        lost: dict[str, list[tuple[str, ...]]] = {each.new.key: each.lost_keys() for each in self.diffs}
+        moved = {each.new.key: each.disturbed for each in self.diffs}
+        return frozenset(
+            key
+            for each in self.diffs
+            for key in each.old.foreign_keys
+            if not moved.get(key.target, frozenset()).isdisjoint(key.target_columns)
+            or any(set(columns) == set(key.target_columns) for columns in lost.get(key.target, ()))
+        )
+
+    def _out_of_the_way(self) -> Iterable[o.Operation]:
+        for each in self.diffs:
+            yield from (i.DropSearchIndex(each.new.key, search) for search in each.searches().gone)
+            yield from (i.DropIndex(each.new.key, index) for index in each.indexes().gone)
+            yield from (o.DropConstraint(each.new.key, check) for check in each.checks().gone)
+            yield from (o.DropConstraint(each.new.key, unique) for unique in each.uniques().gone)
+            if each.key_changes() and each.old.primary_key is not None:
+                yield o.DropConstraint(each.new.key, each.old.primary_key)
+
+    def _dropped(self) -> Iterable[o.Operation]:
+        """Gives the drops of tables, children first; of rings, a foreign key goes before."""
+        ordered, broken = in_order(self.dropped)
+        keys = frozenset(key for keys in broken.values() for key in keys)
+        for table in self.dropped:
+            yield from (o.DropConstraint(table.key, key) for key in broken.get(table.key, ()))
+        for table in reversed(ordered):
+            kept = tuple(key for key in table.foreign_keys if key not in keys)
+            yield o.DropTable(replace(table, foreign_keys=kept))
+
+    def _renamed_parts(self) -> Iterable[o.Operation]:
+        for each in self.diffs:
+            pairs: list[tuple[Named, Named]] = [*each.uniques().kept, *each.checks().kept]
+            for was, now in pairs:
+                if _is_renamed_part(was, now) and not _is_named_by_database(each.old, was):
+                    yield o.RenameConstraint(each.new.key, was.name, now.name)
+            for index, after in each.indexes().kept:
+                if _is_renamed_part(index, after):
+                    yield i.RenameIndex(each.new.key, index, after.name)
+
+    def _created(self) -> tuple[list[o.Operation], list[o.Operation]]:
+        """Gives the new tables, parents first, and the foreign keys of theirs that must wait."""
+        ordered, broken = in_order(self.created)
+        made: list[o.Operation] = []
+        waiting: list[o.Operation] = []
+        changing = {each.new.key for each in self.diffs if each.disturbed or each.changes_keys()}
+        for table in ordered:
+            late = [key for key in table.foreign_keys if key in broken.get(table.key, ()) or key.target in changing]
+            kept = tuple(key for key in table.foreign_keys if key not in late)
+            made.append(o.CreateTable(replace(table, foreign_keys=kept)))
+            waiting += [o.AddConstraint(table.key, key) for key in late]
+        return made, waiting
+
+    def _columns_gone(self) -> Iterable[o.Operation]:
+        for each in self.diffs:
+            gone = [column for column in each.old.columns if column.name in each.gone]
+            for column in sorted(gone, key=lambda column: column.computed is None):
+                yield c.DropColumn(each.new.key, column)
+
+    def _columns(self) -> Iterable[o.Operation]:
+        for each in self.diffs:
+            yield from (c.AlterColumn(each.new.key, *pair) for pair in each.altered)
+            again = [column for column in each.new.columns if column.name in each.redone]
+            # what is computed reads columns that must be there
+            for column in sorted([*each.added, *again], key=lambda column: column.computed is not None):
+                yield c.AddColumn(each.new.key, column)
+
+    def _parts(self) -> Iterable[o.Operation]:
+        for each in self.diffs:
+            if each.key_changes() and each.new.primary_key is not None:
+                yield o.AddConstraint(each.new.key, each.new.primary_key)
+            yield from (o.AddConstraint(each.new.key, unique) for unique in each.uniques().made)
+            yield from (o.AddConstraint(each.new.key, check) for check in each.checks().made)
+            for was, now in each.checks().kept:
+                if now.validated and not was.validated:
+                    yield o.ValidateConstraint(each.new.key, now)
+            yield from (i.CreateIndex(each.new.key, index) for index in each.indexes().made)
+            yield from (i.CreateSearchIndex(each.new.key, search) for search in each.searches().made)
+
+    def _foreign_keys(self, elsewhere: frozenset[s.ForeignKey]) -> Iterable[o.Operation]:
+        for each in self.diffs:
+            pairs = each.foreign_keys(elsewhere)
+            yield from (o.AddConstraint(each.new.key, key) for key in pairs.made)
+            for was, now in pairs.kept:
+                if now.validated and not was.validated:
+                    yield o.ValidateConstraint(each.new.key, was)
+
+
+def _uses_before(schema: s.SchemaSnapshot, enum: s.Enum) -> Iterable[tuple[str, s.Column]]:
+    for table in schema.tables:
+        yield from ((table.key, column) for column in table.columns if types.enum_of(column.type) == enum.name)
+
+
+def _over(schema: s.SchemaSnapshot, enum: s.Enum) -> Iterable[tuple[str, s.Check | s.Index]]:
+    """Gives the checks and indexes that compare an enum's values."""
+    for table in schema.tables:
+        names = frozenset(column.name for column in table.columns if types.enum_of(column.type) == enum.name)
+        yield from ((table.key, check) for check in table.checks if reads(check.condition, names))
+        for index in table.indexes:
+            expressions = [index.where, *(item.expression for item in index.items)]
+            if any(reads(each, names) for each in expressions):
+                yield table.key, index
+
+
+def _is_renamed_part(old: Named, new: Named) -> bool:
+    return bool(old.name and new.name) and old.name != new.name
+
+
+def _is_named_by_database(table: s.Table, part: Named) -> bool:
+    """Whether a constraint has the name that PostgreSQL gives to one that was declared without."""
+    return isinstance(part, s.Unique) and part.name == o.default_name(table.key, part)
+
+
+def in_order(tables: Iterable[s.Table]) -> tuple[list[s.Table], dict[str, list[s.ForeignKey]]]:
+    """Gives tables parents first, and for rings the foreign keys that cannot be there at once, by table."""
+    by_key = {table.key: table for table in tables}
+    broken: dict[str, list[s.ForeignKey]] = {}
+    while True:
+        needs = {
+            key: [x.target for x in table.foreign_keys if x not in broken.get(key, ())] for key, table in by_key.items()
+        }
+        try:
+            return [by_key[key] for key in sort(by_key, needs)], broken
+        except CycleError as error:
+            table, target = by_key[str(error.cycle[0])], error.cycle[1]
+            broken.setdefault(table.key, []).extend(key for key in table.foreign_keys if key.target == target)

@@ -1,0 +1,119 @@
+"""Operations as one database can run them: on SQLite what changes a table that exists becomes one rebuild of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from cormorant.dialects.base import Dialect
+from cormorant.schema import column_operations as c
+from cormorant.schema import index_operations as i
+from cormorant.schema import operations as o
+from cormorant.schema import snapshot as s
+from cormorant.schema.rebuild import RebuildTable
+from cormorant.schema.state import apply
+from cormorant.schema.views import as_seen
+
+_NEED_REBUILD = (o.AddConstraint, o.DropConstraint, o.RenameConstraint, c.DropColumn, c.AlterColumn)
+_NO_TABLE = (o.CreateTable, o.DropTable, o.RenameTable, c.RenameColumn)
+
+
+def plan(snapshot: s.SchemaSnapshot, operations: Sequence[o.Operation], dialect: Dialect) -> list[o.Operation]:
+    """Gives operations in the form that a database can run, in an order in which it can.
+
+    Args:
+        snapshot: The schema before the first of them.
+        operations: What shall be done.
+        dialect: The database's.
+    """
+    return list(operations) if dialect.supports_add_constraint else _Rebuilds(snapshot, dialect).put(operations)
+
+
+class _Rebuilds:
+    """Holds back what changes a table until all of it is known."""
+
+    def __init__(self, snapshot: s.SchemaSnapshot, dialect: Dialect) -> None:
+        self.state = snapshot
+        self.dialect = dialect
+        self.made: list[o.Operation] = []
+        # by table, what it was when it was first held back, and what its columns' values come from
+        self.held: dict[str, s.Table] = {}
+        self.using: dict[str, dict[str, str]] = {}
+
+    def put(self, operations: Iterable[o.Operation]) -> list[o.Operation]:
+        for operation in operations:
+            self._put(operation)
+        for key in list(self.held):
+            self._let_go(key)
+        return self.made
+
+    def _put(self, operation: o.Operation) -> None:
+        key = operation.touched
+        if self._joins_creation(operation):
+            self.state = apply(self.state, operation)
+            return
+        if key in self.held and isinstance(operation, _NO_TABLE):
+            self._let_go(key)
+        table = self.state.table(key)
+        if table is not None and key not in self.held and self._needs_rebuild(operation):
+            self.held[key] = table
+        if key in self.held and not isinstance(operation, _NO_TABLE):
+            self._note_values(key, operation)
+        elif isinstance(operation, (o.RenameTable, c.RenameColumn)):
+            self._rename(operation, table)
+        else:
+            self.made.append(operation)
+        self.state = apply(self.state, operation)
+
+    def _rename(self, operation: o.RenameTable | c.RenameColumn, table: s.Table | None) -> None:
+        """Puts a rename down; the words of texts are kept under the old name, and must be kept anew."""
+        searches = () if table is None else table.searches
+        self.made += [i.DropSearchIndex(operation.touched, search) for search in searches]
+        self.made.append(operation)
+        key = operation.new if isinstance(operation, o.RenameTable) else operation.table
+        after = apply(self.state, operation).table(key)
+        self.made += [i.CreateSearchIndex(key, search) for search in (() if after is None else after.searches)]
+
+    def _joins_creation(self, operation: o.Operation) -> bool:
+        """Puts a constraint into the CREATE TABLE of this list: SQLite lets a foreign key point to what comes later."""
+        if not isinstance(operation, o.AddConstraint):
+            return False
+        for place, made in enumerate(self.made):
+            if isinstance(made, o.CreateTable) and made.table.key == operation.table:
+                whole = apply(s.SchemaSnapshot((made.table,)), operation).tables[0]
+                self.made[place] = o.CreateTable(whole)
+                return True
+        return False
+
+    def _needs_rebuild(self, operation: o.Operation) -> bool:
+        if isinstance(operation, c.AddColumn):
+            return not c.can_be_added(self.dialect, operation.column)
+        return isinstance(operation, _NEED_REBUILD)
+
+    def _note_values(self, key: str, operation: o.Operation) -> None:
+        using = self.using.setdefault(key, {})
+        if isinstance(operation, c.AlterColumn) and operation.using is not None:
+            using[operation.after.name] = s.said(operation.using, self.dialect.name)
+        elif isinstance(operation, (c.DropColumn, c.AddColumn)):
+            using.pop(operation.column.name, None)
+            if isinstance(operation, c.AddColumn):
+                self._forget_old(key, operation.column.name)
+
+    def _forget_old(self, key: str, name: str) -> None:
+        """Keeps the values of a dropped column from coming back in one that is added under its name."""
+        table = self.held[key]
+        column = table.column(name)
+        if column is not None and column.computed is None:
+            kept = tuple(each for each in table.columns if each.name != name)
+            self.held[key] = replace(table, columns=kept)
+
+    def _let_go(self, key: str) -> None:
+        before, after = self.held.pop(key), self.state.table(key)
+        using = tuple(self.using.pop(key, {}).items())
+        if after is not None and (using or not _same(before, after, self.dialect)):
+            self.made.append(RebuildTable(before, after, using))
+
+
+def _same(one: s.Table, other: s.Table, dialect: Dialect) -> bool:
+    first, second = (as_seen(s.SchemaSnapshot((table,)), dialect.name) for table in (one, other))
+    return first == second and one.searches == other.searches

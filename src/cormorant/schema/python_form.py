@@ -1,0 +1,89 @@
+"""Operations as Python source, to be read, edited and run again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import MISSING, Field, fields
+from typing import Any
+
+from cormorant._internal.narrowing import is_tuple
+from cormorant.schema import snapshot as s
+from cormorant.schema.operations import Operation
+from cormorant.schema.source_types import literal
+
+IMPORTS = ("from cormorant.schema import snapshot as s", "from cormorant.schema import steps as op")
+"""What the source needs."""
+
+_WIDTH = 120
+_STEP = "    "
+
+
+def operations_source(operations: Sequence[Operation]) -> str:
+    """Gives a list of operations as an expression of Python; with the names of `IMPORTS` it gives equal ones.
+
+    Example:
+        >>> print(operations_source(diff(old, new)))
+        [
+            op.AddColumn("essay", s.Column("stars", "integer", fill="3")),
+        ]
+    """
+    lines = [line for operation in operations for line in _lines(operation, _STEP, ",")]
+    return "\n".join(["[", *lines, "]"])
+
+
+def _lines(value: Any, indent: str, after: str) -> list[str]:
+    """Gives a value in one line, or with each part in lines of its own where that would be too long."""
+    short = f"{indent}{_short(value)}{after}"
+    opened = _opened(value)
+    if len(short) <= _WIDTH or opened is None:
+        return [short]
+    before, parts, closing = opened
+    lines = [line for name, part in parts for line in _named(name, part, indent + _STEP)]
+    return [f"{indent}{before}", *lines, f"{indent}{closing}{after}"]
+
+
+def _named(name: str, part: Any, indent: str) -> list[str]:
+    first, *rest = _lines(part, indent, ",")
+    return [f"{indent}{name}{first[len(indent) :]}", *rest]
+
+
+def _opened(value: Any) -> tuple[str, list[tuple[str, Any]], str] | None:
+    if is_tuple(value):
+        return "(", [("", item) for item in value], ")"
+    if isinstance(value, s.ByDialect) or not hasattr(value, "__dataclass_fields__"):
+        return None
+    return f"{_class(value)}(", _arguments(value), ")"
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, str):
+        return literal(value)
+    if isinstance(value, s.ByDialect):
+        texts = ", ".join(f"({literal(name)}, {literal(text)})" for name, text in value.texts)
+        return f"s.ByDialect(({texts},))"
+    if is_tuple(value):
+        inside = ", ".join(map(_short, value))
+        return f"({inside},)" if len(value) == 1 else f"({inside})"
+    if hasattr(value, "__dataclass_fields__"):
+        return f"{_class(value)}({', '.join(f'{name}{_short(part)}' for name, part in _arguments(value))})"
+    return repr(value)
+
+
+def _class(value: Any) -> str:
+    return f"{'op' if isinstance(value, Operation) else 's'}.{type(value).__name__}"
+
+
+def _arguments(value: Any) -> list[tuple[str, Any]]:
+    """Gives what must be said of a value, without names, and then what is not as usual, with them."""
+    found: list[tuple[str, Any]] = []
+    for part in fields(value):
+        said = getattr(value, part.name)
+        if not _has_default(part):
+            found.append(("", said))
+        elif said != part.default:
+            found.append((f"{part.name}=", said))
+    return found
+
+
+def _has_default(part: Field[Any]) -> bool:
+    return part.default is not MISSING

@@ -9,6 +9,7 @@ python -m benchmarks --from FILE --docs
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from contextlib import ExitStack
 from importlib.util import find_spec
@@ -157,6 +158,8 @@ def give(options: argparse.Namespace, results: Results) -> None:
 
 def main() -> int:
     """Runs; gives 1 if a question's limit is exceeded or a contestant's results are wrong."""
+    # databases are removed also when a run is ended
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options = parser().parse_args()
     parts = options.parts or tuple(PARTS)
     known = [part for part in parts if part in PARTS]

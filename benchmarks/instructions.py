@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.contestants import CONTESTANTS
-from benchmarks.runner import Say, Settings, command, databases, environment, label
+from benchmarks.runner import ROOT, Say, Settings, command, databases, environment, label
 from benchmarks.workloads import WORKLOADS, Workload
 
 FEW, MANY = 20, 60
@@ -53,6 +53,7 @@ def run(valgrind: str, name: str, dsn: str, workload: Workload, calls: int, sett
         # the order of hashes changes how much is compared
         done = subprocess.run(
             [valgrind, "--tool=callgrind", out, *command(name, dsn, settings), what],
+            cwd=ROOT,
             env=environment(settings) | {"PYTHONHASHSEED": "0"},
             capture_output=True,
             text=True,

@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -22,6 +23,7 @@ from benchmarks.targets import fresh
 from benchmarks.workloads import WORKLOADS, Workload, growing
 
 Say = Callable[[str], None]
+ROOT = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
@@ -67,9 +69,13 @@ class Process:
 
     def __init__(self, name: str, dsn: str, settings: Settings) -> None:
         self.name = name
-        self._command = command(name, dsn, settings)
         self._process = subprocess.Popen(
-            self._command, env=environment(settings), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command(name, dsn, settings),
+            cwd=ROOT,
+            env=environment(settings),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         if settings.pin and hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(self._process.pid, {0})
@@ -128,7 +134,7 @@ def once(name: str, dsn: str, settings: Settings, cache: str = "", **what: Any) 
         variables.pop("PYTHONDONTWRITEBYTECODE", None)
         variables["PYTHONPYCACHEPREFIX"] = cache
     done = subprocess.run(
-        [*command(name, dsn, settings), json.dumps(what)], env=variables, capture_output=True, text=True
+        [*command(name, dsn, settings), json.dumps(what)], cwd=ROOT, env=variables, capture_output=True, text=True
     )
     if done.returncode:
         return {"error": (done.stderr.strip().splitlines() or ["it failed"])[-1]}
@@ -196,7 +202,7 @@ def run_workloads(settings: Settings, results: Results, say: Say) -> None:
     results.titles |= {workload.name: workload.title for workload in chosen}
     for db in settings.dbs:
         with databases(db, settings) as dsns, processes(dsns, settings, say) as started:
-            problems = {(p.name, w.name): checked(p, w, say) for w in chosen for p in started}
+            problems = {process.name: checked(process, chosen, say) for process in started}
             for workload in chosen:
                 for tasks in (tasks for tasks in workload.tasks if tasks in settings.tasks):
                     say(f"{label(db)}: {workload.title}, {tasks} tasks")
@@ -207,7 +213,7 @@ def run_workloads(settings: Settings, results: Results, say: Say) -> None:
                             workload.name,
                             p.name,
                             tasks,
-                            problem=problems[p.name, workload.name],
+                            problem=problems[p.name][workload.name],
                         )
                         for p in started
                     }
@@ -215,15 +221,17 @@ def run_workloads(settings: Settings, results: Results, say: Say) -> None:
                     results.figures += in_turns(started, figures, settings.rounds, lambda p, w=what: p.ask(**w), say)
 
 
-def checked(process: Process, workload: Workload, say: Say) -> str:
-    """Gives what is wrong with a contestant's result; "-" if it does not offer it, "" if all is well."""
-    answer = process.ask(do="check", workload=workload.name)
-    if answer.get("checked"):
-        return ""
-    if answer.get("missing"):
-        return "-"
-    say(f"{process.name}, {workload.name}: {answer['error']}")
-    return str(answer["error"])
+def checked(process: Process, workloads: list[Workload], say: Say) -> dict[str, str]:
+    """Gives what is wrong with a contestant's results, by workload.
+
+    "-" stands for what it does not offer, and "" for what is as it should be.
+    """
+    answer = process.ask(do="check", workloads=[workload.name for workload in workloads])
+    problems: dict[str, str] = answer.get("checked") or {workload.name: answer["error"] for workload in workloads}
+    for name, problem in problems.items():
+        if problem not in ("", "-"):
+            say(f"{process.name}, {name}: {problem}")
+    return problems
 
 
 def sizes_up_to(largest: int) -> list[int]:
@@ -241,8 +249,14 @@ def run_growth(settings: Settings, results: Results, say: Say) -> None:
                     results.titles[workload.name] = workload.title
                     say(f"{label(db)}: {workload.title}, n = {size:,}")
                     figures = {p.name: Figure("growth", label(db), workload.name, p.name, size=size) for p in started}
-                    what = {"do": "run", "workload": workload.name, "size": size, "seconds": settings.seconds / 3}
-                    rounds = min(settings.rounds, 3)
+                    what = {
+                        "do": "run",
+                        "workload": workload.name,
+                        "size": size,
+                        "tasks": 1,
+                        "seconds": settings.seconds / 3,
+                    }
+                    rounds = (settings.rounds + 1) // 2
                     results.figures += in_turns(started, figures, rounds, lambda p, w=what: p.ask(**w), say)
 
 
@@ -255,7 +269,7 @@ def run_concurrency(settings: Settings, results: Results, say: Say) -> None:
             for tasks in (1, 10, 100, 1_000):
                 say(f"{label(db)}: {tasks:,} tasks on ten connections")
                 figures = {p.name: Figure("concurrency", label(db), "web_read", p.name, tasks) for p in started}
-                what = {"do": "run", "workload": "web_read", "tasks": tasks, "pool": 10, "seconds": settings.seconds}
+                what = {"do": "run", "workload": "web_read", "tasks": tasks, "seconds": settings.seconds}
                 results.figures += in_turns(started, figures, settings.rounds, lambda p, w=what: p.ask(**w), say)
 
 

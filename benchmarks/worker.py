@@ -10,9 +10,11 @@ import os
 import sys
 import tracemalloc
 import warnings
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import perf_counter, process_time
+from traceback import print_exception
 from typing import Any
 
 from benchmarks.contestants import contestant
@@ -107,38 +109,54 @@ class Worker:
 
     async def answer(self, told: dict[str, Any]) -> Answer:
         """Does one thing with connections of its own."""
-        workload = workload_named(told["workload"], told.get("size"))
-        if getattr(self.contestant, workload.method, None) is None:
-            return {"missing": True}
         if told["do"] == "first":
             return await self._first()
-        tasks = told.get("tasks", 1)
-        driver = driver_for(self.dsn)
-        await self.contestant.open(self.dsn, min(tasks, told.get("pool", 10)))
-        await driver.open(self.dsn, 1)
-        asked = Asked(self.contestant, driver, self.sizes)
-        try:
+        async with self._asked(min(told.get("tasks", 1), 10)) as asked:
             if told["do"] == "check":
-                return await self._check(workload, asked)
-            if told["do"] == "memory":
-                return await self._memory(told["size"])
-            if told["do"] == "count":
-                return await self._count(workload, asked, told["calls"])
-            return await self._run(workload, asked, tasks, told["seconds"])
+                return {
+                    "checked": {
+                        name: await self._checked(workload_named(name, None), asked) for name in told["workloads"]
+                    }
+                }
+            workload = workload_named(told["workload"], told.get("size"))
+            if getattr(self.contestant, workload.method, None) is None:
+                return {"missing": True}
+            try:
+                if told["do"] == "memory":
+                    return await self._memory(told["size"])
+                if told["do"] == "count":
+                    return await self._count(workload, asked, told["calls"])
+                return await self._run(workload, asked, told["tasks"], told["seconds"])
+            finally:
+                await restore(asked, workload.writes)
+
+    @asynccontextmanager
+    async def _asked(self, pool: int) -> AsyncIterator[Asked]:
+        driver = driver_for(self.dsn)
+        await self.contestant.open(self.dsn, pool)
+        await driver.open(self.dsn, 1)
+        try:
+            yield Asked(self.contestant, driver, self.sizes)
         finally:
-            await restore(asked, workload.writes)
             await driver.close()
             await self.contestant.close()
 
-    async def _check(self, workload: Workload, asked: Asked) -> Answer:
-        measuring = Measuring(workload, asked, 1)
-        await measuring.calls(1)
-        await workload.check(asked, measuring.result)
-        return {"checked": True}
+    async def _checked(self, workload: Workload, asked: Asked) -> str:
+        """Gives what is wrong with a contestant's result; "-" if it does not offer it, "" if all is well."""
+        if getattr(self.contestant, workload.method, None) is None:
+            return "-"
+        try:
+            measuring = Measuring(workload, asked, 1)
+            await measuring.calls(1)
+            await workload.check(asked, measuring.result)
+        except Exception as error:
+            return told_of(error)
+        finally:
+            await restore(asked, workload.writes, tidy=False)
+        return ""
 
     async def _run(self, workload: Workload, asked: Asked, tasks: int, seconds: float) -> Answer:
         measuring = Measuring(workload, asked, tasks)
-        await measuring.calls(tasks)
         first = await measuring.calls(tasks)
         spent, most = Spent(), max(tasks, workload.most)
         each = first.wall / tasks
@@ -172,10 +190,19 @@ class Worker:
         tracemalloc.start()
         before = tracemalloc.get_traced_memory()[0]
         held = await load(size)
+        await load(1)  # drivers keep the rows of their last statement
         gc.collect()
         after = tracemalloc.get_traced_memory()[0]
         tracemalloc.stop()
         return {"bytes": (after - before) / len(held)}
+
+
+def told_of(error: Exception) -> str:
+    """Gives the words for an error, which BENCH_TRACE shows as a whole."""
+    if os.environ.get("BENCH_TRACE"):
+        print_exception(error)
+    cause = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
+    return f"{type(cause).__name__}: {cause}"[:500]
 
 
 async def serve(worker: Worker, answers: Any) -> None:
@@ -185,12 +212,7 @@ async def serve(worker: Worker, answers: Any) -> None:
         try:
             answer = await worker.answer(json.loads(line))
         except Exception as error:
-            cause = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
-            answer = {"error": f"{type(cause).__name__}: {cause}"[:500]}
-            if os.environ.get("BENCH_TRACE"):
-                import traceback
-
-                traceback.print_exc()
+            answer = {"error": told_of(error)}
         print(json.dumps(answer), file=answers, flush=True)
 
 

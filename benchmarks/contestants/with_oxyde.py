@@ -189,7 +189,9 @@ class WithOxyde(Contestant):
             found = await Narrow.objects.filter(age=age).order_by("id").all()
             for item in found:
                 item.score += by
-            await Narrow.objects.bulk_update(found, ["score"])
+            # a statement for more than that is too deep for SQLite
+            for at in range(0, len(found), 400):
+                await Narrow.objects.bulk_update(found[at : at + 400], ["score"])
 
     async def graph(self, parents: int, children: int) -> Any:
         async with transaction.atomic():

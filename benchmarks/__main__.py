@@ -57,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--uvloop", action="store_true", help="run everybody on uvloop")
     made.add_argument("--pin", action="store_true", help="keep contestants to one processor")
     made.add_argument("--awake", action="store_true", help="keep processors from sleeping between round trips")
-    made.add_argument("--save", type=Path, help="a file for the figures")
+    made.add_argument("--save", type=Path, help="a file for the figures; what it has and was not measured again stays")
     made.add_argument("--from", type=Path, dest="saved", help="show saved figures, and measure nothing")
     made.add_argument("--markdown", type=Path, help="a file for the tables")
     made.add_argument("--docs", action="store_true", help="refresh docs/performance.md")
@@ -146,6 +146,8 @@ def show_instructions(options: argparse.Namespace) -> None:
 
 def give(options: argparse.Namespace, results: Results) -> None:
     """Shows and saves what was measured."""
+    if options.save and options.save.exists():
+        results = results.put_over(Results.load(options.save))
     show(results)
     if options.save:
         results.save(options.save)

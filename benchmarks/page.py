@@ -57,7 +57,7 @@ def write(results: Results, docs: Path = DOCS) -> None:
     words = page.read_text(encoding="utf-8")
     for name, block in blocks(results).items():
         between = re.compile(rf"(<!-- figures: {name} -->\n).*?(<!-- /figures -->)", re.DOTALL)
-        words = between.sub(lambda found, block=block: f"{found[1]}\n{block}\n\n{found[2]}", words)  # type: ignore[misc]
+        words = between.sub(lambda found, block=block: f"{found[1]}\n{block}\n\n{found[2]}", words)
     page.write_text(words, encoding="utf-8")
     folder = docs / "performance"
     folder.mkdir(exist_ok=True)

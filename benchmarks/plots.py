@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 from math import ceil, floor, log10
+from statistics import median_low
 
-from benchmarks.report import DATABASES, middle, title_of
+from benchmarks.report import DATABASES, title_of
 from benchmarks.results import RAW, Results, ratio
 
 COLOURS = {
@@ -88,7 +89,7 @@ def curves(results: Results, db: str) -> str:
     for at, workload in enumerate(workloads):
         lines = {
             name: [
-                (key[2], middle(table[key][name].wall) * 1e3)
+                (key[2], median_low(table[key][name].wall) * 1e3)
                 for key in table
                 if key[0] == workload and name in table[key] and table[key][name].wall
             ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from statistics import median_low
 
 from rich.console import Console
 from rich.table import Table as RichTable
@@ -85,12 +86,7 @@ def microseconds(results: Results, db: str) -> Table:
 def time_cell(figure: Figure | None) -> str:
     if figure is None or not figure.wall:
         return "" if figure is None else figure.problem[:1]
-    return f"{middle(figure.wall) * 1e6:,.0f} / {middle(figure.cpu) * 1e6:,.0f}"
-
-
-def middle(values: list[float]) -> float:
-    """Gives the median, without making one up of two."""
-    return sorted(values)[len(values) // 2]
+    return f"{median_low(figure.wall) * 1e6:,.0f} / {median_low(figure.cpu) * 1e6:,.0f}"
 
 
 def growth(results: Results, db: str) -> list[Table]:
@@ -108,7 +104,7 @@ def growth(results: Results, db: str) -> list[Table]:
 
 
 def cost_cell(figure: Figure | None) -> str:
-    return f"{middle(figure.wall) * 1e3:,.3g}" if figure is not None and figure.wall else ""
+    return f"{median_low(figure.wall) * 1e3:,.3g}" if figure is not None and figure.wall else ""
 
 
 def concurrency(results: Results, db: str) -> Table:
@@ -123,7 +119,7 @@ def concurrency(results: Results, db: str) -> Table:
 
 
 def rate_cell(figure: Figure | None) -> str:
-    return f"{1 / middle(figure.wall):,.0f}" if figure is not None and figure.wall else ""
+    return f"{1 / median_low(figure.wall):,.0f}" if figure is not None and figure.wall else ""
 
 
 def once(results: Results, part: str, db: str) -> Table:
@@ -133,7 +129,7 @@ def once(results: Results, part: str, db: str) -> Table:
     rows = [
         [
             title_of(name),
-            *(f"{middle(row[name].wall) * factor:,.0f}" if row[name].wall else "" for row in table.values()),
+            *(f"{median_low(row[name].wall) * factor:,.0f}" if row[name].wall else "" for row in table.values()),
         ]
         for name in results.contestants(part, db)
     ]

@@ -35,6 +35,11 @@ class Figure:
     cpu: list[float] = field(default_factory=list)
     problem: str = ""
 
+    @property
+    def key(self) -> tuple[str, str, str, str, int, int]:
+        """What it is a figure of."""
+        return (self.part, self.db, self.workload, self.contestant, self.tasks, self.size)
+
 
 Key = tuple[str, int, int]
 
@@ -59,6 +64,16 @@ class Results:
     def load(cls, path: Path) -> Self:
         data = json.loads(path.read_text())
         return cls(data["about"], data["titles"], [Figure(**figure) for figure in data["figures"]])
+
+    def put_over(self, older: Results) -> Results:
+        """Gives these figures, and those of an older run that were not measured again."""
+        again = {figure.key for figure in self.figures}
+        kept = [figure for figure in older.figures if figure.key not in again]
+        versions = older.about.get("versions", {}) | self.about.get("versions", {})
+        # in the order of the older run: tables are in the order of figures
+        places = {figure.key: place for place, figure in enumerate([*older.figures, *self.figures][::-1])}
+        figures = sorted([*kept, *self.figures], key=lambda figure: -places[figure.key])
+        return Results(older.about | self.about | {"versions": versions}, older.titles | self.titles, figures)
 
     def databases(self, part: str) -> list[str]:
         return list(dict.fromkeys(figure.db for figure in self.figures if figure.part == part))

@@ -275,7 +275,7 @@ def run_concurrency(settings: Settings, results: Results, say: Say) -> None:
 
 def run_memory(settings: Settings, results: Results, say: Say) -> None:
     """Measures the memory of many loaded objects, with whatever keeps them."""
-    size = min(100_000, max(settings.largest, settings.sizes.narrow_rows))
+    size = 100_000 if settings.sizes == Sizes() else settings.sizes.narrow_rows
     grown = replace(settings, sizes=replace(settings.sizes, narrow=size))
     for db in settings.dbs:
         with databases(db, grown) as dsns:

@@ -61,6 +61,17 @@ def test_speed_is_the_median_of_rounds_each_with_its_own_baseline() -> None:
     assert mean[1:] == ["0.50", "0.25", "2.00"]
 
 
+def test_what_is_not_measured_again_stays() -> None:
+    def run(when: str, *figures: tuple[str, float]) -> Results:
+        return Results(
+            {"when": when}, {}, [Figure("workloads", "sqlite", name, RAW, wall=[wall]) for name, wall in figures]
+        )
+
+    both = run("later", ("update", 3.0)).put_over(run("before", ("get", 1.0), ("update", 2.0), ("delete", 1.0)))
+    assert [(f.workload, f.wall) for f in both.figures] == [("get", [1.0]), ("update", [3.0]), ("delete", [1.0])]
+    assert both.about["when"] == "later"
+
+
 def test_a_wrong_result_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     results, said = Results(), list[str]()
     # the tables stay empty

@@ -37,9 +37,13 @@ def told(results: Results) -> str:
     about = results.about
     versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
     measured = ", ".join(DATABASES[db] for db in results.databases("workloads"))
+    busy = about.get("load", 0.0) > about.get("processors", 1) / 2
+    warning = f" The machine was busy with other work (load {about.get('load')}): trust CPU time rather than the clock."
     return (
         f"Measured on {about['when']}: {measured}; Python {about['python']}, {about['system']}, {about['loop']}; "
         f"{about['rounds']} rounds of {about['seconds']} s for each contestant and workload. {versions}."
+        + warning
+        * busy
     )
 
 

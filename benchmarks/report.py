@@ -149,6 +149,10 @@ def standing(results: Results, db: str) -> list[str]:
         return []
     cpu = mean(ratio(row[OURS], row.get(RAW), "cpu") for row in table.values() if OURS in row)
     lines = [f"geometric mean of the speed of the driver: {number(to_raw)} by the clock, {number(cpu)} by CPU time"]
+    get = table.get(("get", 1, 0), {})
+    if OURS in get and RAW in get and get[OURS].cpu and get[RAW].cpu:
+        more = (median_low(get[OURS].cpu) - median_low(get[RAW].cpu)) * 1e6
+        lines.append(f"CPU time of a get by key above the driver's: {more:.0f} us")
     for clock, what in (("wall", "by the clock"), ("cpu", "by CPU time")):
         behind = [
             f"{results.title(key)} ({title_of(peer[0])}, {peer[1]:.2f} x)"

@@ -324,6 +324,8 @@ def about(settings: Settings) -> dict[str, Any]:
         "when": datetime.now(UTC).strftime("%Y-%m-%d"),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors",
+        "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else 0.0,
+        "processors": os.cpu_count() or 1,
         "rounds": settings.rounds,
         "seconds": settings.seconds,
         "loop": "uvloop" if settings.uvloop else "asyncio",

@@ -165,7 +165,7 @@ class Worker:
         each = first.wall / tasks
         while spent.wall < seconds:
             wanted = int((seconds - spent.wall) / max(each, 1e-6)) + 1
-            count = min(max(wanted, tasks), most)
+            count = min(max(wanted, tasks, workload.least), most)
             more = await measuring.calls(count)
             spent = Spent(spent.wall + more.wall, spent.cpu + more.cpu, spent.calls + more.calls)
             each = spent.wall / spent.calls

@@ -56,6 +56,7 @@ class Workload:
         writes: The tables that change.
         stage: Makes rows for as many calls, and gives what each gets, in place of `arguments`.
         most: The most calls in a row before the tables are made as they were.
+        least: The fewest calls in a row: what is prepared for them must not be felt.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Workload:
     writes: tuple[str, ...] = ()
     stage: Callable[[Asked, int], Awaitable[list[tuple[Any, ...]]]] | None = None
     most: int = 250
+    least: int = 1
 
 
 def must(condition: object, what: str) -> None:
@@ -435,8 +437,10 @@ def growing(size: int) -> list[Workload]:
         ),
         Workload(
             "flush_dirty", "flush 10 dirty among n loaded", "flush_dirty", lambda a, n: ((size, dirty),), anything,
-            writes=("narrow",), most=25,
+            writes=("narrow",), most=25, least=10,
         ),
-        Workload("hits", "identity map, n loaded", "hits", lambda a, n: ((size, n * 7 % size + 1),), anything),
+        Workload(
+            "hits", "identity map, n loaded", "hits", lambda a, n: ((size, n * 7 % size + 1),), anything, least=100
+        ),
         Workload("prefetch", "n children of n/10 parents", "parents", lambda a, n: (max(1, size // 10),), anything),
     ]  # fmt: skip

@@ -9,6 +9,7 @@ from benchmarks.questions.cancelling import cancelled_transactions
 from benchmarks.questions.imports import import_times
 from benchmarks.questions.materialise import attribute_read, materialise
 from benchmarks.questions.measure import Comparison
+from benchmarks.questions.planning import planning
 from benchmarks.questions.serialising import serialise
 from benchmarks.questions.statements import get_by_key
 from benchmarks.questions.sync import sync_gets
@@ -22,7 +23,7 @@ ALONE: dict[str, Callable[[], list[Comparison]]] = {
 }
 """Those that need no database."""
 
-ASKED = {"materialise": materialise, "statement": get_by_key, "tracking": tracking}
+ASKED = {"materialise": materialise, "statement": get_by_key, "planning": planning, "tracking": tracking}
 CANCELLED, SYNC = "cancelled", "sync"
 NAMES = (*ALONE, *ASKED, CANCELLED, SYNC)
 

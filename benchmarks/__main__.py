@@ -50,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--tasks", type=listed, default=("1", "10"), help="how many at the same time, of 1 and 10")
     made.add_argument("--rounds", type=int, help="how often each one's turn comes (7)")
     made.add_argument("--seconds", type=float, help="how long a turn is (0.3)")
-    made.add_argument("--largest", type=int, help="rows in what grows (100000); 1000000 takes an hour")
+    made.add_argument("--largest", type=int, help="rows in what grows (100000); a million takes long")
     made.add_argument("--quick", action="store_true", help="three short rounds of the main contestants")
     made.add_argument("--tiny", action="store_true", help="one round of few rows, to see that everything works")
     made.add_argument("--python", action="append", default=[], help="NAME=PATH: a contestant's own interpreter")

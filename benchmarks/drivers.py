@@ -30,7 +30,7 @@ class PostgresDriver:
             await connection.set_type_codec(
                 "jsonb",
                 encoder=lambda value: b"\x01" + json.dumps(value).encode(),
-                decoder=lambda data: json.loads(data[1:]),
+                decoder=lambda data: json.loads(data[1:].decode()),
                 schema="pg_catalog",
                 format="binary",
             )
@@ -109,7 +109,8 @@ class SQLiteDriver:
         if self._converting:
             # the module's own way to Python values, by the declared types of columns; it holds for the whole process
             sqlite3.register_converter("DECIMAL", lambda text: Decimal(text.decode()))
-            sqlite3.register_converter("JSON", json.loads)
+            # a text is read faster than bytes, whose encoding is looked for
+            sqlite3.register_converter("JSON", lambda text: json.loads(text.decode()))
             sqlite3.register_adapter(Decimal, str)
             sqlite3.register_adapter(dict, json.dumps)
         types = sqlite3.PARSE_DECLTYPES if self._converting else 0

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from cormorant import AsyncSession, Database
 from cormorant.adapters.sqlite import SQLiteConnection
-from tests.support.newsroom import MODELS, Story, Writer, make_writer
+from tests.support.newsroom import MODELS, Label, Story, Writer, make_writer
 
 Work = Callable[[Database], Awaitable[None]]
 
@@ -94,3 +95,49 @@ async def test_a_thousand_changed_objects_are_one_hop(hops: list[str], database:
 
     # SELECT, BEGIN, the updates, COMMIT
     assert await counted(hops, database, change) == 4
+
+
+async def page(session: AsyncSession) -> None:
+    assert len(await session.query(Writer).order_by(Writer.id).limit(20).offset(5)) == 20
+
+
+async def dictionaries(session: AsyncSession) -> None:
+    assert len(await session.query(Writer).as_dicts()) == 30
+
+
+async def parents_by_join(session: AsyncSession) -> None:
+    assert len(await session.query(Story).select_related(Story.writer)) == 60
+
+
+async def children(session: AsyncSession) -> None:
+    assert len(await session.query(Writer).prefetch_related(Writer.stories)) == 30
+
+
+async def links(session: AsyncSession) -> None:
+    assert len(await session.query(Story).prefetch_related(Story.labels)) == 60
+
+
+async def many_rows(session: AsyncSession) -> None:
+    await session.query(Label).bulk_create({"name": str(uuid4())} for _ in range(1000))
+
+
+@pytest.mark.parametrize(
+    ("work", "most"),
+    [(page, 1), (dictionaries, 1), (parents_by_join, 1), (children, 2), (links, 2), (many_rows, 3)],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+async def test_hops_do_not_depend_on_rows(
+    hops: list[str], database: Database, work: Callable[[AsyncSession], Awaitable[None]], most: int
+) -> None:
+    label = Label(name="math")
+    async with AsyncSession(database) as session:
+        for writer in (Writer(name=f"w{number}") for number in range(30)):
+            for story in (Story(title=f"{number}", writer=writer) for number in range(2)):
+                story.labels.add(label)
+                session.add(story)
+
+    async def whole(database: Database) -> None:
+        async with AsyncSession(database) as session:
+            await work(session)
+
+    assert await counted(hops, database, whole) <= most

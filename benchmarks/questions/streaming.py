@@ -1,4 +1,4 @@
-"""A million rows through a stream: `python -m benchmarks.streaming [DSN]`; memory and rows a second."""
+"""A million rows through a stream: `python -m benchmarks.questions.streaming [DSN]`; memory and rows a second."""
 
 from __future__ import annotations
 

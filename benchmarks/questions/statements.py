@@ -5,8 +5,8 @@ from __future__ import annotations
 from statistics import median
 from time import perf_counter
 
-from benchmarks.materialise import Narrow
-from benchmarks.measure import Comparison
+from benchmarks.questions.materialise import Narrow
+from benchmarks.questions.measure import Comparison
 from cormorant import AsyncSession, Database
 
 COUNT = 300

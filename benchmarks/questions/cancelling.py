@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import asyncpg
 
-from benchmarks.measure import Comparison
+from benchmarks.questions.measure import Comparison
 from cormorant import AsyncSession, Database, Mapped, Model, func, generated
 from cormorant.adapters.postgresql import connect_arguments
 

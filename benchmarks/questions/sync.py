@@ -1,6 +1,6 @@
 """One object by its key without `await`, against `AsyncSession`, and Django and Peewee where they are installed.
 
-`python -m benchmarks --only sync [--db DSN ...]` runs it alone.
+`python -m benchmarks --parts questions --only sync` runs it alone.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from time import perf_counter
 from typing import Any
 
-from benchmarks.materialise import Narrow
-from benchmarks.measure import Comparison
+from benchmarks.questions.materialise import Narrow
+from benchmarks.questions.measure import Comparison
 from cormorant import AsyncSession, Database, Session, SyncDatabase
 
 COUNT = 200

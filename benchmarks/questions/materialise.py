@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.measure import Comparison, alternately
+from benchmarks.questions.measure import Comparison, alternately
 from cormorant import Database, Mapped, Model, field, generated
 from cormorant.hydration.hydrator import compile_loader
 from cormorant.hydration.shapes import EntityPart, RowShape

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
-from benchmarks.measure import Comparison, alternately
+from benchmarks.questions.measure import Comparison, alternately
 from cormorant import Mapped, Model, field, generated
 from cormorant.hydration.hydrator import compile_loader
 from cormorant.hydration.shapes import EntityPart, RowShape

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from statistics import median
 
-from benchmarks.measure import Comparison
+from benchmarks.questions.measure import Comparison
 
 CODE = "import time; start = time.perf_counter(); {}; print((time.perf_counter() - start) * 1000)"
 STATEMENTS = ("import cormorant", "from cormorant import AsyncSession, Model")

@@ -14,7 +14,7 @@ from cormorant.errors import ModelError, SessionNotEntered, UnknownName, WrongTy
 from cormorant.hooks.dispatcher import check_methods
 from cormorant.models.constraints import TableArg
 from cormorant.models.construct import compile_init
-from cormorant.models.declaration import own_slots, read_class
+from cormorant.models.declaration import cache_rule, own_slots, read_class
 from cormorant.models.describing import describe
 from cormorant.models.fields import field
 from cormorant.models.metadata import ModelInfo
@@ -81,10 +81,13 @@ class ModelMeta(SchemaMeta):
         def optional(cls: type[M]) -> Expr[M | None]: ...  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
     else:
 
-        def __new__(mcls, name, bases, namespace, *, table=None, abstract=False, app=None, root=False, **options):
+        def __new__(
+            mcls, name, bases, namespace, *, table=None, abstract=False, app=None, cache=None, root=False, **options
+        ):
             if root:
                 return super().__new__(mcls, name, bases, namespace)
-            return make_model(mcls, name, bases, namespace, table=table, abstract=abstract, app=app, options=options)
+            told = {"table": table, "abstract": abstract, "app": app, "cache": cache}
+            return make_model(mcls, name, bases, namespace, **told, options=options)
 
         def __init__(cls, name, bases, namespace, **_):
             super().__init__(name, bases, namespace)
@@ -105,6 +108,7 @@ def make_model(mcls: Any, name: str, bases: tuple[Any, ...], namespace: dict[str
     abstract, app = keywords["abstract"], keywords["app"]
     if app is None:
         app = next((base.__app__ for base in bases if getattr(base, "__app__", None)), None)
+    cache = cache_rule(name, bases, keywords["cache"])
     declaration = read_class(name, bases, namespace, abstract=abstract)
     check_methods(name, namespace)
     check_validate(name, namespace)
@@ -117,6 +121,7 @@ def make_model(mcls: Any, name: str, bases: tuple[Any, ...], namespace: dict[str
         "__slots__": slots,
         "__declaration__": declaration,
         "__app__": app,
+        "__cache__": cache,
     }
     cls = type.__new__(meta, name, bases, body, **keywords["options"])
     if abstract:
@@ -127,6 +132,7 @@ def make_model(mcls: Any, name: str, bases: tuple[Any, ...], namespace: dict[str
     cls.__info__ = info = ModelInfo(
         cls, table=chosen, app=app, fields=declaration.fields, relations=declaration.relations
     )
+    info.cache = cache
     info.twin, info.ghost = _hidden_classes(meta, cls, slots)
     cls.__construct__ = compile_init(cls, info.twin, info.ghost, declaration.fields, declaration.relations)
     if next(base for base in cls.__mro__ if "__init__" in vars(base)) is Model:
@@ -198,7 +204,8 @@ class Model(metaclass=ModelMeta, **({} if TYPE_CHECKING else {"root": True})):
     """The base of every model.
 
     Class keywords: `table` (its table's name; the class name in snake case otherwise), `abstract=True` (no table;
-    its columns go to its subclasses), `app` (the package it belongs to: a prefix of table names, inherited).
+    its columns go to its subclasses), `app` (the package it belongs to: a prefix of table names, inherited), `cache`
+    (whether its rows may be kept in the second-level cache: True, False, or seconds to keep them; inherited).
 
     Example:
         >>> class Author(Model):
@@ -218,7 +225,12 @@ class Model(metaclass=ModelMeta, **({} if TYPE_CHECKING else {"root": True})):
         __orm_related__: dict[str, Any] | None
 
         def __init_subclass__(
-            cls, *, table: str | None = None, abstract: bool = False, app: str | None = None
+            cls,
+            *,
+            table: str | None = None,
+            abstract: bool = False,
+            app: str | None = None,
+            cache: bool | float | None = None,
         ) -> None: ...
 
     else:

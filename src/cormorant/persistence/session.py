@@ -13,6 +13,7 @@ from typing_extensions import TypeVar
 from cormorant._internal import frames
 from cormorant.adapters.base import Adapter
 from cormorant.adapters.config import ConnectionConfig, check_timeout
+from cormorant.cache.backends import CacheBackend
 from cormorant.database import Database, check_threshold, database_of
 from cormorant.dialects.base import IsolationLevel, check_isolation
 from cormorant.errors import (
@@ -84,6 +85,7 @@ class AsyncSession(HookedSession["AsyncSession"]):
         slow_query_ms: Milliseconds from which a statement of it is logged as slow; the database's if not given.
         max_queries: Statements that it may send; one more raises a QueryBudgetExceeded, and is not sent.
         max_rows: Rows that it may read; a statement that has read more raises a QueryBudgetExceeded.
+        cache_backend: Its second-level cache; the database's if not given. NoOpCache() reads past that.
 
     Example:
         >>> async with AsyncSession() as session:
@@ -105,6 +107,7 @@ class AsyncSession(HookedSession["AsyncSession"]):
         slow_query_ms: float | None = None,
         max_queries: int | None = None,
         max_rows: int | None = None,
+        cache_backend: CacheBackend | None = None,
     ) -> None:
         check_isolation(isolation)
         self._timeout = check_timeout("timeout", timeout)
@@ -120,6 +123,7 @@ class AsyncSession(HookedSession["AsyncSession"]):
         self._autocommit = autocommit
         self._isolation: IsolationLevel | None = isolation
         self._read_only = read_only
+        self._cache_backend = cache_backend
         self._entrances = Entrances()
 
     @property
@@ -147,6 +151,7 @@ class AsyncSession(HookedSession["AsyncSession"]):
             timeout=timeout,
             performance_threshold=self._threshold,
             budget=budget_of(*self._limits),
+            cache=database.caches.of_session(self._cache_backend),
         )
         if self._slow is not None:
             state.tracker.slow = self._slow

@@ -50,8 +50,7 @@ def _check(values: Sequence[Any]) -> None:
 
 def _tagged(value: Any) -> dict[str, Any]:
     if isinstance(value, datetime):
-        # of two equal moments at the end of summer time
-        return {"t": [value.isoformat(), value.fold]} if value.fold else {"t": value.isoformat()}
+        return {"t": value.isoformat()}
     if isinstance(value, timedelta):
         return {"l": [value.days, value.seconds, value.microseconds]}
     if isinstance(value, bytes):
@@ -62,15 +61,8 @@ def _tagged(value: Any) -> dict[str, Any]:
     return {"c" if isinstance(value, time) else "d": value.isoformat()}
 
 
-def _moment(given: Any) -> datetime:
-    if is_list(given):
-        text, fold = given
-        return datetime.fromisoformat(text).replace(fold=fold)
-    return datetime.fromisoformat(given)
-
-
 _READ: dict[str, Callable[[Any], Any]] = {
-    "t": _moment,
+    "t": datetime.fromisoformat,
     "l": lambda given: timedelta(*given),
     "b": lambda given: b64decode(given, validate=True),
     "n": Decimal,

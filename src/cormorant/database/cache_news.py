@@ -76,6 +76,12 @@ class CacheNews:
             self._begin()
         return False
 
+    async def ready(self) -> None:
+        """Waits until it is told of everything."""
+        while not self.listens():
+            if self._mailbox is not None:
+                await self._mailbox.wait_begun()
+
     def _begin(self) -> None:
         self._next_try = monotonic() + PAUSE
         self._pid, self._loop = os.getpid(), asyncio.get_running_loop()
@@ -110,7 +116,8 @@ class _CacheMailbox(Mailbox):
 
     def begin(self) -> None:
         self._forget()
-        self.listens = True
+        self.listens = self._begun = True
+        self._changed.set()
 
     def put(self, note: Notification) -> None:
         if self.listens and note.channel in self.channels:

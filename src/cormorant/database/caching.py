@@ -274,6 +274,11 @@ class Caches:
             self._news = CacheNews(switchboard, self._shared.news, self._apply)
         return self._news is not None and self._news.listens()
 
+    async def ready(self) -> None:
+        """Waits until what is kept in memory can be believed; at once, unless others have to tell what they write."""
+        if self._shared.told and not self._listens() and self._news is not None:
+            await self._news.ready()
+
     # ---- telling
 
     async def invalidate(self, what: Invalidation, *, told: bool = False) -> None:

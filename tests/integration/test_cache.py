@@ -617,6 +617,27 @@ async def test_keys_that_a_database_finds_equal(db: Database) -> None:
         assert found.big == 2
 
 
+class Word(Model, table="cached_word"):
+    name: Mapped[str] = field(primary_key=True)
+    count: Mapped[int] = field(default=0)
+
+
+async def test_keys_of_a_column_without_case(tmp_path: Path) -> None:
+    async with Database(f"sqlite:///{tmp_path}/words.db", cache_backend=MemoryCache()) as db:
+        async with AsyncSession(db) as session:
+            await session.execute(
+                "create table cached_word (name text collate nocase primary key not null, count integer not null)"
+            )
+            session.add(Word(name="Owl"))
+        for number in range(1, 3):
+            for key in ("Owl", "OWL", "owl"):
+                found, _ = await counted(db, lambda session: session.get_one(Word, key))  # noqa: B023
+                assert (found.name, found.count) == ("Owl", number - 1)
+            async with AsyncSession(db) as session:
+                session.add(word := ref(Word, "oWL"))
+                word.count = number
+
+
 # ------------------------------------------------------------------ results of queries
 
 
@@ -768,6 +789,19 @@ def test_what_is_no_cache_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="listen_dsn"):
         Database("postgresql://app@pooler/app?pooler=transaction", cache_backend=MemoryCache())
     Database("postgresql://app@pooler/app?pooler=transaction", cache_backend=MemoryCache(listens=False))
+
+
+async def test_a_backend_is_made_once(database_dsn: str) -> None:
+    async with Database(database_dsn) as db:
+        for _ in range(100):
+            async with AsyncSession(db, cache_backend=NoOpCache()):
+                pass
+        for _ in range(10):
+            async with AsyncSession(db, cache_backend=MemoryCache(listens=False)):
+                pass
+        one_more = AsyncSession(db, cache_backend=MemoryCache(listens=False))
+        with pytest.raises(ConfigurationError, match="once for the program"):
+            await one_more.__aenter__()
 
 
 @pytest.mark.parametrize("cache", [0, -1, "60", float("inf")])

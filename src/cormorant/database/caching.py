@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("cormorant.cache")
 
+MOST_BACKENDS = 10
+"""Backends that one database is used with at most: more are made in vain."""
+
 Rows: TypeAlias = list[Row]
 
 
@@ -233,10 +236,9 @@ class Caches:
     def of_session(self, backend: CacheBackend | None) -> Cache | None:
         """Gives the cache of a session: of the backend that it brings, else of the database's; None without one."""
         chosen = self._shared.default if backend is None else _checked(backend)
-        if chosen is None or self._database.is_borrowed:
+        if chosen is None or isinstance(chosen, NoOpCache) or self._database.is_borrowed:
             return None
-        found = self.of(chosen)
-        return None if isinstance(chosen, NoOpCache) else found
+        return self.of(chosen)
 
     def of(self, backend: CacheBackend) -> Cache:
         """Gives the cache of a backend, which is tidied from now on by all who write."""
@@ -248,6 +250,11 @@ class Caches:
                 if told is not None:
                     self._check_listening(backend)
                     self._shared.told.append(told)
+                if len(self.backends) == MOST_BACKENDS:
+                    raise ConfigurationError(
+                        f"{MOST_BACKENDS} backends are used with {self._database!r}, and each is told of all writes",
+                        hint="make a backend once for the program, not for each session",
+                    )
                 self.backends.append(backend)
             identity = _identity_of(self._database.config, self._shared, local=local is not None)
             is_on = _always if told is None else self._listens
@@ -335,8 +342,7 @@ def _always() -> bool:
 def caches_of(database: Database, backend: CacheBackend | None) -> Caches:
     """Gives the caches of a new database: none yet, if it has no backend."""
     made = Caches(database, Shared(_space_of(database.config), None if backend is None else _checked(backend)))
-    if backend is not None:
-        made.of(backend)
+    made.of_session(backend)
     return made
 
 

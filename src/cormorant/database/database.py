@@ -203,9 +203,9 @@ class Database(HookTarget["AsyncSession", Model]):
         self.n_plus_one: NPlusOne = check_n_plus_one(n_plus_one)
         # the lines of the program that were warned of
         self.reported: set[tuple[object, ...]] = set()
-        self.caches: Caches = caches_of(self, cache_backend)
         # by a sandbox, whose transactions are all rolled back
         self.is_borrowed: bool = False
+        self.caches: Caches = caches_of(self, cache_backend)
         self._closed = False
         self._own_hooks = Hooks()
 

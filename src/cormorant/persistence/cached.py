@@ -66,7 +66,11 @@ class CachedReads:
         if not (_is_cached(info) and self._may_ask()) or state.unit.concerns(frozenset({info.table})):
             rows = await state.fetch(spec)
             return rows[0] if rows else None
-        await _Wanted(self._state, self._cache, info, [key], spec=spec).take()
+        wanted = _Wanted(self._state, self._cache, info, [key], spec=spec)
+        await wanted.take()
+        if wanted.read:
+            # a database may find keys equal that are not
+            return wanted.read[0]
         found: Model | None = state.identity.get(info, key)
         return None if found is None or is_reference(found) else found
 
@@ -138,6 +142,8 @@ class _Wanted:
         self.keys = keys
         self.spec = spec
         self.single: Single | None = single
+        # objects that it has read from the database itself
+        self.read: list[Model] = []
         # whose text tells in which form rows are kept
         sample = spec if spec is not None or not keys else by_key(info, _key_of(info), keys[0], ("get", info))
         self.sample: QuerySpec | None = (
@@ -223,9 +229,9 @@ class _Wanted:
                 spec = spec.changed((), (), single=self.single)
             beside: list[Beside] = []
             objects = await self.state.fetch(spec, autoflush=self.spec is not None, beside=beside)
+            self.read += objects
             for instance, row in zip(objects, beside[0].rows, strict=True):
                 key = row_key_of(instance)
-                # a database may find keys equal that are not
                 if key in wanted and key_text(key) == key_text(self.keys[wanted[key]]):
                     found[wanted[key]] = [tuple(row)]
         return Loaded(found, is_kept=not is_open and stack.begun == begun)

@@ -20,6 +20,12 @@ from cormorant.sql.raw_source import ANY_TABLE
 _WORDS = re.compile(r'"((?:[^"]|"")+)"|([^\W\d]\w*)')
 _WRITES = frozenset({"insert", "update", "delete", "merge", "truncate", "copy", "replace"})
 
+_NO_ROWS = frozenset(
+    {"notify", "listen", "unlisten", "set", "reset", "lock", "analyze", "vacuum", "comment", "pg_notify", "set_config"}
+    | {"pg_advisory_lock", "pg_advisory_xact_lock", "pg_try_advisory_xact_lock", "nextval", "setval"}
+)
+"""What begins a statement that writes no rows, or is all that a SELECT calls."""
+
 
 def noted(transactions: TransactionStack) -> Invalidation:
     """Gives what notes the writes of the open transaction."""
@@ -70,15 +76,15 @@ def note_tables(what: Invalidation, tables: Iterable[str]) -> None:
 def note_raw(what: Invalidation, sql: str) -> None:
     """Notes what raw SQL may have written: the tables that it names, or everything where nobody can know."""
     words = _words(sql)
-    writes = not _WRITES.isdisjoint(words)
-    if words[:1] == ["with"] and not writes:
-        # it reads
+    if not words or words[0] in _NO_ROWS or (words[0] == "with" and _WRITES.isdisjoint(words)):
+        return
+    if words[0] == "select" and words[1:2] and words[1] in _NO_ROWS and "from" not in words:
         return
     known = {info.table.lower(): info for info in registry}
     links = _link_tables(registry)
     named = [known[word] for word in words if word in known]
     others = {links[word] for word in words if word in links}
-    if words[:1] and (words[0] in _WRITES or words[0] == "with") and (named or others):
+    if (words[0] in _WRITES or words[0] == "with") and (named or others):
         for info in named:
             what.add_tables(dependents(info))
         what.add_tables(others)

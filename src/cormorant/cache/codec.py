@@ -77,10 +77,13 @@ def _untagged(found: dict[str, Any]) -> Any:
     return _READ[letter](value)
 
 
+_DECODER = json.JSONDecoder(object_hook=_untagged)
+
+
 def decode(data: bytes) -> list[Row] | None:
     """Gives rows of bytes; None where they are no rows, whoever wrote them."""
     try:
-        found = json.loads(data, object_hook=_untagged)
+        found: Any = _DECODER.decode(data.decode())
         if not is_list(found):
             return None
         return [tuple(row) if is_list(row) else _refuse() for row in found]

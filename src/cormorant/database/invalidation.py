@@ -30,6 +30,8 @@ def digest(text: str) -> str:
 
 def key_text(key: Any) -> str | None:
     """Gives a primary key as a text that equal keys have, also of other types; None of what is no usual key."""
+    if type(key) is int:
+        return f"n{key}"
     if is_tuple(key):
         parts = [key_text(part) for part in key]
         return None if None in parts else json.dumps(parts)
@@ -50,6 +52,8 @@ def key_text(key: Any) -> str | None:
 
 def group_text(text: str) -> str:
     """Gives what rows are dropped by together: texts that a database may find equal have the same."""
+    if len(text) <= LONGEST and text[0] == "n":
+        return text
     folded = " ".join(text.casefold().split())
     return folded if len(folded) <= LONGEST and folded.isascii() else digest(folded)
 

@@ -12,6 +12,7 @@ from cormorant.cache.codec import NotKept, encode
 from cormorant.database import Database, PreparedQuery
 from cormorant.database.caching import Cache, Loaded, Rows
 from cormorant.database.invalidation import (
+    LONGEST,
     digest,
     everything_tag,
     group_text,
@@ -188,7 +189,7 @@ class _Wanted:
                 return None
             values = told
         form = _form(info, cache.identity, prepared.sql, values)
-        space, table = cache.space, info.table
+        space, table, ttl = cache.space, info.table, _ttl_of(info)
         tags = (everything_tag(space), rows_tag(space, table), *(reads_tag(space, read) for read in sorted(tables)))
         found: list[Address] = []
         for key in self.keys:
@@ -196,7 +197,8 @@ class _Wanted:
             if text is None:
                 return None
             group = row_group(space, table, group_text(text))
-            found.append(Address(group, f"{form}{digest(text)}", tags, _ttl_of(info)))
+            name = form + (text if len(text) <= LONGEST else digest(text))
+            found.append(Address(group, name, tags, ttl))
         return found
 
     def _accept(self, prepared: PreparedQuery) -> Any:

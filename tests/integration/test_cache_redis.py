@@ -7,7 +7,7 @@ import logging
 import pickle
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
@@ -103,7 +103,7 @@ async def test_what_could_not_be_dropped_is_dropped_before_anything_is_read(
 async def test_more_than_can_be_remembered_is_dropped_as_a_whole(
     db: Database, own_redis: OwnRedis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cormorant.cache.redis.MOST_OWED", 3)
+    monkeypatch.setattr(cast(RedisCache, db.caches.backends[0])._owed, "_most", 3)
     keys = [await saved(db, name) for name in "abcd"]
     for key in keys:
         await name_of(db, key)

@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 
 from cormorant._internal.narrowing import is_tuple
 from cormorant.cache.backends import NOTHING, TTL, Address, Answer, Fill, Kept, check_count, check_seconds
+from cormorant.cache.debts import EVERYTHING, Debts
 from cormorant.cache.scripts import READ, WRITE
 from cormorant.errors import ConfigurationError, DriverNotInstalled
 
@@ -59,7 +60,7 @@ class RedisCache:
         *,
         prefix: str = "cormorant",
         ttl: float = TTL,
-        timeout: float = 0.5,
+        timeout: float = 1.0,
         max_connections: int = 20,
     ) -> None:
         if not urlsplit(url).scheme.startswith(("redis", "unix")):
@@ -75,8 +76,7 @@ class RedisCache:
         self._run = ""
         self._failures = 0
         self._next_try = 0.0
-        # keys to be dropped as soon as it can be reached; "*" for everything
-        self._owed: set[str] = set()
+        self._owed = Debts(MOST_OWED)
         self._payer: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
@@ -104,12 +104,10 @@ class RedisCache:
 
     async def clear(self) -> None:
         """Drops everything under its prefix, for all processes."""
-        await self._drop(["*"])
+        await self._drop([EVERYTHING])
 
     async def _drop(self, keys: Collection[str]) -> None:
-        self._owed.update(keys)
-        if len(self._owed) > MOST_OWED:
-            self._owed = {"*"}
+        self._owed.add(keys)
         try:
             await self._reached(self._nothing)
         finally:
@@ -180,12 +178,10 @@ class RedisCache:
         """Drops what is owed."""
         client = await self._client()
         while self._owed:
-            owed = list(self._owed)[:TOGETHER]
-            run = self._run
-            keys = [self._tag("all") if key == "*" else key for key in owed]
-            await client.unlink(*keys)
+            owed, run = self._owed.some(TOGETHER), self._run
+            await client.unlink(*[self._tag("all") if key == EVERYTHING else key for key in owed])
             if run == self._run:
-                self._owed.difference_update(owed)
+                self._owed.paid(owed)
 
     # ---- a Redis that is not there
 

@@ -77,9 +77,15 @@ class CacheNews:
         return False
 
     async def ready(self) -> None:
-        """Waits until it is told of everything."""
+        """Waits until it is told of everything.
+
+        Raises:
+            PoolClosed: The database is closed.
+        """
         while not self.listens():
-            if self._mailbox is not None:
+            if self._mailbox is None:
+                await asyncio.sleep(PAUSE)
+            else:
                 await self._mailbox.wait_begun()
 
     def _begin(self) -> None:
@@ -89,7 +95,7 @@ class CacheNews:
         try:
             self._switchboard.follow(self._mailbox)
         except PoolClosed:
-            self._mailbox = None
+            self._mailbox.end()
         except CormorantError as error:
             self._mailbox = None
             _log.warning("nothing is cached here, for nobody tells what other processes write: %s", error)
@@ -125,4 +131,4 @@ class _CacheMailbox(Mailbox):
 
     def lose(self, error: CormorantError, *, opened: bool) -> None:
         # and listens again as soon as it can
-        self.listens = False
+        self.listens = self._begun = False

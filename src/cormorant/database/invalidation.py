@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from enum import Enum
 from hashlib import blake2b
-from typing import Any, Self, cast
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 from cormorant._internal.narrowing import is_dict, is_list, is_tuple
@@ -94,14 +94,6 @@ class Invalidation:
     def add_new(self, table: str) -> None:
         """Notes a table that got new rows."""
         self.written.add(table)
-
-    def merge(self, other: Self) -> None:
-        """Takes over what another one holds."""
-        for table, keys in other.rows.items():
-            self.rows.setdefault(table, set()).update(keys)
-        self.tables |= other.tables
-        self.written |= other.written
-        self.everything = self.everything or other.everything
 
     # ---- as backends take it
 

@@ -99,7 +99,8 @@ class CachedReads:
         if state.scopes is not None or spec.lifted:
             spec = spec.scoped(state.scopes)
         prepared = state.database.prepare(spec)
-        address = None if prepared.writes or not self._may_ask() else self._address(prepared, spec)
+        runs = prepared.writes or spec.lock is not None or not self._may_ask()
+        address = None if runs else self._address(prepared, spec)
         plain = spec.changed((), (), keep=None)
         if address is None or state.unit.concerns(prepared.tables):
             return await state.fetch(plain, autoflush=autoflush, beside=beside)

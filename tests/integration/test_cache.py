@@ -431,15 +431,27 @@ async def test_models_say_whether_they_are_kept(db: Database) -> None:
 
 
 class Slow(MemoryCache):
-    """Lets a test go on while somebody is about to keep what he has read."""
+    """Lets a test go on while somebody is about to ask, or to keep what he has read."""
 
-    def __init__(self) -> None:
+    def __init__(self, verb: str) -> None:
         super().__init__()
+        self.verb: str | None = verb
         self.reached, self.go_on = asyncio.Event(), asyncio.Event()
 
+    async def _stop(self, verb: str) -> None:
+        if self.verb == verb:
+            # the first one alone
+            self.verb = None
+            self.reached.set()
+            await self.go_on.wait()
+
+    async def read(self, addresses: Any, /) -> Any:
+        found = await super().read(addresses)
+        await self._stop("read")
+        return found
+
     async def write(self, fills: Any, /) -> None:
-        self.reached.set()
-        await self.go_on.wait()
+        await self._stop("write")
         await super().write(fills)
 
 
@@ -447,7 +459,7 @@ class Slow(MemoryCache):
 async def test_a_slow_reader_keeps_nothing_old(
     database_dsn: str, write: Callable[[AsyncSession, int], Awaitable[None]]
 ) -> None:
-    slow = Slow()
+    slow = Slow("write")
     async with Database(database_dsn, cache_backend=slow) as db:
         await db.create_all(*MODELS)
         await db.caches.ready()
@@ -456,12 +468,57 @@ async def test_a_slow_reader_keeps_nothing_old(
         await slow.reached.wait()
         async with AsyncSession(db, cache_backend=NoOpCache()) as session:
             await write(session, firm.id)
-        # and nobody joins him who began before the commit
-        second = asyncio.create_task(name_of(db, Firm, firm.id))
         slow.go_on.set()
         assert await reader == ("old", 1)
-        assert await second == ("new", 1)
-        assert (await name_of(db, Firm, firm.id))[0] == "new"
+        assert await name_of(db, Firm, firm.id) == ("new", 1)
+
+
+async def test_nobody_joins_one_who_began_before_a_commit(database_dsn: str) -> None:
+    slow = Slow("write")
+    async with Database(database_dsn, cache_backend=slow) as db:
+        await db.create_all(*MODELS)
+        await db.caches.ready()
+        await saved(db, firm := Firm(name="old"))
+        reader = asyncio.create_task(name_of(db, Firm, firm.id))
+        await slow.reached.wait()
+        async with AsyncSession(db, cache_backend=NoOpCache()) as session:
+            await flushed(session, firm.id)
+        assert await name_of(db, Firm, firm.id) == ("new", 1)
+        slow.go_on.set()
+        assert await reader == ("old", 1)
+
+
+async def test_what_a_task_reads_in_the_transaction_of_another_is_not_kept(database_dsn: str) -> None:
+    slow = Slow("read")
+    async with Database(database_dsn, cache_backend=slow) as db:
+        await db.create_all(*MODELS)
+        await db.caches.ready()
+        await saved(db, firm := Firm(name="old"))
+        async with AsyncSession(db) as session:
+            reader = asyncio.create_task(session.get_one(Firm, firm.id))
+            await slow.reached.wait()
+            # the session's transaction begins while the reader waits for the cache
+            await updated(session, firm.id)
+            slow.go_on.set()
+            assert (await reader).name == "new"
+            await session.rollback()
+        assert await name_of(db, Firm, firm.id) == ("old", 1)
+
+
+async def test_what_is_kept_is_not_given_to_a_transaction_of_another_task(database_dsn: str) -> None:
+    slow = Slow("later")
+    async with Database(database_dsn, cache_backend=slow) as db:
+        await db.create_all(*MODELS)
+        await db.caches.ready()
+        await saved(db, firm := Firm(name="old"))
+        await name_of(db, Firm, firm.id)
+        slow.verb = "read"
+        async with AsyncSession(db) as session:
+            reader = asyncio.create_task(session.get_one(Firm, firm.id))
+            await slow.reached.wait()
+            await updated(session, firm.id)
+            slow.go_on.set()
+            assert (await reader).name == "new"
 
 
 async def test_one_loads_for_all(db: Database) -> None:
@@ -563,9 +620,13 @@ async def test_scopes_that_read_other_tables(db: Database) -> None:
     scope = Scope(Firm, lambda firm: firm.people.any(Person.name == "p"), name="staffed")
     for expected in (("open", 1), ("open", 0)):
         assert await name_of(db, Firm, firm.id, scopes=[scope]) == expected
+    count = lambda session: session.query(Firm).cached().count()  # noqa: E731
+    for expected in ((1, 1), (1, 0)):
+        assert await counted(db, count, scopes=[scope]) == expected
     async with AsyncSession(db) as session:
         (await session.get_one(Person, person.id)).name = "q"
     assert await name_of(db, Firm, firm.id, scopes=[scope]) == (None, 1)
+    assert await counted(db, count, scopes=[scope]) == (0, 1)
 
 
 # ------------------------------------------------------------------ values

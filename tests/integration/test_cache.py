@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID, uuid4
 
 import pytest
@@ -43,6 +43,7 @@ from cormorant import (
     text,
 )
 from cormorant.testing.sandbox import Sandbox
+from tests.support.cancelling import When, cancelled_at
 
 
 class Firm(Model, table="cached_firm"):
@@ -876,3 +877,32 @@ def test_a_model_says_seconds(cache: Any) -> None:
 async def test_keys_are_one_models(db: Database) -> None:
     with pytest.raises(WrongType, match="keys of one model"):
         await db.invalidate(Firm, Person, keys=[1])
+
+
+# ------------------------------------------------------------------ cancellation
+
+
+@pytest.mark.parametrize("when", get_args(When))
+@pytest.mark.parametrize("is_kept", [True, False])
+async def test_whoever_is_cancelled_at_whichever_await_leaves_nothing_old(
+    db: Database, when: When, is_kept: bool
+) -> None:
+    await saved(db, firm := Firm(name="0"))
+
+    async def read_and_rename(name: str) -> None:
+        async with AsyncSession(db) as session:
+            found = await session.get_one(Firm, firm.id)
+            await session.query(Firm).cached().count()
+            found.name = name
+
+    at, came = 1, True
+    while came:
+        await (name_of(db, Firm, firm.id) if is_kept else db.invalidate())
+        came = await cancelled_at(read_and_rename(str(at)), at, when)
+        kept, _ = await name_of(db, Firm, firm.id)
+        # and nobody is left who waits for one that is gone
+        async with asyncio.timeout(30):
+            assert await counted(db, lambda session: session.query(Firm).cached().scalars(Firm.name)) is not None
+        assert kept == (await name_of(db, Firm, firm.id, cache_backend=NoOpCache()))[0]
+        at += 1
+    assert at > 3

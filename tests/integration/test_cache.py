@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -43,6 +43,7 @@ from cormorant import (
     text,
 )
 from cormorant.testing.sandbox import Sandbox
+from tests.support import redis_server
 from tests.support.cancelling import When, cancelled_at
 
 
@@ -111,16 +112,17 @@ MODELS = (Firm, Person, Skill, Account, Secret, Told, Never, Every)
 
 
 @pytest.fixture(params=["sqlite memory", "postgresql memory", "postgresql redis"])
-def both(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, CacheBackend]:
+def both(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, CacheBackend]]:
     """A database and what is kept of it."""
     database, backend = request.param.split()
     # asked for by name, so that a run on SQLite alone starts no server
     dsn = request.getfixturevalue("postgres_database") if database == "postgresql" else f"sqlite:///{tmp_path}/test.db"
-    return dsn, MemoryCache() if backend == "memory" else redis_cache(request.getfixturevalue("redis_url"))
-
-
-def redis_cache(url: str) -> RedisCache:
-    return RedisCache(url, prefix=f"test-{uuid4().hex}", ttl=60, timeout=5)
+    if backend == "memory":
+        yield dsn, MemoryCache()
+        return
+    url, prefix = request.getfixturevalue("redis_url"), f"test-{uuid4().hex}"
+    yield dsn, RedisCache(url, prefix=prefix, ttl=60, timeout=5)
+    redis_server.forget(url, prefix)
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from cormorant import AsyncSession, Database
-from tests.support.cache_worker import ROWS, Gauge, Pin
+from tests.support import redis_server
+from tests.support.cache_worker import ROWS, Gauge, Pin, prefix_of
 
 PROCESSES = 2
 TASKS = 16
@@ -46,6 +47,8 @@ async def test_no_process_reads_an_older_value_than_promised(
         for worker in workers:
             worker.kill()
             worker.wait()
+        if cache == "redis":
+            redis_server.forget(where, prefix_of(postgres_database))
     assert [worker.pop("violations") for worker in told] == [[]] * PROCESSES
     counts: Counter[str] = sum(map(Counter, told), Counter())
     print(dict(counts))

@@ -15,6 +15,7 @@ import redis.asyncio
 
 from cormorant import AsyncSession, Database, Mapped, Model, RedisCache, generated
 from cormorant.cache.backends import Address, Fill
+from tests.support import redis_server
 from tests.support.redis_server import OwnRedis
 
 
@@ -213,8 +214,8 @@ async def test_keys_that_redis_gives_up_are_read_again(redis_url: str, tmp_path:
         assert all([0 < await admin.pttl(row) <= 300_000 for row in await admin.keys(f"{backend.prefix}:*:row:*")])
         await backend.clear()
         assert await name_of(db, key) == ("a", 1)
-        await admin.delete(*await admin.keys(f"{backend.prefix}:*"))
         await admin.aclose()
+    redis_server.forget(redis_url, backend.prefix)
 
 
 async def test_who_read_before_a_drop_keeps_nothing(redis_url: str) -> None:
@@ -231,8 +232,8 @@ async def test_who_read_before_a_drop_keeps_nothing(redis_url: str) -> None:
         assert (await cache.read([address]))[0].value is None
         await cache.write([Fill(address, after.stamp, b"new")])
         assert (await cache.read([address]))[0].value == b"new"
-    await cache.invalidate(["row"], ["tag", "all", f"run:{cache._run}"])
     await cache.close()
+    redis_server.forget(redis_url, cache.prefix)
 
 
 async def test_a_cancelled_caller_leaves_nothing_undone(db: Database, own_redis: OwnRedis) -> None:

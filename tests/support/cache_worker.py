@@ -187,9 +187,14 @@ class Worker:
                 self.floor.reach(row, value)
 
 
+def prefix_of(dsn: str) -> str:
+    """What the keys of a run in Redis begin with."""
+    return "promise-" + dsn.rpartition("/")[2]
+
+
 async def main(dsn: str, cache: str, floor: str, tasks: int, operations: int, seed: int) -> None:
     shared = cache != "memory"
-    backend = RedisCache(cache, prefix="promise-" + dsn.rpartition("/")[2], timeout=10) if shared else MemoryCache()
+    backend = RedisCache(cache, prefix=prefix_of(dsn), timeout=10) if shared else MemoryCache()
     async with Database(dsn, cache_backend=backend) as db:
         await db.ping()
         await db.caches.ready()

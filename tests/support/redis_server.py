@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import redis
+
 HOW = (
     "no Redis: set CORMORANT_TEST_REDIS_URL, start one on 127.0.0.1:6379, "
     "or put redis-server on PATH (apt-get install redis-server)"
@@ -88,6 +90,14 @@ def own_redis() -> Iterator[OwnRedis]:
             yield server
         finally:
             server.kill()
+
+
+def forget(url: str, prefix: str) -> None:
+    """Takes a test's keys out of a server that others use too."""
+    with redis.Redis.from_url(url) as client:
+        keys = list(client.scan_iter(f"{prefix}:*", count=1_000))
+        if keys:
+            client.unlink(*keys)
 
 
 @contextmanager

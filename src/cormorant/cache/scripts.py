@@ -2,7 +2,8 @@
 
 A group is a hash: its field "" is the lease, a word that is new each time the group is made, and each other field is a
 value, headed by the words of the tags that it rests on. What is dropped is deleted: the next reader makes a new word,
-and what was read before has the old one. So it does no harm when Redis gives up keys for want of memory.
+and what was read before has the old one. So it does no harm when Redis gives up keys for want of memory, nor that the
+words of tags end after a week, and leave nothing behind.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ for i = 1, tags do
   local word = redis.pcall('GET', KEYS[i])
   if type(word) ~= 'string' then
     word = ARGV[2]
-    redis.call('SET', KEYS[i], word)
+    redis.call('SET', KEYS[i], word, 'EX', 604800)
   end
   found[i] = word
 end

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from cormorant._internal.frames import code_outside
 from cormorant.cache.backends import Address
 from cormorant.cache.codec import NotKept, encode
 from cormorant.database import Database, PreparedQuery
@@ -25,6 +24,7 @@ from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.scopes import Scopes, values_of
 from cormorant.models.state import Origin, bare_key, is_reference, row_key_of
+from cormorant.observability.performance import asking
 from cormorant.persistence import prefetch
 from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.unit_of_work import UnitOfWork
@@ -174,7 +174,7 @@ class _Wanted:
             # in the transaction that another task has begun, rows may be other ones
             await self._load(list(fresh))
         elif fresh:
-            caller = code_outside("cormorant.", "contextlib")
+            caller = asking()
             origin = Origin(state, next(state.numbers), rows=len(fresh), caller=caller)
             prepared.loader([row for rows in fresh.values() for row in rows], state.identity.of, origin)
 
@@ -274,7 +274,7 @@ class _Result:
     async def _show(self, rows: Rows) -> None:
         """Makes objects of rows that were kept; those that the session has stay as they are."""
         state, prepared = self.state, self.prepared
-        caller = code_outside("cormorant.", "contextlib")
+        caller = asking()
         origin = Origin(state, 0, lifted=bool(self.spec.lifted), rows=len(rows), caller=caller)
         try:
             self.found = prepared.loader(rows, state.identity.of, origin)

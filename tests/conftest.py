@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.support import pgbouncer, postgres
+from tests.support import pgbouncer, postgres, redis_server
 
 pytest_plugins = ["pytester"]
 
@@ -78,6 +78,26 @@ def database_dsn(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'test.db'}"
     # asked for by name, so that a run on SQLite alone starts no server
     return str(request.getfixturevalue("postgres_database"))
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """The address of a Redis, which others may use too."""
+    try:
+        with redis_server.some_redis() as url:
+            yield url
+    except redis_server.RedisUnavailable as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def own_redis() -> Iterator[redis_server.OwnRedis]:
+    """A Redis that the test may end and start again."""
+    try:
+        with redis_server.own_redis() as server:
+            yield server
+    except redis_server.RedisUnavailable as error:
+        pytest.skip(str(error))
 
 
 def pytest_collection_finish() -> None:

@@ -74,6 +74,9 @@ if TYPE_CHECKING:
     from cormorant.adapters.notifying import Notification
     from cormorant.adapters.postgresql import PostgresAdapter
     from cormorant.adapters.sqlite import SQLiteAdapter
+    from cormorant.cache.backends import CacheBackend, NoOpCache
+    from cormorant.cache.memory import MemoryCache
+    from cormorant.cache.redis import RedisCache
     from cormorant.database import Database, DatabaseStats, Listener, configure, report
     from cormorant.models.alias import alias
     from cormorant.models.collections import Collection
@@ -126,6 +129,9 @@ _ROOMS = {
     "cormorant.adapters.base": "Adapter",
     "cormorant.adapters.config": "ConnectionConfig",
     "cormorant.adapters.notifying": "Notification",
+    "cormorant.cache.backends": "CacheBackend NoOpCache",
+    "cormorant.cache.memory": "MemoryCache",
+    "cormorant.cache.redis": "RedisCache",
     "cormorant.database": "Database DatabaseStats Listener configure report",
     "cormorant.models.alias": "alias",
     "cormorant.models.collections": "Collection",
@@ -206,6 +212,7 @@ __all__ = [
     "AfterHookError",
     "AmbiguousSession",
     "AsyncSession",
+    "CacheBackend",
     "CallSite",
     "Change",
     "CheckViolation",
@@ -249,11 +256,13 @@ __all__ = [
     "Many",
     "ManyExpr",
     "Mapped",
+    "MemoryCache",
     "Model",
     "ModelError",
     "MultipleResultsError",
     "NPlusOneError",
     "NPlusOneWarning",
+    "NoOpCache",
     "NotFoundError",
     "NotLoadedError",
     "NotNullViolation",
@@ -270,6 +279,7 @@ __all__ = [
     "QuerySet",
     "QueryTimeout",
     "QueryWarning",
+    "RedisCache",
     "Report",
     "Result",
     "ResultError",

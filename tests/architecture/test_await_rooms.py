@@ -21,6 +21,7 @@ FILES = {
     "persistence/bulk.py",
     "persistence/bulk_feed.py",
     "persistence/bulk_send.py",
+    "persistence/cached.py",
     "persistence/connections.py",
     "persistence/context.py",
     "persistence/current.py",

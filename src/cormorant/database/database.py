@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
@@ -18,10 +18,12 @@ from cormorant.adapters.base import Adapter, Connection, RawRows, Reopenable, Ro
 from cormorant.adapters.config import COMMIT_TIMEOUT, IDLE_WARNING, ConnectionConfig, check_timeout
 from cormorant.adapters.lending import Lending
 from cormorant.adapters.registry import adapter_of
+from cormorant.cache.backends import CacheBackend
+from cormorant.database.caching import Caches, caches_of, forget
 from cormorant.database.closing import all_ended, check_close_timeout
 from cormorant.database.listening import BUFFER, Listener, listener_on, switchboard_of
 from cormorant.database.outcomes import Outcome, ask_outcome
-from cormorant.database.preparing import encoders_of, prepared_write
+from cormorant.database.preparing import encoders_of, prepared_write, tables_of_result
 from cormorant.database.protocols import Companion, SessionOptions, Sessions
 from cormorant.database.seeing import THRESHOLD, NPlusOne, check_n_plus_one, check_threshold, target_of
 from cormorant.database.shapes import shape_of
@@ -81,6 +83,7 @@ class PreparedQuery:
         beside: What is read beside the rows.
         picks: For each parameter the place of its value in the query; None if they are in the query's order.
         writes: A part of it writes.
+        rests_on: The tables whose changes change its result; "*" where it may be any.
     """
 
     sql: str
@@ -91,6 +94,7 @@ class PreparedQuery:
     owners: tuple[Owner, ...] = ()
     beside: tuple[Pick, ...] = ()
     writes: bool = False
+    rests_on: frozenset[str] = frozenset()
 
     def arguments(self, spec: QuerySpec) -> list[Any]:
         """Gives a query's values as the driver takes them, and after them those of default scopes."""
@@ -134,6 +138,8 @@ class Database(HookTarget["AsyncSession", Model]):
         sample_parameters: Keep the values of the slowest run of each shape as text, secret ones hidden.
         slow_query_ms: Milliseconds from which a statement is logged as slow; CORMORANT_SLOW_QUERY_MS, or 200, if not
             given.
+        cache_backend: Where rows that are read by key, and results of queries that ask for it, are kept between
+            sessions: MemoryCache(), RedisCache(url).
         echo: Print every statement to stderr with its values, secret ones hidden.
         query_comments: End statements with a comment of the tags that `query_tags` gives them.
 
@@ -164,6 +170,7 @@ class Database(HookTarget["AsyncSession", Model]):
         n_plus_one: NPlusOne | None = None,
         sample_parameters: bool = False,
         slow_query_ms: float | None = None,
+        cache_backend: CacheBackend | None = None,
         echo: bool = False,
         query_comments: bool = False,
         plans: int = PLANS,
@@ -198,6 +205,9 @@ class Database(HookTarget["AsyncSession", Model]):
         self.n_plus_one: NPlusOne = check_n_plus_one(n_plus_one)
         # the lines of the program that were warned of
         self.reported: set[tuple[object, ...]] = set()
+        # by a sandbox, whose transactions are all rolled back
+        self.is_borrowed: bool = False
+        self.caches: Caches = caches_of(self, cache_backend)
         self._closed = False
         self._own_hooks = Hooks()
 
@@ -287,7 +297,8 @@ class Database(HookTarget["AsyncSession", Model]):
         picks = picks_of(compiled.sent, spec.binds)
         beside = tuple((place, self.dialect.decoder(type_)) for place, type_ in made.beside)
         writes = isinstance(made.statement, Select) and writes_inside(made.statement)
-        return PreparedQuery(compiled.sql, picks, used, loader, made.tables, compiled.owners, beside, writes)
+        rests_on = tables_of_result(made.statement, made.tables) if spec.keep is not None else frozenset[str]()
+        return PreparedQuery(compiled.sql, picks, used, loader, made.tables, compiled.owners, beside, writes, rests_on)
 
     def prepare_write(self, statement: Write, scopes: Scopes | None = None) -> PreparedWrite:
         """Gives a write's text and codecs, made at the first write of its shape."""
@@ -424,7 +435,7 @@ class Database(HookTarget["AsyncSession", Model]):
         """
         pool = sum((companion.pool for companion in self._companions), self.adapter.stats)
         plans = plan_stats(self._plans, self._writes)
-        return DatabaseStats(pool, self.tracker.totals(), plans, len(self.switchboard or ()))
+        return DatabaseStats(pool, self.tracker.totals(), plans, len(self.switchboard or ()), self.caches.stats())
 
     def report(self) -> Report:
         """Gives what happened on this database, for people: `print(db.report())`, `db.report().save("report.html")`."""
@@ -442,6 +453,18 @@ class Database(HookTarget["AsyncSession", Model]):
     def reset_query_stats(self) -> None:
         """Forgets the statements counted so far."""
         self.tracker.reset()
+
+    async def invalidate(self, *models: type[Model], keys: Iterable[Any] = ()) -> None:
+        """Drops what the second-level cache has of models, of all if none is named, after others have written.
+
+        Args:
+            models: The models.
+            keys: Primary keys of one model, if only their rows were written.
+
+        Example:
+            >>> await db.invalidate(Author, keys=[1, 2])    # on PostgreSQL other processes are told: pg_notify(...)
+        """
+        await forget(self, models, keys)
 
     # ---- tables
 
@@ -545,7 +568,7 @@ class Database(HookTarget["AsyncSession", Model]):
         self._closed = True
         listeners = () if self.switchboard is None else (self.switchboard.close(timeout),)
         others = (companion.close(timeout) for companion in self._companions)
-        await all_ended(self.adapter.close(timeout), *listeners, *others)
+        await all_ended(self.adapter.close(timeout), self.caches.close(), *listeners, *others)
 
     def beside(self) -> Database:
         """Gives this database with connections of its own, which another event loop may use at the same time.
@@ -563,6 +586,7 @@ class Database(HookTarget["AsyncSession", Model]):
         twin = copy(self)
         twin.switchboard = switchboard_of(adapter)
         twin.adapter, twin.lending, twin._companions = adapter, self.lending.another(adapter), []
+        twin.caches = self.caches.beside(twin)
         return twin
 
     def accompany(self, companion: Companion) -> None:

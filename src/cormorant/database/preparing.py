@@ -5,7 +5,10 @@ from __future__ import annotations
 from cormorant.dialects.base import Codec, Dialect
 from cormorant.models.scopes import Scopes
 from cormorant.query.prepared import PreparedWrite, places_of
-from cormorant.sql.statements import Compiled, Delete, Insert, InsertSelect, Update, Write
+from cormorant.sql.inner import has_own_text
+from cormorant.sql.raw_source import ANY_TABLE
+from cormorant.sql.selects import Select
+from cormorant.sql.statements import Compiled, Delete, DeleteWhere, Insert, InsertSelect, Update, UpdateWhere, Write
 from cormorant.sql.types import SqlType
 
 
@@ -22,6 +25,11 @@ def prepared_write(dialect: Dialect, statement: Write, scopes: Scopes | None = N
         places_of(compiled.sent, () if isinstance(statement, (Insert, Update, Delete)) else statement.binds),
         not any(encoders),
     )
+
+
+def tables_of_result(statement: Select | UpdateWhere | DeleteWhere, tables: frozenset[str]) -> frozenset[str]:
+    """Gives the tables whose changes may change a result: any, where a part of the query is the user's own text."""
+    return tables | {ANY_TABLE} if isinstance(statement, Select) and has_own_text(statement) else tables
 
 
 def encoders_of(dialect: Dialect, compiled: Compiled) -> tuple[Codec | None, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
 from cormorant.adapters.stats import PoolStats
+from cormorant.cache.backends import CacheBackend
 from cormorant.dialects.base import IsolationLevel
 from cormorant.models.scopes import Scope
 
@@ -27,6 +28,7 @@ class SessionOptions(TypedDict, total=False):
     slow_query_ms: float | None
     max_queries: int | None
     max_rows: int | None
+    cache_backend: CacheBackend | None
 
 
 class Sessions(Protocol):

@@ -66,16 +66,25 @@ class Switchboard:
             PoolClosed: The database is closed.
             ConfigurationError: Another event loop, which is still open, has listeners.
         """
-        self._bind(asyncio.get_running_loop())
-        if self._closed:
-            raise PoolClosed("the database is closed", hint="make a new Database, or close this one later")
-        self._mailboxes[mailbox] = None
-        self._look()
+        self.follow(mailbox)
         try:
             await mailbox.wait_begun()
         except BaseException:
             self.leave(mailbox)
             raise
+
+    def follow(self, mailbox: Mailbox) -> None:
+        """Has a mailbox told of its channels as soon as the server does so, which nobody waits for.
+
+        Raises:
+            PoolClosed: The database is closed.
+            ConfigurationError: Another event loop, which is still open, has listeners.
+        """
+        self._bind(asyncio.get_running_loop())
+        if self._closed:
+            raise PoolClosed("the database is closed", hint="make a new Database, or close this one later")
+        self._mailboxes[mailbox] = None
+        self._look()
 
     def leave(self, mailbox: Mailbox) -> None:
         """Tells a mailbox no more."""

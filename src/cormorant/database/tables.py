@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from cormorant.database.caching import forget
 from cormorant.dialects.base import Dialect
 from cormorant.dialects.ddl import compile_operation
 from cormorant.models.model import Model
@@ -49,3 +50,5 @@ async def run_all(
             # after an error the transaction may still be open: the pool rolls it back
             database.schema_changed()
             database.adapter.release(connection)
+    if database.caches.backends:
+        await forget(database, (), ())

@@ -46,6 +46,8 @@ class Dialect(ABC):
     # what a server calls its default is its own, rather than the only level there is
     supports_isolation_levels: ClassVar[bool] = True
     transaction_number: ClassVar[str | None] = None
+    notify: ClassVar[str | None] = None
+    """Tells listeners of a channel something when the transaction commits; parameters: channel, text."""
     """The query for the number of the open transaction; None where transactions have none."""
     transaction_outcome: ClassVar[str | None] = None
     """The query for what became of the transaction with a number."""

@@ -151,6 +151,7 @@ class PostgreSQLDialect(Dialect):
 
     name = "postgresql"
     transaction_number: ClassVar[str | None] = NUMBER
+    notify: ClassVar[str | None] = "SELECT pg_notify($1, $2)"
     transaction_outcome: ClassVar[str | None] = OUTCOME
     supports_native_enum = True
     supports_array_binds = True

@@ -20,6 +20,10 @@ _COUNTERS = {
     "statements_total_ms": "Milliseconds from sending to the last row, all statements together.",
     "plans_hits": "Queries whose plan was found.",
     "plans_misses": "Queries whose plan was made.",
+    "cache_hits": "Rows and results found in the second-level cache.",
+    "cache_misses": "Rows and results that were not, and were read from the database.",
+    "cache_fills": "Rows and results that the cache was given to keep.",
+    "cache_invalidations": "Commits after which something was dropped from the cache.",
 }
 """What only grows; the other figures of `db.stats()` are gauges."""
 

@@ -70,6 +70,21 @@ def read_class(name: str, bases: tuple[Any, ...], namespace: dict[str, Any], *, 
     return result
 
 
+def cache_rule(name: str, bases: tuple[Any, ...], given: object) -> bool | float | None:
+    """Gives whether a model's rows may be cached, or for how many seconds: as it says, else as a base does.
+
+    Raises:
+        ModelError: It is neither.
+    """
+    if given is None:
+        return next((base.__cache__ for base in bases if getattr(base, "__cache__", None) is not None), None)
+    if isinstance(given, bool):
+        return given
+    if not isinstance(given, (int, float)) or not 0 < given < float("inf"):
+        raise ModelError(f"{name} has cache={given!r}", hint="write cache=True, cache=False, or seconds: cache=60")
+    return float(given)
+
+
 def _module_of(namespace: dict[str, Any]) -> str:
     """Gives the module a class is made in; a class made by calling its metaclass does not say it."""
     frame = frame_outside("cormorant.models.", "types")

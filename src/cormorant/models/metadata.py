@@ -91,6 +91,7 @@ class ModelInfo:
         # as of a number of registrations
         self.hooks: Mapping[Event, tuple[Hook, ...]] = {}
         self.hooks_version: int = -1
+        self.cache: bool | float | None = None
         for name, spec in self.fields.items():
             if spec.sensitive:
                 add_sensitive(table, spec.column or name)

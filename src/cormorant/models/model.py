@@ -14,7 +14,7 @@ from cormorant.errors import ModelError, SessionNotEntered, UnknownName, WrongTy
 from cormorant.hooks.dispatcher import check_methods
 from cormorant.models.constraints import TableArg
 from cormorant.models.construct import compile_init
-from cormorant.models.declaration import own_slots, read_class
+from cormorant.models.declaration import cache_rule, own_slots, read_class
 from cormorant.models.describing import describe
 from cormorant.models.fields import field
 from cormorant.models.metadata import ModelInfo
@@ -90,6 +90,7 @@ class ModelMeta(SchemaMeta):
             table=None,
             abstract=False,
             app=None,
+            cache=None,
             root=False,
             comment=None,
             renamed_from=None,
@@ -97,8 +98,8 @@ class ModelMeta(SchemaMeta):
         ):
             if root:
                 return super().__new__(mcls, name, bases, namespace)
-            keywords = {"table": table, "app": app, "comment": comment, "renamed_from": renamed_from}
-            return make_model(mcls, name, bases, namespace, abstract=abstract, options=options, **keywords)
+            told = {"table": table, "app": app, "cache": cache, "comment": comment, "renamed_from": renamed_from}
+            return make_model(mcls, name, bases, namespace, abstract=abstract, options=options, **told)
 
         def __init__(cls, name, bases, namespace, **_):
             super().__init__(name, bases, namespace)
@@ -119,6 +120,7 @@ def make_model(mcls: Any, name: str, bases: tuple[Any, ...], namespace: dict[str
     abstract, app = keywords["abstract"], keywords["app"]
     if app is None:
         app = next((base.__app__ for base in bases if getattr(base, "__app__", None)), None)
+    cache = cache_rule(name, bases, keywords["cache"])
     declaration = read_class(name, bases, namespace, abstract=abstract)
     check_methods(name, namespace)
     check_validate(name, namespace)
@@ -131,6 +133,7 @@ def make_model(mcls: Any, name: str, bases: tuple[Any, ...], namespace: dict[str
         "__slots__": slots,
         "__declaration__": declaration,
         "__app__": app,
+        "__cache__": cache,
     }
     cls = type.__new__(meta, name, bases, body, **keywords["options"])
     if abstract:
@@ -147,6 +150,7 @@ def make_model(mcls: Any, name: str, bases: tuple[Any, ...], namespace: dict[str
         comment=keywords["comment"],
         renamed_from=keywords["renamed_from"],
     )
+    info.cache = cache
     info.twin, info.ghost = _hidden_classes(meta, cls, slots)
     cls.__construct__ = compile_init(cls, info.twin, info.ghost, declaration.fields, declaration.relations)
     if next(base for base in cls.__mro__ if "__init__" in vars(base)) is Model:
@@ -218,7 +222,8 @@ class Model(metaclass=ModelMeta, **({} if TYPE_CHECKING else {"root": True})):
     """The base of every model.
 
     Class keywords: `table` (its table's name; the class name in snake case otherwise), `abstract=True` (no table;
-    its columns go to its subclasses), `app` (the package it belongs to: a prefix of table names, inherited),
+    its columns go to its subclasses), `app` (the package it belongs to: a prefix of table names, inherited), `cache`
+    (whether its rows may be kept in the second-level cache: True, False, or seconds to keep them; inherited),
     `comment` (what PostgreSQL says of the table), `renamed_from` (the name that the table had before).
 
     Example:
@@ -246,6 +251,7 @@ class Model(metaclass=ModelMeta, **({} if TYPE_CHECKING else {"root": True})):
             app: str | None = None,
             comment: str | None = None,
             renamed_from: str | None = None,
+            cache: bool | float | None = None,
         ) -> None: ...
 
     else:

@@ -15,6 +15,7 @@ from cormorant.persistence.bulk_accept import BulkAcceptance
 from cormorant.persistence.bulk_feed import Feed
 from cormorant.persistence.bulk_rows import Batch, Group, RowProblem, RowReader, refuse
 from cormorant.persistence.bulk_send import BulkSender
+from cormorant.persistence.noting import note_table, noted
 from cormorant.query.bulk import BulkWrite, Conflict, NoRows
 
 if TYPE_CHECKING:
@@ -184,6 +185,9 @@ class BulkRun:
         async def work(connection: Connection) -> None:
             state = self.writer.state
             self.writer.note()
+            if state.database.caches.backends:
+                what, info = noted(state.transactions), self.write.info
+                what.add_new(info.table) if self.write.conflict is None else note_table(what, info, dependent=False)
             sender = BulkSender(state.database, connection, state.tracker, self.write.info, state.scopes, caller)
             for group, conflict in groups:
                 await self._send_group(sender, group, conflict)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from cormorant.adapters.base import Connection, Row
 from cormorant.database import Database
+from cormorant.database.invalidation import Invalidation
 from cormorant.errors import FlushError, ForeignKeyViolation, StaleObjectError
 from cormorant.hooks.dispatcher import registrations, running
 from cormorant.models.metadata import ColumnInfo
@@ -27,6 +28,7 @@ from cormorant.persistence.changes import (
 from cormorant.persistence.collecting import collected, gather
 from cormorant.persistence.flush_plan import DeleteStep, FlushPlan, InsertStep, LinkStep, UpdateStep, plan_flush
 from cormorant.persistence.hooking import HookRun, SessionHooks, refuse_in_hooks
+from cormorant.persistence.noting import note_changes, noted
 from cormorant.persistence.pairing import in_order
 from cormorant.persistence.transaction import Overtaken, TransactionStack
 from cormorant.persistence.unit_of_work import UnitOfWork
@@ -285,17 +287,38 @@ class Flusher:
     ) -> None:
         if self.unit.history.undone != undone:
             raise Overtaken
-        await self._write(connection, changes, plan, hooks)
+        if self.database.caches.backends:
+            await self._write_and_drop(connection, changes, plan, hooks)
+        else:
+            await self._write(connection, changes, plan, hooks)
         # the row is committed, whether or not the caller still waits
         ends = self.unit.history.committed()
         if ends is not None or self.hooks.wide:
             self.hooks.committed(ends)
 
+    async def _write_and_drop(
+        self, connection: Connection, changes: ChangeSet, plan: FlushPlan | None, hooks: HookRun | None
+    ) -> None:
+        note_changes(what := Invalidation(), changes)
+        try:
+            await self._write(connection, changes, plan, hooks)
+        finally:
+            # also where nobody knows whether it is committed
+            await self.database.caches.invalidate(what)
+
     async def _write_in_transaction(
         self, connection: Connection, changes: ChangeSet, plan: FlushPlan | None, hooks: HookRun | None
     ) -> None:
         self.unit.history.note_write(next(self.unit.numbers))
-        await self._write(connection, changes, plan, hooks)
+        if self.database.caches.backends:
+            note_changes(noted(self.transactions), changes)
+        try:
+            await self._write(connection, changes, plan, hooks)
+        except StaleObjectError:
+            if self.database.caches.backends:
+                # what was cached may be what was stale, whoever wrote since
+                await self.database.caches.invalidate(noted(self.transactions))
+            raise
 
     async def _write(
         self, connection: Connection, changes: ChangeSet, plan: FlushPlan | None, hooks: HookRun | None

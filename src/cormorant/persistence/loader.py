@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from weakref import ref
 
 from cormorant.database import Database
@@ -33,6 +33,9 @@ from cormorant.query.prefetch import by_key, chunks, members_of, objects_of
 from cormorant.query.related import NOTHING, Loading
 from cormorant.query.spec import QuerySpec, Single
 
+if TYPE_CHECKING:
+    from cormorant.persistence.cached import CachedReads
+
 Batch: TypeAlias = dict[Any, Model]
 """Objects by the key that they, or what they lack, are loaded by."""
 
@@ -44,6 +47,7 @@ class Reader(Protocol):
     identity: IdentityMap
     unit: UnitOfWork
     scopes: Scopes | None
+    cached: CachedReads | None
 
     def check_usable(self) -> None:
         """Refuses once the session has ended."""
@@ -100,7 +104,9 @@ class Loads:
         single: Single = ("columns", info) if beside is None else ("reference", beside[1])
 
         async def load(batch: Batch) -> None:
-            await load_objects(self.reader, info, batch, single=single)
+            cached, keys = self.reader.cached, list(batch)
+            left = keys if cached is None else await cached.load(info, keys, single=single)
+            await load_objects(self.reader, info, left, single=single)
 
         while lacks_columns(instance):
             if asked:

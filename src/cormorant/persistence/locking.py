@@ -9,6 +9,7 @@ from cormorant.errors import StaleObjectError, TransactionError
 from cormorant.models.state import Origin
 from cormorant.observability.performance import asking
 from cormorant.persistence import prefetch
+from cormorant.persistence.noting import note_tables, noted
 from cormorant.persistence.passing import objects_in
 from cormorant.persistence.transaction import settled
 from cormorant.query.beside import Beside
@@ -73,6 +74,8 @@ async def fetch_locked(state: SessionState, spec: QuerySpec, beside: list[Beside
     await flush_before(state, prepared.tables)
     if prepared.writes:
         state.writer.note()
+        if state.database.caches.backends:
+            note_tables(noted(state.transactions), prepared.tables)
     database, tracker, args = state.database, state.tracker, prepared.arguments(spec)
     if tracker.budget is not None:
         # before it can fail the block that it is in

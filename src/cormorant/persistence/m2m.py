@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from cormorant.adapters.base import Connection
 from cormorant.database import Database
+from cormorant.database.invalidation import Invalidation
 from cormorant.errors import UnsavedError, WrongType
 from cormorant.models.collections import Collection, is_collection
 from cormorant.models.links import RelationInfo
@@ -134,11 +135,14 @@ async def _run(state: Linker, plan: FlushPlan) -> None:
     async def write(connection: Connection) -> None:
         await FlushRun(state.database, connection, state.transactions.tracker, caller).run(plan)
 
+    def written(what: Invalidation) -> None:
+        what.add_tables(step.statement.table for step in plan.steps)
+
     if len(plan.steps) == 1:
-        await state.writer.send(write)
+        await state.writer.send(write, written)
         return
     async with state.writer.atomic("clear_m2m()"):
-        await state.writer.send(write)
+        await state.writer.send(write, written)
 
 
 # ---- what is loaded

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from typing_extensions import TypeIs
 
@@ -43,6 +43,9 @@ from cormorant.query.related import Branch, Loading, chosen_columns, grown, load
 from cormorant.query.spec import QuerySpec, Single
 from cormorant.sql.columns import Column
 
+if TYPE_CHECKING:
+    from cormorant.persistence.cached import CachedReads
+
 
 class Unscoped:
     """Runs queries without the default scopes that the query they belong to has lifted."""
@@ -52,6 +55,7 @@ class Unscoped:
         self.identity: IdentityMap = reader.identity
         self.unit: UnitOfWork = reader.unit
         self.scopes: Scopes | None = reader.scopes
+        self.cached: CachedReads | None = None
         self._reader = reader
         self._lifted = lifted
 

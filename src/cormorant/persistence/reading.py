@@ -9,7 +9,7 @@ from cormorant.database import PreparedQuery
 from cormorant.errors import CompileError, NotFoundError
 from cormorant.models.describing import shown_key
 from cormorant.models.model import Model
-from cormorant.models.state import row_key_of
+from cormorant.models.state import is_reference, row_key_of
 from cormorant.persistence import loader, prefetch, streaming
 from cormorant.persistence.accept import settle_unchanged
 from cormorant.persistence.arguments import check_own, check_unchanged, checked_key, given_objects, info_of
@@ -56,6 +56,8 @@ class Reading:
             if not for_update:
                 return found
         spec = key_query(info).of(key)
+        if state.cached is not None and not for_update and (found is None or is_reference(found)):
+            return await state.cached.get(info, key, spec)
         rows = await state.fetch(locked(spec, LOCK) if for_update else spec)
         return rows[0] if rows else None
 
@@ -80,6 +82,9 @@ class Reading:
         known = state.identity.of(info)
         shown: dict[Any, Model] = {key: known[key] for key in wanted if key in known and state.shows(known[key])}
         missing = [key for key in wanted if key not in shown]
+        if state.cached is not None:
+            missing = await state.cached.load(info, list(dict.fromkeys(missing)), autoflush=True)
+            shown |= {key: known[key] for key in wanted if key in known and state.shows(known[key])}
         for chunk in chunks(dict.fromkeys(missing), len(info.key_attributes)):
             shown |= {row_key_of(row): row for row in await state.fetch(objects_of(info, chunk))}
         found = [shown[key] for key in wanted if key in shown]

@@ -13,12 +13,10 @@ from typing_extensions import TypeVar
 from cormorant._internal import frames
 from cormorant.adapters.base import Adapter
 from cormorant.adapters.config import ConnectionConfig, check_timeout
+from cormorant.cache.backends import CacheBackend
 from cormorant.database import Database, check_threshold, database_of
 from cormorant.dialects.base import IsolationLevel, check_isolation
-from cormorant.errors import (
-    ConfigurationError,
-    WrongType,
-)
+from cormorant.errors import ConfigurationError, WrongType
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.paths import ManyExpr
@@ -30,14 +28,7 @@ from cormorant.observability.report import Report, report_of
 from cormorant.observability.shapes import StatementStats
 from cormorant.observability.watching import slow_seconds
 from cormorant.persistence import context, merging
-from cormorant.persistence.arguments import (
-    check_own,
-    is_queryset,
-    links_of,
-    model_of,
-    raw_text,
-    sent_as,
-)
+from cormorant.persistence.arguments import check_own, is_queryset, links_of, model_of, raw_text, sent_as
 from cormorant.persistence.blocks import Transaction, begin, check_verb
 from cormorant.persistence.changed import Change, changes_of
 from cormorant.persistence.current import current_state
@@ -84,6 +75,7 @@ class AsyncSession(HookedSession["AsyncSession"]):
         slow_query_ms: Milliseconds from which a statement of it is logged as slow; the database's if not given.
         max_queries: Statements that it may send; one more raises a QueryBudgetExceeded, and is not sent.
         max_rows: Rows that it may read; a statement that has read more raises a QueryBudgetExceeded.
+        cache_backend: Its second-level cache; the database's if not given. NoOpCache() reads past that.
 
     Example:
         >>> async with AsyncSession() as session:
@@ -105,6 +97,7 @@ class AsyncSession(HookedSession["AsyncSession"]):
         slow_query_ms: float | None = None,
         max_queries: int | None = None,
         max_rows: int | None = None,
+        cache_backend: CacheBackend | None = None,
     ) -> None:
         check_isolation(isolation)
         self._timeout = check_timeout("timeout", timeout)
@@ -120,6 +113,7 @@ class AsyncSession(HookedSession["AsyncSession"]):
         self._autocommit = autocommit
         self._isolation: IsolationLevel | None = isolation
         self._read_only = read_only
+        self._cache_backend = cache_backend
         self._entrances = Entrances()
 
     @property
@@ -151,6 +145,7 @@ class AsyncSession(HookedSession["AsyncSession"]):
             timeout=timeout,
             performance_threshold=self._threshold,
             budget=None if self._limits is None else budget_of(*self._limits),
+            cache=database.caches.of_session(self._cache_backend),
         )
         if self._slow is not None:
             state.tracker.slow = self._slow

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cormorant._internal.frames import NOWHERE, Place, place
 from cormorant.adapters.base import RawRows
 from cormorant.database import Database
+from cormorant.database.caching import Cache
 from cormorant.errors import ForeignInstanceError, SessionClosedError, SessionTaskError
 from cormorant.hooks.dispatcher import hook_around, running
 from cormorant.models.collections import Collection
@@ -23,10 +24,12 @@ from cormorant.observability.budgets import Budget
 from cormorant.observability.performance import PerformanceTracker, asking
 from cormorant.persistence import context, loader, locking, m2m, prefetch
 from cormorant.persistence.blocks import Blocks, end
+from cormorant.persistence.cached import CachedReads
 from cormorant.persistence.flush import Flusher
 from cormorant.persistence.hooking import SessionHooks, refuse_in_hooks
 from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.levels import Options
+from cormorant.persistence.noting import note_raw
 from cormorant.persistence.reading import Reading
 from cormorant.persistence.repeats import Repeats, note_single
 from cormorant.persistence.transaction import TransactionStack, other_readers, settled
@@ -50,6 +53,7 @@ class SessionState:
         timeout: Seconds that a statement has; None sets no limit.
         performance_threshold: How often one line may load things one by one; the database's if not given.
         budget: What its statements have to stay within.
+        cache: Its second-level cache.
     """
 
     # made at the first use: not every session loads relations, or writes by statements of its own
@@ -69,6 +73,7 @@ class SessionState:
         timeout: float | None = None,
         performance_threshold: int | None = None,
         budget: Budget | None = None,
+        cache: Cache | None = None,
     ) -> None:
         self.scopes: Scopes | None = Scopes((*database.scopes, *scopes)) if database.scopes or scopes else None
         self.handle = handle
@@ -89,6 +94,7 @@ class SessionState:
         # a sync session sets it: has a coroutine run on the loop while the caller waits; False where nobody may wait
         self.wait: Callable[..., bool] | None = None
         self.reader: Reading = Reading(self)
+        self.cached: CachedReads | None = None if cache is None else CachedReads(self, cache)
         hooks = SessionHooks(self, handle, database, self.unit, self.transactions)
         self.flusher: Flusher = Flusher(database, self.unit, self.transactions, hooks)
         self.blocks: Blocks = Blocks(self.unit, self.transactions, self.flusher, autocommit=autocommit)
@@ -167,9 +173,20 @@ class SessionState:
 
     # ---- reading
 
-    async def fetch(self, spec: QuerySpec, *, autoflush: bool = True, beside: list[Beside] | None = None) -> list[Any]:
-        """Runs a query and gives its rows in the form it asks for; what was read beside them goes to `beside`."""
+    async def fetch(
+        self, spec: QuerySpec, *, autoflush: bool = True, beside: list[Beside] | None = None, whole: bool = True
+    ) -> list[Any]:
+        """Runs a query and gives its rows in the form it asks for; what was read beside them goes to `beside`.
+
+        Args:
+            spec: The query.
+            autoflush: Write what is pending for its tables before.
+            beside: Takes what was read beside the rows.
+            whole: With what further statements bring.
+        """
         self.check_usable()
+        if spec.keep is not None and self.cached is not None:
+            return await self.cached.fetch(spec, beside, autoflush=autoflush)
         if spec.lock is not None and spec.mode == "rows":
             return await locking.fetch_locked(self, spec, beside)
         if self.scopes is not None or spec.lifted:
@@ -198,7 +215,7 @@ class SessionState:
             beside.append(Beside(rows, prepared.beside))
         origin = Origin(self, number, lifted=bool(spec.lifted), rows=len(rows), caller=caller)
         found = prepared.loader(rows, self.identity.of, origin)
-        if spec.mode == "rows" and (spec.loading is not NOTHING or spec.collections):
+        if whole and spec.mode == "rows" and (spec.loading is not NOTHING or spec.collections):
             return await prefetch.complete(self, spec, found)
         return found
 
@@ -221,7 +238,8 @@ class SessionState:
             await self.flush()
         caller = asking()
         if write:
-            found = await self.writer.send(lambda c: self.database.query(c, self.tracker, sql, args, caller))
+            work = partial(self.database.query, tracker=self.tracker, sql=sql, args=args, caller=caller)
+            found = await self.writer.send(work, lambda what: note_raw(what, sql))
         else:
             found = await self.transactions.query(sql, args, caller)
             if self.tracker.budget is not None:

@@ -35,6 +35,8 @@ async def chunks(state: SessionState, spec: QuerySpec, size: int) -> AsyncGenera
     between. Inside of one, or where rows have no place to go on behind, one statement is read in chunks.
     """
     state.check_usable()
+    if spec.keep is not None:
+        spec = spec.changed((), (), keep=None)
     transactions = state.transactions
     await find_level(transactions)
     held = transactions.is_open or transactions.keeps_snapshots or spec.lock is not None

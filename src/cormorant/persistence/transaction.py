@@ -7,12 +7,14 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import Any, TypeVar
 
 from cormorant.adapters.base import Connection, RawRows, Row
 from cormorant.adapters.holding import Lease
 from cormorant.database import Database
+from cormorant.database.cache_news import CHANNEL
+from cormorant.database.invalidation import Invalidation
 from cormorant.dialects.base import SNAPSHOTS
 from cormorant.errors import (
     CormorantError,
@@ -75,6 +77,10 @@ class TransactionStack:
         # whether somebody works with the connection
         self.is_used: bool = False
         self.begin_with: Options = options
+        # how many there were: whoever finds as many as before has read outside of all
+        self.begun: int = 0
+        # what has to be dropped from caches once it is committed
+        self.written: Invalidation | None = None
         self.lock: asyncio.Lock = asyncio.Lock()
         # whose statements are under way
         self.in_flight: set[asyncio.Task[Any] | None] = set()
@@ -89,8 +95,9 @@ class TransactionStack:
     @property
     def allows_lone_writes(self) -> bool:
         """Whether one row may be written without BEGIN: no transaction is open, and none was asked to be special."""
-        tracks = self.database.track_commits
-        return not (self.levels or self.options.read_only or self.keeps_snapshots or tracks)
+        database = self.database
+        special = database.track_commits or (database.caches.backends and database.caches.notifies)
+        return not (self.levels or self.options.read_only or self.keeps_snapshots or special)
 
     # ---- statements
 
@@ -302,6 +309,7 @@ class TransactionStack:
     def begin(self, options: Options) -> Level:
         """Opens a transaction; BEGIN is sent with the first statement."""
         self.begin_with = options.under(self.options)
+        self.begun += 1
         level = Level(None)
         self.levels.append(level)
         return level
@@ -431,6 +439,7 @@ class TransactionStack:
         """Lets go of the connection, once no statement of another task runs on it: the transaction is over."""
         self.levels.clear()
         self.cursors.clear()
+        self.written = None
         if self.ending is not None:
             self.ending.set()
             self.ending = None
@@ -478,15 +487,36 @@ async def _take_connection(transactions: TransactionStack, limit: Limit | None) 
 async def _in_turn(transactions: TransactionStack, sql: str, remaining: Sequence[Level]) -> None:
     """Ends a block by a statement, after those that others have sent."""
     async with transactions.lock:
+        written = None
         try:
             # a server answers the COMMIT of a failed transaction with a ROLLBACK, and raises nothing
             transactions.check()
             await _abandon(transactions.cursors, remaining)
+            if transactions.written is not None and not remaining:
+                await announce(transactions)
+                written = transactions.written
             work = transactions.execute(sql)
             await (work if remaining else committing(work, transactions.connections, transactions.connections.timeout))
         except BaseException as error:
             transactions.fail(error)
+            if written is not None:
+                # it may be committed all the same
+                await transactions.database.caches.invalidate(written)
             raise
+        if written is not None:
+            await transactions.database.caches.invalidate(written, told=True)
+
+
+async def announce(transactions: TransactionStack) -> None:
+    """Has the server tell other processes what the transaction has written, when it commits."""
+    database, connection, written = transactions.database, transactions.connection, transactions.written
+    if written is None or connection is None or database.dialect.notify is None or not database.caches.notifies:
+        return
+    async with Limit(transactions.connections.patience):
+        start = perf_counter()
+        # no statement of the user's: it counts to no budget, and a transaction must always end
+        await connection.fetch(database.dialect.notify, (CHANNEL, written.payload()))
+    database.record(transactions.tracker, database.dialect.notify, 0, perf_counter() - start)
 
 
 def other_readers(transactions: TransactionStack) -> list[asyncio.Task[Any]]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cormorant.adapters.base import Connection, Row
 from cormorant.database import PreparedQuery
+from cormorant.database.invalidation import Invalidation
 from cormorant.errors import QueryError, UniqueViolation
 from cormorant.models.inside import find_changes_inside, readers
 from cormorant.models.metadata import ModelInfo
@@ -20,6 +22,7 @@ from cormorant.persistence.accept import Acceptance
 from cormorant.persistence.atomic import Atomic, Turn
 from cormorant.persistence.bulk import BulkRun
 from cormorant.persistence.changes import ChangeSet, DeleteChange, FlushResult
+from cormorant.persistence.noting import note_table, note_tables, noted
 from cormorant.persistence.transaction import Overtaken, settled
 from cormorant.query.bulk import BulkWrite
 from cormorant.query.spec import QuerySpec
@@ -45,17 +48,32 @@ class StateWriter:
         # counted, so that nobody undoes what others wrote
         self.sent: int = 0
 
-    async def send(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Runs one statement that writes, in a transaction; in autocommit mode on its own."""
-        state = self.state
+    async def send(self, work: Callable[[Connection], Awaitable[T]], written: Callable[[Invalidation], None]) -> T:
+        """Runs one statement that writes, in a transaction; in autocommit mode on its own.
 
-        async def noted(connection: Connection) -> T:
+        Args:
+            work: Sends it.
+            written: Notes for caches what it writes.
+        """
+        state = self.state
+        caches = state.database.caches
+
+        async def in_transaction(connection: Connection) -> T:
             self.note()
             self.sent += 1
+            if caches.backends:
+                written(noted(state.transactions))
             return await work(connection)
 
         async def alone(connection: Connection) -> T:
-            result = await noted(connection)
+            self.note()
+            self.sent += 1
+            try:
+                result = await work(connection)
+            finally:
+                if caches.backends:
+                    written(what := Invalidation())
+                    await caches.invalidate(what)
             # it is committed, whether or not the caller still waits
             hooks.committed(state.unit.history.committed())
             return result
@@ -65,8 +83,12 @@ class StateWriter:
         # a session that only reads sends it in a transaction, which the database has refuse it
         if state.autocommit and not (state.transactions.is_open or state.transactions.options.read_only):
             with suppress(Overtaken):
-                return await hooks.then_due(state.transactions.use_alone(alone))
-        return await state.transactions.use(noted)
+                if not (caches.backends and caches.notifies):
+                    return await hooks.then_due(state.transactions.use_alone(alone))
+                # other processes are told by the transaction
+                async with (block := self.atomic("a write")):
+                    return await block.use(in_transaction)
+        return await state.transactions.use(in_transaction)
 
     def note(self) -> None:
         """Remembers that something is written from now on."""
@@ -111,10 +133,16 @@ class StateWriter:
             await state.flush()
             followed, tail = self._followed(spec)
             prepared = state.database.prepare(followed)
+        changes_keys = spec.mode == "delete" or any(a.column.attribute in spec.info.key_set for a in spec.assignments)
+
+        def written(what: Invalidation) -> None:
+            note_table(what, spec.info, dependent=changes_keys)
+
         if followed.columns == ():
             args = prepared.arguments(followed)
-            return await self.send(lambda c: state.database.execute(c, state.tracker, prepared.sql, args, caller)), []
-        return await self.send(lambda c: self._returned(c, spec, followed, prepared, tail, caller))
+            work = partial(state.database.execute, tracker=state.tracker, sql=prepared.sql, args=args, caller=caller)
+            return await self.send(work, written), []
+        return await self.send(lambda c: self._returned(c, spec, followed, prepared, tail, caller), written)
 
     def _followed(self, spec: QuerySpec) -> tuple[QuerySpec, tuple[str, ...]]:
         """Gives the query with what loaded objects have to learn of its rows, and the names of those columns."""
@@ -188,7 +216,8 @@ class StateWriter:
         if not whole:
             refuse_portions(prepared)
         state, args = self.state, prepared.arguments(spec)
-        return await self.send(lambda c: state.database.fetch(c, state.tracker, prepared.sql, args, caller=caller))
+        work = partial(state.database.fetch, tracker=state.tracker, sql=prepared.sql, args=args, caller=caller)
+        return await self.send(work, lambda what: note_tables(what, prepared.tables))
 
     # ---- many rows, and one
 
@@ -214,7 +243,8 @@ class StateWriter:
             await state.flush()
         prepared = state.database.prepare_write(statement, state.scopes)
         args = [*prepared.first(statement), *prepared.last(state.scopes)]
-        return await self.send(lambda c: state.database.execute(c, state.tracker, prepared.sql, args, caller))
+        work = partial(state.database.execute, tracker=state.tracker, sql=prepared.sql, args=args, caller=caller)
+        return await self.send(work, lambda what: what.add_new(statement.table))
 
     async def try_insert(self, instance: Model) -> UniqueViolation | None:
         """Adds an object and writes it; gives the error, and nothing has changed, where its row is there already."""

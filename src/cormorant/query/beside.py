@@ -17,13 +17,13 @@ class Beside:
         picks: The columns.
     """
 
-    __slots__ = ("_picks", "_rows")
+    __slots__ = ("_picks", "rows")
 
     def __init__(self, rows: Sequence[Sequence[Any]], picks: tuple[Pick, ...]) -> None:
-        self._rows = rows
+        self.rows: Sequence[Sequence[Any]] = rows
         self._picks = picks
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
-        row = self._rows[index]
+        row = self.rows[index]
         values = ((row[place], decode) for place, decode in self._picks)
         return tuple(value if decode is None or value is None else decode(value) for value, decode in values)

@@ -15,7 +15,7 @@ from cormorant.query.locking import Lockable, lock_of
 from cormorant.query.planner import select_of
 from cormorant.query.predicates import Q, conditions_of, too_deep
 from cormorant.query.protocols import Executor, home_of
-from cormorant.query.spec import QuerySpec
+from cormorant.query.spec import Keep, QuerySpec
 from cormorant.query.subquery import Cte, Subquery, cte_of, cte_source, recursive_cte, scalar_of, subquery_of
 from cormorant.sql.calls import Fragment
 from cormorant.sql.expr import Binds, Comparison, Expr, Order, gather
@@ -249,6 +249,26 @@ class Builder(Selectable[R]):
         """Locks the rows that are read against changes; others may read and share them. Else like `for_update`."""
         lock = lock_of("SHARE", of, nowait=nowait, skip_locked=skip_locked)
         return self._with(("lock", *lock.key), lock=lock)
+
+    def cached(self, *, ttl: float | None = None) -> Self:
+        """Has the result kept in the second-level cache, if there is one, until a table that it reads is written to.
+
+        It is kept by the statement and its values, with those of default scopes. Inside of a transaction, and with
+        unsaved changes to its tables, the query is run. So are streams, and what locks or writes.
+
+        Args:
+            ttl: Seconds that it is kept at most; the cache's own if not given.
+
+        Raises:
+            QueryError: `ttl` is no number of seconds.
+
+        Example:
+            >>> await session.query(Country).order_by(Country.name).cached(ttl=3600)
+            ... # SELECT ... FROM "country" ORDER BY "country"."name"; the next session finds it in the cache
+        """
+        if ttl is not None and (isinstance(ttl, bool) or not 0 < ttl < float("inf")):
+            raise QueryError(f"cached(ttl={ttl!r})", hint="give seconds, more than 0")
+        return self._with(("cached",), keep=Keep(ttl))
 
     # ---- inside other queries
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from cormorant.models.links import RelationInfo
@@ -23,6 +24,13 @@ Single = tuple[Literal["get", "columns"], ModelInfo] | tuple[Literal["reference"
 Output = Literal["entities", "tuples", "scalars", "dicts"]
 
 
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """That a result may be cached: `ttl` seconds, or as long as the cache keeps one."""
+
+    ttl: float | None = None
+
+
 class QuerySpec:
     """A query as asked for; every change gives a new one.
 
@@ -32,6 +40,7 @@ class QuerySpec:
         info: The model it starts from.
 
     Attributes:
+        keep: How long its result may be cached; None for not at all.
         single: What it reads of one object alone, for those who count such queries; no part of its shape.
         united: How it was put together, what its first part asked for, and all parts; None once it goes on.
     """
@@ -64,6 +73,7 @@ class QuerySpec:
     collections: tuple[tuple[int, ManyExpr[Any]], ...]
     per_owner: PerOwner | None
     single: Single | None
+    keep: Keep | None
     united: tuple[SetWord, QuerySpec, tuple[Select, ...]] | None
 
     def __init__(self, info: ModelInfo) -> None:
@@ -151,5 +161,6 @@ _EMPTY: dict[str, Any] = {
     "collections": (),
     "per_owner": None,
     "single": None,
+    "keep": None,
     "united": None,
 }

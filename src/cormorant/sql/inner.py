@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from cormorant.sql.calls import Exists
+from cormorant.sql.calls import Exists, Fragment
 from cormorant.sql.columns import Column
 from cormorant.sql.expr import Expr, walk
 from cormorant.sql.nodes import InSelect
@@ -107,6 +107,11 @@ def _tables_of_source(source: Source) -> Iterator[str]:
         yield source.table
     elif isinstance(source, RawSource):
         yield ANY_TABLE
+
+
+def has_own_text(statement: SelectLike) -> bool:
+    """Whether a part of a statement is the user's own text, which may read any table."""
+    return any(isinstance(node, Fragment) for select in selects_of(statement) for node in _nodes(select.expressions))
 
 
 def _nodes(expressions: Iterable[Expr[Any]]) -> Iterator[Expr[Any]]:

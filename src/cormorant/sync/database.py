@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextvars import Context
 from functools import partial
 from typing import Any, Concatenate, ParamSpec, Self
@@ -161,6 +161,15 @@ class SyncDatabase(DatabaseHolder):
         finally:
             # the program may use the same database on another loop
             self.database.schema_changed()
+
+    def invalidate(self, *models: type[Model], keys: Iterable[Any] = ()) -> None:
+        """Drops what the second-level cache has of models, of all if none is named, after others have written.
+
+        Args:
+            models: The models.
+            keys: Primary keys of one model, if only their rows were written.
+        """
+        self._run(partial(portal().connected(self.database).invalidate, *models, keys=keys))
 
     # ---- life
 

@@ -12,6 +12,7 @@ from typing_extensions import TypeVar
 
 from cormorant.adapters.base import Adapter
 from cormorant.adapters.config import ConnectionConfig
+from cormorant.cache.backends import CacheBackend
 from cormorant.database import Database
 from cormorant.dialects.base import IsolationLevel
 from cormorant.hooks.dispatcher import Hooks, HookTarget
@@ -110,6 +111,7 @@ class Session(HookTarget["Session", Model]):
         slow_query_ms: Milliseconds from which a statement of it is logged as slow; the database's if not given.
         max_queries: Statements that it may send; one more raises a QueryBudgetExceeded, and is not sent.
         max_rows: Rows that it may read; a statement that has read more raises a QueryBudgetExceeded.
+        cache_backend: Its second-level cache; the database's if not given. NoOpCache() reads past that.
 
     Example:
         >>> with Session("sqlite:///app.db") as session:
@@ -132,6 +134,7 @@ class Session(HookTarget["Session", Model]):
         slow_query_ms: float | None = None,
         max_queries: int | None = None,
         max_rows: int | None = None,
+        cache_backend: CacheBackend | None = None,
     ) -> None:
         self._session = LoopSession(
             database.database if isinstance(database, DatabaseHolder) else database,
@@ -146,6 +149,7 @@ class Session(HookTarget["Session", Model]):
             slow_query_ms=slow_query_ms,
             max_queries=max_queries,
             max_rows=max_rows,
+            cache_backend=cache_backend,
         )
 
     @property

@@ -345,7 +345,7 @@ class Sandbox:
         self._keeper, self._adapter, lending = keeper, adapter, Lending(adapter)
         for database in self._databases:
             self._outside.append((database, database.adapter, database.lending))
-            database.adapter, database.lending = adapter, lending
+            database.adapter, database.lending, database.is_borrowed = adapter, lending, True
         return self.database
 
     def _give_back(self) -> tuple[Keeper, SandboxAdapter]:
@@ -353,7 +353,7 @@ class Sandbox:
             raise ConfigurationError("the sandbox was not entered", hint="use `async with Sandbox(database)`")
         while self._outside:
             database, database_adapter, lending = self._outside.pop()
-            database.adapter, database.lending = database_adapter, lending
+            database.adapter, database.lending, database.is_borrowed = database_adapter, lending, False
         return self._keeper, self._adapter
 
     def _stop(self, keeper: Keeper) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Hashable
 from datetime import datetime
 from types import CodeType
 from typing import TYPE_CHECKING, Any
@@ -28,22 +29,26 @@ class Repeats:
         threshold: How many times are not worth mentioning.
     """
 
-    __slots__ = ("counts", "since", "threshold")
+    __slots__ = ("counts", "since", "threshold", "told")
 
     def __init__(self, threshold: int) -> None:
         self.threshold: int = threshold
         self.counts: dict[tuple[Any, ...], int] = {}
+        # what was found already, by the same keys: its words are looked for once
+        self.told: dict[tuple[Any, ...], tuple[Hashable, Finding]] = {}
         self.since: datetime | None = None
 
-    def count(self, single: Single, caller: tuple[CodeType, int] | None, since: datetime | None) -> int:
-        """Counts one more, and gives how many it makes."""
+    def count(
+        self, single: Single, caller: tuple[CodeType, int] | None, since: datetime | None
+    ) -> tuple[tuple[Any, ...], int]:
+        """Counts one more, and gives by what it is counted and how many it makes."""
         if since is not self.since:
-            self.counts, self.since = {}, since
+            self.counts, self.told, self.since = {}, {}, since
         code, instruction = (None, 0) if caller is None else caller
         # the subject is held by its model, and the code by whoever runs it
         key = (single[0], id(single[1]), id(code), instruction)
         found = self.counts[key] = self.counts.get(key, 0) + 1
-        return found
+        return key, found
 
 
 def note_single(state: SessionState, spec: QuerySpec, single: Single, caller: tuple[CodeType, int] | None) -> None:
@@ -56,14 +61,17 @@ def note_single(state: SessionState, spec: QuerySpec, single: Single, caller: tu
     if database.n_plus_one == "ignore":
         return
     repeats = state.repeats
-    count = repeats.count(single, caller, state.transactions.connections.last_commit)
-    # told once, nothing more is said: the words would be looked for each time
-    if count <= repeats.threshold or (count > repeats.threshold + 1 and database.n_plus_one == "warn"):
+    counted_by, count = repeats.count(single, caller, state.transactions.connections.last_commit)
+    if count <= repeats.threshold:
+        return
+    if database.n_plus_one == "warn" and (told := repeats.told.get(counted_by)) is not None:
+        state.tracker.note_finding(*told, 1)
         return
     line = None if caller is None else line_of(*caller)
     file = caller[0].co_filename if caller is not None and line is not None else None
     found = Finding(_what(single, spec), file, line, count, fix_of(single, spec))
     key = (file, line, single[0], id(single[1]))
+    repeats.told[counted_by] = key, found
     # the first ones were not worth mentioning until now
     state.tracker.note_finding(key, found, count if count == repeats.threshold + 1 else 1)
     message = f"N+1: {found.what}, {count} times by {found.place}"

@@ -130,8 +130,8 @@ def answered(monkeypatch: pytest.MonkeyPatch, word: str, turns: int) -> asyncio.
         else:
             event.set()
 
-    async def telling(self: Database, connection: Any, tracker: Any, sql: str, args: Any = ()) -> int:
-        found = await execute(self, connection, tracker, sql, args)
+    async def telling(self: Database, connection: Any, tracker: Any, sql: str, *more: Any, **options: Any) -> int:
+        found = await execute(self, connection, tracker, sql, *more, **options)
         if sql == word:
             later(turns)
         return found

@@ -60,10 +60,10 @@ def on_its_way(monkeypatch: pytest.MonkeyPatch) -> Calls:
     query = Database.query
     calls: Calls = []
 
-    async def calling(self: Database, *args: Any) -> Any:
+    async def calling(self: Database, *args: Any, **options: Any) -> Any:
         for call in calls:
             asyncio.get_running_loop().call_soon(call)
-        return await query(self, *args)
+        return await query(self, *args, **options)
 
     monkeypatch.setattr(Database, "query", calling)
     return calls
@@ -421,10 +421,10 @@ def test_ctrl_c_during_commit_waits_for_its_answer(database: Database, monkeypat
     execute, main = Database.execute, threading.main_thread().ident
     assert main is not None
 
-    async def interrupting(self: Database, connection: Any, tracker: Any, sql: str, args: Any = ()) -> int:
+    async def interrupting(self: Database, connection: Any, tracker: Any, sql: str, *more: Any, **options: Any) -> int:
         if sql == "COMMIT":
             asyncio.get_running_loop().call_soon(signal.pthread_kill, main, signal.SIGINT)
-        return await execute(self, connection, tracker, sql, args)
+        return await execute(self, connection, tracker, sql, *more, **options)
 
     def work() -> None:
         with Session(database) as session, session.transaction():

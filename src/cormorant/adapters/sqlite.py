@@ -134,6 +134,20 @@ class Hop(Generic[R]):
                 del error
 
 
+class _Driver(aiosqlite.Connection):
+    """The driver's connection, which ends its thread and says nothing when it is dropped.
+
+    There is nobody at the other end, and a transaction that was open is told of by its lease.
+    """
+
+    def __del__(self) -> None:
+        if self._connection is None or sys.is_finalizing():
+            return
+        # from a thread without a loop: otherwise the answer goes to a loop that may be closed by then
+        with contextlib.suppress(RuntimeError):
+            threading.Thread(target=self.stop, daemon=True).start()
+
+
 class SQLiteConnection:
     """One SQLite connection in a thread of its own.
 
@@ -473,6 +487,7 @@ class SQLiteAdapter(Adapter):
             timeout=config.busy_timeout if config.lock_timeout is None else config.lock_timeout,
             cached_statements=config.cached_statements,
         )
+        driver.__class__ = _Driver
         thread: threading.Thread = getattr(driver, "_thread", driver)
         # a connection that nobody closed must not keep the process alive
         thread.daemon = True

@@ -76,9 +76,9 @@ class Reader:
     """
 
     def __init__(self, sql: str, words: Sequence[Word]) -> None:
-        self.sql = sql
-        self.words = words
-        self.place = 0
+        self.sql: str = sql
+        self.words: Sequence[Word] = words
+        self.place: int = 0
 
     @property
     def lower(self) -> str:

@@ -97,11 +97,11 @@ async def test_a_cancelled_load_is_taken_over_by_one_who_waits(many: Database, m
         state, started = session.state(), asyncio.Event()
         real = state.transactions.fetch
 
-        async def slow(sql: str, args: Any) -> Any:
+        async def slow(*args: Any) -> Any:
             if not started.is_set():
                 started.set()
                 await asyncio.Event().wait()
-            return await real(sql, args)
+            return await real(*args)
 
         monkeypatch.setattr(state.transactions, "fetch", slow)
         first = asyncio.create_task(_await(paintings[0].painter))
@@ -127,7 +127,7 @@ async def test_an_error_reaches_all_who_wait_and_later_ones_try_again(
         state, calls = session.state(), 0
         real = state.transactions.fetch
 
-        async def failing(sql: str, args: Any) -> Any:
+        async def failing(*args: Any) -> Any:
             nonlocal calls
             calls += 1
             await asyncio.sleep(0)
@@ -146,7 +146,7 @@ async def test_who_waits_while_the_session_ends_is_told(many: Database, monkeypa
         paintings = await session.query(Painting).order_by(Painting.id).limit(2)
         state = session.state()
 
-        async def never(sql: str, args: Any) -> Any:
+        async def never(*args: Any) -> Any:
             await asyncio.Event().wait()
 
         monkeypatch.setattr(state.transactions, "fetch", never)

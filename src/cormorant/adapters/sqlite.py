@@ -144,8 +144,9 @@ class _Driver(aiosqlite.Connection):
         if self._connection is None or sys.is_finalizing():
             return
         # from a thread without a loop: otherwise the answer goes to a loop that may be closed by then
+        driver: Any = self
         with contextlib.suppress(RuntimeError):
-            threading.Thread(target=self.stop, daemon=True).start()
+            threading.Thread(target=driver.stop, daemon=True).start()
 
 
 class SQLiteConnection:

@@ -398,6 +398,7 @@ async def test_a_session_may_leave_it_out_and_still_tidies_it(db: Database) -> N
     assert await name_of(db, Firm, firm.id) == ("new", 1)
 
 
+@pytest.mark.direct("a pooler gives nobody notifications")
 async def test_a_session_may_bring_one_of_its_own(database_dsn: str) -> None:
     mine = MemoryCache()
     async with Database(database_dsn) as db:
@@ -458,6 +459,7 @@ class Slow(MemoryCache):
         await super().write(fills)
 
 
+@pytest.mark.direct("a pooler gives nobody notifications")
 @pytest.mark.parametrize("write", [updated, by_sql, flushed])
 async def test_a_slow_reader_keeps_nothing_old(
     database_dsn: str, write: Callable[[AsyncSession, int], Awaitable[None]]
@@ -476,6 +478,7 @@ async def test_a_slow_reader_keeps_nothing_old(
         assert await name_of(db, Firm, firm.id) == ("new", 1)
 
 
+@pytest.mark.direct("a pooler gives nobody notifications")
 async def test_nobody_joins_one_who_began_before_a_commit(database_dsn: str) -> None:
     slow = Slow("write")
     async with Database(database_dsn, cache_backend=slow) as db:
@@ -491,6 +494,7 @@ async def test_nobody_joins_one_who_began_before_a_commit(database_dsn: str) -> 
         assert await reader == ("old", 1)
 
 
+@pytest.mark.direct("a pooler gives nobody notifications")
 async def test_what_a_task_reads_in_the_transaction_of_another_is_not_kept(database_dsn: str) -> None:
     slow = Slow("read")
     async with Database(database_dsn, cache_backend=slow) as db:
@@ -508,6 +512,7 @@ async def test_what_a_task_reads_in_the_transaction_of_another_is_not_kept(datab
         assert await name_of(db, Firm, firm.id) == ("old", 1)
 
 
+@pytest.mark.direct("a pooler gives nobody notifications")
 async def test_what_is_kept_is_not_given_to_a_transaction_of_another_task(database_dsn: str) -> None:
     slow = Slow("later")
     async with Database(database_dsn, cache_backend=slow) as db:

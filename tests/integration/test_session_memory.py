@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cormorant import AsyncSession, Database
+from cormorant import AsyncSession, Database, MemoryCache
 from cormorant.errors import DatabaseError, SessionClosedError
 from tests.support.newsroom import Label, Memo, Story, Writer, make_story
 
@@ -51,12 +51,15 @@ def uncollected() -> Iterator[None]:
 
 @pytest.mark.usefixtures("uncollected")
 @pytest.mark.parametrize("fails", [False, True])
-async def test_a_session_that_has_ended_needs_no_garbage_collector(database: Database, fails: bool) -> None:
+@pytest.mark.parametrize("cache", [None, MemoryCache(listens=False)], ids=["uncached", "cached"])
+async def test_a_session_that_has_ended_needs_no_garbage_collector(
+    database: Database, fails: bool, cache: MemoryCache | None
+) -> None:
     async with AsyncSession(database) as session:
         session.add(label := Label(name="warm"))
     watched: list[weakref.ref[Any]] = []
     with suppress(KeyError):
-        async with AsyncSession(database) as session:
+        async with AsyncSession(database, cache_backend=cache) as session:
             again = await session.get_one(Label, label.id)
             again.name = "changed"
             await session.flush()

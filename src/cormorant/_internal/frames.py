@@ -66,12 +66,6 @@ def caller() -> str:
     return str(place())
 
 
-def code_outside(*modules: str) -> tuple[CodeType, int] | None:
-    """Gives the code of that frame, and the place in it: a frame that is held would keep what its function holds."""
-    frame = frame_outside(*modules)
-    return None if frame is None else (frame.f_code, frame.f_lasti)
-
-
 def _first_outside(frame: FrameType | None, modules: tuple[str, ...]) -> FrameType | None:
     # looked up in one go: it is done for every session, a dozen frames deep
     while frame is not None and frame.f_globals.get("__name__", "").startswith(modules):

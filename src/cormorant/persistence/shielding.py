@@ -104,12 +104,11 @@ async def shielded(
             if not task.done():
                 task.cancel()
                 await asyncio.wait((task,))
-        if task.cancelled() and interrupted is not None and not undoes:
-            raise unknown(
-                f"the server did not answer within {seconds:g} s after the cancellation", told or of
-            ) from interrupted
         if interrupted is not None and task.cancelled():
-            raise interrupted
+            if undoes:
+                raise interrupted
+            late = f"the server did not answer within {seconds:g} s after the cancellation"
+            raise unknown(late, told or of) from interrupted
         refusal = task.exception()
         if interrupted is not None and refusal is not None and not isinstance(refusal, CommitOutcomeUnknown):
             # who was cancelled must not go on, say by trying again

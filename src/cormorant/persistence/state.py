@@ -374,7 +374,7 @@ class SessionState:
             self.unit.end()
 
 
-_LET_GO = ("unit", "transactions", "reader", "flusher", "blocks", "writer", "loads", "repeats", "turn")
+_LET_GO = ("unit", "transactions", "reader", "cached", "flusher", "blocks", "writer", "loads", "repeats", "turn")
 
 _PARTS: dict[str, Callable[[SessionState], object]] = {
     "writer": StateWriter,

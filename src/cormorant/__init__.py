@@ -93,7 +93,7 @@ if TYPE_CHECKING:
     from cormorant.observability.exported import ExportedStats
     from cormorant.observability.findings import Finding
     from cormorant.observability.report import Report
-    from cormorant.observability.shapes import CallSite, StatementStats
+    from cormorant.observability.shapes import CacheUse, CallSite, StatementStats
     from cormorant.persistence.blocks import Transaction
     from cormorant.persistence.changed import Change
     from cormorant.persistence.preview import FlushPreview
@@ -148,7 +148,7 @@ _ROOMS = {
     "cormorant.observability.exported": "ExportedStats",
     "cormorant.observability.findings": "Finding",
     "cormorant.observability.report": "Report",
-    "cormorant.observability.shapes": "CallSite StatementStats",
+    "cormorant.observability.shapes": "CacheUse CallSite StatementStats",
     "cormorant.persistence.preview": "FlushPreview",
     "cormorant.persistence.result": "Result",
     "cormorant.persistence.blocks": "Transaction",
@@ -213,6 +213,7 @@ __all__ = [
     "AmbiguousSession",
     "AsyncSession",
     "CacheBackend",
+    "CacheUse",
     "CallSite",
     "Change",
     "CheckViolation",

@@ -17,6 +17,7 @@ import pytest
 from cormorant import (
     AsyncSession,
     CacheBackend,
+    CacheUse,
     ConfigurationError,
     Database,
     Many,
@@ -166,6 +167,22 @@ async def test_a_row_is_read_once(db: Database) -> None:
     stats = db.stats()
     assert (stats.cache.hits, stats.cache.misses, stats.cache.fills) == (2, 1, 1)
     assert stats.as_dict()["cache_hits"] == 2
+
+
+async def test_a_session_knows_what_it_found(db: Database) -> None:
+    await saved(db, *(firms := [Firm(name=name) for name in "ab"]))
+    await name_of(db, Firm, firms[0].id)
+    session = AsyncSession(db)
+    async with session:
+        await session.get_many(Firm, [firm.id for firm in firms])
+        # what it holds already is asked of nobody
+        await session.get(Firm, firms[0].id)
+    assert session.cache_stats() == CacheUse(hits=1, misses=1)
+    told = dict(dict(session.report().figures)["cache"])
+    assert (told["hits"], told["misses"]) == (1, 1)
+    assert dict(dict(db.report().figures)["cache"])["misses"] == 2
+    session.reset_query_stats()
+    assert session.cache_stats() == CacheUse(hits=0, misses=0)
 
 
 async def test_get_many_reads_what_is_missing(db: Database) -> None:

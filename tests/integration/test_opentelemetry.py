@@ -6,15 +6,15 @@ import re
 
 import pytest
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricReader
+from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricReader, NumberDataPoint
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 from prometheus_client import CollectorRegistry, generate_latest
 
-from cormorant import AsyncSession, Database, StatementError
-from cormorant.integrations.opentelemetry import OpenTelemetryObserver, trace_tags
+from cormorant import AsyncSession, Database, MemoryCache, StatementError
+from cormorant.integrations.opentelemetry import OpenTelemetryObserver, measure, trace_tags
 from cormorant.integrations.prometheus import collector_of
 from tests.support.newsroom import Writer
 
@@ -95,6 +95,42 @@ async def test_durations_are_a_histogram(database: Database, telemetry: Telemetr
     assert isinstance(point, HistogramDataPoint)
     assert point.count == 3
     assert tuple(point.explicit_bounds) == (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0)
+
+
+async def test_meters_ask_for_connections_and_the_cache(database: Database) -> None:
+    reader = InMemoryMetricReader()
+    meters = MeterProvider([reader], shutdown_on_exit=False)
+    async with Database(database.config, cache_backend=MemoryCache(listens=False), pool_size=3) as cached:
+        measure({"main": cached}, meters)
+        await cached.ping()
+        async with AsyncSession(cached) as session:
+            session.add(writer := Writer(name="Ada"))
+        for _ in range(3):
+            async with AsyncSession(cached) as session:
+                await session.get_one(Writer, writer.id)
+        async with AsyncSession(cached) as session, session.transaction():
+            await session.execute("SELECT 1")
+            found = figures_of(reader)
+    assert found["cormorant.cache.lookups", "hit"] == 2
+    assert found["cormorant.cache.lookups", "miss"] == 1
+    assert found["cormorant.cache.entries", None] == 1
+    assert found["cormorant.cache.size", None] > 0
+    assert found["db.client.connection.max", None] == cached.stats().pool.size
+    assert found["db.client.connection.count", "used"] == 1
+    assert found["db.client.connection.pending_requests", None] == found["db.client.connection.timeouts", None] == 0
+
+
+def figures_of(reader: InMemoryMetricReader) -> dict[tuple[str, object], float]:
+    data = reader.get_metrics_data()
+    assert data is not None
+    found: dict[tuple[str, object], float] = {}
+    for metric in data.resource_metrics[0].scope_metrics[0].metrics:
+        for point in metric.data.data_points:
+            assert isinstance(point, NumberDataPoint)
+            attributes = dict(point.attributes or {})
+            assert attributes.pop("db.client.connection.pool.name") == "main"
+            found[metric.name, next(iter(attributes.values()), None)] = point.value
+    return found
 
 
 async def test_prometheus_reads_the_statistics(database: Database) -> None:

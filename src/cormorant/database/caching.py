@@ -58,6 +58,7 @@ class Counts:
 
 Load: TypeAlias = Callable[[list[int]], Awaitable[Loaded]]
 Accept: TypeAlias = Callable[[int, Rows], bool]
+Note: TypeAlias = Callable[[int, int], None]
 
 
 class Cache:
@@ -82,7 +83,7 @@ class Cache:
         self._flights: dict[Hashable, asyncio.Future[Mapping[Address, Rows]]] = {}
 
     async def ask(
-        self, addresses: Sequence[Address], load: Load, accept: Accept, timeout: float | None = None
+        self, addresses: Sequence[Address], load: Load, accept: Accept, note: Note, timeout: float | None = None
     ) -> dict[int, Rows]:
         """Gives rows by the places of their addresses, but for those that the caller has loaded himself.
 
@@ -90,6 +91,7 @@ class Cache:
             addresses: What is wanted.
             load: Reads from the database what is at these places.
             accept: Whether what was kept can be what is at a place.
+            note: Is told how many were found, and how many were not.
             timeout: Seconds that the caller waits for somebody else who loads.
         """
         given: dict[int, Rows] = {}
@@ -105,6 +107,7 @@ class Cache:
                     missing[place] = answer.stamp
             self.counts.hits += len(left) - len(missing)
             self.counts.misses += len(missing)
+            note(len(left) - len(missing), len(missing))
             left = await self._missed(addresses, missing, load, given, timeout)
         return given
 

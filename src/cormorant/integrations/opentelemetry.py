@@ -6,12 +6,14 @@ https://opentelemetry.io/docs/specs/semconv/database/
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from time import time_ns
 
-from opentelemetry.metrics import MeterProvider, get_meter
+from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation, get_meter
 from opentelemetry.propagate import inject
 from opentelemetry.trace import SpanKind, Status, StatusCode, TracerProvider, get_tracer
 
+from cormorant.database import Database, DatabaseStats
 from cormorant.errors import DatabaseError
 from cormorant.observability.events import StatementEvent
 
@@ -80,6 +82,85 @@ def _common(event: StatementEvent) -> Attributes:
         "server.port": target.port,
     }
     return {name: value for name, value in found.items() if value is not None}
+
+
+# ------------------------------------------------------------------ figures
+
+Told = Iterable[tuple[float, Attributes]]
+
+_POOL = "db.client.connection.pool.name"
+
+
+def measure(databases: Mapping[str, Database], meter_provider: MeterProvider | None = None) -> None:
+    """Has meters ask the `stats()` of databases: connections, and the second-level cache. No database is asked.
+
+    Connections go by the names of the conventions, `db.client.connection.*`. There are none for caches:
+    `cormorant.cache.lookups` (whose `cormorant.cache.result` is "hit" or "miss"), `.fills`, `.invalidations`,
+    `.entries` and `.size`.
+
+    Args:
+        databases: By the name that the attribute `db.client.connection.pool.name` is to have.
+        meter_provider: Where the figures go; the global one if not given.
+
+    Example:
+        >>> measure({"main": db})
+    """
+    meter = get_meter("cormorant", meter_provider=meter_provider)
+    for grows, name, unit, description, tell in _FIGURES:
+        make = meter.create_observable_counter if grows else meter.create_observable_up_down_counter
+        make(name, [_asking(databases, tell)], unit, description)
+
+
+def _asking(
+    databases: Mapping[str, Database], tell: Callable[[DatabaseStats], Told]
+) -> Callable[[CallbackOptions], Iterable[Observation]]:
+    def ask(_: CallbackOptions) -> Iterable[Observation]:
+        for label, database in databases.items():
+            for value, attributes in tell(database.stats()):
+                yield Observation(value, {_POOL: label, **attributes})
+
+    return ask
+
+
+def _connections(stats: DatabaseStats) -> Told:
+    state = "db.client.connection.state"
+    return [(stats.pool.idle, {state: "idle"}), (stats.pool.in_use, {state: "used"})]
+
+
+def _lookups(stats: DatabaseStats) -> Told:
+    result = "cormorant.cache.result"
+    return [(stats.cache.hits, {result: "hit"}), (stats.cache.misses, {result: "miss"})]
+
+
+_FIGURES: tuple[tuple[bool, str, str, str, Callable[[DatabaseStats], Told]], ...] = (
+    (False, "db.client.connection.count", "{connection}", "Connections by their state.", _connections),
+    (False, "db.client.connection.max", "{connection}", "Connections at most.", lambda s: [(s.pool.size, {})]),
+    (
+        False,
+        "db.client.connection.pending_requests",
+        "{request}",
+        "Callers that wait for a connection.",
+        lambda s: [(s.pool.waiting, {})],
+    ),
+    (
+        True,
+        "db.client.connection.timeouts",
+        "{timeout}",
+        "Callers that were sent away without a connection.",
+        lambda s: [(s.pool.timeouts, {})],
+    ),
+    (True, "cormorant.cache.lookups", "{lookup}", "What was asked of the second-level cache.", _lookups),
+    (True, "cormorant.cache.fills", "{value}", "Values given to the cache.", lambda s: [(s.cache.fills, {})]),
+    (
+        True,
+        "cormorant.cache.invalidations",
+        "{commit}",
+        "Commits after which something was dropped from the cache.",
+        lambda s: [(s.cache.invalidations, {})],
+    ),
+    (False, "cormorant.cache.entries", "{value}", "Values in this process.", lambda s: [(s.cache.entries, {})]),
+    (False, "cormorant.cache.size", "By", "What they take, about.", lambda s: [(s.cache.bytes, {})]),
+)
 
 
 def trace_tags() -> dict[str, str]:

@@ -18,7 +18,7 @@ from cormorant._internal.secrets import without_secrets
 from cormorant.observability.budgets import Budget
 from cormorant.observability.exported import ExportedStats
 from cormorant.observability.findings import Finding
-from cormorant.observability.shapes import Caller, Run, StatementStats
+from cormorant.observability.shapes import CacheUse, Caller, Run, StatementStats
 
 SHAPES = 2_000
 """The most shapes one tracker tells apart: raw SQL with values in its text would have no end of them."""
@@ -86,7 +86,7 @@ class PerformanceTracker:
         slow: Seconds from which a run is slow.
     """
 
-    __slots__ = ("_by_sql", "_recent", "budget", "findings", "listed", "samples", "slow")
+    __slots__ = ("_by_sql", "_recent", "budget", "cache_hits", "cache_misses", "findings", "listed", "samples", "slow")
 
     def __init__(self, *, samples: bool = False, slow: float = inf) -> None:
         self._by_sql: dict[str, StatementStats] = {}
@@ -98,6 +98,8 @@ class PerformanceTracker:
         # runs that are not counted yet; never another list, so that whoever adds to it meanwhile is not lost
         self.listed: list[Run] = []
         self.findings: dict[Hashable, Finding] = {}
+        self.cache_hits: int = 0
+        self.cache_misses: int = 0
 
     def record(
         self,
@@ -131,6 +133,11 @@ class PerformanceTracker:
             self.findings[key] = replace(known, count=known.count + more)
         elif len(self.findings) < FINDINGS:
             self.findings[key] = finding
+
+    def note_cache(self, hits: int, misses: int) -> None:
+        """Takes in how much of what was wanted the second-level cache had."""
+        self.cache_hits += hits
+        self.cache_misses += misses
 
     def for_session(self) -> PerformanceTracker:
         """Gives the tracker of a session on this database."""
@@ -176,6 +183,10 @@ class PerformanceTracker:
             len(every),
         )
 
+    def cache_use(self) -> CacheUse:
+        """Gives how much of what was wanted the second-level cache had."""
+        return CacheUse(self.cache_hits, self.cache_misses)
+
     def stats(self) -> list[StatementStats]:
         """Gives the statement shapes, the costliest first."""
         self.count()
@@ -202,6 +213,7 @@ class PerformanceTracker:
             self._by_sql.clear()
             self._recent = None
             self.findings.clear()
+            self.cache_hits = self.cache_misses = 0
 
 
 def _without_values(run: Run) -> Run:
@@ -226,6 +238,8 @@ class SessionTracker(PerformanceTracker):
         self.budget: Budget | None = None
         self.listed: list[Run] = []
         self.findings: dict[Hashable, Finding] = {}
+        self.cache_hits: int = 0
+        self.cache_misses: int = 0
         self._whole = whole
 
     def record(
@@ -255,7 +269,7 @@ class SessionTracker(PerformanceTracker):
 
 
 class SilentTracker(PerformanceTracker):
-    """Counts nothing: for databases with `track_queries=False`."""
+    """Counts no statements: for databases with `track_queries=False`."""
 
     __slots__ = ()
 
@@ -275,5 +289,5 @@ class SilentTracker(PerformanceTracker):
         """Takes no notice."""
 
     def for_session(self) -> PerformanceTracker:
-        """Gives another one, which counts nothing either."""
+        """Gives another one, which counts none either."""
         return SilentTracker(slow=self.slow)

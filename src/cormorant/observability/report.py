@@ -106,6 +106,12 @@ def report_of(tracker: PerformanceTracker, target: Target, figures: Mapping[str,
         statements=tracker.export(),
         findings=list(tracker.findings.values()),
         runs=tracker.recent(),
-        figures=figures,
+        figures=figures if subject == "database" else {**figures, **_cache_figures(tracker)},
     )
     return Report(found.subject, found.target, found.made, found.statements, found.findings, found.runs, found.figures)
+
+
+def _cache_figures(tracker: PerformanceTracker) -> dict[str, float]:
+    """Gives a session's own share of what was asked of the second-level cache."""
+    use = tracker.cache_use()
+    return {"cache_hits": use.hits, "cache_misses": use.misses}

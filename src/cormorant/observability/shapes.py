@@ -41,6 +41,19 @@ class CallSite:
         return f"{self.file}:{self.line}"
 
 
+@dataclass(frozen=True, slots=True)
+class CacheUse:
+    """What a session has asked of the second-level cache so far.
+
+    Args:
+        hits: Rows and results that were found, and cost no statement.
+        misses: Those that were not.
+    """
+
+    hits: int
+    misses: int
+
+
 @dataclass(slots=True)
 class StatementStats:
     """What one statement shape cost so far.

@@ -10,7 +10,7 @@ from typing_extensions import TypeIs
 from cormorant._internal.narrowing import is_iterable, is_tuple
 from cormorant._internal.secrets import about
 from cormorant.dialects.base import Dialect
-from cormorant.errors import ForeignInstanceError, QueryError, StaleObjectError, WrongType
+from cormorant.errors import ConfigurationError, ForeignInstanceError, QueryError, StaleObjectError, WrongType
 from cormorant.models.describing import shown_key
 from cormorant.models.links import RelationInfo
 from cormorant.models.many import WHOLE
@@ -21,6 +21,18 @@ from cormorant.query.builder import Builder
 from cormorant.query.queryset import QuerySet
 from cormorant.sql.calls import Fragment
 from cormorant.sql.raw import RawStatement, check_params
+
+
+def only_one(*sources: object) -> object:
+    """Gives the one source that is not None.
+
+    Raises:
+        ConfigurationError: There are several.
+    """
+    given = [source for source in sources if source is not None]
+    if len(given) > 1:
+        raise ConfigurationError("a session takes one of database, dsn and connection_config")
+    return given[0]
 
 
 def checked_params(params: object) -> Mapping[str, Any]:

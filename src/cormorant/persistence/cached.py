@@ -164,7 +164,11 @@ class _Wanted:
             return
         begun = state.transactions.begun
         given = await self.cache.ask(
-            addresses, self._load, self._accept(prepared), state.transactions.connections.timeout
+            addresses,
+            self._load,
+            self._accept(prepared),
+            state.tracker.note_cache,
+            state.transactions.connections.timeout,
         )
         state.check_usable()
         known = state.identity.of(self.info)
@@ -261,7 +265,9 @@ class _Result:
     async def take(self, address: Address, asked: QuerySpec) -> list[Any]:
         """Gives the rows."""
         state = self.state
-        given = await self.cache.ask([address], self._load, self._accept, state.transactions.connections.timeout)
+        given = await self.cache.ask(
+            [address], self._load, self._accept, state.tracker.note_cache, state.transactions.connections.timeout
+        )
         state.check_usable()
         if self.found is None:
             await self._show(given.get(0, []))

@@ -16,7 +16,7 @@ from cormorant.adapters.config import ConnectionConfig, check_timeout
 from cormorant.cache.backends import CacheBackend
 from cormorant.database import Database, check_threshold, database_of
 from cormorant.dialects.base import IsolationLevel, check_isolation
-from cormorant.errors import ConfigurationError, WrongType
+from cormorant.errors import WrongType
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.paths import ManyExpr
@@ -25,10 +25,10 @@ from cormorant.observability.budgets import budget_of
 from cormorant.observability.exported import ExportedStats
 from cormorant.observability.performance import PerformanceTracker
 from cormorant.observability.report import Report, report_of
-from cormorant.observability.shapes import StatementStats
+from cormorant.observability.shapes import CacheUse, StatementStats
 from cormorant.observability.watching import slow_seconds
 from cormorant.persistence import context, merging
-from cormorant.persistence.arguments import check_own, is_queryset, links_of, model_of, raw_text, sent_as
+from cormorant.persistence.arguments import check_own, is_queryset, links_of, model_of, only_one, raw_text, sent_as
 from cormorant.persistence.blocks import Transaction, begin, check_verb
 from cormorant.persistence.changed import Change, changes_of
 from cormorant.persistence.current import current_state
@@ -109,7 +109,7 @@ class AsyncSession(HookedSession["AsyncSession"]):
         self._scopes = distinct(scopes) if scopes else ()
         self._source: Any = database
         if dsn is not None or connection_config is not None:
-            self._source = _only_one(database, dsn, connection_config)
+            self._source = only_one(database, dsn, connection_config)
         self._autocommit = autocommit
         self._isolation: IsolationLevel | None = isolation
         self._read_only = read_only
@@ -561,6 +561,10 @@ class AsyncSession(HookedSession["AsyncSession"]):
         """Gives the session's statement shapes, the costliest first; after its block, those of the last one."""
         return self._tracker().stats()
 
+    def cache_stats(self) -> CacheUse:
+        """Gives what the session has asked of the second-level cache; `reset_query_stats()` forgets it."""
+        return self._tracker().cache_use()
+
     def _tracker(self) -> PerformanceTracker:
         if not self._entrances.open and self._entrances.tracker is not None:
             return self._entrances.tracker
@@ -585,10 +589,3 @@ class AsyncSession(HookedSession["AsyncSession"]):
     def reset_query_stats(self) -> None:
         """Forgets the statements counted so far."""
         self._tracker().reset()
-
-
-def _only_one(*sources: object) -> object:
-    given = [source for source in sources if source is not None]
-    if len(given) > 1:
-        raise ConfigurationError("a session takes one of database, dsn and connection_config")
-    return given[0]

@@ -22,7 +22,7 @@ from cormorant.models.paths import ManyExpr
 from cormorant.models.scopes import Scope
 from cormorant.observability.exported import ExportedStats
 from cormorant.observability.report import Report
-from cormorant.observability.shapes import StatementStats
+from cormorant.observability.shapes import CacheUse, StatementStats
 from cormorant.persistence.blocks import Transaction
 from cormorant.persistence.changed import Change
 from cormorant.persistence.identity_map import IdentityMap
@@ -463,6 +463,10 @@ class Session(HookTarget["Session", Model]):
     def query_stats(self) -> list[StatementStats]:
         """Gives the session's statement shapes, the costliest first; after its block, those of the last one."""
         return self._session.query_stats()
+
+    def cache_stats(self) -> CacheUse:
+        """Gives what the session has asked of the second-level cache; `reset_query_stats()` forgets it."""
+        return self._session.cache_stats()
 
     def report(self) -> Report:
         """Gives what the session has done, for people: `print(session.report())`, `.show()`, `.save("report.html")`.

@@ -10,6 +10,7 @@
     |-- QueryError                    a query that cannot be built
     |   |-- UnknownName
     |   |-- WrongType
+    |   |   `-- ValueOutOfRange       a number that its column cannot hold
     |   |-- ExpressionUsedAsBool
     |   |-- WrongCursor               a page's cursor that leads nowhere
     |   `-- CompileError              the dialect cannot say it
@@ -203,6 +204,10 @@ class UnknownName(QueryError, AttributeError):
 
 class WrongType(QueryError, TypeError):
     """A value of the wrong Python type meets a column or an operator."""
+
+
+class ValueOutOfRange(WrongType, ValueError):
+    """A number is larger than its column can hold: no row has it."""
 
 
 class ExpressionUsedAsBool(QueryError, TypeError):

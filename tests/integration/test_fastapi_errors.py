@@ -172,6 +172,15 @@ async def test_rows_of_bulk_writes_are_refused_without_their_values(app: FastAPI
     assert problems(await ask(app, "POST", "/many"), 422) == [("value_error", ["body", "email"], "is refused")]
 
 
+@pytest.mark.parametrize("key", [2**31, 2**63, -(2**80)])
+async def test_a_key_that_no_column_holds_is_no_fault_of_the_server(app: FastAPI, key: int) -> None:
+    answer = await ask(app, "PATCH", f"/accounts/{key}", {"level": 1})
+    if abs(key) < 2**63:
+        assert answer.status == 404
+    else:
+        assert problems(answer, 422) == [("value_error", [], "is out of range")]
+
+
 async def test_a_cursor_that_is_none_is_422(app: FastAPI) -> None:
     answer = await ask(app, "GET", "/accounts?after=hunter2")
     assert problems(answer, 422) == [("cursor", ["query"], "is no cursor of this list")]

@@ -28,6 +28,7 @@ from cormorant.errors import (
     StaleObjectError,
     UniqueViolation,
     ValidationError,
+    ValueOutOfRange,
     WrongCursor,
 )
 from cormorant.models.describing import shown_value
@@ -56,9 +57,10 @@ _BUSY: tuple[type[DatabaseError], ...] = (
 def add_exception_handlers(app: FastAPI, *, retry_after: int = 1) -> None:
     """Has an application answer with 404, 409, 422 and 503 where it would answer with 500.
 
-    NotFoundError gives 404; UniqueViolation and StaleObjectError 409; ValidationError, what the database refuses and a
-    cursor that is none give 422; a database that is busy or away gives 503 with Retry-After. Their `detail` is a list
-    like that of FastAPI's own 422. What is left is a mistake of the program, and stays a 500.
+    NotFoundError gives 404; UniqueViolation and StaleObjectError 409; ValidationError, what the database refuses, a
+    number that no column holds and a cursor that is none give 422; a database that is busy or away gives 503 with
+    Retry-After. Their `detail` is a list like that of FastAPI's own 422. What is left is a mistake of the program, and
+    stays a 500.
 
     Args:
         app: The application.
@@ -80,6 +82,7 @@ def add_exception_handlers(app: FastAPI, *, retry_after: int = 1) -> None:
 
     add(NotFoundError, lambda request, error: JSONResponse({"detail": "Not Found"}, 404))
     add(ValidationError, lambda request, error: _answer(422, [_of_field(each) for each in error.fields]))
+    add(ValueOutOfRange, lambda request, error: _answer(422, [_problem("value_error", [], "is out of range")]))
     add(WrongCursor, lambda request, error: _answer(422, [_problem("cursor", ["query"], "is no cursor of this list")]))
     for refused in _REFUSED:
         add(refused, _of_database)

@@ -399,7 +399,7 @@ def ref(model: type[M], /, *key: Any) -> M:
         try:
             column.type.check(value)
         except WrongType as error:
-            raise WrongType(about(f"{info.name}.{column.attribute}", error.message), hint=error.hint) from None
+            raise type(error)(about(f"{info.name}.{column.attribute}", error.message), hint=error.hint) from None
     reference: M = new_ghost(info, dict(zip(info.key_attributes, values, strict=True)), DETACHED)
     return reference
 

@@ -79,7 +79,7 @@ def text_argument(place: str, value: object) -> Expr[Any]:
     try:
         t.TEXT.check(value)
     except WrongType as error:
-        raise WrongType(about(place, error.message), hint=error.hint) from None
+        raise type(error)(about(place, error.message), hint=error.hint) from None
     return Bind(value, t.TEXT)
 
 

@@ -110,5 +110,5 @@ def _items(part: Expr[Any], value: Any) -> Expr[Any]:
     try:
         type_.check(items)
     except WrongType as error:
-        raise WrongType(about(f"{part!r}", error.message), hint=error.hint) from None
+        raise type(error)(about(f"{part!r}", error.message), hint=error.hint) from None
     return Bind(items, type_)

@@ -69,7 +69,7 @@ class Column(Expr[T_co]):
         try:
             self.type.check_stored(value)
         except WrongType as error:
-            raise WrongType(about(f"{self!r}", error.message), hint=error.hint) from None
+            raise type(error)(about(f"{self!r}", error.message), hint=error.hint) from None
         return Bind(value, self.type)
 
 

@@ -147,7 +147,7 @@ def _bind(side: Expr[Any], value: Any, type_: t.SqlType) -> Bind:
     try:
         type_.check(value)
     except WrongType as error:
-        raise WrongType(about(f"{side!r}", error.message), hint=error.hint) from None
+        raise type(error)(about(f"{side!r}", error.message), hint=error.hint) from None
     return Bind(value, type_)
 
 

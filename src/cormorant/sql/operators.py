@@ -68,7 +68,7 @@ def typed_operand(side: object, type_: t.SqlType, value: Any) -> tuple[Any, t.Sq
     try:
         type_.check(value)
     except WrongType as error:
-        raise WrongType(about(f"{side!r}", error.message), hint=error.hint) from None
+        raise type(error)(about(f"{side!r}", error.message), hint=error.hint) from None
     # a whole number would come back as one from a database without types
     return (float(value) if isinstance(type_, t.Float) and value is not None else value), type_
 
@@ -101,7 +101,7 @@ def searched_text(side: object, type_: t.SqlType, value: Any) -> str:
     try:
         t.TEXT.check(value)
     except WrongType as error:
-        raise WrongType(about(f"{side!r}", error.message), hint=error.hint) from None
+        raise type(error)(about(f"{side!r}", error.message), hint=error.hint) from None
     return value
 
 

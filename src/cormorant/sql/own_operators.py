@@ -120,7 +120,7 @@ def _other(left: Expr[Any], value: object) -> Expr[Any]:
     try:
         left.type.check(value)
     except WrongType as error:
-        raise WrongType(about(f"{left!r}.op()", error.message), hint=error.hint) from None
+        raise type(error)(about(f"{left!r}.op()", error.message), hint=error.hint) from None
     return Bind(value, left.type)
 
 

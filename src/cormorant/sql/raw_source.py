@@ -76,7 +76,7 @@ def _bind(name: str, value: Any) -> Bind:
     try:
         type_.check(value)
     except WrongType as error:
-        raise WrongType(about(f"the parameter :{name}", error.message), hint=error.hint) from None
+        raise type(error)(about(f"the parameter :{name}", error.message), hint=error.hint) from None
     return Bind(value, type_)
 
 

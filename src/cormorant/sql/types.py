@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeAlias
 
 from cormorant._internal.narrowing import is_list
-from cormorant.errors import WrongType
+from cormorant.errors import ValueOutOfRange, WrongType
 
 IntegerSize: TypeAlias = Literal["small", "normal", "big"]
 
@@ -96,7 +96,7 @@ class Integer(SqlType):
         if not low <= value <= high:
             bits = _INTEGER_BITS[self.size]
             larger = None if self.size == "big" else 'declare the column with field(size="big")'
-            raise WrongType(f"{value} does not fit {bits} bits", hint=larger)
+            raise ValueOutOfRange(f"{value} does not fit {bits} bits", hint=larger)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ class Numeric(SqlType):
             step, context = decimal.Decimal(1).scaleb(-scale), decimal.Context(prec=precision + 2)
             whole_digits = value.quantize(step, decimal.ROUND_HALF_UP, context).adjusted() + 1
         if whole_digits > room:
-            raise WrongType(f"{value} does not fit {precision} digits with {scale} decimal places")
+            raise ValueOutOfRange(f"{value} does not fit {precision} digits with {scale} decimal places")
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +275,7 @@ class Interval(SqlType):
         if not isinstance(value, dt.timedelta):
             raise WrongType(f"{_describe(value)} is not a timedelta")
         if not -_LONGEST <= value <= _LONGEST:
-            raise WrongType(f"{value} does not fit 64 bits of microseconds", hint="292,271 years are the most")
+            raise ValueOutOfRange(f"{value} does not fit 64 bits of microseconds", hint="292,271 years are the most")
 
 
 @dataclass(frozen=True, slots=True)

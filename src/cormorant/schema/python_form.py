@@ -18,8 +18,12 @@ _WIDTH = 120
 _STEP = "    "
 
 
-def operations_source(operations: Sequence[Operation]) -> str:
+def operations_source(operations: Sequence[object], indent: str = "") -> str:
     """Gives a list of operations as an expression of Python; with the names of `IMPORTS` it gives equal ones.
+
+    Args:
+        operations: Operations, or other dataclasses of plain values, which are written by their bare names.
+        indent: What stands before the line that closes the list.
 
     Example:
         >>> print(operations_source(diff(old, new)))
@@ -27,8 +31,8 @@ def operations_source(operations: Sequence[Operation]) -> str:
             op.AddColumn("essay", s.Column("stars", "integer", fill="3")),
         ]
     """
-    lines = [line for operation in operations for line in _lines(operation, _STEP, ",")]
-    return "\n".join(["[", *lines, "]"])
+    lines = [line for operation in operations for line in _lines(operation, indent + _STEP, ",")]
+    return "\n".join(["[", *lines, f"{indent}]"])
 
 
 def _lines(value: Any, indent: str, after: str) -> list[str]:
@@ -70,7 +74,8 @@ def _short(value: Any) -> str:
 
 
 def _class(value: Any) -> str:
-    return f"{'op' if isinstance(value, Operation) else 's'}.{type(value).__name__}"
+    room = "op." if isinstance(value, Operation) else "s." if type(value).__module__ == s.__name__ else ""
+    return f"{room}{type(value).__name__}"
 
 
 def _arguments(value: Any) -> list[tuple[str, Any]]:

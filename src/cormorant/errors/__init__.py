@@ -18,6 +18,17 @@
     |   |-- NotFoundError
     |   `-- MultipleResultsError
     |-- ValidationError               objects refused before anything is sent
+    |-- MigrationError                migrations that cannot be read, made, put in order or run
+    |   |-- InvalidMigration          a file, a name or a step that cannot be used
+    |   |-- MissingMigration          one that another depends on, or that a database has applied
+    |   |-- MigrationCycle            migrations that depend on each other in a ring
+    |   |-- MigrationConflict         branches that change the same thing
+    |   |-- ChangedMigration          an applied one whose file is another now
+    |   |-- IrreversibleMigration     a step without a way back
+    |   |-- DestructiveMigration      rows or values would be lost
+    |   |-- MigrationLocked           somebody else migrates
+    |   |-- MigrationFailed           where it stopped, and how to go on
+    |   `-- SchemaOutdated            the database is behind the program, or ahead of it
     |-- InstanceError (RuntimeError)
     |   |-- NotLoadedError            an attribute that was not loaded
     |   `-- UnsavedError              a value the database has not made yet
@@ -65,15 +76,32 @@ A message says what happened, on what, and what to do; the same facts are attrib
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple, TypedDict
 
 from typing_extensions import Unpack
 
+from cormorant.errors.base import CormorantError, rebuilt, shortened, suggest
+from cormorant.errors.migrations import (
+    ChangedMigration,
+    DestructiveMigration,
+    InvalidMigration,
+    IrreversibleMigration,
+    Loss,
+    MigrationConflict,
+    MigrationCycle,
+    MigrationError,
+    MigrationFailed,
+    MigrationLocked,
+    MissingMigration,
+    SchemaOutdated,
+)
+
 __all__ = [
     "AfterHookError",
     "AmbiguousSession",
+    "ChangedMigration",
     "CheckViolation",
     "CommitOutcomeUnknown",
     "CompileError",
@@ -84,6 +112,7 @@ __all__ = [
     "DatabaseError",
     "DeadlockError",
     "DependencyCycleError",
+    "DestructiveMigration",
     "DiskFullError",
     "DriverNotInstalled",
     "DuplicateModel",
@@ -95,9 +124,18 @@ __all__ = [
     "InstanceError",
     "IntegrityError",
     "InvalidField",
+    "InvalidMigration",
+    "IrreversibleMigration",
     "KeyConflictError",
     "ListenerOverflow",
     "LockTimeout",
+    "Loss",
+    "MigrationConflict",
+    "MigrationCycle",
+    "MigrationError",
+    "MigrationFailed",
+    "MigrationLocked",
+    "MissingMigration",
     "ModelError",
     "MultipleResultsError",
     "NPlusOneError",
@@ -112,6 +150,7 @@ __all__ = [
     "QueryTimeout",
     "QueryWarning",
     "ResultError",
+    "SchemaOutdated",
     "SerializationError",
     "SessionClosedError",
     "SessionError",
@@ -130,44 +169,8 @@ __all__ = [
     "WouldDeadlock",
     "WrongCursor",
     "WrongType",
+    "suggest",
 ]
-
-
-class CormorantError(Exception):
-    """The root of every error raised by Cormorant.
-
-    Args:
-        message: What happened and on what.
-        hint: What to do about it; printed on a line of its own.
-    """
-
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
-        self.message: str = _cut(message)
-        self.hint: str | None = None if hint is None else _cut(hint)
-        super().__init__(self.message if self.hint is None else f"{self.message}\nHint: {self.hint}")
-
-    def __reduce__(self) -> tuple[object, ...]:
-        # Exceptions cross process borders (pytest-xdist, task queues): keyword-only arguments
-        # would break the default way of rebuilding them.
-        return (_rebuild, (type(self), self.args, dict(self.__dict__)))
-
-
-_LONGEST_LINE = 2_500
-
-
-def _cut(text: str) -> str:
-    """Cuts long lines in their middle: a name or a value that a stranger chose may be a megabyte."""
-    if len(text) <= _LONGEST_LINE:
-        return text
-    lines = text.split("\n")
-    return "\n".join(line if len(line) <= _LONGEST_LINE else f"{line[:2_000]} ... {line[-200:]}" for line in lines)
-
-
-def _rebuild(cls: type[CormorantError], args: tuple[object, ...], state: dict[str, object]) -> CormorantError:
-    error = cls.__new__(cls, *args)
-    error.args = args
-    error.__dict__.update(state)
-    return error
 
 
 class ConfigurationError(CormorantError):
@@ -294,7 +297,7 @@ class ValidationError(CormorantError, ValueError):
     def __reduce__(self) -> tuple[object, ...]:
         # the objects stay where they are, with all their values
         fields = tuple([field._replace(instance=None) for field in self.fields])
-        return (_rebuild, (type(self), self.args, {**self.__dict__, "fields": fields}))
+        return (rebuilt, (type(self), self.args, {**self.__dict__, "fields": fields}))
 
 
 class InstanceError(CormorantError, RuntimeError):
@@ -425,7 +428,7 @@ class DatabaseError(CormorantError):
     ) -> None:
         text = message if statement is None else f"{message}\nStatement: {_shorten(statement)}"
         super().__init__(text, hint=hint)
-        self.message: str = _cut(message)
+        self.message: str = shortened(message)
         self.statement = statement
         self.code = code
         self.constraint = constraint
@@ -527,25 +530,6 @@ class PoolTimeout(DatabaseError):
 
 class ListenerOverflow(DatabaseError):
     """More notifications came than may wait for their listener."""
-
-
-def suggest(name: str, known: Mapping[str, object] | Sequence[str]) -> str:
-    """Gives the sentence that lists what exists, the nearest names first.
-
-    Args:
-        name: What was asked for.
-        known: What exists.
-
-    Returns:
-        "did you mean 'title'? it has: id, title, views", for use as a hint.
-    """
-    # difflib is only needed once something already went wrong
-    from difflib import get_close_matches
-
-    names = list(known)
-    near = get_close_matches(name, names, n=1)
-    listed = ", ".join(sorted(names)) or "nothing"
-    return (f"did you mean {near[0]!r}? " if near else "") + f"it has: {listed}"
 
 
 def _shorten(sql: str, limit: int = 2000) -> str:

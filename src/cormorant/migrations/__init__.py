@@ -1,0 +1,43 @@
+"""Migrations: files with steps from one schema to the next, their order, and what makes new ones.
+
+What crosses the walls of this room, all of it frozen:
+
+    Step               an operation of `cormorant.schema.steps`, RunSQL, RunSession or Backfill
+    Migration          what a file's `migration = Migration(...)` holds
+    MigrationFile      a migration with its name, its app and the checksum of its source
+    History            the files in order; `state(upto)` gives the schema after one of them, without a database
+    Draft              a migration that is not written yet; `make` gives it
+
+Who may import whom: each line only from those above it.
+
+    historical                              models of a schema as it was
+    step                                    what is done beside operations of schemas
+    migration files                         values; reading and writing
+    history                                 order, states
+    losses naming source                    what would go; names and texts of new files
+    making                                  new migrations
+
+All of these are pure, but for reading and writing files. What waits stands on them and is imported by none of them.
+"""
+
+from cormorant.migrations.files import load
+from cormorant.migrations.historical import HistoricalModels
+from cormorant.migrations.history import History
+from cormorant.migrations.making import Draft, make
+from cormorant.migrations.migration import Migration, MigrationFile
+from cormorant.migrations.step import Backfill, RunSession, RunSQL, Step, nothing
+
+__all__ = [
+    "Backfill",
+    "Draft",
+    "HistoricalModels",
+    "History",
+    "Migration",
+    "MigrationFile",
+    "RunSQL",
+    "RunSession",
+    "Step",
+    "load",
+    "make",
+    "nothing",
+]

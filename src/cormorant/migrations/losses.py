@@ -1,0 +1,88 @@
+"""What operations would take from a database for ever."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from cormorant.dialects.base import Dialect
+from cormorant.errors import Loss
+from cormorant.migrations.step import Step
+from cormorant.schema import column_operations as c
+from cormorant.schema import column_types as types
+from cormorant.schema import operations as o
+from cormorant.schema import snapshot as s
+from cormorant.schema.names import quoted
+
+
+def losses_of(operations: Iterable[Step]) -> list[Loss]:
+    """Gives the tables, columns and digits that would be lost."""
+    found: list[Loss] = []
+    for operation in operations:
+        match operation:
+            case o.DropTable(table=table):
+                found.append(Loss(table.key))
+            case c.DropColumn(table=key, column=column) if column.computed is None:
+                found.append(Loss(key, column.name))
+            case c.AlterColumn(table=key, before=before, after=after, using=None) if narrows(before.type, after.type):
+                found.append(Loss(key, after.name, narrowed=f"{before.type} to {after.type}"))
+            case _:
+                pass
+    return found
+
+
+def count_sql(loss: Loss, dialect: Dialect) -> str:
+    """Gives the query that counts what would be lost: rows of a table, values of a column."""
+    what = "*" if loss.column is None else dialect.quote(loss.column)
+    return f"SELECT count({what}) FROM {quoted(dialect, loss.table)}"
+
+
+_WHOLE = ("smallint", "integer", "bigint")
+_FLOATING = ("real", "double precision")
+
+
+def narrows(before: str, after: str) -> bool:
+    """Whether a change of type rounds or cuts values without a word; what a database refuses is no loss."""
+    old, new = types.base(before), types.base(after)
+    if old in ("timestamptz", "timestamp") and new in ("date", "time"):
+        return True
+    if old in (*_FLOATING, "numeric") and new in _WHOLE:
+        return True
+    if old == "numeric" and new == "numeric":
+        return _scale(after) < _scale(before)
+    return (old, new) == ("double precision", "real") or (old in _FLOATING and new == "numeric" and _scale(after) < 15)
+
+
+def _scale(type_: str) -> int:
+    match = re.search(r"\(\s*\d+\s*(?:,\s*(\d+)\s*)?\)", type_)
+    return 1_000 if match is None else int(match[1] or 0)
+
+
+def rename_hints(operations: Sequence[Step]) -> list[str]:
+    """Gives what to write if things that go and things that come are the same under another name."""
+    return [*_tables(operations), *_columns(operations)]
+
+
+def _columns(operations: Sequence[Step]) -> Iterator[str]:
+    added = [step for step in operations if isinstance(step, c.AddColumn)]
+    for step in operations:
+        if not isinstance(step, c.DropColumn):
+            continue
+        for other in added:
+            if other.table == step.table and types.related(other.column.type, step.column.type):
+                old, new = step.column.name, other.column.name
+                yield f'if {step.table}.{old} is {new} now, say field(renamed_from="{old}") there'
+
+
+def _tables(operations: Sequence[Step]) -> Iterator[str]:
+    created = [step.table for step in operations if isinstance(step, o.CreateTable)]
+    dropped = [step.table for step in operations if isinstance(step, o.DropTable)]
+    for table in dropped:
+        for other in created:
+            if _alike(table, other):
+                yield f'if {table.key} is {other.key} now, say class ...(Model, renamed_from="{table.key}")'
+
+
+def _alike(one: s.Table, other: s.Table) -> bool:
+    names, others = ({column.name for column in table.columns} for table in (one, other))
+    return len(names & others) * 2 > len(names | others)

@@ -212,7 +212,7 @@ async def test_a_database_that_is_busy_is_503(app: FastAPI, name: str) -> None:
 
 async def test_a_full_pool_is_503(database_dsn: str, app: FastAPI) -> None:
     other = "&" if "?" in database_dsn else "?"
-    async with Database(f"{database_dsn}{other}acquire_timeout=0.05", pool_size=1) as small:
+    async with Database(f"{database_dsn}{other}acquire_timeout=0.5", pool_size=1) as small:
         app.dependency_overrides[get_database] = lambda: small
         async with small.session() as session, session.transaction():
             await session.execute("UPDATE web_account SET level = 1")

@@ -55,7 +55,9 @@ def test_the_first_and_the_next(tmp_path: Path) -> None:
         wanted = SchemaBuilder.wanted(Article)
         draft = make(History.load(folder), wanted, name="Essays get stars")
     assert draft is not None
-    assert draft.source == '''"""Essays get stars."""
+    assert (
+        draft.source
+        == '''"""Essays get stars."""
 
 from cormorant.migrations import Migration
 from cormorant.schema import snapshot as s
@@ -69,6 +71,7 @@ migration = Migration(
     ],
 )
 '''
+    )
     draft.write(folder)
     history = History.load(folder)
     assert [file.key for file in history.ordered] == ["0001_initial", "0002_essays_get_stars"]

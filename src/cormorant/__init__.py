@@ -94,7 +94,7 @@ if TYPE_CHECKING:
     from cormorant.models.alias import alias
     from cormorant.models.collections import Collection
     from cormorant.models.constraints import TableArg, check, index, search_index, unique
-    from cormorant.models.fields import Mapped, field, generated
+    from cormorant.models.fields import Mapped, field, generated, retired
     from cormorant.models.hybrid import hybrid
     from cormorant.models.model import Model, ref
     from cormorant.models.paths import ManyExpr
@@ -149,7 +149,7 @@ _ROOMS = {
     "cormorant.models.alias": "alias",
     "cormorant.models.collections": "Collection",
     "cormorant.models.constraints": "TableArg check index search_index unique",
-    "cormorant.models.fields": "Mapped field generated",
+    "cormorant.models.fields": "Mapped field generated retired",
     "cormorant.models.hybrid": "hybrid",
     "cormorant.models.model": "Model ref",
     "cormorant.models.paths": "ManyExpr",
@@ -364,6 +364,7 @@ __all__ = [
     "query_tags",
     "ref",
     "report",
+    "retired",
     "reverse",
     "search",
     "search_index",

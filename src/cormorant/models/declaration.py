@@ -11,7 +11,7 @@ from cormorant._internal.frames import frame_outside
 from cormorant.errors import ModelError, UnresolvedReference
 from cormorant.models import annotations as ann
 from cormorant.models.registry import registry
-from cormorant.models.specs import SHARED, FieldSpec, RelationSpec
+from cormorant.models.specs import SHARED, FieldSpec, RelationSpec, Retired
 from cormorant.models.state import MISSING
 
 # names that Python or the library give a meaning on every class, or on a relation in a query
@@ -20,11 +20,16 @@ RESERVED = frozenset({"mro", "objects", "to_dict", "is_null", "is_not_null", "in
 
 @dataclass
 class Declaration:
-    """The columns and relations of a class, its abstract bases' included, in order."""
+    """The columns and relations of a class, its abstract bases' included, in order.
+
+    Args:
+        retired: Columns that are gone, by their former attributes.
+    """
 
     fields: dict[str, FieldSpec] = field(default_factory=dict[str, FieldSpec])
     relations: dict[str, RelationSpec] = field(default_factory=dict[str, RelationSpec])
     order: dict[str, None] = field(default_factory=dict[str, None])
+    retired: dict[str, str] = field(default_factory=dict[str, str])
 
 
 def read_class(name: str, bases: tuple[Any, ...], namespace: dict[str, Any], *, abstract: bool) -> Declaration:
@@ -47,6 +52,7 @@ def read_class(name: str, bases: tuple[Any, ...], namespace: dict[str, Any], *, 
             continue
         _check_name(name, attribute)
         result.order[attribute] = None
+        result.retired.pop(attribute, None)
         value = namespace.pop(attribute, MISSING)
         where = {"name": attribute, "annotation": annotation, "declared_in": module, "scope": scope}
         # declared anew, a name may become the other kind
@@ -61,6 +67,7 @@ def read_class(name: str, bases: tuple[Any, ...], namespace: dict[str, Any], *, 
         else:
             result.relations[attribute] = _relation(name, attribute, value, kind, where)
     _refuse_unannotated(name, namespace)
+    _retire(result, namespace)
     if not abstract:
         result.fields = _with_keys(name, result)
         _check_primary_key(name, result)
@@ -105,6 +112,7 @@ def _inherited(bases: tuple[Any, ...]) -> Declaration:
         if declared is not None:
             result.fields.update(declared.fields)
             result.order.update(declared.order)
+            result.retired.update(declared.retired)
             # each model resolves its own copy: the other end may know it by name
             result.relations.update({k: replace(spec, resolved={}) for k, spec in declared.relations.items()})
     return result
@@ -133,6 +141,10 @@ def _column(model: str, attribute: str, value: Any, where: Mapping[str, Any]) ->
         raise ModelError(
             f"{model}.{attribute} = {value.kind}() is no declaration of a column",
             hint=f"annotate it {_annotation_of(value)}[...]",
+        )
+    if isinstance(value, Retired):
+        raise ModelError(
+            f"{model}.{attribute} is retired, and has an annotation", hint=f"write {attribute} = retired(), no more"
         )
     if not isinstance(value, FieldSpec):
         # the same hint that field() gives for a default that all objects would share
@@ -165,6 +177,15 @@ def _refuse_unannotated(model: str, namespace: Mapping[str, Any]) -> None:
                 f"{model}.{attribute} has no annotation",
                 hint=f"write {attribute}: {_annotation_of(value)}[...] = ...",
             )
+
+
+def _retire(result: Declaration, namespace: dict[str, Any]) -> None:
+    """Takes out of a class body what the model has no more; what a base declares is gone from this model."""
+    for attribute in [attribute for attribute, value in namespace.items() if isinstance(value, Retired)]:
+        result.retired[attribute] = namespace.pop(attribute).column or attribute
+        result.fields.pop(attribute, None)
+        result.relations.pop(attribute, None)
+        result.order.pop(attribute, None)
 
 
 def _annotation_of(value: FieldSpec | RelationSpec) -> str:

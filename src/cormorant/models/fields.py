@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar, cast, get_ar
 from typing_extensions import Unpack
 
 from cormorant.errors import ModelError
-from cormorant.models.specs import SHARED, FieldSpec
+from cormorant.models.specs import SHARED, FieldSpec, Retired
 from cormorant.models.state import MISSING
 from cormorant.sql.columns import Column
 from cormorant.sql.expr import Expr
@@ -169,6 +169,23 @@ def generated(
         options=options,
     )
     return cast("Mapped[Any]", spec)
+
+
+def retired(*, column: str | None = None) -> Retired:
+    """Declares a column that the model has no more: the next migration may drop it with its values.
+
+    Without it, a column that is gone from the model is not dropped: that is refused until somebody says so. It stands
+    without an annotation, is no attribute of objects, and can go once the migration is made.
+
+    Args:
+        column: Its name in the database; the attribute's name if None.
+
+    Example:
+        >>> class Essay(Model):
+        ...     id: Mapped[int] = generated(primary_key=True)
+        ...     subtitle = retired()                  # ALTER TABLE "essay" DROP COLUMN "subtitle"
+    """
+    return Retired(column)
 
 
 def _check_options(options: dict[str, Any]) -> None:

@@ -74,6 +74,7 @@ class ModelInfo:
         relations: Mapping[str, RelationSpec],
         comment: str | None = None,
         renamed_from: str | None = None,
+        retired: Mapping[str, str] | None = None,
     ) -> None:
         self.cls = cls
         self.name: str = cls.__name__
@@ -82,6 +83,7 @@ class ModelInfo:
         self.table = table
         self.comment = comment
         self.renamed_from = renamed_from
+        self.retired: Mapping[str, str] = retired or {}
         self.fields: dict[str, FieldSpec] = dict(fields)
         self.relation_specs: dict[str, RelationSpec] = dict(relations)
         self.key_attributes: tuple[str, ...] = tuple(name for name, spec in fields.items() if spec.primary_key)
@@ -251,6 +253,8 @@ class ModelInfo:
 
     def unknown(self, name: str) -> UnknownName:
         """Gives the error for a name the model does not have."""
+        if name in self.retired:
+            return UnknownName(f"{self.name}.{name} is retired", hint="objects have it no more; use another column")
         known = [*self.fields, *self.relation_specs]
         return UnknownName(f"{self.name} has no column or relation {name!r}", hint=suggest(name, known))
 

@@ -94,12 +94,14 @@ class ModelMeta(SchemaMeta):
             root=False,
             comment=None,
             renamed_from=None,
+            retired=False,
             **options,
         ):
             if root:
                 return super().__new__(mcls, name, bases, namespace)
             told = {"table": table, "app": app, "cache": cache, "comment": comment, "renamed_from": renamed_from}
-            return make_model(mcls, name, bases, namespace, abstract=abstract, options=options, **told)
+            told |= {"abstract": abstract or retired, "retired": retired}
+            return make_model(mcls, name, bases, namespace, options=options, **told)
 
         def __init__(cls, name, bases, namespace, **_):
             super().__init__(name, bases, namespace)
@@ -136,11 +138,13 @@ def make_model(mcls: Any, name: str, bases: tuple[Any, ...], namespace: dict[str
         "__cache__": cache,
     }
     cls = type.__new__(meta, name, bases, body, **keywords["options"])
+    default = snake_case(name)
+    chosen = keywords["table"] or (f"{app}_{default}" if app else default)
+    if keywords["retired"]:
+        registry.retire(f"{cls.__module__}.{cls.__qualname__}", chosen, app)
     if abstract:
         return cls
-    default = snake_case(name)
     cls.__default_table__ = default
-    chosen = keywords["table"] or (f"{app}_{default}" if app else default)
     cls.__info__ = info = ModelInfo(
         cls,
         table=chosen,
@@ -149,6 +153,7 @@ def make_model(mcls: Any, name: str, bases: tuple[Any, ...], namespace: dict[str
         relations=declaration.relations,
         comment=keywords["comment"],
         renamed_from=keywords["renamed_from"],
+        retired=declaration.retired,
     )
     info.cache = cache
     info.twin, info.ghost = _hidden_classes(meta, cls, slots)
@@ -224,7 +229,8 @@ class Model(metaclass=ModelMeta, **({} if TYPE_CHECKING else {"root": True})):
     Class keywords: `table` (its table's name; the class name in snake case otherwise), `abstract=True` (no table;
     its columns go to its subclasses), `app` (the package it belongs to: a prefix of table names, inherited), `cache`
     (whether its rows may be kept in the second-level cache: True, False, or seconds to keep them; inherited),
-    `comment` (what PostgreSQL says of the table), `renamed_from` (the name that the table had before).
+    `comment` (what PostgreSQL says of the table), `renamed_from` (the name that the table had before), `retired=True`
+    (there is no such model any more: the next migration may drop its table with its rows).
 
     Example:
         >>> class Author(Model):
@@ -251,6 +257,7 @@ class Model(metaclass=ModelMeta, **({} if TYPE_CHECKING else {"root": True})):
             app: str | None = None,
             comment: str | None = None,
             renamed_from: str | None = None,
+            retired: bool = False,
             cache: bool | float | None = None,
         ) -> None: ...
 

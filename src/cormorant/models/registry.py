@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cormorant.errors import DuplicateModel, UnresolvedReference
 
 if TYPE_CHECKING:
     from cormorant.models.metadata import ModelInfo
+
+
+class RetiredTable(NamedTuple):
+    """The table of a model that is no more, and the app that it belongs to."""
+
+    table: str
+    app: str | None
 
 
 class Registry:
@@ -18,6 +25,7 @@ class Registry:
     def __init__(self) -> None:
         self._by_path: dict[str, ModelInfo] = {}
         self._by_table: dict[str, ModelInfo] = {}
+        self._retired: dict[str, RetiredTable] = {}
 
     def __iter__(self) -> Iterator[ModelInfo]:
         return iter(self._by_path.values())
@@ -25,12 +33,27 @@ class Registry:
     @contextmanager
     def isolated(self) -> Generator[None]:
         """Hides all known models for the length of a block, and forgets those declared in it."""
-        kept = self._by_path, self._by_table
-        self._by_path, self._by_table = {}, {}
+        kept = self._by_path, self._by_table, self._retired
+        self._by_path, self._by_table, self._retired = {}, {}, {}
         try:
             yield
         finally:
-            self._by_path, self._by_table = kept
+            self._by_path, self._by_table, self._retired = kept
+
+    @property
+    def retired(self) -> tuple[RetiredTable, ...]:
+        """The tables of models that are no more."""
+        return tuple(self._retired.values())
+
+    def retire(self, path: str, table: str, app: str | None) -> None:
+        """Takes in a table that may be dropped.
+
+        Args:
+            path: The class that says so.
+            table: The table's name.
+            app: The app that it belongs to.
+        """
+        self._retired[path] = RetiredTable(table, app)
 
     def add(self, info: ModelInfo) -> None:
         """Takes a model in.

@@ -15,6 +15,17 @@ SHARED: tuple[type, ...] = (list, dict, set)
 
 
 @dataclass(frozen=True, slots=True)
+class Retired:
+    """A column that the model has no more, and the database may have still.
+
+    Args:
+        column: Its name in the database; the attribute's name if None.
+    """
+
+    column: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FieldSpec:
     """A column as declared; nothing in it needs the annotation to be resolved.
 

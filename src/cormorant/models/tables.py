@@ -106,6 +106,7 @@ def table_of(info: ModelInfo) -> d.Table:
         searches=searches,
         comment=info.comment,
         renamed_from=info.renamed_from,
+        retired=tuple(info.retired.values()),
         source_key=info.source.key,
     )
 

@@ -10,6 +10,7 @@ from cormorant.dialects.postgresql import PostgreSQLDialect
 from cormorant.dialects.sqlite import SQLiteDialect
 from cormorant.errors import CompileError
 from cormorant.models.model import Model
+from cormorant.models.registry import registry
 from cormorant.models.tables import infos_of, tables_of
 from cormorant.schema import column_types as types
 from cormorant.schema import snapshot as s
@@ -35,7 +36,8 @@ def from_models(models: Sequence[type[Model]] = ()) -> s.SchemaSnapshot:
             item = column.type.item if isinstance(column.type, t.Array) else column.type
             if isinstance(item, t.Enumeration) and item.native:
                 enums[item.native] = s.Enum(item.native, item.labels)
-    return s.SchemaSnapshot(tuple(map(_table, tables)), tuple(enums.values()))
+    gone = tuple(dict.fromkeys(retired.table for retired in registry.retired))
+    return s.SchemaSnapshot(tuple(map(_table, tables)), tuple(enums.values()), retired=gone)
 
 
 def _table(table: d.Table) -> s.Table:
@@ -50,6 +52,7 @@ def _table(table: d.Table) -> s.Table:
         searches=tuple(_search(table, search) for search in table.searches),
         comment=table.comment,
         renamed_from=table.renamed_from,
+        retired=table.retired,
     )
 
 

@@ -185,6 +185,7 @@ class Table:
         triggers: What SQLite runs at changes.
         options: What SQLite has after the parentheses, "WITHOUT ROWID".
         renamed_from: The key it had before; no part of the schema.
+        retired: Columns that models have no more, and that may be dropped; no part of the schema.
     """
 
     name: str
@@ -201,6 +202,7 @@ class Table:
     triggers: tuple[Trigger, ...] = ()
     options: str | None = None
     renamed_from: str | None = field(default=None, compare=False)
+    retired: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def key(self) -> str:
@@ -254,6 +256,7 @@ class SchemaSnapshot:
     Args:
         dialect: The database whose words it is in; None if it can be said in each.
         schemas: Schemas beside the default one.
+        retired: Tables that models have no more, and that may be dropped; no part of the schema.
     """
 
     tables: tuple[Table, ...] = ()
@@ -261,6 +264,7 @@ class SchemaSnapshot:
     views: tuple[View, ...] = ()
     schemas: tuple[str, ...] = ()
     dialect: str | None = None
+    retired: tuple[str, ...] = field(default=(), compare=False)
 
     def table(self, key: str) -> Table | None:
         """Gives a table by its key, if there is one."""

@@ -123,6 +123,7 @@ class Table:
     Args:
         comment: What the database says of it to people.
         renamed_from: The name it had before.
+        retired: Columns that it has no more, and that may be dropped.
         source_key: The key of the source its own expressions read from.
     """
 
@@ -136,6 +137,7 @@ class Table:
     searches: tuple[SearchIndexDef, ...] = ()
     comment: str | None = None
     renamed_from: str | None = None
+    retired: tuple[str, ...] = ()
     source_key: str = field(default="", compare=False)
 
 

@@ -13,9 +13,11 @@ Who may import whom: each line only from those above it.
     historical                              models of a schema as it was
     step                                    what is done beside operations of schemas
     migration files                         values; reading and writing
+    footprint branches                      what steps are about, and whether they may change places
+    replacing                               squashed migrations, or what they stand for
     history                                 order, states
-    losses naming source                    what would go; names and texts of new files
-    making                                  new migrations
+    losses naming source checking sharing   what would go; names and texts of new files; whose it is
+    drafting making squashing               new migrations
 
 All of these are pure, but for reading and writing files. What waits stands on them and is imported by none of them.
 """
@@ -23,7 +25,7 @@ All of these are pure, but for reading and writing files. What waits stands on t
 from cormorant.migrations.files import load
 from cormorant.migrations.historical import HistoricalModels
 from cormorant.migrations.history import History
-from cormorant.migrations.making import Draft, make
+from cormorant.migrations.making import Draft, make, make_all, merge
 from cormorant.migrations.migration import Migration, MigrationFile
 from cormorant.migrations.step import Backfill, RunSession, RunSQL, Step, nothing
 
@@ -39,5 +41,7 @@ __all__ = [
     "Step",
     "load",
     "make",
+    "make_all",
+    "merge",
     "nothing",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from cormorant.dialects.base import Dialect
 from cormorant.errors import Loss
@@ -35,6 +36,39 @@ def count_sql(loss: Loss, dialect: Dialect) -> str:
     """Gives the query that counts what would be lost: rows of a table, values of a column."""
     what = "*" if loss.column is None else dialect.quote(loss.column)
     return f"SELECT count({what}) FROM {quoted(dialect, loss.table)}"
+
+
+def retire_hint(loss: Loss) -> str:
+    """Gives what a model says so that something may go."""
+    if loss.narrowed is not None:
+        return f"if {loss.name} may lose digits, say how: AlterColumn(..., using=...)"
+    if loss.column is None:
+        return f'say class ...(Model, table="{loss.table}", retired=True)'
+    said = f"{loss.column} = retired()" if loss.column.isidentifier() else f'... = retired(column="{loss.column}")'
+    return f"say {said} in the model of {loss.table}"
+
+
+_ZEROS = {
+    "text": "''",
+    "varchar": "''",
+    "smallint": "0",
+    "integer": "0",
+    "bigint": "0",
+    "numeric": "0",
+    "double precision": "0",
+    "real": "0",
+    "boolean": "false",
+    "jsonb": "'{}'",
+}
+
+
+def fill_back(column: s.Column) -> s.Column:
+    """Gives a column that goes with what rows get in it if it is brought back; its values are lost then anyway."""
+    zero = _ZEROS.get(types.base(column.type))
+    given = column.nullable or column.fill is not None or column.default is not None
+    if zero is None or given or column.computed is not None or column.identity is not None:
+        return replace(column, renamed_from=None)
+    return replace(column, fill=zero, renamed_from=None)
 
 
 _WHOLE = ("smallint", "integer", "bigint")

@@ -107,6 +107,7 @@ def table_of(info: ModelInfo) -> d.Table:
         comment=info.comment,
         renamed_from=info.renamed_from,
         retired=tuple(info.retired.values()),
+        app=info.app,
         source_key=info.source.key,
     )
 
@@ -347,6 +348,7 @@ def link_table(relation: RelationInfo, link: LinkTable) -> d.Table:
         keys,
         indexes=(far_index,),
         renamed_from=_renamed_links(relation),
+        app=relation.owner.app,
     )
 
 

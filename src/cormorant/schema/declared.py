@@ -53,6 +53,7 @@ def _table(table: d.Table) -> s.Table:
         comment=table.comment,
         renamed_from=table.renamed_from,
         retired=table.retired,
+        app=table.app,
     )
 
 

@@ -186,6 +186,7 @@ class Table:
         options: What SQLite has after the parentheses, "WITHOUT ROWID".
         renamed_from: The key it had before; no part of the schema.
         retired: Columns that models have no more, and that may be dropped; no part of the schema.
+        app: The app whose models it is of; no part of the schema.
     """
 
     name: str
@@ -203,6 +204,7 @@ class Table:
     options: str | None = None
     renamed_from: str | None = field(default=None, compare=False)
     retired: tuple[str, ...] = field(default=(), compare=False)
+    app: str | None = field(default=None, compare=False)
 
     @property
     def key(self) -> str:

@@ -124,6 +124,7 @@ class Table:
         comment: What the database says of it to people.
         renamed_from: The name it had before.
         retired: Columns that it has no more, and that may be dropped.
+        app: The app that it belongs to.
         source_key: The key of the source its own expressions read from.
     """
 
@@ -138,6 +139,7 @@ class Table:
     comment: str | None = None
     renamed_from: str | None = None
     retired: tuple[str, ...] = ()
+    app: str | None = None
     source_key: str = field(default="", compare=False)
 
 

@@ -22,11 +22,13 @@ Who may import whom: each line only from those above it.
 All of these are pure, but for reading and writing files. What waits stands on them and is imported by none of them.
 """
 
+from cormorant.migrations.drafting import empty
 from cormorant.migrations.files import load
 from cormorant.migrations.historical import HistoricalModels
 from cormorant.migrations.history import History
 from cormorant.migrations.making import Draft, make, make_all, merge
 from cormorant.migrations.migration import Migration, MigrationFile
+from cormorant.migrations.squashing import squash
 from cormorant.migrations.step import Backfill, RunSession, RunSQL, Step, nothing
 
 __all__ = [
@@ -39,9 +41,11 @@ __all__ = [
     "RunSQL",
     "RunSession",
     "Step",
+    "empty",
     "load",
     "make",
     "make_all",
     "merge",
     "nothing",
+    "squash",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cormorant.errors import Loss
@@ -12,7 +12,7 @@ from cormorant.migrations.footprint import footprint
 from cormorant.migrations.history import History
 from cormorant.migrations.migration import Migration, MigrationFile, key_of, said_key
 from cormorant.migrations.naming import automatic_title, automatic_words, file_name
-from cormorant.migrations.source import migration_source
+from cormorant.migrations.source import depends_lines, docstring, migration_source
 from cormorant.migrations.step import Step
 
 
@@ -70,6 +70,42 @@ def draft_of(
     depends = [said_key(key, app) for key in (*own, *_others(history, steps, app))]
     made = Migration(steps, depends=depends, description=title)
     return Draft(app, file_name(history, app, words), made, migration_source(made), tuple(losses))
+
+
+_WORK = '''"""{title}"""
+
+from cormorant import AsyncSession
+from cormorant.migrations import HistoricalModels, Migration, RunSession, nothing
+
+
+async def forward(session: AsyncSession, models: HistoricalModels) -> None:
+    """{title}"""
+    # models.Essay is the model of the table essay as it is at this step
+
+
+migration = Migration(
+{depends}    operations=[
+        RunSession(forward, nothing, tables=()),
+    ],
+)
+'''
+
+
+def empty(history: History, name: str, *, app: str = "", work: bool = False) -> Draft:
+    """Gives a migration to be filled in by hand.
+
+    Args:
+        history: The migrations that there are.
+        name: What it is about, in words.
+        app: The app whose migration it is.
+        work: It has a function that does work in a session.
+    """
+    draft = draft_of(history, (), app=app, name=name)
+    if not work:
+        return draft
+    depends = depends_lines(draft.migration)
+    source = _WORK.format(title=docstring(draft.migration.description), depends=depends)
+    return replace(draft, source=source, migration=writing.from_source(source, draft.name, app).migration)
 
 
 def _others(history: History, steps: Sequence[Step], app: str) -> list[str]:

@@ -52,6 +52,14 @@ class Migration:
         self._set(operations=tuple(operations), depends=tuple(depends), replaces=tuple(replaces))
         self._set(description=description)
 
+    def reversed(self) -> tuple[Step, ...]:
+        """Gives the steps back, in order.
+
+        Raises:
+            IrreversibleMigration: One of them has no way back.
+        """
+        return tuple(step.reverse() for step in self.operations[::-1])
+
     def _set(self, **values: Any) -> None:
         for name, value in values.items():
             object.__setattr__(self, name, value)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from cormorant.migrations.history import History
+from cormorant.migrations.migration import MigrationFile
 from cormorant.migrations.step import Step
 from cormorant.schema import column_operations as c
 from cormorant.schema import operations as o
@@ -23,9 +24,17 @@ def file_name(history: History, app: str, words: str) -> str:
         app: The app.
         words: What it is about, as anybody would write it.
     """
-    numbers = [int(file.name.partition("_")[0]) for file in history.files if file.app == app]
+    numbers = [number for file in history.files if file.app == app for number in _numbers(file)]
     slug = re.sub(r"\W+", "_", words.lower()).strip("_")
     return f"{max(numbers, default=0) + 1:04}_{slug[:_LONGEST_WORDS].rstrip('_')}".rstrip("_")
+
+
+def _numbers(file: MigrationFile) -> Iterator[int]:
+    """Gives the number of a migration, and those of the ones that it stands for, whose files may be gone."""
+    for key in (file.key, *file.replaces):
+        number = key.rpartition("/")[2].partition("_")[0]
+        if number.isdigit():
+            yield int(number)
 
 
 def automatic_words(operations: Sequence[Step], *, first: bool) -> str:

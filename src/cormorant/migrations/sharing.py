@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from cormorant.migrations.footprint import footprint
+from cormorant.errors import InvalidMigration
+from cormorant.migrations.footprint import Footprint, footprint
 from cormorant.migrations.history import History, schema_operations
 from cormorant.schema import column_types as types
 from cormorant.schema import index_operations as i
@@ -29,13 +30,19 @@ def share_of(
     owners = _owners(history, wanted)
     apps = [_owner(operation, owners, history.apps) for operation in operations]
     chosen = app if app is not None else apps[0]
-    waiting: list[Operation] = []
+    waiting = Footprint()
     ready: list[Operation] = []
     for operation, owner in zip(operations, apps, strict=True):
-        if owner == chosen and not footprint([operation]).clashes(footprint(waiting)):
+        each = footprint([operation])
+        if owner == chosen and not each.clashes(waiting):
             ready.append(operation)
         else:
-            waiting.append(operation)
+            waiting |= each
+    if chosen in apps and not ready:
+        raise InvalidMigration(
+            f"what app {chosen!r} needs stands on changes of {', '.join(sorted({*apps} - {chosen}))!r}",
+            hint="make the migrations of the other app first, or of all apps together",
+        )
     return chosen, ready
 
 

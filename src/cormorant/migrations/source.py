@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from cormorant.migrations.migration import Migration
@@ -22,8 +23,13 @@ def migration_source(migration: Migration) -> str:
     names = sorted({"Migration", *_own_names(migration.operations)})
     imports = [f"from cormorant.migrations import {', '.join(names)}"]
     said = "\n".join(body)
-    imports += [line for line in IMPORTS if f"{line.rpartition(' ')[2]}." in said]
-    return "\n".join([f'"""{_docstring(migration.description)}"""', "", *imports, "", *body, ""])
+    imports += [line for line in IMPORTS if re.search(rf"\b{line.rpartition(' ')[2]}\.[A-Z]", said)]
+    return "\n".join([f'"""{docstring(migration.description)}"""', "", *imports, "", *body, ""])
+
+
+def depends_lines(migration: Migration) -> str:
+    """Gives the lines of a migration's file that say what comes before it."""
+    return "".join(f"{line}\n" for line in _texts("depends", migration.depends)) if migration.depends else ""
 
 
 def _own_names(steps: Sequence[Step]) -> set[str]:
@@ -46,6 +52,7 @@ def _texts(name: str, texts: Sequence[str]) -> list[str]:
     return [f"{_INSIDE}{name}=(", *(f"{_INSIDE * 2}{literal(text)}," for text in texts), f"{_INSIDE}),"]
 
 
-def _docstring(text: str) -> str:
+def docstring(text: str) -> str:
+    """Gives a text as it stands between the quotes of a docstring."""
     said = text.strip().replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
     return said if not said.endswith('"') else f'{said[:-1]}\\"'

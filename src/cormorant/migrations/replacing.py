@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from cormorant.errors import MissingMigration
+from cormorant._internal.topological import CycleError, sort
+from cormorant.errors import MigrationCycle, MissingMigration
 from cormorant.migrations.migration import MigrationFile
 
 
@@ -35,34 +36,46 @@ def active(files: Iterable[MigrationFile], applied: Collection[str]) -> Active:
         applied: The keys of those that the database has applied.
 
     Raises:
+        MigrationCycle: Squashed ones stand for each other.
         MissingMigration: A part only is applied, and the file of another is gone.
     """
     found = {file.key: file for file in files}
     done = set(applied)
+    begun: set[str] = set()
     stands_for: dict[str, str] = {}
     settled: set[str] = set()
-    # one that stands for another squashed one stands for more
-    squashed = sorted((file for file in found.values() if file.replaces), key=lambda file: len(file.replaces))
-    for file in squashed:
+    for file in _squashed(found):
         rest = [key for key in file.replaces if key not in done]
-        if file.key not in done and rest and len(rest) < len(file.replaces):
-            _refuse_gone(file, [key for key in rest if key not in found])
-            stands_for[file.key] = _last(file.replaces, found)
+        whole = file.key in done or not rest
+        if not whole and (len(rest) < len(file.replaces) or not begun.isdisjoint(rest)):
+            _refuse_gone(file, [key for key in rest if key not in found and key not in stands_for])
+            stands_for[file.key] = _last(file.replaces, found, stands_for)
+            begun.add(file.key)
             del found[file.key]
             continue
-        if not rest and file.key not in done:
-            settled.add(file.key)
-            done.add(file.key)
+        settled |= {file.key} if whole and file.key not in done else set()
+        done |= {file.key} if whole else set()
         stands_for |= dict.fromkeys(file.replaces, file.key)
         for key in file.replaces:
             found.pop(key, None)
     return Active(tuple(found.values()), stands_for, frozenset(settled))
 
 
-def _last(replaced: Iterable[str], found: Mapping[str, MigrationFile]) -> str:
+def _squashed(found: Mapping[str, MigrationFile]) -> list[MigrationFile]:
+    """Gives the squashed migrations, each after those that it stands for."""
+    files = {key: file for key, file in found.items() if file.replaces}
+    try:
+        return [files[key] for key in sort(files, {key: file.replaces for key, file in files.items()})]
+    except CycleError as error:
+        raise MigrationCycle(
+            f"squashed migrations stand for each other: {error}", hint="correct replaces= in one of them"
+        ) from error
+
+
+def _last(replaced: Iterable[str], found: Mapping[str, MigrationFile], stands_for: Mapping[str, str]) -> str:
     """Gives the migration after all others of those that a squashed one stands for."""
-    there = [key for key in replaced if key in found]
-    needed = {before for key in there for before in found[key].depends}
+    there = [stands_for.get(key, key) for key in replaced]
+    needed = {before for key in there for before in (found[key].depends if key in found else ())}
     return next(key for key in reversed(there) if key not in needed)
 
 

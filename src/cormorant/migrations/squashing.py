@@ -42,11 +42,10 @@ def squash(history: History, upto: str, *, first: str | None = None, name: str |
     app, keys = files[0].app, frozenset(file.key for file in files)
     before = frozenset(key for file in files for key in ancestors(file.key, history.needs)) - keys
     outside = [key for file in files for key in history.needs[file.key] if key not in keys]
-    replaced = [key for file in files for key in (*file.replaces, file.key)]
     made = Migration(
         _Squash(history.state_of(before)).steps(files),
         depends=[said_key(key, app) for key in dict.fromkeys(outside)],
-        replaces=[said_key(key, app) for key in dict.fromkeys(replaced)],
+        replaces=[said_key(file.key, app) for file in files],
         description=f"{files[0].name} to {files[-1].name} as one.",
     )
     number, last = (file.name.partition("_")[0] for file in (files[0], files[-1]))

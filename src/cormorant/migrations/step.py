@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from cormorant.dialects.base import Dialect
 from cormorant.errors import IrreversibleMigration
 from cormorant.migrations.historical import HistoricalModels
 from cormorant.schema import snapshot as s
+from cormorant.schema.names import quoted
 from cormorant.schema.operations import Operation
 
 if TYPE_CHECKING:
@@ -135,12 +136,20 @@ class Backfill:
         values: Pairs of a column and the SQL that makes its value.
         where: The rows that are still to be done; those whose first column is NULL if None.
         batch: How many rows a batch has.
+        key: The columns that rows are gone through by, which tell them apart; the primary key if empty.
+        pause: Seconds between two batches, for others.
+
+    Example:
+        >>> Backfill("essay", (("slug", "lower(title)"),))
+        # UPDATE "essay" SET "slug" = lower(title) WHERE ("id" > 1000) AND ("id" <= 2000) AND ("slug" IS NULL)
     """
 
     table: str
     values: tuple[tuple[str, s.Sql], ...]
     where: s.Sql | None = None
     batch: int = 1_000
+    key: tuple[str, ...] = ()
+    pause: float = 0.0
 
     @property
     def outside(self) -> bool:
@@ -152,9 +161,24 @@ class Backfill:
         """The table that it is about."""
         return (self.table,)
 
+    def statements(self, dialect: Dialect) -> list[str]:
+        """Gives it as one UPDATE, for those who run it by hand."""
+        return [self.update(dialect)] if self.values else []
+
+    def update(self, dialect: Dialect, within: str | None = None) -> str:
+        """Gives the UPDATE of rows, of those `within` a condition if there is one."""
+        sets = ", ".join(f"{dialect.quote(name)} = {s.said(sql, dialect.name)}" for name, sql in self.values)
+        where = self.condition(dialect, within)
+        return f"UPDATE {quoted(dialect, self.table)} SET {sets} WHERE {where}"
+
+    def condition(self, dialect: Dialect, within: str | None = None) -> str:
+        """Gives what the rows meet that are still to be done."""
+        own = f"{dialect.quote(self.values[0][0])} IS NULL" if self.where is None else s.said(self.where, dialect.name)
+        return f"({own})" if within is None else f"({within}) AND ({own})"
+
     def reverse(self) -> Backfill:
         """Gives the step back, which does nothing: what was filled in may stay."""
-        return Backfill(self.table, (), self.where, self.batch)
+        return replace(self, values=())
 
     def describe(self) -> str:
         """Gives it in words for people."""

@@ -8,7 +8,7 @@ from cormorant.dialects.base import Dialect
 from cormorant.schema import scripts
 from cormorant.schema import snapshot as s
 from cormorant.schema.names import beside, name_of, quoted
-from cormorant.schema.operations import DropConstraint, Operation
+from cormorant.schema.operations import DropConstraint, Operation, concurrently
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,8 @@ class CreateIndex(Operation):
         return DropIndex(self.table, self.index, self.concurrently)
 
     def describe(self) -> str:
-        return f"create {'unique ' if self.index.unique else ''}index {self.index.name} on {self.table}"
+        unique = "unique " if self.index.unique else ""
+        return f"create {unique}index {self.index.name} on {self.table}{concurrently(self.concurrently)}"
 
     @property
     def touched(self) -> str:
@@ -66,7 +67,7 @@ class DropIndex(Operation):
         return CreateIndex(self.table, self.index, self.concurrently)
 
     def describe(self) -> str:
-        return f"drop index {self.index.name} of {self.table}"
+        return f"drop index {self.index.name} of {self.table}{concurrently(self.concurrently)}"
 
     @property
     def touched(self) -> str:
@@ -101,23 +102,32 @@ class RenameIndex(Operation):
 
 @dataclass(frozen=True, slots=True)
 class CreateSearchIndex(Operation):
-    """The index of a full text search: a GIN index on PostgreSQL, a table of words and its triggers on SQLite."""
+    """The index of a full text search: a GIN index on PostgreSQL, a table of words and its triggers on SQLite.
+
+    Args:
+        concurrently: PostgreSQL lets others write meanwhile; it must not be in a transaction then.
+    """
 
     table: str
     search: s.SearchIndex
+    concurrently: bool = False
+
+    @property
+    def outside(self) -> bool:
+        return self.concurrently
 
     def statements(self, dialect: Dialect) -> list[str]:
-        made = scripts.search_index(dialect, self.table, self.search)
+        made = scripts.search_index(dialect, self.table, self.search, concurrently=self.concurrently)
         if dialect.supports_access_methods:
             return made
         name = dialect.quote(self.search.name)
         return [*made, f"INSERT INTO {name}({name}) VALUES ('rebuild')"]
 
     def reverse(self) -> Operation:
-        return DropSearchIndex(self.table, self.search)
+        return DropSearchIndex(self.table, self.search, self.concurrently)
 
     def describe(self) -> str:
-        return f"create search index {self.search.name} on {self.table}"
+        return f"create search index {self.search.name} on {self.table}{concurrently(self.concurrently)}"
 
     @property
     def touched(self) -> str:
@@ -126,19 +136,28 @@ class CreateSearchIndex(Operation):
 
 @dataclass(frozen=True, slots=True)
 class DropSearchIndex(Operation):
-    """Drops what a full text search looks in."""
+    """Drops what a full text search looks in.
+
+    Args:
+        concurrently: PostgreSQL lets others go on meanwhile; it must not be in a transaction then.
+    """
 
     table: str
     search: s.SearchIndex
+    concurrently: bool = False
+
+    @property
+    def outside(self) -> bool:
+        return self.concurrently
 
     def statements(self, dialect: Dialect) -> list[str]:
-        return scripts.drop_search_index(dialect, self.table, self.search)
+        return scripts.drop_search_index(dialect, self.table, self.search, concurrently=self.concurrently)
 
     def reverse(self) -> Operation:
-        return CreateSearchIndex(self.table, self.search)
+        return CreateSearchIndex(self.table, self.search, self.concurrently)
 
     def describe(self) -> str:
-        return f"drop search index {self.search.name} of {self.table}"
+        return f"drop search index {self.search.name} of {self.table}{concurrently(self.concurrently)}"
 
     @property
     def touched(self) -> str:

@@ -198,21 +198,38 @@ class CommentTable(Operation):
 
 @dataclass(frozen=True, slots=True)
 class AddConstraint(Operation):
-    """ADD CONSTRAINT; a foreign key or check with `validated=False` lets rows from before be (NOT VALID)."""
+    """ADD CONSTRAINT; a foreign key or check with `validated=False` lets rows from before be (NOT VALID).
+
+    Args:
+        concurrently: A primary key or unique constraint gets its index first, while others write; it must not be in a
+            transaction then.
+    """
 
     table: str
     constraint: s.Constraint
+    concurrently: bool = False
+
+    @property
+    def outside(self) -> bool:
+        return self.concurrently
 
     def statements(self, dialect: Dialect) -> list[str]:
         need_alter(dialect, self)
+        if self.concurrently and isinstance(self.constraint, (s.PrimaryKey, s.Unique)):
+            return scripts.constraint_by_index(dialect, self.table, self.constraint, self.name)
         later = " NOT VALID" if not is_validated(self.constraint) else ""
         return [f"ALTER TABLE {quoted(dialect, self.table)} ADD {scripts.constraint(dialect, self.constraint)}{later}"]
 
     def reverse(self) -> Operation:
         return DropConstraint(self.table, self.constraint)
 
+    @property
+    def name(self) -> str:
+        """The constraint's name, PostgreSQL's own where it has none."""
+        return self.constraint.name or default_name(self.table, self.constraint)
+
     def describe(self) -> str:
-        later = "" if is_validated(self.constraint) else ", not yet validated"
+        later = concurrently(self.concurrently) if is_validated(self.constraint) else ", not yet validated"
         return f"add {constraint_words(self.constraint)} to {self.table}{later}"
 
     @property
@@ -222,10 +239,19 @@ class AddConstraint(Operation):
 
 @dataclass(frozen=True, slots=True)
 class ValidateConstraint(Operation):
-    """VALIDATE CONSTRAINT: rows from before are looked at, while others write."""
+    """VALIDATE CONSTRAINT: rows from before are looked at, while others write.
+
+    Args:
+        alone: In no transaction with others, whose locks would be held as long as it takes.
+    """
 
     table: str
     constraint: s.ForeignKey | s.Check
+    alone: bool = False
+
+    @property
+    def outside(self) -> bool:
+        return self.alone
 
     def statements(self, dialect: Dialect) -> list[str]:
         if not dialect.supports_add_constraint:
@@ -233,7 +259,7 @@ class ValidateConstraint(Operation):
         return [f"ALTER TABLE {quoted(dialect, self.table)} VALIDATE CONSTRAINT {dialect.quote(self.constraint.name)}"]
 
     def reverse(self) -> Operation:
-        return UnvalidateConstraint(self.table, self.constraint)
+        return UnvalidateConstraint(self.table, self.constraint, self.alone)
 
     def describe(self) -> str:
         return f"validate {constraint_words(self.constraint)} of {self.table}"
@@ -249,12 +275,13 @@ class UnvalidateConstraint(Operation):
 
     table: str
     constraint: s.ForeignKey | s.Check
+    alone: bool = False
 
     def statements(self, dialect: Dialect) -> list[str]:
         return []
 
     def reverse(self) -> Operation:
-        return ValidateConstraint(self.table, self.constraint)
+        return ValidateConstraint(self.table, self.constraint, self.alone)
 
     def describe(self) -> str:
         return f"leave {constraint_words(self.constraint)} of {self.table} as it is"
@@ -309,6 +336,11 @@ class RenameConstraint(Operation):
     @property
     def touched(self) -> str:
         return self.table
+
+
+def concurrently(so: bool) -> str:
+    """Gives what is said of an operation that lets others write."""
+    return " concurrently" if so else ""
 
 
 def is_validated(constraint: s.Constraint) -> bool:

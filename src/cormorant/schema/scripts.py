@@ -155,13 +155,26 @@ def drop_index(dialect: Dialect, table: str, name: str, *, concurrently: bool = 
     return f"DROP INDEX {alone}{quoted(dialect, beside(table, name))}"
 
 
-def search_index(dialect: Dialect, table: str, search: s.SearchIndex) -> list[str]:
+def constraint_by_index(dialect: Dialect, table: str, key: s.PrimaryKey | s.Unique, name: str) -> list[str]:
+    """Gives what makes the index of a constraint while others write, and then the constraint of it."""
+    index = s.Index(name, tuple(s.IndexItem(column) for column in key.columns), unique=True)
+    kind = "PRIMARY KEY" if isinstance(key, s.PrimaryKey) else "UNIQUE"
+    waits = _WAITS[key.deferrable] if isinstance(key, s.Unique) and key.deferrable else ""
+    said = dialect.quote(name)
+    add = f"ALTER TABLE {quoted(dialect, table)} ADD CONSTRAINT {said} {kind} USING INDEX {said}{waits}"
+    return [*create_index(dialect, table, index, concurrently=True), add]
+
+
+def search_index(dialect: Dialect, table: str, search: s.SearchIndex, *, concurrently: bool = False) -> list[str]:
     """Gives what makes the index of a full text search, and keeps it in step."""
     shape, index = _search_values(table, search)
     made: list[d.Operation] = [d.CreateSearchIndex(shape, index)]
     events: tuple[d.SearchEvent, ...] = ("insert", "delete", "update")
     made += [d.MaintainSearchIndex(shape, index, event) for event in events]
-    return [sql for each in made if (sql := compile_operation(dialect, each))]
+    said = [sql for each in made if (sql := compile_operation(dialect, each))]
+    if not concurrently or not dialect.supports_access_methods:
+        return said
+    return [sql.replace("CREATE INDEX ", "CREATE INDEX CONCURRENTLY ", 1) for sql in said]
 
 
 def search_words(search: s.SearchIndex) -> str:
@@ -170,10 +183,10 @@ def search_words(search: s.SearchIndex) -> str:
     return _POSTGRESQL.search_indexes.words(_POSTGRESQL.compiler(_POSTGRESQL, inline=True), index)
 
 
-def drop_search_index(dialect: Dialect, table: str, search: s.SearchIndex) -> list[str]:
+def drop_search_index(dialect: Dialect, table: str, search: s.SearchIndex, *, concurrently: bool = False) -> list[str]:
     """Gives what drops it again."""
     if dialect.supports_access_methods:
-        return [drop_index(dialect, table, search.name)]
+        return [drop_index(dialect, table, search.name, concurrently=concurrently)]
     triggers = (f"{search.name}_{event}" for event in ("insert", "delete", "update"))
     return [
         *(f"DROP TRIGGER IF EXISTS {dialect.quote(name)}" for name in triggers),

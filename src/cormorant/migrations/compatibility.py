@@ -158,11 +158,13 @@ def _constraints(old: s.Table, new: s.Table) -> Iterator[Finding]:
     yield from _uniques_gone(old, new)
 
 
-def _refused(table: s.Table, constraint: s.Constraint) -> Finding:
-    rule = {s.Check: "new-check", s.Unique: "new-unique", s.ForeignKey: "new-foreign-key"}[type(constraint)]
+def _refused(table: s.Table, constraint: s.Check | s.Unique | s.ForeignKey) -> Finding:
+    kind = (
+        "check" if isinstance(constraint, s.Check) else "unique" if isinstance(constraint, s.Unique) else "foreign-key"
+    )
     why = "the release that runs may write what it refuses"
     what = f"add {constraint_words(constraint)} to {table.key}"
-    return _finding("warning", rule, what, why, "let a release keep to it first")
+    return _finding("warning", f"new-{kind}", what, why, "let a release keep to it first")
 
 
 def _unique_indexes(old: s.Table, new: s.Table, known: frozenset[str]) -> Iterator[Finding]:

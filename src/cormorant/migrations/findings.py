@@ -57,7 +57,8 @@ class Finding:
 
 def worst(findings: Iterable[Finding]) -> Level | None:
     """Gives the worst level among findings; None if there are none."""
-    return max((finding.level for finding in findings), key=LEVELS.index, default=None)
+    found = {finding.level for finding in findings}
+    return next((level for level in reversed(LEVELS) if level in found), None)
 
 
 def exit_code(findings: Iterable[Finding], fail_on: Level = "error") -> int:

@@ -52,7 +52,7 @@ class Lock:
 
 def stronger(one: LockMode, other: LockMode) -> LockMode:
     """Gives the stronger of two locks."""
-    return max(one, other, key=MODES.index)
+    return one if MODES.index(one) >= MODES.index(other) else other
 
 
 def strongest(locks: tuple[Lock, ...]) -> tuple[Lock, ...]:

@@ -163,9 +163,16 @@ CASES: dict[str, op.Operation] = {
     "enum": op.CreateEnum(s.Enum("colour", ("red",))),
     "new value of an enum": op.AlterEnum(MOODS, s.Enum("mood", ("calm", "glad", "cross")), (("book", MOOD),)),
     "other values of an enum": op.AlterEnum(MOODS, MOODY, (("book", MOOD),)),
+    "second column": op.ShadowColumn("book", VIEWS, replace(VIEWS, type="bigint")),
+    "column that is as it was": op.UnswapColumn("book", replace(VIEWS, type="bigint"), VIEWS),
     "rename enum": op.RenameEnum("mood", "temper"),
 }
+LARGER = replace(VIEWS, type="bigint")
+SECOND = op.ShadowColumn("book", VIEWS, LARGER)
+SWAP = op.SwapColumn("book", VIEWS, LARGER)
 AFTER: dict[str, tuple[op.Operation, op.Operation]] = {
+    "column that takes the place of another": (SECOND, SWAP),
+    "no second column": (SECOND, SECOND.reverse()),
     "drop schema": (op.CreateSchema("audit"), op.DropSchema("audit")),
     "drop enum": (op.CreateEnum(s.Enum("colour", ("red",))), op.DropEnum(s.Enum("colour", ("red",)))),
     "drop search index": (op.CreateSearchIndex("book", WORDS), op.DropSearchIndex("book", WORDS)),
@@ -282,6 +289,8 @@ async def test_locks_reads_and_writes_are_those_that_are_named(postgres_database
                 await pair.worker.execute(sql)
             seen[name] = await pair.during(operation.statements(DIALECT))
             said[name] = named(effects_of(operation, apply(BEFORE, first)))
+            for sql in first.reverse().statements(DIALECT):
+                await pair.worker.execute(sql)
     assert said == seen
 
 

@@ -17,6 +17,7 @@ from cormorant.schema import column_operations as c
 from cormorant.schema import column_types as types
 from cormorant.schema import index_operations as i
 from cormorant.schema import operations as o
+from cormorant.schema import shadow_operations as w
 from cormorant.schema import snapshot as s
 from cormorant.schema.names import beside
 from cormorant.schema.table_diff import reads
@@ -227,6 +228,12 @@ def _retyped(before: s.SchemaSnapshot, table: s.Table, op: c.AlterColumn) -> Eff
     return Effect(locks, (op.table,) if looked_at else ())
 
 
+def _swap(before: s.SchemaSnapshot, op: w.SwapColumn) -> Effects:
+    table, name = before.table(op.table), w.shadow_of(op.after).name
+    shown = op.after.nullable or (table is not None and proves_not_null(table, name))
+    return (Effect(_on("ACCESS EXCLUSIVE", op.table), () if shown else (op.table,)),)
+
+
 def _looks_for_null(table: s.Table, op: c.AlterColumn) -> bool:
     return becomes_required(op) and not proves_not_null(table, op.after.name)
 
@@ -284,6 +291,10 @@ _EFFECTS: dict[type[o.Operation], Callable[[s.SchemaSnapshot, Any], Effects]] = 
     c.DropColumn: _drop_column,
     c.AlterColumn: _alter_column,
     c.RenameColumn: _whole("ACCESS EXCLUSIVE"),
+    w.ShadowColumn: _whole("ACCESS EXCLUSIVE"),
+    w.UnshadowColumn: _whole("ACCESS EXCLUSIVE"),
+    w.SwapColumn: _swap,
+    w.UnswapColumn: lambda _, op: (Effect(_on("ACCESS EXCLUSIVE", op.table), rewrites=(op.table,)),),
     i.CreateIndex: _create_index,
     i.DropIndex: _drop_index,
     i.RenameIndex: _rename_index,

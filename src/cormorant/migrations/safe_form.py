@@ -14,6 +14,7 @@ from cormorant.migrations.walking import Walk
 from cormorant.schema import column_operations as c
 from cormorant.schema import index_operations as i
 from cormorant.schema import operations as o
+from cormorant.schema import shadow_operations as w
 from cormorant.schema import snapshot as s
 from cormorant.schema.names import name_of
 from cormorant.schema.table_diff import reads
@@ -161,7 +162,7 @@ def _quoted(column: str) -> str:
 
 def _retyped(table: s.Table, op: c.AlterColumn) -> Iterable[Step]:
     if e.rewrites(op):
-        return [op]
+        return _by_second_column(table, op) if _may_have_a_second(table, op) else [op]
     wanted, last = replace(op.after, fill=None), list[Step]()
     if e.becomes_required(op):
         first = replace(wanted, nullable=True)
@@ -172,6 +173,48 @@ def _retyped(table: s.Table, op: c.AlterColumn) -> Iterable[Step]:
     away = [o.DropConstraint(op.table, check) for check in checks]
     back = [step for check in checks for step in _in_two(op.table, check)]
     return [*away, op, *back, *last]
+
+
+def _may_have_a_second(table: s.Table, op: c.AlterColumn) -> bool:
+    """Whether a column can be replaced by another one: nothing stands on it but plain indexes."""
+    names = frozenset({op.after.name})
+    keys = [*e.unique_keys(table), *(key.columns for key in table.foreign_keys), *(x.columns for x in table.searches)]
+    expressions = [check.condition for check in table.checks]
+    expressions += [column.computed for column in table.columns if column.computed is not None]
+    for index in table.indexes:
+        expressions += [x for x in (index.where, *(item.expression for item in index.items)) if x is not None]
+    made = any(x.computed is not None or x.identity is not None for x in (op.before, op.after))
+    return (
+        not made
+        and table.column(w.shadow_of(op.after).name) is None
+        and table.primary_key is not None
+        and not table.partitioned
+        and not any(op.after.name in columns for columns in keys)
+        and not any(reads(sql, names) for sql in expressions)
+    )
+
+
+def _by_second_column(table: s.Table, op: c.AlterColumn) -> list[Step]:
+    shadow = w.ShadowColumn(op.table, op.before, op.after, op.using)
+    column = w.shadow_of(op.after)
+    where = None
+    if op.using is None and op.after.fill is None:
+        where = f"{_quoted(column.name)} IS NULL AND {_quoted(op.before.name)} IS NOT NULL"
+    made: list[Step] = [shadow, Backfill(op.table, ((column.name, shadow.value),), where=where)]
+    over = tuple(index for index in table.indexes if _is_over(index, op.after.name))
+    made += [i.CreateIndex(op.table, w.shadow_index(index, op.after), concurrently=True) for index in over]
+    given = None
+    if not op.after.nullable:
+        # SQLite keeps no second column in step: it makes the values when it copies the table
+        shown = s.ByDialect((("postgresql", f"{_quoted(column.name)} IS NOT NULL"), ("sqlite", "1 = 1")))
+        check = s.Check(_free_name(table, column.name), shown)
+        made += _in_two(op.table, check)
+        given = replace(check, validated=False)
+    return [*made, w.SwapColumn(op.table, op.before, op.after, op.using, over, given)]
+
+
+def _is_over(index: s.Index, column: str) -> bool:
+    return column in index.include or any(item.column == column for item in index.items)
 
 
 _FORMS: dict[type[Any], Callable[[s.Table, Any], Iterable[Step]]] = {

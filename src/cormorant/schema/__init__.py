@@ -13,7 +13,7 @@ Who may import whom: each line only from those above it.
     snapshot column_types                           the values
     matching scripts                                what is the same; snapshots as SQL
     views                                           a snapshot as one database has it
-    operations column_operations index_operations rebuild steps     the steps and their SQL
+    operations column_operations index_operations shadow_operations rebuild steps   the steps and their SQL
     state                                           what a schema is after a step
     table_diff diff plan                            pure functions over snapshots and steps
     declared json_form                              models to snapshots; snapshots to JSON and back

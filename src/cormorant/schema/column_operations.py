@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from cormorant.dialects.base import Dialect
+from cormorant.dialects.postgresql import PostgreSQLDialect
 from cormorant.schema import column_types as types
 from cormorant.schema import scripts
 from cormorant.schema import snapshot as s
@@ -148,11 +149,18 @@ class AlterColumn(Operation):
             return []
         name, wanted = dialect.quote(self.after.name), types.sql(dialect, self.after.type)
         collate = "" if self.after.collation is None else f" COLLATE {dialect.quote(self.after.collation)}"
-        using = self._using(dialect, name, wanted)
+        cast = self._cast(dialect, name, wanted)
+        using = "" if cast is None else f" USING {cast}"
         drop = ["DROP DEFAULT"] if self.before.default is not None else []
         return [*drop, f"TYPE {wanted}{collate}{using}"]
 
-    def _using(self, dialect: Dialect, name: str, wanted: str) -> str:
+    @property
+    def cast(self) -> str | None:
+        """What makes the new value of a row on PostgreSQL; None where that is the old value as it is."""
+        dialect = PostgreSQLDialect()
+        return self._cast(dialect, dialect.quote(self.after.name), types.sql(dialect, self.after.type))
+
+    def _cast(self, dialect: Dialect, name: str, wanted: str) -> str | None:
         cast = None if types.related(self.before.type, self.after.type) else f"{name}::text::{wanted}"
         if self.using is not None:
             cast = s.said(self.using, dialect.name)
@@ -161,7 +169,7 @@ class AlterColumn(Operation):
         filled = not self.after.nullable and self.before.nullable and self.after.fill is not None
         if filled and self.after.fill is not None:
             cast = f"coalesce({cast or name}, {s.said(self.after.fill, dialect.name)})"
-        return "" if cast is None else f" USING {cast}"
+        return cast
 
     def _null(self, dialect: Dialect) -> list[str]:
         if self.before.nullable == self.after.nullable:

@@ -41,3 +41,12 @@ def quoted(dialect: Dialect, key: str) -> str:
 def beside(key: str, name: str) -> str:
     """Gives another name in the same schema."""
     return key_of(name, split(key)[0])
+
+
+_LONGEST = 63
+"""Bytes that a name may have."""
+
+
+def short(name: str, suffix: str = "") -> str:
+    """Gives a name with something after it, of which the name itself is cut where both would be too long."""
+    return name.encode()[: _LONGEST - len(suffix.encode())].decode(errors="ignore") + suffix

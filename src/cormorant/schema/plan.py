@@ -9,12 +9,22 @@ from cormorant.dialects.base import Dialect
 from cormorant.schema import column_operations as c
 from cormorant.schema import index_operations as i
 from cormorant.schema import operations as o
+from cormorant.schema import shadow_operations as w
 from cormorant.schema import snapshot as s
 from cormorant.schema.rebuild import RebuildTable
 from cormorant.schema.state import apply
 from cormorant.schema.views import as_seen
 
-_NEED_REBUILD = (o.AddConstraint, o.DropConstraint, o.RenameConstraint, c.DropColumn, c.AlterColumn)
+_NEED_REBUILD = (
+    o.AddConstraint,
+    o.DropConstraint,
+    o.RenameConstraint,
+    c.DropColumn,
+    c.AlterColumn,
+    w.UnshadowColumn,
+    w.SwapColumn,
+    w.UnswapColumn,
+)
 _NO_TABLE = (o.CreateTable, o.DropTable, o.RenameTable, c.RenameColumn)
 
 
@@ -92,7 +102,7 @@ class _Rebuilds:
 
     def _note_values(self, key: str, operation: o.Operation) -> None:
         using = self.using.setdefault(key, {})
-        if isinstance(operation, c.AlterColumn) and operation.using is not None:
+        if isinstance(operation, (c.AlterColumn, w.SwapColumn)) and operation.using is not None:
             using[operation.after.name] = s.said(operation.using, self.dialect.name)
         elif isinstance(operation, (c.DropColumn, c.AddColumn)):
             using.pop(operation.column.name, None)

@@ -12,6 +12,7 @@ from cormorant.schema import column_operations as c
 from cormorant.schema import column_types as types
 from cormorant.schema import index_operations as i
 from cormorant.schema import operations as o
+from cormorant.schema import shadow_operations as w
 from cormorant.schema import snapshot as s
 from cormorant.schema.matching import Named, same_sql
 from cormorant.schema.names import name_of, split
@@ -257,6 +258,46 @@ def _rename_enum(state: s.SchemaSnapshot, op: i.RenameEnum) -> s.SchemaSnapshot:
     return replace(state, enums=enums, tables=tables)
 
 
+# ------------------------------------------------------------------ columns that take the place of others
+
+
+def _shadow(state: s.SchemaSnapshot, op: w.ShadowColumn) -> s.SchemaSnapshot:
+    return _add_column(state, c.AddColumn(op.table, w.shadow_of(op.after)))
+
+
+def _unshadow(state: s.SchemaSnapshot, op: w.UnshadowColumn) -> s.SchemaSnapshot:
+    return _drop_column(state, c.DropColumn(op.table, w.shadow_of(op.after)))
+
+
+def _swap(state: s.SchemaSnapshot, op: w.SwapColumn) -> s.SchemaSnapshot:
+    gone = {w.shadow_index(index, op.after).name for index in op.indexes}
+    shadow = w.shadow_of(op.after).name
+
+    def change(table: s.Table) -> s.Table:
+        columns = (op.after if x.name == op.before.name else x for x in table.columns if x.name != shadow)
+        indexes = tuple(index for index in table.indexes if index.name not in gone)
+        checks = tuple(check for check in table.checks if op.given is None or check.name != op.given.name)
+        return replace(table, columns=tuple(columns), indexes=indexes, checks=checks)
+
+    return changed_table(state, op.table, change)
+
+
+def _unswap(state: s.SchemaSnapshot, op: w.UnswapColumn) -> s.SchemaSnapshot:
+    given = () if op.given is None else (op.given,)
+
+    def change(table: s.Table) -> s.Table:
+        columns = (op.before if x.name == op.after.name else x for x in table.columns)
+        indexes = (w.shadow_index(index, op.after) for index in op.indexes)
+        return replace(
+            table,
+            columns=(*columns, w.shadow_of(op.after)),
+            indexes=(*table.indexes, *indexes),
+            checks=(*table.checks, *given),
+        )
+
+    return changed_table(state, op.table, change)
+
+
 _APPLY: dict[type[o.Operation], Callable[[s.SchemaSnapshot, Any], s.SchemaSnapshot]] = {
     o.CreateSchema: lambda state, op: replace(state, schemas=(*state.schemas, op.name)),
     o.DropSchema: lambda state, op: replace(state, schemas=_without(state.schemas, op.name)),
@@ -282,5 +323,9 @@ _APPLY: dict[type[o.Operation], Callable[[s.SchemaSnapshot, Any], s.SchemaSnapsh
     i.DropEnum: lambda state, op: replace(state, enums=tuple(e for e in state.enums if e.key != op.enum.key)),
     i.AlterEnum: _alter_enum,
     i.RenameEnum: _rename_enum,
+    w.ShadowColumn: _shadow,
+    w.UnshadowColumn: _unshadow,
+    w.SwapColumn: _swap,
+    w.UnswapColumn: _unswap,
     RebuildTable: lambda state, op: changed_table(state, op.before.key, lambda _: op.after),
 }

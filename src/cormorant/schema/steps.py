@@ -27,6 +27,7 @@ from cormorant.schema.operations import (
     ValidateConstraint,
 )
 from cormorant.schema.rebuild import RebuildTable
+from cormorant.schema.shadow_operations import ShadowColumn, SwapColumn, UnshadowColumn, UnswapColumn
 
 __all__ = [
     "AddColumn",
@@ -53,6 +54,10 @@ __all__ = [
     "RenameEnum",
     "RenameIndex",
     "RenameTable",
+    "ShadowColumn",
+    "SwapColumn",
+    "UnshadowColumn",
+    "UnswapColumn",
     "UnvalidateConstraint",
     "ValidateConstraint",
 ]

@@ -96,7 +96,25 @@ CASES: dict[str, tuple[op.Operation, list[Said]]] = {
     "a larger text": (op.AlterColumn("book", TITLE, replace(TITLE, type="varchar(50)")), []),
     "a shorter text": (
         op.AlterColumn("book", TITLE, replace(TITLE, type="varchar(5)")),
-        [("error", "rewrites-table", "ACCESS EXCLUSIVE on book", []), ("warning", "narrower-type", "", [])],
+        [
+            (
+                "error",
+                "rewrites-table",
+                "ACCESS EXCLUSIVE on book",
+                [
+                    "add column book.title__new in step with title: varchar(20) to varchar(5)",
+                    "fill book.title__new in batches of 1,000",
+                    "add check ck_book_title__new_given to book, not yet validated",
+                    "validate check ck_book_title__new_given of book",
+                    "column book.title__new takes the place of title, which is dropped",
+                ],
+            ),
+            ("warning", "narrower-type", "", []),
+        ],
+    ),
+    "a larger key": (
+        op.AlterColumn("author", replace(ID, type="integer"), ID),
+        [("error", "rewrites-table", "ACCESS EXCLUSIVE on author", [])],
     ),
     "not null": (
         op.AlterColumn("book", VIEWS, replace(VIEWS, nullable=False)),

@@ -98,6 +98,45 @@ def test_checks_over_a_longer_text_are_looked_at_later() -> None:
     ]
 
 
+def test_another_type_comes_by_a_second_column() -> None:
+    index = s.Index("ix_views", (s.IndexItem("views"), s.IndexItem("id")))
+    before = s.SchemaSnapshot((replace(BOOK, indexes=(index,)),))
+    larger = replace(VIEWS, type="bigint", nullable=False, default="0", fill="0")
+    steps = safe([op.AlterColumn("book", VIEWS, larger)], before)
+    second = s.Column("views__new", "bigint", nullable=True)
+    shown = s.ByDialect((("postgresql", '"views__new" IS NOT NULL'), ("sqlite", "1 = 1")))
+    check = s.Check("ck_book_views__new_given", shown, validated=False)
+    filling = s.ByDialect((("postgresql", 'coalesce("views", 0)'), ("sqlite", '"views"')))
+    there = replace(index, name="ix_views__new", items=(s.IndexItem("views__new"), s.IndexItem("id")))
+    assert steps == [
+        op.ShadowColumn("book", VIEWS, larger),
+        Backfill("book", (("views__new", filling),)),
+        op.CreateIndex("book", there, concurrently=True),
+        op.AddConstraint("book", check),
+        op.ValidateConstraint("book", check, alone=True),
+        op.SwapColumn("book", VIEWS, larger, indexes=(index,), given=check),
+    ]
+    assert reached(steps[:1], before).tables[0].column("views__new") == second
+    wanted = replace(BOOK, columns=(ID, TITLE, larger), indexes=(index,))
+    assert reached(steps, before) == s.SchemaSnapshot((wanted,))
+
+
+def test_what_stands_on_a_column_keeps_it() -> None:
+    larger = op.AlterColumn("book", VIEWS, replace(VIEWS, type="bigint"))
+    held: list[s.Table] = [
+        replace(BOOK, primary_key=None),
+        replace(BOOK, uniques=(s.Unique("u", ("views",)),)),
+        replace(BOOK, checks=(s.Check("c", "views > 0"),)),
+        replace(BOOK, foreign_keys=(s.ForeignKey("f", ("views",), "other", ("id",)),)),
+        replace(BOOK, indexes=(s.Index("i", (s.IndexItem("id"),), where="views > 0"),)),
+        replace(BOOK, columns=(*BOOK.columns, s.Column("twice", "integer", computed="views * 2"))),
+        replace(BOOK, columns=(*BOOK.columns, s.Column("views__new", "integer"))),
+    ]
+    for table in held:
+        assert safe([larger], s.SchemaSnapshot((table,))) == [larger]
+    assert len(safe([larger], BEFORE)) == 3
+
+
 def test_new_and_small_tables_stay_as_they_are() -> None:
     leaf = s.Table("leaf", (ID, VIEWS), s.PrimaryKey(("id",)))
     index = s.Index("ix", (s.IndexItem("views"),))

@@ -1,0 +1,98 @@
+"""A column gets another type while others write: what they write meanwhile is there afterwards, in the new type."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from cormorant import Database, DataError
+from cormorant.adapters.base import Connection
+from cormorant.migrations import Backfill
+from cormorant.migrations.backfilling import run_backfill
+from cormorant.migrations.safe_form import safe
+from cormorant.schema import snapshot as s
+from cormorant.schema import steps as op
+from cormorant.schema.builder import SchemaBuilder
+from cormorant.schema.diff import diff
+from cormorant.schema.state import apply
+
+CODE = s.Column("code", "varchar(20)", nullable=True)
+IX = s.Index("ix_code", (s.IndexItem("code"),))
+BOOK = s.Table("book", (s.Column("id", "bigint"), CODE), s.PrimaryKey(("id",)), indexes=(IX,))
+BEFORE = s.SchemaSnapshot((BOOK,))
+
+
+async def rows(connection: Connection) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in await connection.fetch("SELECT id, code FROM book ORDER BY id")]
+
+
+async def test_others_write_between_the_steps(database_dsn: str) -> None:
+    number = replace(CODE, type="integer", nullable=False, default="7", fill="0", comment="a number")
+    operations = [op.DropIndex("book", IX), op.AlterColumn("book", CODE, number), op.CreateIndex("book", IX)]
+    steps = safe(operations, BEFORE)
+    assert any(isinstance(step, op.SwapColumn) for step in steps)
+    async with Database(database_dsn) as database:
+        builder, state = SchemaBuilder(database), BEFORE
+        await builder.apply(diff(s.SchemaSnapshot(), BEFORE))
+        other = await database.adapter.acquire(write=True)
+        for row, code in enumerate(("'1'", "'22'", "NULL", "'4'"), 1):
+            await other.execute(f"INSERT INTO book VALUES ({row}, {code})")
+        for number_of_step, step in enumerate(steps):
+            if isinstance(step, Backfill):
+                await fill(other, database, step, state)
+            else:
+                assert isinstance(step, op.Operation)
+                database.adapter.release(other)
+                await builder.apply([step])
+                state = apply(state, step)
+                other = await database.adapter.acquire(write=True)
+            if not isinstance(step, op.SwapColumn) and any(
+                isinstance(x, op.SwapColumn) for x in steps[number_of_step:]
+            ):
+                # whoever runs now knows the old column alone
+                await other.execute(f"INSERT INTO book (id, code) VALUES ({100 + number_of_step}, '5')")
+                await other.execute("UPDATE book SET code = '33' WHERE id = 2")
+        found = await rows(other)
+        assert found[:4] == [(1, 1), (2, 33), (3, 0), (4, 4)]
+        assert {code for _, code in found[4:]} == {5}
+        await other.execute("INSERT INTO book (id) VALUES (500)")
+        assert (await rows(other))[-1] == (500, 7)
+        database.adapter.release(other)
+        assert diff(await builder.live(), await builder.normalised(apply(BEFORE, *operations))) == []
+        back = [step.reverse() for step in reversed(steps)]
+        for step in back:
+            if isinstance(step, op.Operation):
+                await builder.apply([step])
+        assert diff(await builder.live(), await builder.normalised(BEFORE)) == []
+        connection = await database.adapter.acquire()
+        assert (await rows(connection))[:2] == [(1, "1"), (2, "33")]
+        assert not await functions(connection, database)
+        database.adapter.release(connection)
+
+
+async def fill(connection: Connection, database: Database, step: Backfill, state: s.SchemaSnapshot) -> None:
+    table = state.table(step.table)
+    assert table is not None
+    await run_backfill(connection, database.dialect, step, table, name="second")
+
+
+async def functions(connection: Connection, database: Database) -> bool:
+    """Whether a function of ours is left over."""
+    if not database.dialect.supports_add_constraint:
+        return False
+    return bool(await connection.fetch("SELECT 1 FROM pg_proc WHERE pronamespace = 'public'::regnamespace"))
+
+
+async def test_what_does_not_fit_is_refused_as_it_is_written(postgres_database: str) -> None:
+    first, *_ = safe([op.AlterColumn("book", CODE, replace(CODE, type="varchar(3)"))], BEFORE)
+    assert isinstance(first, op.ShadowColumn)
+    async with Database(postgres_database) as database:
+        builder = SchemaBuilder(database)
+        await builder.apply(diff(s.SchemaSnapshot(), BEFORE))
+        await builder.apply([first])
+        connection = await database.adapter.acquire(write=True)
+        with pytest.raises(DataError, match="too long"):
+            await connection.execute("INSERT INTO book VALUES (1, 'abcd')")
+        database.adapter.release(connection)

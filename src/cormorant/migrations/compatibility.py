@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from cormorant.dialects.base import Dialect
 from cormorant.migrations.findings import Finding, Level
@@ -37,13 +38,21 @@ def compatibility(models: s.SchemaSnapshot, schema: s.SchemaSnapshot, dialect: D
     if dialect is not None:
         models, schema = as_seen(models, dialect.name), as_seen(schema, dialect.name)
     found: list[Finding] = []
+    renamed = {table.renamed_from: table.key for table in schema.tables if table.renamed_from is not None}
     for table in models.tables:
+        table = _pointing(table, renamed)
         now = schema.table(table.key)
         if now is None:
             found.append(_table_gone(table, schema))
         elif now != table:
             found += [*_columns(table, now), *_constraints(table, now)]
     return [*found, *_enums(models, schema)]
+
+
+def _pointing(table: s.Table, renamed: Mapping[str, str]) -> s.Table:
+    """Gives a table whose foreign keys follow the tables that have another name."""
+    keys = (replace(key, target=renamed.get(key.target, key.target)) for key in table.foreign_keys)
+    return replace(table, foreign_keys=tuple(keys))
 
 
 def _finding(level: Level, rule: str, what: str, why: str, advice: str = "") -> Finding:

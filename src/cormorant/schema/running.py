@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import groupby
 
@@ -52,35 +53,61 @@ async def send(connection: Connection, dialect: Dialect, operation: Operation) -
 
 
 async def _together(connection: Connection, dialect: Dialect, operations: Sequence[Operation]) -> None:
-    await connection.execute(dialect.begin(isolation=None, read_only=False, deferrable=False, write=True))
-    try:
+    async with transaction(connection, dialect):
         for operation in operations:
             await send(connection, dialect, operation)
+
+
+async def _on_sqlite(connection: Connection, dialect: Dialect, operations: Sequence[Operation]) -> None:
+    async with rebuilding(connection, dialect), transaction(connection, dialect), keys_kept(connection):
+        for operation in operations:
+            await send_whole(connection, dialect, operation)
+
+
+@asynccontextmanager
+async def transaction(connection: Connection, dialect: Dialect) -> AsyncGenerator[None]:
+    """One transaction: committed at the end of the block, rolled back after an error."""
+    await connection.execute(dialect.begin(isolation=None, read_only=False, deferrable=False, write=True))
+    try:
+        yield
         await connection.execute("COMMIT")
     finally:
         if connection.in_transaction:
             await connection.execute("ROLLBACK")
 
 
-async def _on_sqlite(connection: Connection, dialect: Dialect, operations: Sequence[Operation]) -> None:
+@asynccontextmanager
+async def rebuilding(connection: Connection, dialect: Dialect) -> AsyncGenerator[None]:
+    """Switches off, around a transaction of SQLite, what would delete or rename beside the tables that are rebuilt."""
     before, after = dialect.around_drops
     for sql in before:
         await connection.execute(sql)
     try:
-        await connection.execute(dialect.begin(isolation=None, read_only=False, deferrable=False, write=True))
-        broken = await broken_keys(connection)
-        for operation in operations:
-            if isinstance(operation, RebuildTable):
-                operation = await with_company(connection, operation)
-            await send(connection, dialect, operation)
-        refuse_broken(await broken_keys(connection) - broken)
-        await connection.execute("COMMIT")
+        yield
     finally:
-        if connection.in_transaction:
-            await connection.execute("ROLLBACK")
-        await connection.execute("PRAGMA legacy_alter_table = OFF")
-        for sql in after:
-            await connection.execute(sql)
+        if not connection.is_closed:
+            await connection.execute("PRAGMA legacy_alter_table = OFF")
+            for sql in after:
+                await connection.execute(sql)
+
+
+@asynccontextmanager
+async def keys_kept(connection: Connection) -> AsyncGenerator[None]:
+    """Looks at the foreign keys of an SQLite database before a block and after it, inside of its transaction.
+
+    Raises:
+        ForeignKeyViolation: Rows point to nothing that did not do so before.
+    """
+    broken = await broken_keys(connection)
+    yield
+    refuse_broken(await broken_keys(connection) - broken)
+
+
+async def send_whole(connection: Connection, dialect: Dialect, operation: Operation) -> None:
+    """Sends the statements of one operation on SQLite, whose rebuilt tables keep what was made by hand."""
+    if isinstance(operation, RebuildTable):
+        operation = await with_company(connection, operation)
+    await send(connection, dialect, operation)
 
 
 async def broken_keys(connection: Connection) -> set[tuple[str, int, str]]:

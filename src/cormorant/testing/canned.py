@@ -12,7 +12,7 @@ from cormorant.dialects.base import Dialect, IsolationLevel
 from cormorant.dialects.postgresql import PostgreSQLDialect
 from cormorant.dialects.sqlite import SQLiteDialect
 from cormorant.errors import ConfigurationError, PoolClosed
-from cormorant.testing.words import changes_transaction
+from cormorant._internal.transaction_words import changes_transaction
 
 DialectName = Literal["postgresql", "sqlite"]
 _DIALECTS: dict[str, tuple[type[Dialect], str]] = {

@@ -9,7 +9,7 @@ from typing import Protocol
 from cormorant.errors import ConfigurationError
 from cormorant.observability.shapes import StatementStats
 from cormorant.persistence.session import AsyncSession
-from cormorant.testing.words import transaction_word
+from cormorant._internal.transaction_words import transaction_word
 
 
 class Counting(Protocol):

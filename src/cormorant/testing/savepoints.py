@@ -12,7 +12,7 @@ from cormorant.dialects.base import Dialect
 from cormorant.errors import ConnectionLost, DatabaseError, ForeignKeyViolation, StatementError
 from cormorant.testing.keeper import finished
 from cormorant.testing.turns import Holder, Turns
-from cormorant.testing.words import Word, transaction_word
+from cormorant._internal.transaction_words import Word, transaction_word
 
 T = TypeVar("T")
 

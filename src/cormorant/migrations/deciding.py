@@ -1,0 +1,203 @@
+"""Which migrations are to be run, or taken back: decided from the files and the records alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from cormorant.errors import ChangedMigration, MigrationError, MissingMigration
+from cormorant.migrations.history import History
+from cormorant.migrations.ledger import Record
+from cormorant.migrations.migration import MigrationFile
+from cormorant.migrations.moves import digest
+from cormorant.migrations.outcomes import Status
+
+ZERO = "zero"
+"""The target before the first migration."""
+
+
+class Standing:
+    """The files beside the records of a database.
+
+    Args:
+        history: The files.
+        records: What the database has written down.
+    """
+
+    def __init__(self, history: History, records: Sequence[Record]) -> None:
+        self.history: History = history
+        self.records: Mapping[str, Record] = {record.key: record for record in records}
+        # what a squashed migration stands for is not run any more
+        self._replaced = {key for file in history.ordered for key in file.replaces}
+
+    @property
+    def applied(self) -> list[str]:
+        """The keys of the migrations that the database has, in the order of the files, each change once."""
+        found = [file for file in self.history.ordered if self.is_applied(file)]
+        squashed = {key for file in found for key in file.replaces}
+        return [file.key for file in found if file.key not in squashed]
+
+    def is_applied(self, file: MigrationFile) -> bool:
+        """Whether the database has a migration, or all that it stands for."""
+        record = self.records.get(file.key)
+        return self.is_absorbed(file) if record is None else record.state == "done"
+
+    def is_absorbed(self, file: MigrationFile) -> bool:
+        """Whether the database has no record of a squashed migration, but has all that it stands for."""
+        return file.key not in self.records and bool(file.replaces) and set(file.replaces) <= self._done
+
+    @property
+    def _done(self) -> set[str]:
+        return {key for key, record in self.records.items() if record.state == "done"}
+
+    @property
+    def pending(self) -> list[MigrationFile]:
+        """The migrations that the database has not, or has half of, in the order in which they are run."""
+        return [
+            file for file in self.history.ordered if not self.is_applied(file) and file.key not in self._replaced
+        ]
+
+    def status(self) -> Status:
+        """Gives all of it."""
+        applied = tuple(self.records[key] for key in self.applied if key in self.records)
+        started = tuple(record for record in self.records.values() if record.state == "started")
+        return Status(applied, tuple(self.pending), started, tuple(self.changed), tuple(self.missing))
+
+    @property
+    def changed(self) -> list[str]:
+        """The keys of applied migrations whose files are others now."""
+        return [
+            file.key
+            for file in self.history.ordered
+            if (record := self.records.get(file.key)) is not None and _differs(file, record)
+        ]
+
+    @property
+    def missing(self) -> list[str]:
+        """The keys of applied migrations that have no file, of the apps that there are files of."""
+        apps = {file.app for file in self.history.ordered} or {""}
+        return [
+            key
+            for key, record in self.records.items()
+            if record.app in apps and key not in self.history and key not in self._replaced
+        ]
+
+    # ---- up
+
+    def ahead(self, target: str | None) -> list[MigrationFile]:
+        """Gives the migrations to be run, in order.
+
+        Args:
+            target: The last one, with all that it depends on; all if None is named.
+
+        Raises:
+            MissingMigration: There is no such target, or the database has migrations that have no file.
+            ChangedMigration: The file of one that the database has is another now.
+            MigrationError: A squashed migration stands for some that the database has and others that it has not.
+        """
+        found = self.pending
+        if target is not None:
+            wanted = self._with_ancestors(self.history[target].key)
+            found = [file for file in found if file.key in wanted]
+        if found:
+            self._refuse_missing()
+        self._refuse_changed()
+        for file in found:
+            self._refuse_half(file)
+        return found
+
+    def unchecked(self, target: str | None) -> list[MigrationFile]:
+        """Gives the migrations to be written down without being run: the pending ones, and those that were changed.
+
+        Args:
+            target: The last one, with all that it depends on; all if None is named.
+        """
+        wanted = None if target is None else self._with_ancestors(self.history[target].key)
+        keys = {file.key for file in self.pending} | set(self.changed)
+        return [file for file in self.history.ordered if file.key in keys and (wanted is None or file.key in wanted)]
+
+    def _with_ancestors(self, key: str) -> set[str]:
+        found: set[str] = set()
+        waiting = [key]
+        while waiting:
+            each = waiting.pop()
+            if each not in found:
+                found.add(each)
+                waiting += self.history[each].depends
+        return found
+
+    # ---- down
+
+    def behind(self, target: int | str) -> list[MigrationFile]:
+        """Gives the migrations to be taken back, the last first.
+
+        Args:
+            target: How many, or the migration that shall be the last one: what depends on it goes. "zero" stands
+                before the first, "comments/zero" before the first of an app.
+
+        Raises:
+            MissingMigration: There is no such target, or the database has migrations that have no file.
+            ChangedMigration: The file of one that would be taken back is another now.
+        """
+        self._refuse_missing()
+        there = [file for file in self.history.ordered if file.key in self.records or self.is_applied(file)]
+        there.reverse()
+        found = there[:target] if isinstance(target, int) else self._after(target, there)
+        self._refuse_changed({file.key for file in found})
+        return found
+
+    def _after(self, target: str, there: Iterable[MigrationFile]) -> list[MigrationFile]:
+        app, _, name = target.rpartition("/")
+        if name == ZERO:
+            gone = {file.key for file in self.history.ordered if not app or file.app == app}
+        else:
+            gone = self._dependents({self.history[target].key}) - {self.history[target].key}
+        gone = self._dependents(gone)
+        return [file for file in there if file.key in gone]
+
+    def _dependents(self, keys: set[str]) -> set[str]:
+        found = set(keys)
+        for file in self.history.ordered:
+            if found.intersection(file.depends):
+                found.add(file.key)
+        return found
+
+    # ---- refusals
+
+    def _refuse_missing(self) -> None:
+        if self.missing:
+            raise MissingMigration(
+                f"the database has applied {', '.join(self.missing)}, and there is no file of it",
+                hint="bring the files back, from the release that has applied them; nothing was changed",
+            )
+
+    def _refuse_changed(self, among: set[str] | None = None) -> None:
+        changed = [key for key in self.changed if among is None or key in among]
+        if not changed:
+            return
+        record = self.records[changed[0]]
+        if record.state == "started":
+            raise ChangedMigration(
+                f"{record.key} was begun, and its first {record.step} steps, which are in the database, are others now",
+                hint="bring them back as they were; the steps after them may be corrected",
+            )
+        raise ChangedMigration(
+            f"{', '.join(changed)} {'is' if len(changed) == 1 else 'are'} applied, and changed since",
+            hint="bring the files back as they were, and make another migration for what shall be different; "
+            "migrate(fake=True) writes down the new text where the database has what it says",
+        )
+
+    def _refuse_half(self, file: MigrationFile) -> None:
+        there = sorted(self._done.intersection(file.replaces))
+        if there and file.key not in self.records:
+            rest = ", ".join(sorted(set(file.replaces) - set(there)))
+            raise MigrationError(
+                f"{file.key} stands for {', '.join(file.replaces)}, and the database has only {', '.join(there)}",
+                hint=f"run {rest} first, with the release that has their files; nothing was changed",
+            )
+
+
+def _differs(file: MigrationFile, record: Record) -> bool:
+    if record.state == "done":
+        return record.checksum != file.checksum
+    # what is not done yet may be corrected
+    return record.done != digest(file, record.step)

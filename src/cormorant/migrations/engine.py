@@ -1,0 +1,233 @@
+"""`MigrationEngine`: brings a database to where its migrations lead, and back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from cormorant.database import Database
+from cormorant.database.configured import database_of
+from cormorant.errors import MigrationError
+from cormorant.migrations import ledger
+from cormorant.migrations.connecting import Place, connected
+from cormorant.migrations.deciding import Standing
+from cormorant.migrations.history import History
+from cormorant.migrations.locking import Lock, held, lock_of
+from cormorant.migrations.migration import MigrationFile
+from cormorant.migrations.moves import moves_of
+from cormorant.migrations.outcomes import Plan, Progress, Ran, Report, Status, Tell
+from cormorant.migrations.planning import offline, planned
+from cormorant.migrations.running import Options, Overtaken, Runner, Work, record_statement
+
+
+def _silent(progress: Progress) -> None:
+    """Tells nobody."""
+
+
+class MigrationEngine:
+    """Runs the migrations of a database, and takes them back.
+
+    One at a time: another one who migrates the same database waits. Each migration is one transaction with the record
+    that it was done, but for steps that must be outside of transactions; those are written down one by one, so that a
+    run that was cut off goes on where it was.
+
+    Args:
+        database: The database; the configured one if None.
+        migrations: The directory of the migrations, the directory of each app, or what was read of them.
+        wait: Seconds to wait for another one who migrates; None waits without end.
+        lock_timeout: Seconds that a statement waits for the lock of a table, with all others waiting behind it; None
+            sets no limit. The transaction is tried again after a pause.
+        retries: How often it is tried again.
+
+    Example:
+        >>> engine = MigrationEngine(db, "migrations")
+        >>> report = await engine.migrate()     # BEGIN ... INSERT INTO cormorant_migrations ... COMMIT, for each
+        >>> report.migrations
+        ('0001_initial', '0002_stars')
+    """
+
+    def __init__(
+        self,
+        database: Database | str | None = None,
+        migrations: History | str | Path | Mapping[str, str | Path] = "migrations",
+        *,
+        wait: float | None = 60.0,
+        lock_timeout: float | None = 2.0,
+        retries: int = 20,
+    ) -> None:
+        self.database: Database = database_of(database)
+        self.history: History = migrations if isinstance(migrations, History) else History.load(migrations)
+        self.options: Options = Options(wait, lock_timeout, retries)
+
+    # ---- looking
+
+    async def status(self) -> Status:
+        """Gives which migrations the database has, and which it has not.
+
+        Raises:
+            ConnectionLost: The database cannot be reached.
+        """
+        return (await self._standing()).status()
+
+    async def plan(self, target: str | None = None, *, down: int | str | None = None) -> Plan:
+        """Gives what `migrate(target)` would do, or `rollback(down)`; nothing is changed.
+
+        Args:
+            target: The last migration; all if None is named.
+            down: How many migrations would be taken back, or back to which one.
+
+        Raises:
+            MissingMigration: There is no such target.
+            ChangedMigration: The file of an applied migration is another now.
+            IrreversibleMigration: A step has no way back.
+        """
+        standing = await self._standing()
+        files = standing.ahead(target) if down is None else standing.behind(down)
+        return planned(standing, files, self.database.dialect, up=down is None)
+
+    def sql(self, from_: str | None = None, to: str | None = None) -> list[str]:
+        """Gives the statements of migrations without a database, with those that write down what is done.
+
+        Args:
+            from_: The last migration that the database has; none if None is named.
+            to: The last one to be run; all if None is named.
+        """
+        return offline(self.history, self.database.dialect, from_, to)
+
+    async def _standing(self) -> Standing:
+        async with connected(self.database, write=False) as place:
+            return Standing(self.history, await ledger.read(place.connection, place.dialect))
+
+    # ---- changing
+
+    async def migrate(self, target: str | None = None, *, fake: bool = False, progress: Tell = _silent) -> Report:
+        """Runs the migrations that the database has not.
+
+        Args:
+            target: The last one, with all that it depends on; all if None is named.
+            fake: Only write down that they were run, and the checksums of those that were.
+            progress: Called as it goes on.
+
+        Returns:
+            Which were run; none if the database had all of them.
+
+        Raises:
+            MigrationLocked: Another one migrates, and has not ended in time.
+            MigrationFailed: A step failed: which, why, and how to go on.
+            ChangedMigration: The file of an applied migration is another now.
+            MissingMigration: There is no such target, or no file of an applied migration.
+
+        Example:
+            >>> await engine.migrate("0002_stars")
+        """
+        async with self._changing(progress) as (place, lock):
+            if fake:
+                return await self._fake(place, target)
+            return await self._run(place, lock, target, progress)
+
+    async def rollback(self, target: int | str = 1, *, fake: bool = False, progress: Tell = _silent) -> Report:
+        """Takes migrations back, the last one first.
+
+        Args:
+            target: How many, or the migration that shall be the last one: all that depends on it goes. "zero" stands
+                before the first.
+            fake: Only forget that they were run.
+            progress: Called as it goes on.
+
+        Raises:
+            IrreversibleMigration: A step has no way back; nothing was done.
+            MigrationLocked: Another one migrates, and has not ended in time.
+            MigrationFailed: A step failed: which, why, and how to go on.
+
+        Example:
+            >>> await engine.rollback()     # ALTER TABLE "essay" DROP COLUMN "stars"
+        """
+        async with self._changing(progress) as (place, lock):
+            standing = await self._read(place)
+            files = standing.behind(target)
+            if fake:
+                for file in files:
+                    await place.connection.execute(ledger.forget_statement(file.app, file.name))
+                return Report(tuple(Ran(file.key, 0.0, 0) for file in files), down=True, fake=True)
+            for file in files:
+                # all of them, before the first is taken back
+                moves_of(file, _done(standing, file), up=False)
+            return await self._back(place, lock, files, progress)
+
+    @asynccontextmanager
+    async def _changing(self, progress: Tell) -> AsyncGenerator[tuple[Place, Lock]]:
+        def told(holder: str) -> None:
+            progress(Progress("waiting", words=holder))
+
+        async with connected(self.database) as place:
+            lock = lock_of(place.connection, place.config)
+            async with held(lock, place.config.redacted, self.options.wait, told):
+                await place.connection.execute(ledger.create_statement(place.dialect))
+                try:
+                    yield place, lock
+                finally:
+                    self.database.schema_changed()
+        if self.database.caches.backends:
+            await self.database.invalidate()
+
+    async def _read(self, place: Place) -> Standing:
+        return Standing(self.history, await ledger.read(place.connection, place.dialect))
+
+    async def _run(self, place: Place, lock: Lock, target: str | None, progress: Tell) -> Report:
+        runner, ran, count = Runner(place, lock, self.options), list[Ran](), 0
+        while True:
+            standing = await self._read(place)
+            await self._absorb(place, standing)
+            files = standing.ahead(target)
+            if not files:
+                return Report(tuple(ran))
+            count = max(count, len(ran) + len(files))
+            work = self._work(standing, files[0], progress, len(ran) + 1, count, up=True)
+            try:
+                ran.append(await runner.run(work))
+            except Overtaken:
+                # read again what the other one has done
+                continue
+
+    async def _back(self, place: Place, lock: Lock, files: Sequence[MigrationFile], progress: Tell) -> Report:
+        runner, ran = Runner(place, lock, self.options), list[Ran]()
+        for number, file in enumerate(files, 1):
+            standing = await self._read(place)
+            work = self._work(standing, file, progress, number, len(files), up=False)
+            try:
+                ran.append(await runner.run(work))
+            except Overtaken as error:
+                raise MigrationError(
+                    f"another one has changed {file.key} meanwhile", hint="look at the status, and roll back again"
+                ) from error
+        return Report(tuple(ran), down=True)
+
+    def _work(
+        self, standing: Standing, file: MigrationFile, progress: Tell, number: int, count: int, *, up: bool
+    ) -> Work:
+        before = standing.history.state_of(key for key in standing.applied if key != file.key)
+        told = Progress(
+            "started", file.key, number, count, steps=len(file.migration.operations), down=not up, words=file.title
+        )
+        return Work(file, before, standing.records.get(file.key), up, progress, told)
+
+    async def _absorb(self, place: Place, standing: Standing) -> None:
+        """Writes down squashed migrations of which the database has all that they stand for."""
+        for file in self.history.ordered:
+            if standing.is_absorbed(file):
+                await place.connection.execute(
+                    record_statement(place.dialect, file, len(file.migration.operations), 0.0)
+                )
+
+    async def _fake(self, place: Place, target: str | None) -> Report:
+        standing = await self._read(place)
+        wanted = standing.unchecked(target)
+        for file in wanted:
+            await place.connection.execute(record_statement(place.dialect, file, len(file.migration.operations), 0.0))
+        return Report(tuple(Ran(file.key, 0.0, 0) for file in wanted), fake=True)
+
+
+def _done(standing: Standing, file: MigrationFile) -> int:
+    record = standing.records.get(file.key)
+    return len(file.migration.operations) if record is None or record.state == "done" else record.step

@@ -1,0 +1,297 @@
+"""Runs one migration: what can be done together in one transaction with its record, the rest step by step."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from itertools import groupby
+from time import perf_counter
+
+from cormorant.dialects.base import Dialect
+from cormorant.errors import DeadlockError, LockTimeout, SerializationError
+from cormorant.migrations import ledger
+from cormorant.migrations.bound import bound_database
+from cormorant.migrations.connecting import Place
+from cormorant.migrations.historical import HistoricalModels
+from cormorant.migrations.locking import Lock, taken
+from cormorant.migrations.migration import MigrationFile
+from cormorant.migrations.moves import Chunk, Move, chunks_of, digest, moves_of, state_at
+from cormorant.migrations.outcomes import Progress, Ran, Tell
+from cormorant.migrations.resuming import run_alone
+from cormorant.migrations.step import RunSession, RunSQL
+from cormorant.migrations.stopping import blockers_of, failure
+from cormorant.persistence.retry import pause
+from cormorant.persistence.session import AsyncSession
+from cormorant.schema.introspect import introspect
+from cormorant.schema.operations import Operation
+from cormorant.schema.plan import plan
+from cormorant.schema.running import keys_kept, rebuilding, send, send_whole, transaction
+from cormorant.schema.snapshot import SchemaSnapshot
+
+_MAY_SUCCEED_LATER = (LockTimeout, DeadlockError, SerializationError)
+_FIRST_PAUSE = 3
+
+
+class Overtaken(Exception):
+    """Another one has gone on with the migration meanwhile: the records must be read again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How migrations are run.
+
+    Args:
+        wait: Seconds to wait for another one who migrates; None waits without end.
+        lock_timeout: Seconds that a statement waits for a lock of a table, and lets all others wait behind it; None
+            sets no limit.
+        retries: How often a transaction is tried again after a lock was not granted.
+    """
+
+    wait: float | None = 60.0
+    lock_timeout: float | None = 2.0
+    retries: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One migration that is to be run.
+
+    Args:
+        file: The migration.
+        before: The schema before it.
+        record: What is written down about it; None if nothing is.
+        up: To its end, rather than back to its beginning.
+        tell: Told how far it is.
+        progress: What is told, without the step.
+    """
+
+    file: MigrationFile
+    before: SchemaSnapshot
+    record: ledger.Record | None
+    up: bool
+    tell: Tell
+    progress: Progress
+
+    @property
+    def done(self) -> int:
+        """How many of its steps are in the database."""
+        if self.record is None:
+            return 0
+        return len(self.file.migration.operations) if self.record.state == "done" else self.record.step
+
+    def state(self, move: Move) -> SchemaSnapshot:
+        """Gives the schema at a step."""
+        return state_at(self.before, self.file, move.number)
+
+
+@dataclass(slots=True)
+class _Way:
+    """How far a migration is.
+
+    Args:
+        work: The migration.
+        done: How many of its steps are in the database.
+        noted: What is written down: the record's state and step.
+        resumed: The next step may have been begun before.
+        at: The step that is being taken.
+    """
+
+    work: Work
+    done: int
+    noted: tuple[str, int] | None
+    resumed: bool
+    at: Move | None = None
+
+    def take(self, move: Move) -> None:
+        """Goes on to a step, and tells of it."""
+        self.at = move
+        progress = self.work.progress
+        self.work.tell(replace(progress, phase="step", step=move.number, words=move.step.describe()))
+
+
+class Runner:
+    """Runs migrations on one connection.
+
+    Args:
+        place: Where.
+        lock: What is held meanwhile.
+        options: How.
+    """
+
+    def __init__(self, place: Place, lock: Lock, options: Options) -> None:
+        self._place = place
+        self._connection = place.connection
+        self._dialect = place.dialect
+        self._lock = lock
+        self._options = options
+
+    async def run(self, work: Work) -> Ran:
+        """Runs what is still to be done of a migration.
+
+        Raises:
+            MigrationFailed: A step failed.
+            Overtaken: Another one has gone on with it meanwhile.
+            IrreversibleMigration: It shall be taken back, and a step has no way back; nothing was done.
+        """
+        moves = moves_of(work.file, work.done, up=work.up)
+        chunks = chunks_of(moves, self._dialect) or [Chunk((), outside=False)]
+        for chunk in chunks:
+            if chunk.outside:
+                self._place.refuse_outside(chunk.moves[0].step.describe())
+        work.tell(replace(work.progress, phase="started"))
+        start, record = perf_counter(), work.record
+        noted = None if record is None else (record.state, record.step)
+        way = _Way(work, work.done, noted, resumed=record is not None and record.state == "started")
+        for chunk in chunks:
+            await self._run_chunk(chunk, way, last=chunk is chunks[-1])
+        work.tell(replace(work.progress, phase="done"))
+        return Ran(work.file.key, perf_counter() - start, len(moves), work.up and work.done > 0)
+
+    async def _run_chunk(self, chunk: Chunk, way: _Way, *, last: bool) -> None:
+        try:
+            if chunk.outside:
+                await self._outside(chunk.moves[0], way, last=last)
+            else:
+                await self._again(chunk, way, last=last)
+        except Overtaken:
+            raise
+        except Exception as error:
+            waits_for = await blockers_of(self._connection, self._dialect, error, way.at)
+            work = way.work
+            raise failure(error, work.file, chunk, way.at, way.done, up=work.up, blockers=waits_for) from error
+        way.done = chunk.moves[-1].after if chunk.moves else way.done
+        way.noted, way.resumed, way.at = ("started", way.done), False, None
+
+    # ---- in one transaction
+
+    async def _again(self, chunk: Chunk, way: _Way, *, last: bool) -> None:
+        attempt = 0
+        while True:
+            try:
+                await self._together(chunk, way, last=last)
+                return
+            except _MAY_SUCCEED_LATER as error:
+                if attempt >= self._options.retries or self._connection.is_closed:
+                    raise
+                words = f"{error.message} (attempt {attempt + 1} of {self._options.retries + 1})"
+                way.work.tell(replace(way.work.progress, phase="retrying", words=words))
+            # those who were kept waiting have their turn
+            await asyncio.sleep(pause(attempt + _FIRST_PAUSE))
+            attempt += 1
+
+    async def _together(self, chunk: Chunk, way: _Way, *, last: bool) -> None:
+        start = perf_counter()
+        async with self._transaction(chunk):
+            await self._check(way)
+            for is_operation, some in groupby(chunk.moves, key=lambda move: isinstance(move.step, Operation)):
+                moves = list(some)
+                if is_operation:
+                    await self._operate(moves, way)
+                else:
+                    for move in moves:
+                        way.take(move)
+                        await self._work(move, way.work)
+            after = chunk.moves[-1].after if chunk.moves else way.done
+            await self._write(way.work, after, perf_counter() - start, last=last)
+
+    @asynccontextmanager
+    async def _transaction(self, chunk: Chunk) -> AsyncGenerator[None]:
+        operates = any(isinstance(move.step, Operation) for move in chunk.moves)
+        async with AsyncExitStack() as stack:
+            # data alone is written with foreign keys: what is deleted takes along what points to it
+            rebuilds = operates and not self._dialect.supports_add_constraint
+            if rebuilds:
+                await stack.enter_async_context(rebuilding(self._connection, self._dialect))
+            await stack.enter_async_context(transaction(self._connection, self._dialect))
+            await self._place.settle(self._options.lock_timeout)
+            if not self._lock.lasts:
+                where = self._place.config.redacted
+                await taken(self._lock.take_in_transaction, self._lock, where, self._options.wait)
+            if rebuilds:
+                await stack.enter_async_context(keys_kept(self._connection))
+            yield
+
+    async def _check(self, way: _Way) -> None:
+        """Looks whether another one has gone on meanwhile, where it is not the lock alone that keeps others away."""
+        if self._lock.lasts and self._dialect.supports_add_constraint:
+            return
+        file = way.work.file
+        record = await ledger.read_one(self._connection, file.app, file.name)
+        if way.noted != (None if record is None else (record.state, record.step)):
+            raise Overtaken
+
+    async def _operate(self, moves: Sequence[Move], way: _Way) -> None:
+        if self._dialect.supports_add_constraint:
+            for move in moves:
+                way.take(move)
+                await send(self._connection, self._dialect, _operation(move))
+            return
+        # from what is really there: a table that is rebuilt keeps what no migration tells of
+        live = await introspect(self._connection, self._dialect)
+        way.take(moves[0])
+        for operation in plan(live, list(map(_operation, moves)), self._dialect):
+            await send_whole(self._connection, self._dialect, operation)
+
+    async def _work(self, move: Move, work: Work, *, inside: bool = True) -> None:
+        step = move.step
+        if isinstance(step, RunSQL):
+            for sql in step.statements(self._dialect):
+                await self._connection.execute(sql)
+        elif isinstance(step, RunSession):
+            database = bound_database(self._connection, self._place.database, inside=inside)
+            async with AsyncSession(database) as session:
+                await step.forward(session, HistoricalModels(work.state(move)))
+
+    # ---- outside of a transaction
+
+    async def _outside(self, move: Move, way: _Way, *, last: bool) -> None:
+        if way.noted is None or way.noted[0] == "done":
+            # before it begins: whoever comes after a crash knows that something of it may be there
+            await self._write(way.work, way.done, 0.0, last=False)
+        start = perf_counter()
+        way.take(move)
+        if isinstance(move.step, Operation):
+            await run_alone(self._connection, self._dialect, move.step, resumed=way.resumed)
+        else:
+            await self._work(move, way.work, inside=False)
+        await self._write(way.work, move.after, perf_counter() - start, last=last)
+
+    # ---- the record
+
+    async def _write(self, work: Work, step: int, seconds: float, *, last: bool) -> None:
+        await self._connection.execute(record_statement(self._dialect, work.file, step, seconds, up=work.up, last=last))
+
+
+def _operation(move: Move) -> Operation:
+    assert isinstance(move.step, Operation)
+    return move.step
+
+
+def record_statement(
+    dialect: Dialect, file: MigrationFile, step: int, seconds: float, *, up: bool = True, last: bool = True
+) -> str:
+    """Gives what writes down how far a migration is.
+
+    Args:
+        dialect: The database's.
+        file: The migration.
+        step: How many of its steps, from the first, are in the database.
+        seconds: How long that took.
+        up: It is on its way up.
+        last: It is at its end.
+    """
+    if last and not up:
+        return ledger.forget_statement(file.app, file.name)
+    done = "" if last else digest(file, step)
+    return ledger.write_statement(
+        dialect,
+        file.app,
+        file.name,
+        file.checksum,
+        seconds=seconds,
+        state="done" if last else "started",
+        step=step,
+        done=done,
+    )

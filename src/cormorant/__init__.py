@@ -91,6 +91,7 @@ if TYPE_CHECKING:
     from cormorant.cache.memory import MemoryCache
     from cormorant.cache.redis import RedisCache
     from cormorant.database import Database, DatabaseStats, Listener, configure, report
+    from cormorant.migrations.engine import MigrationEngine
     from cormorant.models.alias import alias
     from cormorant.models.collections import Collection
     from cormorant.models.constraints import TableArg, check, index, search_index, unique
@@ -146,6 +147,7 @@ _ROOMS = {
     "cormorant.cache.memory": "MemoryCache",
     "cormorant.cache.redis": "RedisCache",
     "cormorant.database": "Database DatabaseStats Listener configure report",
+    "cormorant.migrations.engine": "MigrationEngine",
     "cormorant.models.alias": "alias",
     "cormorant.models.collections": "Collection",
     "cormorant.models.constraints": "TableArg check index search_index unique",
@@ -278,6 +280,7 @@ __all__ = [
     "MemoryCache",
     "MigrationConflict",
     "MigrationCycle",
+    "MigrationEngine",
     "MigrationError",
     "MigrationFailed",
     "MigrationLocked",

@@ -67,7 +67,7 @@ class Place:
         """
         if self.pooled:
             raise MigrationError(
-                f"behind a pooler in transaction mode no step can run outside of a transaction: {what}; nothing was done",
+                f"behind a pooler in transaction mode no step runs outside of a transaction: {what}; nothing was done",
                 hint='name the server itself beside it, which migrations then use: listen_dsn="postgresql://..."',
             )
 

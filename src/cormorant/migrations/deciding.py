@@ -52,9 +52,7 @@ class Standing:
     @property
     def pending(self) -> list[MigrationFile]:
         """The migrations that the database has not, or has half of, in the order in which they are run."""
-        return [
-            file for file in self.history.ordered if not self.is_applied(file) and file.key not in self._replaced
-        ]
+        return [file for file in self.history.ordered if not self.is_applied(file) and file.key not in self._replaced]
 
     def status(self) -> Status:
         """Gives all of it."""
@@ -75,11 +73,11 @@ class Standing:
     def missing(self) -> list[str]:
         """The keys of applied migrations that have no file, of the apps that there are files of."""
         apps = {file.app for file in self.history.ordered} or {""}
-        return [
+        return sorted(
             key
             for key, record in self.records.items()
             if record.app in apps and key not in self.history and key not in self._replaced
-        ]
+        )
 
     # ---- up
 

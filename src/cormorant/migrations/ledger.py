@@ -55,9 +55,9 @@ def create_statement(dialect: Dialect) -> str:
     """Gives what makes the table, unless it is there."""
     moment, number = ("timestamptz", "double precision") if dialect.supports_add_constraint else ("TEXT", "REAL")
     return (
-        f"CREATE TABLE IF NOT EXISTS {TABLE} (\n  app text NOT NULL,\n  name text NOT NULL,\n  checksum text NOT NULL,\n"
-        f"  applied_at {moment} NOT NULL,\n  seconds {number} NOT NULL,\n  state text NOT NULL,\n"
-        f"  step integer NOT NULL,\n  done text NOT NULL,\n  PRIMARY KEY (app, name)\n)"
+        f"CREATE TABLE IF NOT EXISTS {TABLE} (\n  app text NOT NULL,\n  name text NOT NULL,\n"
+        f"  checksum text NOT NULL,\n  applied_at {moment} NOT NULL,\n  seconds {number} NOT NULL,\n"
+        f"  state text NOT NULL,\n  step integer NOT NULL,\n  done text NOT NULL,\n  PRIMARY KEY (app, name)\n)"
     )
 
 
@@ -65,13 +65,19 @@ def write_statement(
     dialect: Dialect, app: str, name: str, checksum: str, *, seconds: float, state: State, step: int, done: str = ""
 ) -> str:
     """Gives what writes down how far a migration is; the seconds of several runs are added up."""
-    values = ", ".join(map(text, (app, name, checksum)))
+    texts = ", ".join(map(text, (app, name, checksum)))
+    values = f"{texts}, {_NOW[dialect.name]}, {seconds:.6f}, {text(state)}, {step}, {text(done)}"
     return (
-        f"INSERT INTO {TABLE} ({_COLUMNS}) VALUES ({values}, {_NOW[dialect.name]}, {seconds:.6f}, {text(state)}, {step}, "
-        f"{text(done)}) ON CONFLICT (app, name) DO UPDATE SET checksum = excluded.checksum, "
-        f"applied_at = excluded.applied_at, seconds = {TABLE}.seconds + excluded.seconds, state = excluded.state, "
+        f"INSERT INTO {TABLE} ({_COLUMNS}) VALUES ({values}) ON CONFLICT (app, name) DO UPDATE SET "
+        f"checksum = excluded.checksum, applied_at = excluded.applied_at, state = excluded.state, "
+        f"seconds = {TABLE}.seconds + excluded.seconds, "
         "step = excluded.step, done = excluded.done"
     )
+
+
+def checksum_statement(app: str, name: str, checksum: str) -> str:
+    """Gives what writes down another checksum of a migration that is done, and nothing else."""
+    return f"UPDATE {TABLE} SET checksum = {text(checksum)} WHERE app = {text(app)} AND name = {text(name)}"
 
 
 def forget_statement(app: str, name: str) -> str:
@@ -83,7 +89,9 @@ async def read(connection: Connection, dialect: Dialect) -> list[Record]:
     """Gives what is written down, in the order of its being done; nothing where the table is not there."""
     if not await _exists(connection, dialect):
         return []
-    return [_record(row) for row in await connection.fetch(f"SELECT {_COLUMNS} FROM {TABLE} ORDER BY applied_at, app, name")]
+    return [
+        _record(row) for row in await connection.fetch(f"SELECT {_COLUMNS} FROM {TABLE} ORDER BY applied_at, app, name")
+    ]
 
 
 async def read_one(connection: Connection, app: str, name: str) -> Record | None:

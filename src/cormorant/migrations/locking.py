@@ -208,6 +208,6 @@ def locked_out(holder: str, where: str, wait: float | None) -> MigrationLocked:
     """Gives the error of one who has waited in vain."""
     return MigrationLocked(
         f"{where} is being migrated by {holder}, which has not ended within {wait or 0:g} s; nothing was changed",
-        hint="wait for it and run this again, or give more time: wait=300; it gives the lock back when it ends, however "
-        "it ends",
+        hint="wait for it and run this again, or give more time: wait=300; the lock goes with its holder, however "
+        "that ends",
     )

@@ -13,10 +13,9 @@ from cormorant.migrations.migration import MigrationFile
 from cormorant.migrations.moves import Chunk, Move, changes_of, chunks_of, moves_of
 from cormorant.migrations.outcomes import Plan, PlannedMigration, PlannedStep
 from cormorant.migrations.running import record_statement
-from cormorant.migrations.step import RunSession
+from cormorant.migrations.step import RunSession, RunSQL
 from cormorant.schema.operations import Operation
 from cormorant.schema.plan import plan
-from cormorant.schema.rebuild import RebuildTable
 from cormorant.schema.snapshot import SchemaSnapshot
 from cormorant.schema.state import apply
 
@@ -61,9 +60,7 @@ def _steps(
     return made
 
 
-def _together(
-    moves: Sequence[Move], before: SchemaSnapshot, outside: bool, dialect: Dialect
-) -> list[PlannedStep]:
+def _together(moves: Sequence[Move], before: SchemaSnapshot, outside: bool, dialect: Dialect) -> list[PlannedStep]:
     operations = [move.step for move in moves if isinstance(move.step, Operation)]
     if not operations or dialect.supports_add_constraint:
         return [_planned(move, outside, dialect) for move in moves]
@@ -76,7 +73,7 @@ def _together(
 
 def _planned(move: Move, outside: bool, dialect: Dialect) -> PlannedStep:
     step = move.step
-    sql = () if isinstance(step, RunSession) else tuple(step.statements(dialect))
+    sql = tuple(step.statements(dialect)) if isinstance(step, (Operation, RunSQL)) else ()
     return PlannedStep(move.number, step.describe(), sql, outside, by_program=isinstance(step, RunSession))
 
 

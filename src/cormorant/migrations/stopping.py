@@ -13,8 +13,8 @@ from cormorant.schema.names import quoted
 from cormorant.schema.operations import Operation
 
 _BLOCKERS = """
-SELECT DISTINCT a.pid, coalesce(nullif(a.application_name, ''), a.usename, a.backend_type), coalesce(a.state, 'at work'),
-    round(extract(epoch FROM clock_timestamp() - a.xact_start))::int
+SELECT DISTINCT a.pid, coalesce(nullif(a.application_name, ''), a.usename, a.backend_type),
+    coalesce(a.state, 'at work'), round(extract(epoch FROM clock_timestamp() - a.xact_start))::int
 FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
 WHERE l.granted AND l.relation = to_regclass($1) AND a.pid <> pg_backend_pid() AND a.xact_start IS NOT NULL
 ORDER BY 4 DESC LIMIT 3
@@ -22,7 +22,14 @@ ORDER BY 4 DESC LIMIT 3
 
 
 def failure(
-    error: Exception, file: MigrationFile, chunk: Chunk, at: Move | None, done: int, *, up: bool, blockers: Sequence[str]
+    error: Exception,
+    file: MigrationFile,
+    chunk: Chunk,
+    at: Move | None,
+    done: int,
+    *,
+    up: bool,
+    blockers: Sequence[str],
 ) -> MigrationFailed:
     """Gives the error of a migration that stopped.
 
@@ -68,7 +75,11 @@ def _remedy(error: Exception, file: MigrationFile, chunk: Chunk, done: int, *, u
         state = f"steps 1 to {done} of {count} are in the database, which has written that down"
     if chunk.outside:
         state += "; the step ran outside of a transaction, and what it may have left is put in order by the next run"
-    going_on = f"correct the cause and {again} again" if up and not done else f"correct the cause and {again} again, which goes on there"
+    going_on = (
+        f"correct the cause and {again} again"
+        if up and not done
+        else f"correct the cause and {again} again, which goes on there"
+    )
     if up and done:
         going_on += "; or roll this migration back"
     own = f" ({error.hint})" if isinstance(error, CormorantError) and error.hint else ""
@@ -85,4 +96,7 @@ async def blockers_of(connection: Connection, dialect: Dialect, error: Exception
     except DatabaseError:
         # it is a help, and no reason to say less about what happened
         return []
-    return [f"{name} (session {pid} of the server, {state}, its transaction is {age} s old)" for pid, name, state, age in rows]
+    return [
+        f"{name} (session {pid} of the server, {state}, its transaction is {age} s old)"
+        for pid, name, state, age in rows
+    ]

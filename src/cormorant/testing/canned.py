@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
+from cormorant._internal.transaction_words import changes_transaction
 from cormorant.adapters.base import Adapter, Connection, Cursor, RawRows, Row
 from cormorant.adapters.config import ConnectionConfig
 from cormorant.adapters.stats import PoolStats
@@ -12,7 +13,6 @@ from cormorant.dialects.base import Dialect, IsolationLevel
 from cormorant.dialects.postgresql import PostgreSQLDialect
 from cormorant.dialects.sqlite import SQLiteDialect
 from cormorant.errors import ConfigurationError, PoolClosed
-from cormorant._internal.transaction_words import changes_transaction
 
 DialectName = Literal["postgresql", "sqlite"]
 _DIALECTS: dict[str, tuple[type[Dialect], str]] = {

@@ -6,10 +6,10 @@ from collections import Counter
 from types import TracebackType
 from typing import Protocol
 
+from cormorant._internal.transaction_words import transaction_word
 from cormorant.errors import ConfigurationError
 from cormorant.observability.shapes import StatementStats
 from cormorant.persistence.session import AsyncSession
-from cormorant._internal.transaction_words import transaction_word
 
 
 class Counting(Protocol):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from cormorant._internal.transaction_words import transaction_word
 from cormorant.adapters.base import (
     Adapter,
     Connection,
@@ -24,7 +25,6 @@ from cormorant.adapters.stats import PoolStats
 from cormorant.dialects.base import Dialect, IsolationLevel
 from cormorant.errors import ConfigurationError
 from cormorant.testing.canned import CannedAdapter, DialectName
-from cormorant._internal.transaction_words import transaction_word
 
 Rows: TypeAlias = Sequence[Row] | Callable[[str, Sequence[Any]], Sequence[Row]]
 """Rows, or what gives them for a statement and its arguments."""

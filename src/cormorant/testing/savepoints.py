@@ -7,12 +7,12 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TypeVar
 
+from cormorant._internal.transaction_words import Word, transaction_word
 from cormorant.adapters.base import Connection, Cursor
 from cormorant.dialects.base import Dialect
 from cormorant.errors import ConnectionLost, DatabaseError, ForeignKeyViolation, StatementError
 from cormorant.testing.keeper import finished
 from cormorant.testing.turns import Holder, Turns
-from cormorant._internal.transaction_words import Word, transaction_word
 
 T = TypeVar("T")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from cormorant.errors import ChangedMigration, MigrationError, MissingMigration
 from cormorant.migrations.history import History
@@ -44,6 +45,14 @@ class Standing:
     def is_absorbed(self, file: MigrationFile) -> bool:
         """Whether the database has no record of a squashed migration, but has all that it stands for."""
         return file.key not in self.records and bool(file.replaces) and set(file.replaces) <= self._done
+
+    def record(self, file: MigrationFile) -> Record | None:
+        """Gives what the database knows of a migration; of a squashed one, that it has all that it stands for."""
+        if not self.is_absorbed(file):
+            return self.records.get(file.key)
+        newest = self.records[file.replaces[-1]]
+        count = len(file.migration.operations)
+        return replace(newest, app=file.app, name=file.name, checksum=file.checksum, step=count, done="")
 
     @property
     def _done(self) -> set[str]:

@@ -13,7 +13,7 @@ from cormorant.migrations import ledger
 from cormorant.migrations.connecting import Place, connected
 from cormorant.migrations.deciding import Standing
 from cormorant.migrations.history import History
-from cormorant.migrations.locking import Lock, held, lock_of
+from cormorant.migrations.locking import held, lock_of
 from cormorant.migrations.migration import MigrationFile
 from cormorant.migrations.moves import moves_of
 from cormorant.migrations.outcomes import Plan, Progress, Ran, Report, Status, Tell
@@ -121,10 +121,10 @@ class MigrationEngine:
         Example:
             >>> await engine.migrate("0002_stars")
         """
-        async with self._changing(progress) as (place, lock):
+        async with self._changing(progress) as (place, runner):
             if fake:
                 return await self._fake(place, target)
-            return await self._run(place, lock, target, progress)
+            return await self._run(place, runner, target, progress)
 
     async def rollback(self, target: int | str = 1, *, fake: bool = False, progress: Tell = _silent) -> Report:
         """Takes migrations back, the last one first.
@@ -143,7 +143,7 @@ class MigrationEngine:
         Example:
             >>> await engine.rollback()     # ALTER TABLE "essay" DROP COLUMN "stars"
         """
-        async with self._changing(progress) as (place, lock):
+        async with self._changing(progress) as (place, runner):
             standing = await self._read(place)
             files = standing.behind(target)
             if fake:
@@ -152,20 +152,21 @@ class MigrationEngine:
                 return Report(tuple(Ran(file.key, 0.0, 0) for file in files), down=True, fake=True)
             for file in files:
                 # all of them, before the first is taken back
-                moves_of(file, _done(standing, file), up=False)
-            return await self._back(place, lock, files, progress)
+                moves_of(file, standing.record(file), place.dialect, up=False)
+            return await self._back(place, runner, files, progress)
 
     @asynccontextmanager
-    async def _changing(self, progress: Tell) -> AsyncGenerator[tuple[Place, Lock]]:
+    async def _changing(self, progress: Tell) -> AsyncGenerator[tuple[Place, Runner]]:
         def told(holder: str) -> None:
             progress(Progress("waiting", words=holder))
 
         async with connected(self.database) as place:
             lock = lock_of(place.connection, place.config)
             async with held(lock, place.config.redacted, self.options.wait, told):
-                await place.connection.execute(ledger.create_statement(place.dialect))
+                runner = Runner(place, lock, self.options)
                 try:
-                    yield place, lock
+                    await runner.prepare()
+                    yield place, runner
                 finally:
                     self.database.schema_changed()
         if self.database.caches.backends:
@@ -174,8 +175,8 @@ class MigrationEngine:
     async def _read(self, place: Place) -> Standing:
         return Standing(self.history, await ledger.read(place.connection, place.dialect))
 
-    async def _run(self, place: Place, lock: Lock, target: str | None, progress: Tell) -> Report:
-        runner, ran, count = Runner(place, lock, self.options), list[Ran](), 0
+    async def _run(self, place: Place, runner: Runner, target: str | None, progress: Tell) -> Report:
+        ran, count = list[Ran](), 0
         while True:
             standing = await self._read(place)
             await self._absorb(place, standing)
@@ -190,8 +191,8 @@ class MigrationEngine:
                 # read again what the other one has done
                 continue
 
-    async def _back(self, place: Place, lock: Lock, files: Sequence[MigrationFile], progress: Tell) -> Report:
-        runner, ran = Runner(place, lock, self.options), list[Ran]()
+    async def _back(self, place: Place, runner: Runner, files: Sequence[MigrationFile], progress: Tell) -> Report:
+        ran = list[Ran]()
         for number, file in enumerate(files, 1):
             standing = await self._read(place)
             work = self._work(standing, file, progress, number, len(files), up=False)
@@ -210,7 +211,7 @@ class MigrationEngine:
         told = Progress(
             "started", file.key, number, count, steps=len(file.migration.operations), down=not up, words=file.title
         )
-        return Work(file, before, standing.records.get(file.key), up, progress, told)
+        return Work(file, before, standing.record(file), up, progress, told)
 
     async def _absorb(self, place: Place, standing: Standing) -> None:
         """Writes down squashed migrations of which the database has all that they stand for."""
@@ -230,8 +231,3 @@ class MigrationEngine:
                 sql = record_statement(place.dialect, file, len(file.migration.operations), 0.0)
             await place.connection.execute(sql)
         return Report(tuple(Ran(file.key, 0.0, 0) for file in wanted), fake=True)
-
-
-def _done(standing: Standing, file: MigrationFile) -> int:
-    record = standing.records.get(file.key)
-    return len(file.migration.operations) if record is None or record.state == "done" else record.step

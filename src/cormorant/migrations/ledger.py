@@ -87,7 +87,7 @@ def forget_statement(app: str, name: str) -> str:
 
 async def read(connection: Connection, dialect: Dialect) -> list[Record]:
     """Gives what is written down, in the order of its being done; nothing where the table is not there."""
-    if not await _exists(connection, dialect):
+    if not await exists(connection, dialect):
         return []
     return [
         _record(row) for row in await connection.fetch(f"SELECT {_COLUMNS} FROM {TABLE} ORDER BY applied_at, app, name")
@@ -101,7 +101,8 @@ async def read_one(connection: Connection, app: str, name: str) -> Record | None
     return _record(rows[0]) if rows else None
 
 
-async def _exists(connection: Connection, dialect: Dialect) -> bool:
+async def exists(connection: Connection, dialect: Dialect) -> bool:
+    """Whether the table is there."""
     if dialect.supports_add_constraint:
         return bool((await connection.fetch(f"SELECT to_regclass('{TABLE}') IS NOT NULL"))[0][0])
     return bool(await connection.fetch(f"SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '{TABLE}'"))

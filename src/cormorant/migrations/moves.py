@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from cormorant.dialects.base import Dialect
+from cormorant.migrations.ledger import Record
 from cormorant.migrations.migration import MigrationFile
 from cormorant.migrations.step import RunSQL, Step
 from cormorant.schema.operations import Operation
@@ -48,21 +49,37 @@ class Chunk:
         return self.moves[-1].after
 
 
-def moves_of(file: MigrationFile, done: int, *, up: bool) -> list[Move]:
+def done_of(file: MigrationFile, record: Record | None) -> int:
+    """Gives how many steps of a migration, from the first, are in the database for certain.
+
+    Of one that was begun, the next step may be there too, or half of it, if it runs outside of transactions.
+    """
+    if record is None:
+        return 0
+    return len(file.migration.operations) if record.state == "done" else record.step
+
+
+def moves_of(file: MigrationFile, record: Record | None, dialect: Dialect, *, up: bool) -> list[Move]:
     """Gives what is still to be done.
 
     Args:
         file: The migration.
-        done: How many of its steps, from the first, are in the database.
+        record: What the database has written down about it; None if nothing is.
+        dialect: The database's.
         up: To its end, rather than back to its beginning.
 
     Raises:
         IrreversibleMigration: A step has no way back; asked before any of them is taken.
     """
-    steps = file.migration.operations
+    steps, done = file.migration.operations, done_of(file, record)
     if up:
         return [Move(place + 1, steps[place], place + 1) for place in range(done, len(steps))]
-    return [Move(place + 1, steps[place].reverse(), place) for place in range(done - 1, -1, -1)]
+    moves = [Move(place + 1, steps[place].reverse(), place) for place in range(done - 1, -1, -1)]
+    if record is not None and record.state == "started" and done < len(steps):
+        back = steps[done].reverse()
+        if is_outside(steps[done], dialect) or is_outside(back, dialect):
+            moves.insert(0, Move(done + 1, back, done))
+    return moves
 
 
 def chunks_of(moves: Sequence[Move], dialect: Dialect) -> list[Chunk]:

@@ -10,7 +10,7 @@ from cormorant.migrations import ledger
 from cormorant.migrations.deciding import Standing
 from cormorant.migrations.history import History, after
 from cormorant.migrations.migration import MigrationFile
-from cormorant.migrations.moves import Chunk, Move, changes_of, chunks_of, moves_of
+from cormorant.migrations.moves import Chunk, Move, changes_of, chunks_of, done_of, moves_of
 from cormorant.migrations.outcomes import Plan, PlannedMigration, PlannedStep
 from cormorant.migrations.running import record_statement
 from cormorant.migrations.step import RunSession, RunSQL
@@ -32,14 +32,12 @@ def planned(standing: Standing, files: Sequence[MigrationFile], dialect: Dialect
     made: list[PlannedMigration] = []
     applied = set(standing.applied)
     for file in files:
-        record = standing.records.get(file.key)
-        done = 0 if record is None else record.step if record.state == "started" else len(file.migration.operations)
-        if record is None and file.key in applied:
-            done = len(file.migration.operations)
+        record = standing.record(file)
+        done = done_of(file, record)
         state = standing.history.state_of(applied - {file.key})
         for step in file.migration.operations[:done]:
             state = apply(state, *changes_of(step))
-        chunks = chunks_of(moves_of(file, done, up=up), dialect)
+        chunks = chunks_of(moves_of(file, record, dialect, up=up), dialect)
         steps = [step for step, _ in _steps(chunks, state, dialect)]
         made.append(PlannedMigration(file.key, tuple(steps), down=not up, done=done))
         applied = applied | {file.key} if up else applied - {file.key}
@@ -105,7 +103,7 @@ def offline(history: History, dialect: Dialect, from_: str | None, to: str | Non
 
 def _script(file: MigrationFile, state: SchemaSnapshot, dialect: Dialect) -> list[str]:
     lines = [f"-- {file.key}{f': {file.title}' if file.title else ''}"]
-    chunks = chunks_of(moves_of(file, 0, up=True), dialect) or [Chunk((), outside=False)]
+    chunks = chunks_of(moves_of(file, None, dialect, up=True), dialect) or [Chunk((), outside=False)]
     for chunk in chunks:
         found = _steps([chunk], state, dialect)
         state = found[-1][1] if found else state

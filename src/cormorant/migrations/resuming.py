@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -18,24 +18,33 @@ _INDEX = """
 SELECT i.indisvalid AND i.indisready, EXISTS (SELECT 1 FROM pg_constraint AS k WHERE k.conindid = i.indexrelid)
 FROM pg_index AS i WHERE i.indexrelid = to_regclass($1) AND i.indrelid = to_regclass($2)
 """
+_CONSTRAINT = "SELECT EXISTS (SELECT 1 FROM pg_constraint WHERE conname = $1 AND conrelid = to_regclass($2))"
 _LABELS = "SELECT enumlabel FROM pg_enum WHERE enumtypid = to_regtype($1) ORDER BY enumsortorder"
 
 
-async def run_alone(connection: Connection, dialect: Dialect, operation: Operation, *, resumed: bool) -> None:
+async def run_alone(
+    connection: Connection,
+    dialect: Dialect,
+    operation: Operation,
+    send: Callable[[str], Awaitable[object]],
+    *,
+    resumed: bool,
+) -> None:
     """Runs an operation that must not be in a transaction.
 
     Args:
         connection: A connection without a transaction.
         dialect: The database's.
         operation: What is to be done.
+        send: Sends one statement on that connection.
         resumed: It may have been done before, or half of it.
     """
     statements: Sequence[str] = operation.statements(dialect)
     if resumed:
-        statements = await _remaining(connection, dialect, operation)
+        statements = await remaining(connection, dialect, operation)
     try:
         for sql in statements:
-            await connection.execute(sql)
+            await send(sql)
     except Exception:
         if not connection.is_closed:
             # an index that could not be finished is kept up to date by every write, and used by nobody
@@ -44,7 +53,16 @@ async def run_alone(connection: Connection, dialect: Dialect, operation: Operati
         raise
 
 
-async def _remaining(connection: Connection, dialect: Dialect, operation: Operation) -> list[str]:
+async def remaining(connection: Connection, dialect: Dialect, operation: Operation) -> list[str]:
+    """Gives what is still to be done of an operation that may have been done before, or half of it.
+
+    Args:
+        connection: Where it is to be done.
+        dialect: The database's.
+        operation: The operation.
+    """
+    if isinstance(operation, o.DropConstraint):
+        return await _drop_what_is_there(connection, dialect, operation)
     if isinstance(operation, i.AlterEnum):
         return (await _without_known_labels(connection, dialect, operation)).statements(dialect)
     name = _index_of(operation)
@@ -58,6 +76,16 @@ async def _remaining(connection: Connection, dialect: Dialect, operation: Operat
         return operation.statements(dialect)
     # the index is there; what comes after it makes a constraint of it
     return [] if found[0][1] else operation.statements(dialect)[1:]
+
+
+async def _drop_what_is_there(connection: Connection, dialect: Dialect, operation: o.DropConstraint) -> list[str]:
+    """Gives what drops a constraint, or the index that was to become one."""
+    name = operation.constraint.name or o.default_name(operation.table, operation.constraint)
+    if (await connection.fetch(_CONSTRAINT, [name, quoted(dialect, operation.table)]))[0][0]:
+        return operation.statements(dialect)
+    index = quoted(dialect, beside(operation.table, name))
+    found = await connection.fetch(_INDEX, [index, quoted(dialect, operation.table)])
+    return [f"DROP INDEX {index}"] if found else []
 
 
 async def _drop_unfinished(connection: Connection, dialect: Dialect, operation: Operation) -> None:
@@ -85,6 +113,6 @@ def _index_of(operation: Operation) -> str | None:
 async def _without_known_labels(connection: Connection, dialect: Dialect, operation: i.AlterEnum) -> i.AlterEnum:
     rows = await connection.fetch(_LABELS, [quoted(dialect, operation.before.key)])
     known = tuple(label for (label,) in rows)
-    if not set(known) <= set(operation.after.labels):
+    if operation.swaps or not set(known) <= set(operation.after.labels):
         return operation
     return replace(operation, before=replace(operation.before, labels=known))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 from time import perf_counter
 
@@ -17,9 +18,9 @@ from cormorant.migrations.connecting import Place
 from cormorant.migrations.historical import HistoricalModels
 from cormorant.migrations.locking import Lock, taken
 from cormorant.migrations.migration import MigrationFile
-from cormorant.migrations.moves import Chunk, Move, chunks_of, digest, moves_of, state_at
+from cormorant.migrations.moves import Chunk, Move, chunks_of, digest, done_of, moves_of, state_at
 from cormorant.migrations.outcomes import Progress, Ran, Tell
-from cormorant.migrations.resuming import run_alone
+from cormorant.migrations.resuming import remaining, run_alone
 from cormorant.migrations.step import RunSession, RunSQL
 from cormorant.migrations.stopping import blockers_of, failure
 from cormorant.persistence.retry import pause
@@ -74,13 +75,6 @@ class Work:
     tell: Tell
     progress: Progress
 
-    @property
-    def done(self) -> int:
-        """How many of its steps are in the database."""
-        if self.record is None:
-            return 0
-        return len(self.file.migration.operations) if self.record.state == "done" else self.record.step
-
     def state(self, move: Move) -> SchemaSnapshot:
         """Gives the schema at a step."""
         return state_at(self.before, self.file, move.number)
@@ -94,7 +88,8 @@ class _Way:
         work: The migration.
         done: How many of its steps are in the database.
         noted: What is written down: the record's state and step.
-        resumed: The next step may have been begun before.
+        resumed: The first step may have been begun before.
+        first: The number of that step.
         at: The step that is being taken.
     """
 
@@ -102,6 +97,7 @@ class _Way:
     done: int
     noted: tuple[str, int] | None
     resumed: bool
+    first: int
     at: Move | None = None
 
     def take(self, move: Move) -> None:
@@ -127,6 +123,12 @@ class Runner:
         self._lock = lock
         self._options = options
 
+    async def prepare(self) -> None:
+        """Makes the table of the records, unless it is there."""
+        if not await ledger.exists(self._connection, self._dialect):
+            async with self._transaction(rebuilds=False):
+                await self._connection.execute(ledger.create_statement(self._dialect))
+
     async def run(self, work: Work) -> Ran:
         """Runs what is still to be done of a migration.
 
@@ -135,7 +137,7 @@ class Runner:
             Overtaken: Another one has gone on with it meanwhile.
             IrreversibleMigration: It shall be taken back, and a step has no way back; nothing was done.
         """
-        moves = moves_of(work.file, work.done, up=work.up)
+        moves = moves_of(work.file, work.record, self._dialect, up=work.up)
         chunks = chunks_of(moves, self._dialect) or [Chunk((), outside=False)]
         for chunk in chunks:
             if chunk.outside:
@@ -143,18 +145,19 @@ class Runner:
         work.tell(replace(work.progress, phase="started"))
         start, record = perf_counter(), work.record
         noted = None if record is None else (record.state, record.step)
-        way = _Way(work, work.done, noted, resumed=record is not None and record.state == "started")
+        done = done_of(work.file, record)
+        way = _Way(work, done, noted, record is not None and record.state == "started", moves[0].number if moves else 0)
         for chunk in chunks:
             await self._run_chunk(chunk, way, last=chunk is chunks[-1])
         work.tell(replace(work.progress, phase="done"))
-        return Ran(work.file.key, perf_counter() - start, len(moves), work.up and work.done > 0)
+        return Ran(work.file.key, perf_counter() - start, len(moves), work.up and record is not None)
 
     async def _run_chunk(self, chunk: Chunk, way: _Way, *, last: bool) -> None:
         try:
             if chunk.outside:
                 await self._outside(chunk.moves[0], way, last=last)
             else:
-                await self._again(chunk, way, last=last)
+                await self._again(partial(self._together, chunk, way, last=last), way)
         except Overtaken:
             raise
         except Exception as error:
@@ -164,13 +167,12 @@ class Runner:
         way.done = chunk.moves[-1].after if chunk.moves else way.done
         way.noted, way.resumed, way.at = ("started", way.done), False, None
 
-    # ---- in one transaction
-
-    async def _again(self, chunk: Chunk, way: _Way, *, last: bool) -> None:
+    async def _again(self, once: Callable[[], Awaitable[object]], way: _Way) -> None:
+        """Does something again whose locks were not granted."""
         attempt = 0
         while True:
             try:
-                await self._together(chunk, way, last=last)
+                await once()
                 return
             except _MAY_SUCCEED_LATER as error:
                 if attempt >= self._options.retries or self._connection.is_closed:
@@ -181,9 +183,13 @@ class Runner:
             await asyncio.sleep(pause(attempt + _FIRST_PAUSE))
             attempt += 1
 
+    # ---- in one transaction
+
     async def _together(self, chunk: Chunk, way: _Way, *, last: bool) -> None:
         start = perf_counter()
-        async with self._transaction(chunk):
+        # data alone is written with foreign keys: what is deleted takes along what points to it
+        operates = any(isinstance(move.step, Operation) for move in chunk.moves)
+        async with self._transaction(rebuilds=operates and not self._dialect.supports_add_constraint):
             await self._check(way)
             for is_operation, some in groupby(chunk.moves, key=lambda move: isinstance(move.step, Operation)):
                 moves = list(some)
@@ -197,11 +203,8 @@ class Runner:
             await self._write(way.work, after, perf_counter() - start, last=last)
 
     @asynccontextmanager
-    async def _transaction(self, chunk: Chunk) -> AsyncGenerator[None]:
-        operates = any(isinstance(move.step, Operation) for move in chunk.moves)
+    async def _transaction(self, *, rebuilds: bool) -> AsyncGenerator[None]:
         async with AsyncExitStack() as stack:
-            # data alone is written with foreign keys: what is deleted takes along what points to it
-            rebuilds = operates and not self._dialect.supports_add_constraint
             if rebuilds:
                 await stack.enter_async_context(rebuilding(self._connection, self._dialect))
             await stack.enter_async_context(transaction(self._connection, self._dialect))
@@ -226,13 +229,21 @@ class Runner:
         if self._dialect.supports_add_constraint:
             for move in moves:
                 way.take(move)
-                await send(self._connection, self._dialect, _operation(move))
+                await self._operate_once(move, way)
             return
         # from what is really there: a table that is rebuilt keeps what no migration tells of
         live = await introspect(self._connection, self._dialect)
         way.take(moves[0])
         for operation in plan(live, list(map(_operation, moves)), self._dialect):
             await send_whole(self._connection, self._dialect, operation)
+
+    async def _operate_once(self, move: Move, way: _Way) -> None:
+        operation = _operation(move)
+        if way.resumed and move.number == way.first:
+            for sql in await remaining(self._connection, self._dialect, operation):
+                await self._connection.execute(sql)
+        else:
+            await send(self._connection, self._dialect, operation)
 
     async def _work(self, move: Move, work: Work, *, inside: bool = True) -> None:
         step = move.step
@@ -247,16 +258,24 @@ class Runner:
     # ---- outside of a transaction
 
     async def _outside(self, move: Move, way: _Way, *, last: bool) -> None:
-        if way.noted is None or way.noted[0] == "done":
-            # before it begins: whoever comes after a crash knows that something of it may be there
-            await self._write(way.work, way.done, 0.0, last=False)
+        certain = min(way.done, move.after)
+        if way.noted != ("started", certain):
+            # before it begins: whoever comes after a crash knows that something of it may be there, and may be not
+            await self._write(way.work, certain, 0.0, last=False)
         start = perf_counter()
         way.take(move)
         if isinstance(move.step, Operation):
-            await run_alone(self._connection, self._dialect, move.step, resumed=way.resumed)
+            send = partial(self._send_alone, way)
+            await run_alone(self._connection, self._dialect, move.step, send, resumed=way.resumed)
         else:
             await self._work(move, way.work, inside=False)
         await self._write(way.work, move.after, perf_counter() - start, last=last)
+
+    async def _send_alone(self, way: _Way, sql: str) -> None:
+        # what lets others work may wait for all of them; anything else would have them wait behind it
+        patient = " CONCURRENTLY " in sql
+        await self._place.settle(None if patient else self._options.lock_timeout, outside=True)
+        await self._again(partial(self._connection.execute, sql), way)
 
     # ---- the record
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import ast
 import hashlib
 import re
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+from cormorant._internal.narrowing import is_list
 from cormorant.errors import CormorantError, InvalidMigration, MissingMigration
 from cormorant.migrations.migration import Migration, MigrationFile
 
@@ -58,6 +62,8 @@ def from_source(source: str, name: str, app: str = "", path: Path | None = None)
     where = str(path or name)
     module = ModuleType(f"cormorant_migration_{app}_{name}")
     module.__file__ = where
+    # classes look for the module that they are made in
+    sys.modules[module.__name__] = module
     try:
         tree = ast.parse(source, where)
         exec(compile(tree, where, "exec", dont_inherit=True), vars(module))
@@ -84,10 +90,36 @@ def _source(path: Path) -> str:
 
 
 def checksum(source: str) -> str:
-    """Gives what tells one source from another; ends of lines, and spaces before them, do not count."""
-    lines = [line.rstrip() for line in source.replace("\r\n", "\n").replace("\r", "\n").split("\n")]
-    text = "\n".join(lines).rstrip("\n")
-    return hashlib.sha256(text.encode()).hexdigest()
+    """Gives what tells one program from another: comments, docstrings, spaces and quotes do not count.
+
+    So a file that a formatter has been over is the same, with every version of Python.
+    """
+    return hashlib.sha256("".join(_said(ast.parse(source))).encode()).hexdigest()
+
+
+def _said(node: object) -> Iterator[str]:
+    """Gives a tree as texts that do not change with versions: what is empty is left out."""
+    if isinstance(node, ast.AST):
+        yield f"({type(node).__name__}"
+        for name, value in ast.iter_fields(node):
+            parts = _without_docstring(value) if name == "body" else value
+            if parts not in (None, []) and name not in ("ctx", "kind", "type_comment", "type_ignores"):
+                yield f" {name}="
+                yield from _said(parts)
+        yield ")"
+    elif is_list(node):
+        yield "["
+        for item in node:
+            yield from _said(item)
+        yield "]"
+    else:
+        yield f"{type(node).__name__} {node!r};"
+
+
+def _without_docstring(body: Any) -> Any:
+    first = body[0] if isinstance(body, list) and body else None
+    text = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+    return body[1:] if text else body
 
 
 def check_name(name: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import MISSING, Field, fields
 from typing import Any
 
-from cormorant._internal.narrowing import is_tuple
+from cormorant._internal.narrowing import is_dict, is_list, is_tuple
 from cormorant.schema import snapshot as s
 from cormorant.schema.operations import Operation
 from cormorant.schema.source_types import literal
@@ -35,26 +35,25 @@ def operations_source(operations: Sequence[object], indent: str = "") -> str:
     return "\n".join(["[", *lines, f"{indent}]"])
 
 
-def _lines(value: Any, indent: str, after: str) -> list[str]:
+def _lines(value: Any, indent: str, after: str, name: str = "") -> list[str]:
     """Gives a value in one line, or with each part in lines of its own where that would be too long."""
-    short = f"{indent}{_short(value)}{after}"
+    short = f"{indent}{name}{_short(value)}{after}"
     opened = _opened(value)
     if len(short) <= _WIDTH or opened is None:
         return [short]
     before, parts, closing = opened
-    lines = [line for name, part in parts for line in _named(name, part, indent + _STEP)]
-    return [f"{indent}{before}", *lines, f"{indent}{closing}{after}"]
-
-
-def _named(name: str, part: Any, indent: str) -> list[str]:
-    first, *rest = _lines(part, indent, ",")
-    return [f"{indent}{name}{first[len(indent) :]}", *rest]
+    lines = [line for said, part in parts for line in _lines(part, indent + _STEP, ",", said)]
+    return [f"{indent}{name}{before}", *lines, f"{indent}{closing}{after}"]
 
 
 def _opened(value: Any) -> tuple[str, list[tuple[str, Any]], str] | None:
     if is_tuple(value):
         return "(", [("", item) for item in value], ")"
-    if isinstance(value, s.ByDialect) or not hasattr(value, "__dataclass_fields__"):
+    if is_list(value):
+        return "[", [("", item) for item in value], "]"
+    if is_dict(value):
+        return "{", [(f"{literal(name)}: ", each) for name, each in value.items()], "}"
+    if not hasattr(value, "__dataclass_fields__"):
         return None
     return f"{_class(value)}(", _arguments(value), ")"
 
@@ -62,15 +61,12 @@ def _opened(value: Any) -> tuple[str, list[tuple[str, Any]], str] | None:
 def _short(value: Any) -> str:
     if isinstance(value, str):
         return literal(value)
-    if isinstance(value, s.ByDialect):
-        texts = ", ".join(f"({literal(name)}, {literal(text)})" for name, text in value.texts)
-        return f"s.ByDialect(({texts},))"
-    if is_tuple(value):
-        inside = ", ".join(map(_short, value))
-        return f"({inside},)" if len(value) == 1 else f"({inside})"
-    if hasattr(value, "__dataclass_fields__"):
-        return f"{_class(value)}({', '.join(f'{name}{_short(part)}' for name, part in _arguments(value))})"
-    return repr(value)
+    opened = _opened(value)
+    if opened is None:
+        return repr(value)
+    before, parts, closing = opened
+    inside = ", ".join(f"{name}{_short(part)}" for name, part in parts)
+    return f"{before}{inside}{',' if len(parts) == 1 and before == '(' else ''}{closing}"
 
 
 def _class(value: Any) -> str:

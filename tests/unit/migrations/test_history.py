@@ -264,5 +264,20 @@ def test_a_file_is_never_written_over(tmp_path: Path) -> None:
 
 def test_checksums_know_what_is_run() -> None:
     assert checksum("a = 1\nb = 2\n") == checksum("a = 1  \r\nb = 2\r\n\r\n")
-    assert checksum("a = 1\n") != checksum("a = 2\n")
+    assert checksum("a = 1\n") != checksum("a = 2\n") != checksum("a = '2'\n")
     assert checksum("if x:\n    a\nb") != checksum("if x:\n    a\n    b")
+
+
+def test_a_formatter_and_comments_change_nothing_of_a_checksum() -> None:
+    one = '"""What."""\nf(a, "x", g=[1])\ndef f():\n    """Says."""\n    return f"{a!r} {b:>3}"\n'
+    other = "# why\nf(\n    a,\n    'x',\n    g=[1,],\n)\ndef f():\n    return (f'{a!r} {b:>3}')  # so\n"
+    assert checksum(one) == checksum(other)
+    # the same with every version of Python: databases keep it
+    assert checksum(one) == "06fa02f7d5cfaef76c6e84140a247f5ef1b671fba62ec29bdcee12443b45f322"
+
+
+def test_a_file_may_have_classes_of_its_own(tmp_path: Path) -> None:
+    head = f"from __future__ import annotations\nfrom dataclasses import dataclass\n{HEAD}"
+    body = "@dataclass\nclass Old:\n    stars: int = 3\nmigration = Migration()\n"
+    found = load_one(tmp_path, "0001_a", head + body)
+    assert found.migration == Migration()

@@ -66,10 +66,14 @@ def draft_of(
     """Gives steps as the next migration of an app, after all of its own, and those of other apps that it stands on."""
     own = history.heads_of(app)
     words = automatic_words(steps, first=not own) if name is None else name
-    title = automatic_title(steps) if name is None else f"{name[:1].upper()}{name[1:]}."
+    title = automatic_title(steps, first=not own) if name is None else _sentence(name)
     depends = [said_key(key, app) for key in (*own, *_others(history, steps, app))]
     made = Migration(steps, depends=depends, description=title)
     return Draft(app, file_name(history, app, words), made, migration_source(made), tuple(losses))
+
+
+def _sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}{'' if words.endswith(('.', '!', '?')) else '.'}"
 
 
 _WORK = '''"""{title}"""

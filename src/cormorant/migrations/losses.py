@@ -105,7 +105,16 @@ def _columns(operations: Sequence[Step]) -> Iterator[str]:
         for other in added:
             if other.table == step.table and types.related(other.column.type, step.column.type):
                 old, new = step.column.name, other.column.name
-                yield f'if {step.table}.{old} is {new} now, say field(renamed_from="{old}") there'
+                yield f"if {step.table}.{old} is {new} now, say {_renamed_from(operations, step)} there"
+
+
+def _renamed_from(operations: Sequence[Step], gone: c.DropColumn) -> str:
+    """Gives what a column says of its former name; that of a key is said by its relation."""
+    keys = [step.constraint for step in operations if isinstance(step, o.DropConstraint) and step.table == gone.table]
+    name = gone.column.name
+    if any(isinstance(key, s.ForeignKey) and key.columns == (name,) for key in keys):
+        return f'foreign_key(renamed_from="{name.removesuffix("_id")}")'
+    return f'field(renamed_from="{name}")'
 
 
 def _tables(operations: Sequence[Step]) -> Iterator[str]:

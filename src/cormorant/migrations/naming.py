@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from cormorant.migrations.history import History
 from cormorant.migrations.migration import MigrationFile
@@ -67,8 +67,12 @@ def _words_of(operation: Operation) -> str:
             return table
 
 
-def automatic_title(operations: Iterable[Step]) -> str:
+def automatic_title(operations: Sequence[Step], *, first: bool) -> str:
     """Gives one line that says what steps do, for the file's docstring."""
+    if first:
+        tables = [step.table.key for step in operations if isinstance(step, o.CreateTable)]
+        rest = f" and {len(tables) - 5} more" if len(tables) > 5 else ""
+        return f"The first tables: {', '.join(tables[:5])}{rest}." if tables else "The beginning."
     said = [step.describe() for step in operations]
     whole = "; ".join(said)
     if len(whole) > 100:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, TypeAlias
 
 from cormorant.dialects.base import Dialect
-from cormorant.errors import IrreversibleMigration
+from cormorant.errors import InvalidMigration, IrreversibleMigration
 from cormorant.migrations.historical import HistoricalModels
 from cormorant.schema import snapshot as s
 from cormorant.schema.names import quoted
@@ -45,6 +46,14 @@ class RunSQL:
     state: tuple[Operation, ...] = ()
     elidable: bool = False
 
+    def __post_init__(self) -> None:
+        for sql in (self.sql, self.reverse_sql):
+            _refuse_misspelt(sql)
+        if isinstance(self.tables, str):
+            raise InvalidMigration(
+                f"RunSQL(tables={self.tables!r}) is one text", hint=f"write a tuple: tables=({self.tables!r},)"
+            )
+
     def statements(self, dialect: Dialect) -> list[str]:
         """Gives its SQL for one database."""
         return said(self.sql, dialect.name)
@@ -66,6 +75,17 @@ class RunSQL:
         """Gives it in words for people."""
         texts = list(self.sql.values()) if isinstance(self.sql, Mapping) else said(self.sql, "")
         return f"run {'; '.join(' '.join(text.split()) for text in texts) or 'nothing'}"
+
+
+_NAMES = ("postgresql", "sqlite")
+
+
+def _refuse_misspelt(sql: Statements | None) -> None:
+    """Refuses names that are nearly those of a database: what is said for nobody would never be run."""
+    for name in sql if isinstance(sql, Mapping) else ():
+        near = get_close_matches(name, _NAMES, n=1)
+        if near and name not in _NAMES:
+            raise InvalidMigration(f"RunSQL({{{name!r}: ...}}) is for no database", hint=f"did you mean {near[0]!r}?")
 
 
 def said(sql: Statements, dialect: str) -> list[str]:

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from cormorant._internal.narrowing import is_list
 from cormorant.errors import CormorantError, InvalidMigration, MissingMigration
@@ -116,8 +115,10 @@ def _said(node: object) -> Iterator[str]:
         yield f"{type(node).__name__} {node!r};"
 
 
-def _without_docstring(body: Any) -> Any:
-    first = body[0] if isinstance(body, list) and body else None
+def _without_docstring(body: object) -> object:
+    if not is_list(body) or not body:
+        return body
+    first: object = body[0]
     text = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
     return body[1:] if text else body
 

@@ -43,7 +43,7 @@ def retire_hint(loss: Loss) -> str:
     if loss.narrowed is not None:
         return f"if {loss.name} may lose digits, say how: AlterColumn(..., using=...)"
     if loss.column is None:
-        return f'say class ...(Model, table="{loss.table}", retired=True)'
+        return f'import the models of {loss.table}, or say class ...(Model, table="{loss.table}", retired=True)'
     said = f"{loss.column} = retired()" if loss.column.isidentifier() else f'... = retired(column="{loss.column}")'
     return f"say {said} in the model of {loss.table}"
 

@@ -10,7 +10,7 @@ What crosses the walls of this room, all of it frozen:
 
 Who may import whom: each line only from those above it.
 
-    historical                              models of a schema as it was
+    historical statements                   models of a schema as it was; SQL one by one
     step                                    what is done beside operations of schemas
     migration files                         values; reading and writing
     footprint branches                      what steps are about, and whether they may change places

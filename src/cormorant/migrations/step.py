@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from cormorant.dialects.base import Dialect
 from cormorant.errors import InvalidMigration, IrreversibleMigration
 from cormorant.migrations.historical import HistoricalModels
+from cormorant.migrations.statements import statements
 from cormorant.schema import snapshot as s
 from cormorant.schema.names import quoted
 from cormorant.schema.operations import Operation
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from cormorant.persistence.session import AsyncSession
 
 Statements: TypeAlias = str | Mapping[str, str] | Sequence[str]
-"""One statement, several, or one for each database by its name: {"postgresql": "...", "sqlite": "..."}."""
+"""Statements in one text or in several, or those of each database by its name: {"postgresql": "..."}."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +27,8 @@ class RunSQL:
     """SQL of your own.
 
     Args:
-        sql: One statement, several, or one for each database: `{"postgresql": "create extension pg_trgm"}` does
-            nothing on others.
+        sql: One statement, several, also in one text, or some for each database: `{"postgresql": "create extension
+            pg_trgm"}` does nothing on others.
         reverse_sql: The way back; "" if nothing is to be done, None if there is none.
         outside: It must not be in a transaction.
         tables: The keys of the tables that it is about; None if that may be any, so that it is never put beside what
@@ -91,10 +92,10 @@ def _refuse_misspelt(sql: Statements | None) -> None:
 def said(sql: Statements, dialect: str) -> list[str]:
     """Gives statements as one database is told them; none where it is told nothing."""
     if isinstance(sql, str):
-        return [sql] if sql.strip() else []
+        return statements(sql)
     if isinstance(sql, Mapping):
         return said(sql.get(dialect, ""), dialect)
-    return [text for text in sql if text.strip()]
+    return [statement for text in sql for statement in statements(text)]
 
 
 Work: TypeAlias = "Callable[[AsyncSession, HistoricalModels], Awaitable[None]]"

@@ -6,7 +6,6 @@ import ast
 import hashlib
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -78,12 +77,12 @@ def from_source(source: str, name: str, app: str = "", path: Path | None = None)
     if not found.description:
         about = (ast.get_docstring(tree) or "").strip()
         found = Migration(found.operations, found.depends, found.replaces, about)
-    return MigrationFile(app, name, path, checksum(source), found)
+    return MigrationFile(app, name, path, _checksum(tree), found)
 
 
 def _source(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidMigration(f"{path} cannot be read: {error}", hint="it is a file of Python in UTF-8") from error
 
@@ -93,26 +92,32 @@ def checksum(source: str) -> str:
 
     So a file that a formatter has been over is the same, with every version of Python.
     """
-    return hashlib.sha256("".join(_said(ast.parse(source))).encode()).hexdigest()
+    return _checksum(ast.parse(source))
 
 
-def _said(node: object) -> Iterator[str]:
-    """Gives a tree as texts that do not change with versions: what is empty is left out."""
+def _checksum(tree: ast.Module) -> str:
+    words: list[str] = []
+    _say(tree, words)
+    return hashlib.sha256("".join(words).encode()).hexdigest()
+
+
+def _say(node: object, words: list[str]) -> None:
+    """Adds a tree as texts that do not change with versions: what is empty is left out."""
     if isinstance(node, ast.AST):
-        yield f"({type(node).__name__}"
+        words.append(f"({type(node).__name__}")
         for name, value in ast.iter_fields(node):
             parts = _without_docstring(value) if name == "body" else value
             if parts not in (None, []) and name not in ("ctx", "kind", "type_comment", "type_ignores"):
-                yield f" {name}="
-                yield from _said(parts)
-        yield ")"
+                words.append(f" {name}=")
+                _say(parts, words)
+        words.append(")")
     elif is_list(node):
-        yield "["
+        words.append("[")
         for item in node:
-            yield from _said(item)
-        yield "]"
+            _say(item, words)
+        words.append("]")
     else:
-        yield f"{type(node).__name__} {node!r};"
+        words.append(f"{type(node).__name__} {node!r};")
 
 
 def _without_docstring(body: object) -> object:

@@ -61,12 +61,27 @@ class Draft:
 
 
 def draft_of(
-    history: History, steps: Sequence[Step], *, app: str, name: str | None, losses: Sequence[Loss] = ()
+    history: History,
+    steps: Sequence[Step],
+    *,
+    app: str,
+    name: str | None,
+    losses: Sequence[Loss] = (),
+    about: Sequence[Step] | None = None,
 ) -> Draft:
-    """Gives steps as the next migration of an app, after all of its own, and those of other apps that it stands on."""
-    own = history.heads_of(app)
-    words = automatic_words(steps, first=not own) if name is None else name
-    title = automatic_title(steps, first=not own) if name is None else _sentence(name)
+    """Gives steps as the next migration of an app, after all of its own, and those of other apps that it stands on.
+
+    Args:
+        history: The migrations that there are.
+        steps: What it does.
+        app: The app.
+        name: What it is about, in words; made of what it does if None.
+        losses: What a database would lose by it.
+        about: What it does in fewer steps, for its name.
+    """
+    own, told = history.heads_of(app), steps if about is None else about
+    words = automatic_words(told, first=not own) if name is None else name
+    title = automatic_title(told, first=not own) if name is None else _sentence(name)
     depends = [said_key(key, app) for key in (*own, *_others(history, steps, app))]
     made = Migration(steps, depends=depends, description=title)
     return Draft(app, file_name(history, app, words), made, migration_source(made), tuple(losses))

@@ -74,7 +74,7 @@ def make(
     if not allow_destructive:
         refuse(losses, [*retired, *_retired(wanted)], ours)
     steps = ours if safe is None else safe(ours, before)
-    return draft_of(history, steps, app=owner, name=name, losses=losses)
+    return draft_of(history, steps, app=owner, name=name, losses=losses, about=ours)
 
 
 def make_all(

@@ -252,6 +252,11 @@ def test_steps_are_put_into_another_form() -> None:
     draft = make(History(), schema(ESSAY), safe=safe)
     assert draft is not None
     assert from_source(draft.source, draft.name).migration.operations[-1] == RunSQL("ANALYZE", "")
+    after = make(
+        grown(schema(ESSAY)), schema(essay(TITLE)), safe=lambda operations, _: [*operations, RunSQL("ANALYZE")]
+    )
+    assert after is not None
+    assert (after.name, after.file.title) == ("0002_essay_title", "Add column essay.title text.")
 
 
 def test_templates_are_migrations(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
+from cormorant._internal.naming import constraint_name
 from cormorant.errors import DestructiveMigration, InvalidMigration, Loss
 from cormorant.migrations.checking import check_names
 from cormorant.migrations.drafting import Draft, draft_of
@@ -17,6 +18,7 @@ from cormorant.schema import column_operations as c
 from cormorant.schema import operations as o
 from cormorant.schema import snapshot as s
 from cormorant.schema.diff import diff
+from cormorant.schema.names import key_of
 from cormorant.schema.operations import Operation
 from cormorant.schema.snapshot import SchemaSnapshot
 
@@ -109,8 +111,13 @@ def merge(history: History, *, app: str = "", name: str = "merge") -> Draft | No
 
 
 def _retired(wanted: SchemaSnapshot) -> list[str]:
-    columns = [f"{table.key}.{column}" for table in wanted.tables for column in table.retired]
-    return [*wanted.retired, *columns]
+    """Gives what models let go: tables, columns, and what kept a relation: its key column, its table of links."""
+    found = list(wanted.retired)
+    for table in wanted.tables:
+        for name in table.retired:
+            links = key_of(constraint_name(table.name, name, ()), table.schema)
+            found += [f"{table.key}.{name}", f"{table.key}.{name}_id", links]
+    return found
 
 
 def refuse(losses: Sequence[Loss], retired: Iterable[str], operations: Sequence[Step]) -> None:

@@ -172,10 +172,11 @@ def generated(
 
 
 def retired(*, column: str | None = None) -> Retired:
-    """Declares a column that the model has no more: the next migration may drop it with its values.
+    """Declares a column or relation that the model has no more: the next migration may drop it with its values.
 
-    Without it, a column that is gone from the model is not dropped: that is refused until somebody says so. It stands
-    without an annotation, is no attribute of objects, and can go once the migration is made.
+    Without it, what is gone from the model is not dropped: that is refused until somebody says so. It stands without an
+    annotation, is no attribute of objects, and can go once the migration is made. Of a to-one relation goes the key
+    column, of a many-to-many relation the table of links.
 
     Args:
         column: Its name in the database; the attribute's name if None.

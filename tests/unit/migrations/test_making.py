@@ -10,7 +10,21 @@ from typing import Any
 
 import pytest
 
-from cormorant import DestructiveMigration, InvalidMigration, Loss, Mapped, Model, SchemaBuilder, field, generated
+from cormorant import (
+    DestructiveMigration,
+    InvalidMigration,
+    Loss,
+    Many,
+    Mapped,
+    Model,
+    One,
+    SchemaBuilder,
+    field,
+    foreign_key,
+    generated,
+    many_to_many,
+    retired,
+)
 from cormorant.migrations import History, RunSession, RunSQL, Step, empty, load, make
 from cormorant.migrations.files import from_source
 from cormorant.migrations.losses import count_sql, losses_of
@@ -195,6 +209,33 @@ def test_models_say_what_may_go() -> None:
     draft = make(history, wanted)
     assert draft is not None
     assert draft.describe() == ["drop table note with its rows", "drop column essay.title with its values"]
+
+
+def test_relations_are_retired_by_their_names() -> None:
+    with registry.isolated():
+
+        class Tag(Model):
+            id: Mapped[int] = generated(primary_key=True)
+
+        class Essay(Model):
+            id: Mapped[int] = generated(primary_key=True)
+            subject: One[Tag] = foreign_key()
+            tags: Many[Tag] = many_to_many()
+
+        history = grown(SchemaBuilder.wanted(Tag, Essay))
+    with registry.isolated():
+
+        class Tag(Model):  # type: ignore[no-redef]
+            id: Mapped[int] = generated(primary_key=True)
+
+        class Essay(Model):  # type: ignore[no-redef]
+            id: Mapped[int] = generated(primary_key=True)
+            subject = retired()
+            tags = retired()
+
+        draft = make(history, SchemaBuilder.wanted(Tag, Essay))
+    assert draft is not None
+    assert [loss.name for loss in draft.losses] == ["essay_tags", "essay.subject_id"]
 
 
 def test_a_dropped_column_can_come_back_where_there_are_rows() -> None:

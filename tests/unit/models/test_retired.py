@@ -6,6 +6,7 @@ import pytest
 
 from cormorant import Mapped, Model, ModelError, SchemaBuilder, UnknownName, field, generated, retired
 from cormorant.models.registry import registry
+from cormorant.schema import snapshot as s
 
 
 def test_a_retired_column_is_no_attribute_and_in_no_table() -> None:
@@ -65,3 +66,13 @@ def test_a_retired_model_has_no_table_and_names_the_one_it_had() -> None:
             Pamphlet(title="x")
         assert Leaflet.__name__ == "Leaflet"
     assert registry.retired == ()
+
+
+def test_a_program_may_give_up_all_of_its_models() -> None:
+    with registry.isolated():
+
+        class Pamphlet(Model, retired=True): ...
+
+        assert SchemaBuilder.wanted() == s.SchemaSnapshot()
+        assert SchemaBuilder.wanted().retired == ("pamphlet",)
+        del Pamphlet

@@ -29,7 +29,7 @@ class HistoricalModels:
 
     Example:
         >>> models = HistoricalModels(history.state("0002_stars"))
-        >>> await session.query(models.Essay).filter(models.Essay.stars == 0).update(stars=3)
+        >>> await session.query(models.Essay).filter(models.Essay.stars == 0).update(models.Essay.stars.set(3))
     """
 
     def __init__(self, snapshot: SchemaSnapshot) -> None:

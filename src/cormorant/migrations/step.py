@@ -114,7 +114,7 @@ class RunSession:
 
     Example:
         >>> async def forward(session: AsyncSession, models: HistoricalModels) -> None:
-        ...     await session.query(models.Essay).update(stars=3)
+        ...     await session.query(models.Essay).update(models.Essay.stars.set(3))
         >>> RunSession(forward)
     """
 

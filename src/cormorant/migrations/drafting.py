@@ -104,7 +104,8 @@ async def forward(session: AsyncSession, models: HistoricalModels) -> None:
 
 migration = Migration(
 {depends}    operations=[
-        RunSession(forward, nothing, tables=()),
+        # nothing is its way back; tables=("essay",) would say that it is about no other table
+        RunSession(forward, nothing),
     ],
 )
 '''

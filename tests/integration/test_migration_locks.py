@@ -6,14 +6,16 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import asyncpg
 import pytest
 
 from cormorant.dialects.postgresql import PostgreSQLDialect
-from cormorant.migrations.effects import Effect, effects_of
+from cormorant.migrations.effects import Effect, effects_of, rewrites
 from cormorant.migrations.locks import MODES, Lock, LockMode, strongest
+from cormorant.migrations.volatility import is_volatile
 from cormorant.schema import snapshot as s
 from cormorant.schema import steps as op
 from cormorant.schema.diff import diff
@@ -338,3 +340,77 @@ async def is_waiting(pair: Watched) -> None:
         "SELECT EXISTS (SELECT FROM pg_locks WHERE pid = $1 AND NOT granted AND locktype = 'virtualxid')", pair.pid
     ):
         await asyncio.sleep(0)
+
+
+# ------------------------------------------------------------------ facts that the names stand on
+
+
+async def test_who_waits_for_a_lock(postgres_database: str) -> None:
+    async with watched(postgres_database) as pair:
+        for mode in MODES:
+            async with pair.worker.transaction():
+                await pair.worker.execute(f"LOCK TABLE book IN {mode} MODE")
+                lock = Lock(mode, "book")
+                for needs, stopped in (("ACCESS SHARE", lock.stops_reads), ("ROW EXCLUSIVE", lock.stops_writes)):
+                    assert (await is_refused(pair, needs)) is stopped, (mode, needs)
+
+
+async def is_refused(pair: Watched, mode: str) -> bool:
+    try:
+        async with pair.watcher.transaction():
+            await pair.watcher.execute(f"LOCK TABLE book IN {mode} MODE NOWAIT")
+    except asyncpg.LockNotAvailableError:
+        return True
+    return False
+
+
+FAMILIES = (
+    ("smallint", "integer", "bigint", "numeric", "numeric(10, 2)", "numeric(12, 2)", "numeric(12, 4)", "real"),
+    ("text", "varchar", "varchar(10)", "varchar(20)", "char(10)", '"mood"'),
+    ("timestamptz", "timestamptz(3)", "timestamptz(6)", "timestamp", "timestamp(3)", "time", "time(3)", "date"),
+    ("bit(8)", "varbit(8)", "varbit(16)", "varbit"),
+    ("text[]", "varchar(10)[]", "varchar(20)[]", "integer[]", "bigint[]"),
+    ("inet", "cidr", "uuid", "jsonb", "json", "bytea", "boolean", "integer", "text", "interval"),
+)
+
+
+async def test_changes_of_type_write_the_table_where_it_is_said(postgres_database: str) -> None:
+    wrong: dict[tuple[str, str], bool] = {}
+    compared = 0
+    async with watched(postgres_database) as pair:
+        for before, after in (both for family in FAMILIES for both in product(family, family)):
+            column = s.Column("kept", before, nullable=True)
+            change = op.AlterColumn("shelf", column, replace(column, type=after))
+            made = [f"CREATE TABLE shelf (kept {before})", "INSERT INTO shelf VALUES (NULL)"]
+            written = await is_written(pair.worker, made, change.statements(DIALECT))
+            compared += written is not None
+            if written not in (None, rewrites(change)):
+                wrong[before, after] = written is True
+    assert wrong == {}
+    assert compared > 200
+
+
+async def is_written(worker: asyncpg.Connection[Any], made: Sequence[str], changed: Sequence[str]) -> bool | None:
+    """Whether a table gets a new file; None if PostgreSQL does not know how to change the type."""
+    if not changed:
+        return None
+    file = "SELECT pg_relation_filenode('shelf'::regclass)"
+    transaction = worker.transaction()
+    await transaction.start()
+    try:
+        await worker.execute("; ".join(made))
+        before = await worker.fetchval(file)
+        await worker.execute("; ".join(changed))
+        return bool(await worker.fetchval(file) != before)
+    except asyncpg.PostgresError:
+        return None
+    finally:
+        await transaction.rollback()
+
+
+async def test_functions_that_give_one_value_are_not_volatile(postgres_database: str) -> None:
+    async with watched(postgres_database) as pair:
+        rows = await pair.worker.fetch("SELECT DISTINCT proname, provolatile = 'v' FROM pg_proc WHERE prokind = 'f'")
+    volatile = {row[0] for row in rows if row[1]}
+    assert {name for name in volatile if not is_volatile(f"{name}(1)")} == set()
+    assert {"random", "gen_random_uuid", "clock_timestamp", "nextval"} <= volatile

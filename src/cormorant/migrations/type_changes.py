@@ -10,7 +10,6 @@ _SIZE = re.compile(r"\(\s*(\d+)\s*(?:,\s*(-?\d+)\s*)?\)")
 # "varchar" without a length and "text" are the same bytes; a moment without digits has six of them
 _MOMENTS = frozenset({"timestamp", "timestamptz", "time", "timetz"})
 _LENGTHS = frozenset({"varchar", "varbit"})
-_SAME_BYTES = frozenset({("cidr", "inet")})
 _WHOLE = ("smallint", "integer", "bigint")
 
 
@@ -32,8 +31,6 @@ def keeps_bytes(before: str, after: str) -> bool:
     if before.endswith("[]") or after.endswith("[]"):
         return False
     one, other = types.base(before), types.base(after)
-    if (one, other) in _SAME_BYTES:
-        return True
     if other == "text":
         return one in ("varchar", "text")
     if one == "text":

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from cormorant.migrations.compatibility import compatibility
 from cormorant.migrations.findings import Finding
-from cormorant.migrations.step import RunSQL, Step
+from cormorant.migrations.step import Backfill, RunSQL, Step
 from cormorant.migrations.walking import Walk
 from cormorant.schema import column_operations as c
 from cormorant.schema import index_operations as i
@@ -71,6 +71,8 @@ def refused(step: Step, walk: Walk) -> Iterator[Finding]:
         step: The step.
         walk: Where it is.
     """
+    if isinstance(step, Backfill):
+        yield from _without_key(step, walk)
     if not isinstance(step, o.Operation) or walk.is_new(step.touched) or walk.is_empty(step.touched):
         return
     if isinstance(step, c.AddColumn) and _has_no_value(step.column):
@@ -81,10 +83,16 @@ def refused(step: Step, walk: Walk) -> Iterator[Finding]:
         yield _finding(step, "enum-value-in-use", why, "correct these rows first, with a Backfill")
 
 
+def _without_key(step: Backfill, walk: Walk) -> Iterator[Finding]:
+    if step.values and not step.key and walk.table(step.table).primary_key is None:
+        why = f"nothing tells the rows of {step.table} apart: it has no primary key"
+        yield _finding(step, "no-key", why, "name columns that do: Backfill(..., key=('id',))")
+
+
 def _has_no_value(column: s.Column) -> bool:
     values = (column.default, column.fill, column.identity, column.computed)
     return not column.nullable and all(value is None for value in values)
 
 
-def _finding(step: o.Operation, rule: str, why: str, advice: str) -> Finding:
+def _finding(step: Step, rule: str, why: str, advice: str) -> Finding:
     return Finding("error", rule, step.describe(), why, advice=advice)

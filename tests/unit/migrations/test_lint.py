@@ -248,6 +248,14 @@ def test_what_is_no_operation() -> None:
     assert (found.level, found.rule, found.place) == ("notice", "not-looked-at", 0)
 
 
+def test_rows_that_nothing_tells_apart_are_not_filled_in_batches() -> None:
+    before = s.SchemaSnapshot((replace(BOOK, primary_key=None),))
+    step = Backfill("book", (("views", "0"),))
+    assert [(each.level, each.rule) for each in lint([step], before)] == [("error", "no-key")]
+    assert lint([replace(step, key=("id",))], before) == []
+    assert lint([step.reverse()], before) == []
+
+
 def test_sqlite_copies_tables() -> None:
     steps = [op.AddConstraint("book", CHECK), op.DropColumn("book", VIEWS), op.CreateIndex("author", INDEX)]
     found = lint(steps, BEFORE, LARGE, SQLiteDialect())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from cormorant import Database, DataError
 from cormorant.adapters.base import Connection
-from cormorant.migrations import Backfill
+from cormorant.migrations import Backfill, Step
 from cormorant.migrations.backfilling import run_backfill
 from cormorant.migrations.safe_form import safe
 from cormorant.schema import snapshot as s
@@ -96,3 +97,79 @@ async def test_what_does_not_fit_is_refused_as_it_is_written(postgres_database: 
         with pytest.raises(DataError, match="too long"):
             await connection.execute("INSERT INTO book VALUES (1, 'abcd')")
         database.adapter.release(connection)
+
+
+class Walker:
+    """Takes steps one by one, as what runs migrations does."""
+
+    def __init__(self, database: Database, state: s.SchemaSnapshot) -> None:
+        self.database, self.state = database, state
+        self.builder = SchemaBuilder(database)
+
+    async def take(self, steps: Sequence[Step]) -> None:
+        for step in steps:
+            if isinstance(step, Backfill):
+                connection = await self.database.adapter.acquire(write=True)
+                await fill(connection, self.database, step, self.state)
+                self.database.adapter.release(connection)
+            elif isinstance(step, op.Operation):
+                await self.builder.apply([step])
+                self.state = apply(self.state, step)
+
+    async def ask(self, *statements: str) -> list[tuple[Any, ...]]:
+        connection = await self.database.adapter.acquire(write=True)
+        found = [await connection.fetch(sql) for sql in statements]
+        self.database.adapter.release(connection)
+        return [tuple(row) for row in found[-1]]
+
+
+async def test_names_that_need_quotes(database_dsn: str) -> None:
+    column = s.Column('It\'s "odd"', "integer", nullable=True)
+    index = s.Index("ix " + "i" * 59, (s.IndexItem(column.name),))
+    table = s.Table("t" * 63, (s.Column("id", "bigint"), column), s.PrimaryKey(("id",)), indexes=(index,))
+    before = s.SchemaSnapshot((table,))
+    operations = [op.AlterColumn(table.key, column, replace(column, type="bigint", nullable=False, fill="-1"))]
+    async with Database(database_dsn) as database:
+        walker = Walker(database, before)
+        await walker.builder.apply(diff(s.SchemaSnapshot(), before))
+        await walker.ask(f'INSERT INTO "{table.name}" VALUES (1, 10), (2, NULL)')
+        steps = safe(operations, before)
+        await walker.take(steps)
+        wanted = await walker.builder.normalised(apply(before, *operations))
+        assert diff(await walker.builder.live(), wanted) == []
+        assert await walker.ask(f'SELECT * FROM "{table.name}" ORDER BY id') == [(1, 10), (2, -1)]
+        await walker.take([step.reverse() for step in reversed(steps)])
+        assert diff(await walker.builder.live(), await walker.builder.normalised(before)) == []
+
+
+async def test_tables_of_other_schemas(postgres_database: str) -> None:
+    table = replace(BOOK, schema="audit")
+    before = s.SchemaSnapshot((table,), schemas=("audit",))
+    operations = [op.AlterColumn("audit.book", CODE, replace(CODE, type="varchar(5)"))]
+    async with Database(postgres_database) as database:
+        walker = Walker(database, before)
+        await walker.builder.apply(diff(s.SchemaSnapshot(), before))
+        await walker.ask("INSERT INTO audit.book VALUES (1, 'abc')")
+        await walker.take(safe(operations, before))
+        live = await walker.builder.live(["audit"])
+        assert diff(live, await walker.builder.normalised(apply(before, *operations))) == []
+        assert await walker.ask("SELECT * FROM audit.book") == [(1, "abc")]
+        assert await walker.ask("SELECT 1 FROM pg_proc WHERE pronamespace = 'audit'::regnamespace") == []
+
+
+async def test_a_value_for_each_row(database_dsn: str) -> None:
+    token = s.ByDialect((("postgresql", "gen_random_uuid()::text"), ("sqlite", "(hex(randomblob(16)))")))
+    column = s.Column("token", "text", default=token)
+    unique = s.Unique("book_token", ("token",))
+    operations = [op.AddColumn("book", column), op.AddConstraint("book", unique)]
+    async with Database(database_dsn) as database:
+        walker = Walker(database, BEFORE)
+        await walker.builder.apply(diff(s.SchemaSnapshot(), BEFORE))
+        await walker.ask(*(f"INSERT INTO book (id) VALUES ({row})" for row in range(10)))
+        steps = safe(operations, BEFORE)
+        assert sum(isinstance(step, Backfill) for step in steps) == 2
+        await walker.take(steps)
+        assert diff(await walker.builder.live(), await walker.builder.normalised(apply(BEFORE, *operations))) == []
+        assert await walker.ask("SELECT count(DISTINCT token) FROM book") == [(10,)]
+        await walker.take([step.reverse() for step in reversed(steps)])
+        assert diff(await walker.builder.live(), await walker.builder.normalised(BEFORE)) == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from cormorant.migrations.compatibility import compatibility
@@ -31,7 +31,7 @@ def breaks(step: Step, walk: Walk) -> Iterator[Finding]:
     changes = (step,) if isinstance(step, o.Operation) else step.state if isinstance(step, RunSQL) else ()
     before = replace(walk.state, tables=tuple(table for table in walk.state.tables if not walk.is_new(table.key)))
     after = apply(walk.state, *changes)
-    for finding in compatibility(_named(before, changes), _told(after, changes)):
+    for finding in compatibility(_named(before, changes), told(after, changes)):
         if finding.rule not in _MEANT:
             yield replace(finding, level="warning", operation=step.describe())
 
@@ -44,8 +44,8 @@ def _named(before: s.SchemaSnapshot, changes: tuple[o.Operation, ...]) -> s.Sche
     return before
 
 
-def _told(after: s.SchemaSnapshot, changes: tuple[o.Operation, ...]) -> s.SchemaSnapshot:
-    """Gives a schema that knows what its tables and columns were called."""
+def told(after: s.SchemaSnapshot, changes: Iterable[Step]) -> s.SchemaSnapshot:
+    """Gives a schema that knows what its tables and columns were called before some steps."""
     for change in changes:
         if isinstance(change, o.RenameTable):
             tables = (replace(t, renamed_from=change.old) if t.key == change.new else t for t in after.tables)
@@ -75,7 +75,7 @@ def refused(step: Step, walk: Walk) -> Iterator[Finding]:
         yield from _without_key(step, walk)
     if not isinstance(step, o.Operation) or walk.is_new(step.touched) or walk.is_empty(step.touched):
         return
-    if isinstance(step, c.AddColumn) and _has_no_value(step.column):
+    if wants_no_rows(step):
         why = "the database refuses it if the table has rows: nothing says what they get"
         yield _finding(step, "no-value", why, "give it a default, or field(default=...) for the rows that are there")
     if isinstance(step, i.AlterEnum) and (gone := [x for x in step.before.labels if x not in step.after.labels]):
@@ -89,7 +89,11 @@ def _without_key(step: Backfill, walk: Walk) -> Iterator[Finding]:
         yield _finding(step, "no-key", why, "name columns that do: Backfill(..., key=('id',))")
 
 
-def _has_no_value(column: s.Column) -> bool:
+def wants_no_rows(step: Step) -> bool:
+    """Whether a step adds a column that may not be NULL, and says of no value for the rows that are there."""
+    if not isinstance(step, c.AddColumn):
+        return False
+    column = step.column
     values = (column.default, column.fill, column.identity, column.computed)
     return not column.nullable and all(value is None for value in values)
 

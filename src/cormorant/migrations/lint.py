@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from cormorant.dialects.base import Dialect
-from cormorant.migrations.breaking import breaks, refused
+from cormorant.migrations.breaking import breaks, refused, told, wants_no_rows
 from cormorant.migrations.compatibility import compatibility
 from cormorant.migrations.effects import Effect, effects_of
 from cormorant.migrations.findings import Finding, Level
@@ -54,11 +54,11 @@ def lint(
         found = [*_on_sqlite(steps, before, sizes, dialect)]
     walk = Walk(before, sizes)
     for place, step in walk.over(steps):
-        told = [*(breaks(step, walk) if running is None else ()), *refused(step, walk)]
-        found += [replace(each, place=place) for each in told]
+        each_step = [*(breaks(step, walk) if running is None else ()), *refused(step, walk)]
+        found += [replace(each, place=place) for each in each_step]
         found += _unseen(step, place)
     if running is not None:
-        found += compatibility(running, walk.state, dialect)
+        found += compatibility(running, told(walk.state, steps), dialect)
     return sorted(found, key=lambda finding: finding.place if finding.place >= 0 else len(steps))
 
 
@@ -109,26 +109,28 @@ class Held:
 
 
 def _of(step: o.Operation, effect: Effect, walk: Walk, instead: tuple[Step, ...], held: Held) -> Iterator[Finding]:
-    slow = [table for table in effect.works_on if walk.is_large(table)]
+    slow = [table for table in effect.works_on if walk.is_large(table)] if not wants_no_rows(step) else []
     locks = tuple(lock for lock in effect.locks if lock.stops_writes and not walk.is_new(lock.on))
     base = Finding("notice", "", step.describe(), "", effect.locks, effect.scans, effect.rewrites, instead)
     base = replace(base, advice="" if instead else advice_for(step))
     if slow and locks:
-        yield _stopping(base, locks, slow, effect)
+        yield _stopping(base, locks, slow, effect, walk)
     elif slow and held.locks:
-        yield _holding(base, held, slow, step)
+        yield _holding(base, held, walk.sized(slow))
     elif slow and effect.locks[0].mode == "ROW EXCLUSIVE":
-        why = f"one transaction writes every row of {', '.join(slow)}: who changes one of them waits for its end"
+        why = f"one transaction writes every row of {walk.sized(slow)}: who changes one of them waits for its end"
         yield replace(base, level="warning", rule="fills-at-once", why=why)
     elif isinstance(step, (i.DropIndex, i.DropSearchIndex)) and instead:
         why = "it waits for all who use the table, and whoever comes meanwhile waits behind it"
         yield replace(base, rule="drops-index", why=why)
 
 
-def _stopping(base: Finding, locks: tuple[Lock, ...], slow: list[str], effect: Effect) -> Finding:
+def _stopping(base: Finding, locks: tuple[Lock, ...], slow: list[str], effect: Effect, walk: Walk) -> Finding:
     rewriting = [table for table in slow if table in effect.rewrites]
     rule = "rewrites-table" if rewriting else "scans-under-lock"
-    what = f"writes every row of {', '.join(rewriting)} anew" if rewriting else f"reads every row of {', '.join(slow)}"
+    what = (
+        f"writes every row of {walk.sized(rewriting)} anew" if rewriting else f"reads every row of {walk.sized(slow)}"
+    )
     return replace(base, level="error", rule=rule, why=f"PostgreSQL {what} while {_who_waits(locks)}")
 
 
@@ -139,10 +141,10 @@ def _who_waits(locks: Sequence[Lock]) -> str:
     return ", and ".join(parts)
 
 
-def _holding(base: Finding, held: Held, slow: list[str], step: o.Operation) -> Finding:
+def _holding(base: Finding, held: Held, slow: str) -> Finding:
     locks = tuple(held.locks.values())
     why = (
-        f"PostgreSQL reads every row of {', '.join(slow)} while {_who_waits(locks)}, by the locks that steps before it "
+        f"PostgreSQL reads every row of {slow} while {_who_waits(locks)}, by the locks that steps before it "
         "in the same transaction took"
     )
     advice = base.advice or ("" if base.instead else "give it a migration of its own")
@@ -168,18 +170,18 @@ def _on_sqlite(
     operations = [step for step in steps if isinstance(step, o.Operation)]
     for operation in plan(before, operations, dialect):
         if walk.is_large(operation.touched):
-            yield from _long_writing(operation)
+            yield from _long_writing(operation, walk)
         walk.take(operation)
 
 
-def _long_writing(operation: o.Operation) -> Iterator[Finding]:
+def _long_writing(operation: o.Operation, walk: Walk) -> Iterator[Finding]:
     level: Level = "warning" if isinstance(operation, RebuildTable) else "notice"
     if isinstance(operation, RebuildTable):
         table = operation.before.key
-        why = f"SQLite copies every row of {table} into a new table, while nobody can write to the file"
+        why = f"SQLite copies every row of {walk.sized([table])} into a new table, while nobody can write to the file"
         yield Finding(
             level, "rewrites-table", operation.describe(), why, rewrites=(table,), advice="do it at a quiet hour"
         )
     elif isinstance(operation, (i.CreateIndex, i.CreateSearchIndex)):
-        why = f"SQLite reads every row of {operation.table}, while nobody can write to the file"
+        why = f"SQLite reads every row of {walk.sized([operation.table])}, while nobody can write to the file"
         yield Finding(level, "scans-under-lock", operation.describe(), why, scans=(operation.table,))

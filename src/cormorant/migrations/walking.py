@@ -65,6 +65,11 @@ class Walk:
         size = self._size(table)
         return size is not None and not size.rows
 
+    def sized(self, tables: Sequence[str]) -> str:
+        """Gives tables in words, with the rows that they have as far as that is known."""
+        sizes = ((table, self._size(table)) for table in tables)
+        return ", ".join(f"{table} (about {size.rows:,} rows)" if size else table for table, size in sizes)
+
     def _size(self, table: str) -> TableSize | None:
         return None if self.sizes is None else self.sizes.get(self.was.get(table, table))
 

@@ -84,7 +84,6 @@ CASES: dict[str, tuple[op.Operation, list[Said]]] = {
     "a column without a value": (
         op.AddColumn("book", s.Column("stars", "integer")),
         [
-            ("error", "scans-under-lock", "ACCESS EXCLUSIVE on book", []),
             ("warning", "no-default", "", []),
             ("error", "no-value", "", []),
         ],
@@ -150,7 +149,7 @@ def test_what_is_said_of_large_tables(name: str) -> None:
     operation, expected = CASES[name]
     assert [said(each) for each in lint([operation], BEFORE, LARGE)] == expected
     # who knows no sizes is on the safe side
-    assert lint([operation], BEFORE) == lint([operation], BEFORE, LARGE)
+    assert [said(each) for each in lint([operation], BEFORE)] == expected
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -194,8 +193,8 @@ def test_locks_are_held_until_the_transaction_ends() -> None:
     )
     assert found.place == 2
     assert found.why == (
-        "PostgreSQL reads every row of book while nobody can read or write book, by the locks that steps before it in "
-        "the same transaction took"
+        "PostgreSQL reads every row of book (about 100,000,000 rows) while nobody can read or write book, by the locks "
+        "that steps before it in the same transaction took"
     )
     assert lint([op.AddConstraint("book", later), column, replace(validate, alone=True)], BEFORE, LARGE) == []
 
@@ -214,6 +213,15 @@ def test_a_release_that_runs_makes_errors_of_what_it_needs() -> None:
     assert (add.level, add.operation) == ("error", "add column book.stars not null")
     without = replace(BOOK, columns=(ID, TITLE, BOOK.columns[3]))
     assert lint(steps[:1], BEFORE, LARGE, running=s.SchemaSnapshot((AUTHOR, without), (MOOD,))) == []
+
+
+def test_a_release_that_runs_knows_the_old_names() -> None:
+    steps = [op.RenameTable("author", "writer"), op.RenameColumn("book", "title", "headline")]
+    found = lint(steps, BEFORE, SMALL, running=BEFORE)
+    assert [(each.level, each.operation) for each in found] == [
+        ("error", "rename table author to writer"),
+        ("error", "rename column book.title to headline"),
+    ]
 
 
 def test_what_rows_refuse_is_told_whatever_runs() -> None:
@@ -277,6 +285,6 @@ def test_levels_are_exit_codes() -> None:
 def test_a_finding_in_words() -> None:
     (found,) = lint([op.CreateIndex("book", INDEX)], BEFORE, LARGE)
     assert str(found) == (
-        "error: create index ix_views on book: PostgreSQL reads every row of book while nobody can write book. "
-        "instead: create index ix_views on book concurrently"
+        "error: create index ix_views on book: PostgreSQL reads every row of book (about 100,000,000 rows) while "
+        "nobody can write book. instead: create index ix_views on book concurrently"
     )

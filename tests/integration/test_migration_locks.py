@@ -195,7 +195,9 @@ def named(effects: Sequence[Effect]) -> Seen:
     """What the linter says of an operation; stages of one transaction are seen together."""
     rewrites = frozenset(table for effect in effects for table in effect.rewrites)
     locks = strongest(tuple(lock for effect in effects for lock in effect.locks))
-    return Seen(frozenset(locks), frozenset(t for e in effects for t in e.scans) - rewrites, rewrites)
+    # of few rows, and without statistics, PostgreSQL reads all instead of looking for each
+    read = frozenset(table for effect in effects for table in (*effect.scans, *effect.looks_in))
+    return Seen(frozenset(locks), read - rewrites, rewrites)
 
 
 @dataclass

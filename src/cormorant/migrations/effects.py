@@ -32,11 +32,14 @@ class Effect:
         locks: The locks that it holds, the strongest on each table.
         scans: The keys of the tables whose rows are all read meanwhile.
         rewrites: The keys of the tables whose rows are all written anew meanwhile, with their indexes.
+        looks_in: The keys of the tables in which a row is looked for meanwhile, for each row of the others; where these
+            are many, PostgreSQL reads all of it instead.
     """
 
     locks: tuple[Lock, ...]
     scans: tuple[str, ...] = ()
     rewrites: tuple[str, ...] = ()
+    looks_in: tuple[str, ...] = ()
 
     @property
     def works_on(self) -> tuple[str, ...]:
@@ -83,9 +86,9 @@ def keys_of(schema: s.SchemaSnapshot, table: str, column: str) -> list[tuple[str
     ]
 
 
-def linked(schema: s.SchemaSnapshot, table: str, column: str, *, validated: bool = False) -> list[str]:
-    """Gives the other tables of the foreign keys that a column is part of, of the validated ones if asked for."""
-    found = [(own, key.target) for own, key in keys_of(schema, table, column) if key.validated or not validated]
+def linked(schema: s.SchemaSnapshot, table: str, column: str) -> list[str]:
+    """Gives the other tables of the foreign keys that a column is part of."""
+    found = [(own, key.target) for own, key in keys_of(schema, table, column)]
     return [each for each in dict.fromkeys(name for pair in found for name in pair) if each != table]
 
 
@@ -137,9 +140,9 @@ def _drop_table(before: s.SchemaSnapshot, op: o.DropTable) -> Effects:
 
 def _add_constraint(_: s.SchemaSnapshot, op: o.AddConstraint) -> Effects:
     if isinstance(op.constraint, s.ForeignKey):
-        both = dict.fromkeys((op.table, op.constraint.target))
-        scans = tuple(both) if op.constraint.validated else ()
-        return (Effect(_on("SHARE ROW EXCLUSIVE", *both), scans),)
+        target = op.constraint.target
+        locks = _on("SHARE ROW EXCLUSIVE", op.table, target)
+        return (Effect(locks, (op.table,), looks_in=(target,)) if op.constraint.validated else Effect(locks),)
     if op.concurrently:
         making = Effect(_on("SHARE UPDATE EXCLUSIVE", op.table), (op.table,))
         return (making, Effect(_on("ACCESS EXCLUSIVE", op.table)))
@@ -150,7 +153,7 @@ def _validate(_: s.SchemaSnapshot, op: o.ValidateConstraint) -> Effects:
     own = _on("SHARE UPDATE EXCLUSIVE", op.table)
     if isinstance(op.constraint, s.ForeignKey) and op.constraint.target != op.table:
         target = op.constraint.target
-        return (Effect((*own, Lock("ROW SHARE", target)), (op.table, target)),)
+        return (Effect((*own, Lock("ROW SHARE", target)), (op.table,), looks_in=(target,)),)
     return (Effect(own, (op.table,)),)
 
 
@@ -218,11 +221,12 @@ def rewrites(op: c.AlterColumn) -> bool:
 def _retyped(before: s.SchemaSnapshot, table: s.Table, op: c.AlterColumn) -> Effect:
     name = op.after.name
     locks = _on("ACCESS EXCLUSIVE", op.table, *linked(before, table.key, name))
-    same = types.base(op.before.type) == types.base(op.after.type) or keeps_bytes(op.before.type, op.after.type)
-    # keys between other types are looked at anew
-    again = () if same else tuple(linked(before, table.key, name, validated=True))
     if rewrites(op):
-        return Effect(locks, again, (op.table,))
+        same = types.base(op.before.type) == types.base(op.after.type)
+        # keys between other types are looked at anew
+        again = [] if same else [pair for pair in keys_of(before, table.key, name) if pair[1].validated]
+        scans = _others(table, (own for own, _ in again))
+        return Effect(locks, scans, (op.table,), _others(table, (key.target for _, key in again)))
     recollated = op.before.collation != op.after.collation and is_indexed(table, name)
     looked_at = _validated_checks(table, name) or recollated or _looks_for_null(table, op)
     return Effect(locks, (op.table,) if looked_at else ())
@@ -232,6 +236,10 @@ def _swap(before: s.SchemaSnapshot, op: w.SwapColumn) -> Effects:
     table, name = before.table(op.table), w.shadow_of(op.after).name
     shown = op.after.nullable or (table is not None and proves_not_null(table, name))
     return (Effect(_on("ACCESS EXCLUSIVE", op.table), () if shown else (op.table,)),)
+
+
+def _others(table: s.Table, keys: Iterable[str]) -> tuple[str, ...]:
+    return tuple(key for key in dict.fromkeys(keys) if key != table.key)
 
 
 def _looks_for_null(table: s.Table, op: c.AlterColumn) -> bool:

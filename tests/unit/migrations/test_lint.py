@@ -175,6 +175,18 @@ def test_new_tables_are_nobody_s() -> None:
     assert lint(steps, BEFORE, LARGE) == []
 
 
+def test_a_key_of_few_rows_is_no_matter_however_many_it_may_point_to() -> None:
+    sizes = {"author": LARGE["author"], "book": SMALL["book"]}
+    assert lint([op.AddConstraint("book", KEY)], BEFORE, sizes) == []
+    leaf = s.Table("leaf", (ID, s.Column("author_id", "bigint")), s.PrimaryKey(("id",)))
+    key = replace(KEY, name="leaf_author")
+    assert lint([op.CreateTable(leaf), op.AddConstraint("leaf", key)], BEFORE, LARGE) == []
+    (found,) = lint([op.AddConstraint("book", KEY)], BEFORE, {"author": SMALL["author"], "book": LARGE["book"]})
+    assert found.why.startswith(
+        "PostgreSQL reads every row of book (about 100,000,000 rows) while nobody can write book"
+    )
+
+
 def test_an_empty_table_takes_a_column_without_a_value() -> None:
     found = lint([op.AddColumn("book", s.Column("stars", "integer"))], BEFORE, {"book": TableSize(0)})
     assert [finding.rule for finding in found] == ["no-default"]

@@ -13,6 +13,7 @@ import asyncpg
 import pytest
 
 from cormorant.dialects.postgresql import PostgreSQLDialect
+from cormorant.migrations import Backfill, Step
 from cormorant.migrations.effects import Effect, effects_of, rewrites
 from cormorant.migrations.locks import MODES, Lock, LockMode, strongest
 from cormorant.migrations.volatility import is_volatile
@@ -171,13 +172,20 @@ CASES: dict[str, op.Operation] = {
 }
 LARGER = replace(VIEWS, type="bigint")
 SECOND = op.ShadowColumn("book", VIEWS, LARGER)
-SWAP = op.SwapColumn("book", VIEWS, LARGER)
-AFTER: dict[str, tuple[op.Operation, op.Operation]] = {
-    "column that takes the place of another": (SECOND, SWAP),
-    "no second column": (SECOND, SECOND.reverse()),
-    "drop schema": (op.CreateSchema("audit"), op.DropSchema("audit")),
-    "drop enum": (op.CreateEnum(s.Enum("colour", ("red",))), op.DropEnum(s.Enum("colour", ("red",)))),
-    "drop search index": (op.CreateSearchIndex("book", WORDS), op.DropSearchIndex("book", WORDS)),
+REQUIRED = replace(FULL, type="bigint", nullable=False)
+SECOND_FULL = op.ShadowColumn("book", replace(FULL, name="views"), replace(REQUIRED, name="views"))
+GIVEN = s.Check("ck_given", "views__new IS NOT NULL")
+FILLED = (SECOND_FULL, Backfill("book", (("views__new", "coalesce(views, 0)"),)), op.AddConstraint("book", GIVEN))
+SWAP_REQUIRED = op.SwapColumn("book", VIEWS, replace(REQUIRED, name="views"))
+RED = s.Enum("colour", ("red",))
+AFTER: dict[str, tuple[tuple[Step, ...], op.Operation]] = {
+    "column that takes the place of another": ((SECOND,), op.SwapColumn("book", VIEWS, LARGER)),
+    "column that may not be null and takes the place of another": (FILLED[:2], SWAP_REQUIRED),
+    "the same, as a check has shown": (FILLED, replace(SWAP_REQUIRED, given=GIVEN)),
+    "no second column": ((SECOND,), SECOND.reverse()),
+    "drop schema": ((op.CreateSchema("audit"),), op.DropSchema("audit")),
+    "drop enum": ((op.CreateEnum(RED),), op.DropEnum(RED)),
+    "drop search index": ((op.CreateSearchIndex("book", WORDS),), op.DropSearchIndex("book", WORDS)),
 }
 """What needs something to be there first."""
 
@@ -235,6 +243,13 @@ class Watched:
         kept = [row for row in rows if row[2] not in tables]
         return frozenset(strongest(tuple(Lock(mode(row[1]), self.oids[row[0]]) for row in kept)))
 
+    async def run(self, steps: Sequence[Step]) -> None:
+        """Runs steps that are not looked at."""
+        for step in steps:
+            if isinstance(step, (op.Operation, Backfill)):
+                for sql in step.statements(DIALECT):
+                    await self.worker.execute(sql)
+
     async def during(self, statements: Sequence[str]) -> Seen:
         """Gives what statements do in one transaction, which is then rolled back."""
         transaction = self.worker.transaction()
@@ -250,6 +265,10 @@ class Watched:
         new = frozenset(name for name, file in files_after.items() if files[name] != file and is_table(name))
         read = frozenset(name for name, count in scans_after.items() if count > scans.get(name, 0))
         return Seen(locks, read - new, new)
+
+
+def changes(steps: Sequence[Step]) -> list[op.Operation]:
+    return [step for step in steps if isinstance(step, op.Operation)]
 
 
 def is_table(name: str) -> bool:
@@ -288,13 +307,11 @@ async def test_locks_reads_and_writes_are_those_that_are_named(postgres_database
         for name, operation in CASES.items():
             seen[name] = await pair.during(operation.statements(DIALECT))
             said[name] = named(effects_of(operation, BEFORE))
-        for name, (first, operation) in AFTER.items():
-            for sql in first.statements(DIALECT):
-                await pair.worker.execute(sql)
+        for name, (steps, operation) in AFTER.items():
+            await pair.run(steps)
             seen[name] = await pair.during(operation.statements(DIALECT))
-            said[name] = named(effects_of(operation, apply(BEFORE, first)))
-            for sql in first.reverse().statements(DIALECT):
-                await pair.worker.execute(sql)
+            said[name] = named(effects_of(operation, apply(BEFORE, *changes(steps))))
+            await pair.run([step.reverse() for step in reversed(steps)])
     assert said == seen
 
 

@@ -29,19 +29,20 @@ def breaks(step: Step, walk: Walk) -> Iterator[Finding]:
         walk: Where it is.
     """
     changes = (step,) if isinstance(step, o.Operation) else step.state if isinstance(step, RunSQL) else ()
-    before = replace(walk.state, tables=tuple(table for table in walk.state.tables if not walk.is_new(table.key)))
     after = apply(walk.state, *changes)
-    for finding in compatibility(_named(before, changes), told(after, changes)):
+    # a step leaves nearly all tables as they are
+    same = {id(table) for table in after.tables}
+    changed = (table for table in walk.state.tables if id(table) not in same and not walk.is_new(table.key))
+    before = replace(walk.state, tables=tuple(changed))
+    for finding in compatibility(_but_columns(before, changes), told(after, changes)):
         if finding.rule not in _MEANT:
             yield replace(finding, level="warning", operation=step.describe())
 
 
-def _named(before: s.SchemaSnapshot, changes: tuple[o.Operation, ...]) -> s.SchemaSnapshot:
-    """Gives a schema whose columns have the names that a renamed type has, as its values stay the same."""
-    for change in changes:
-        if isinstance(change, i.RenameEnum):
-            return replace(before, tables=())
-    return before
+def _but_columns(before: s.SchemaSnapshot, changes: tuple[o.Operation, ...]) -> s.SchemaSnapshot:
+    """Leaves tables out where a type gets another name: their columns keep the values that they have."""
+    renames = any(isinstance(change, i.RenameEnum) for change in changes)
+    return replace(before, tables=()) if renames else before
 
 
 def told(after: s.SchemaSnapshot, changes: Iterable[Step]) -> s.SchemaSnapshot:

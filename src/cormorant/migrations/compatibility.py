@@ -39,12 +39,13 @@ def compatibility(models: s.SchemaSnapshot, schema: s.SchemaSnapshot, dialect: D
         models, schema = as_seen(models, dialect.name), as_seen(schema, dialect.name)
     found: list[Finding] = []
     renamed = {table.renamed_from: table.key for table in schema.tables if table.renamed_from is not None}
+    tables = {table.key: table for table in schema.tables}
     for table in models.tables:
-        table = _pointing(table, renamed)
-        now = schema.table(table.key)
+        now = tables.get(table.key)
         if now is None:
-            found.append(_table_gone(table, schema))
-        elif now != table:
+            found.append(_table_gone(table, renamed))
+        elif now is not table:
+            table = _pointing(table, renamed)
             found += [*_columns(table, now), *_constraints(table, now)]
     return [*found, *_enums(models, schema)]
 
@@ -59,10 +60,9 @@ def _finding(level: Level, rule: str, what: str, why: str, advice: str = "") -> 
     return Finding(level, rule, what, why, advice=advice)
 
 
-def _table_gone(table: s.Table, schema: s.SchemaSnapshot) -> Finding:
-    renamed = next((each.key for each in schema.tables if each.renamed_from == table.key), None)
-    if renamed is not None:
-        return _renamed("table", table.key, renamed)
+def _table_gone(table: s.Table, renamed: Mapping[str, str]) -> Finding:
+    if table.key in renamed:
+        return _renamed("table", table.key, renamed[table.key])
     why = "the release that runs reads and writes it"
     return _finding("error", "drops-table", f"drop table {table.key}", why, _LATER)
 

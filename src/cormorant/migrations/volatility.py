@@ -29,9 +29,10 @@ _KNOWN = frozenset((_FUNCTIONS + _WORDS).split())
 def is_volatile(sql: s.Sql, dialect: str = "postgresql") -> bool:
     """Whether an expression may give another value for each row.
 
-    Functions that are not known count as such, as they do for PostgreSQL unless somebody has declared them otherwise.
+    Functions that are not known count as such, as they do for PostgreSQL unless somebody has declared them otherwise;
+    what has no words for that database is never run there.
     """
-    said = s.said(sql, dialect)
+    said = sql if isinstance(sql, str) else dict(sql.texts).get(dialect, "")
     words = [(kind, text.lower()) for kind, text in tokens(said)]
     return any(
         kind in ("word", "quoted") and after == "(" and word.strip('"') not in _KNOWN

@@ -87,6 +87,11 @@ def test_a_value_for_each_row_is_written_in_batches() -> None:
     assert reached(made) == apply(BEFORE, op.AddColumn("book", column))
 
 
+def test_words_for_another_database_do_not_matter() -> None:
+    column = s.Column("token", "text", default=s.ByDialect((("sqlite", "(hex(randomblob(16)))"),)))
+    assert safe([op.AddColumn("book", column)], BEFORE) == [op.AddColumn("book", column)]
+
+
 def test_checks_over_a_longer_text_are_looked_at_later() -> None:
     longer = op.AlterColumn("book", TITLE, replace(TITLE, type="varchar(50)"))
     later = replace(CK_TITLE, validated=False)

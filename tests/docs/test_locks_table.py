@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cormorant.migrations.findings import RULES
 from tests.support import locks_table
 
 
@@ -10,3 +11,8 @@ def test_the_page_has_the_table_of_today() -> None:
     assert locks_table.in_page(text).splitlines() == list(locks_table.lines()), (
         "run python -m tests.support.locks_table"
     )
+
+
+def test_the_page_names_every_rule() -> None:
+    text = locks_table.PAGE.read_text(encoding="utf-8")
+    assert [rule for rule in RULES if f"`{rule}`" not in text] == []

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from cormorant.migrations.compatibility import compatibility
-from cormorant.migrations.findings import Finding
+from cormorant.migrations.findings import Finding, Rule
 from cormorant.migrations.step import Backfill, RunSQL, Step
 from cormorant.migrations.walking import Walk
 from cormorant.schema import column_operations as c
@@ -16,7 +16,9 @@ from cormorant.schema import snapshot as s
 from cormorant.schema.state import apply
 
 # whoever adds a constraint knows that it refuses something
-_MEANT = frozenset({"new-check", "new-unique", "new-foreign-key", "enum-value-new", "nullable", "unique-gone"})
+_MEANT: frozenset[Rule] = frozenset(
+    {"new-check", "new-unique", "new-foreign-key", "enum-value-new", "nullable", "unique-gone"}
+)
 
 
 def breaks(step: Step, walk: Walk) -> Iterator[Finding]:
@@ -99,5 +101,5 @@ def wants_no_rows(step: Step) -> bool:
     return not column.nullable and all(value is None for value in values)
 
 
-def _finding(step: Step, rule: str, why: str, advice: str) -> Finding:
+def _finding(step: Step, rule: Rule, why: str, advice: str) -> Finding:
     return Finding("error", rule, step.describe(), why, advice=advice)

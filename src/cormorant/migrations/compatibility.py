@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from cormorant.dialects.base import Dialect
-from cormorant.migrations.findings import Finding, Level
+from cormorant.migrations.findings import Finding, Level, Rule
 from cormorant.migrations.type_changes import is_narrower
 from cormorant.schema import column_types as types
 from cormorant.schema import snapshot as s
@@ -56,20 +56,20 @@ def _pointing(table: s.Table, renamed: Mapping[str, str]) -> s.Table:
     return replace(table, foreign_keys=tuple(keys))
 
 
-def _finding(level: Level, rule: str, what: str, why: str, advice: str = "") -> Finding:
+def _finding(level: Level, rule: Rule, what: str, why: str, advice: str = "") -> Finding:
     return Finding(level, rule, what, why, advice=advice)
 
 
 def _table_gone(table: s.Table, renamed: Mapping[str, str]) -> Finding:
     if table.key in renamed:
-        return _renamed("table", table.key, renamed[table.key])
+        return _renamed("renames-table", table.key, renamed[table.key])
     why = "the release that runs reads and writes it"
     return _finding("error", "drops-table", f"drop table {table.key}", why, _LATER)
 
 
-def _renamed(kind: str, old: str, new: str) -> Finding:
+def _renamed(rule: Rule, old: str, new: str) -> Finding:
     why = "the release that runs knows the old name alone"
-    return _finding("error", f"renames-{kind}", f"rename {kind} {old} to {new}", why, _BOTH)
+    return _finding("error", rule, f"rename {rule.partition('-')[2]} {old} to {new}", why, _BOTH)
 
 
 # ------------------------------------------------------------------ columns
@@ -90,7 +90,7 @@ def _columns(old: s.Table, new: s.Table) -> Iterator[Finding]:
 def _column_gone(table: s.Table, column: s.Column, new: s.Table) -> Finding:
     now = next((each.name for each in new.columns if each.renamed_from == column.name), None)
     if now is not None and table.column(now) is None:
-        return _renamed("column", f"{table.key}.{column.name}", now)
+        return _renamed("renames-column", f"{table.key}.{column.name}", now)
     why = "the release that runs reads and writes it"
     return _finding("error", "drops-column", f"drop column {table.key}.{column.name}", why, _LATER)
 
@@ -168,12 +168,12 @@ def _constraints(old: s.Table, new: s.Table) -> Iterator[Finding]:
 
 
 def _refused(table: s.Table, constraint: s.Check | s.Unique | s.ForeignKey) -> Finding:
-    kind = (
-        "check" if isinstance(constraint, s.Check) else "unique" if isinstance(constraint, s.Unique) else "foreign-key"
-    )
+    rule: Rule = "new-foreign-key"
+    if not isinstance(constraint, s.ForeignKey):
+        rule = "new-check" if isinstance(constraint, s.Check) else "new-unique"
     why = "the release that runs may write what it refuses"
     what = f"add {constraint_words(constraint)} to {table.key}"
-    return _finding("warning", f"new-{kind}", what, why, "let a release keep to it first")
+    return _finding("warning", rule, what, why, "let a release keep to it first")
 
 
 def _unique_indexes(old: s.Table, new: s.Table, known: frozenset[str]) -> Iterator[Finding]:

@@ -14,6 +14,43 @@ Level: TypeAlias = Literal["notice", "warning", "error"]
 
 LEVELS: tuple[Level, ...] = get_args(Level)
 
+Rule: TypeAlias = Literal[
+    # others are kept waiting
+    "rewrites-table",
+    "scans-under-lock",
+    "holds-locks",
+    "fills-at-once",
+    "drops-index",
+    "not-looked-at",
+    # the database refuses it
+    "no-value",
+    "no-key",
+    "enum-value-in-use",
+    "partitioned",
+    # a release that runs meanwhile
+    "drops-table",
+    "renames-table",
+    "drops-column",
+    "renames-column",
+    "no-default",
+    "not-null",
+    "nullable",
+    "made-by-database",
+    "other-type",
+    "narrower-type",
+    "other-key",
+    "new-check",
+    "new-unique",
+    "new-foreign-key",
+    "unique-gone",
+    "enum-gone",
+    "enum-value-gone",
+    "enum-value-new",
+]
+"""What kind of finding it is, by which it can be told to be silent."""
+
+RULES: tuple[Rule, ...] = get_args(Rule)
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -21,7 +58,7 @@ class Finding:
 
     Args:
         level: How bad it is.
-        rule: A short name for this kind of finding, by which it can be told to be silent.
+        rule: What kind of finding it is.
         operation: The step in words.
         why: What happens.
         locks: The locks that matter, by PostgreSQL's names, with their tables.
@@ -33,7 +70,7 @@ class Finding:
     """
 
     level: Level
-    rule: str
+    rule: Rule
     operation: str
     why: str
     locks: tuple[Lock, ...] = ()

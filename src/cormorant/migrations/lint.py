@@ -9,7 +9,7 @@ from cormorant.dialects.base import Dialect
 from cormorant.migrations.breaking import breaks, refused, told, wants_no_rows
 from cormorant.migrations.compatibility import compatibility
 from cormorant.migrations.effects import Effect, effects_of
-from cormorant.migrations.findings import Finding, Level
+from cormorant.migrations.findings import Finding, Level, Rule
 from cormorant.migrations.locks import Lock, stronger
 from cormorant.migrations.safe_form import safe_form
 from cormorant.migrations.sizes import Sizes
@@ -111,7 +111,7 @@ class Held:
 def _of(step: o.Operation, effect: Effect, walk: Walk, instead: tuple[Step, ...], held: Held) -> Iterator[Finding]:
     slow = [table for table in effect.works_on if walk.is_large(table)] if not wants_no_rows(step) else []
     locks = tuple(lock for lock in effect.locks if lock.stops_writes and not walk.is_new(lock.on))
-    base = Finding("notice", "", step.describe(), "", effect.locks, effect.scans, effect.rewrites, instead)
+    base = Finding("notice", "drops-index", step.describe(), "", effect.locks, effect.scans, effect.rewrites, instead)
     base = replace(base, advice="" if instead else advice_for(step))
     if slow and locks:
         yield _stopping(base, locks, slow, effect, walk)
@@ -122,12 +122,12 @@ def _of(step: o.Operation, effect: Effect, walk: Walk, instead: tuple[Step, ...]
         yield replace(base, level="warning", rule="fills-at-once", why=why)
     elif isinstance(step, (i.DropIndex, i.DropSearchIndex)) and instead:
         why = "it waits for all who use the table, and whoever comes meanwhile waits behind it"
-        yield replace(base, rule="drops-index", why=why)
+        yield replace(base, why=why)
 
 
 def _stopping(base: Finding, locks: tuple[Lock, ...], slow: list[str], effect: Effect, walk: Walk) -> Finding:
     rewriting = [table for table in slow if table in effect.rewrites]
-    rule = "rewrites-table" if rewriting else "scans-under-lock"
+    rule: Rule = "rewrites-table" if rewriting else "scans-under-lock"
     what = (
         f"writes every row of {walk.sized(rewriting)} anew" if rewriting else f"reads every row of {walk.sized(slow)}"
     )

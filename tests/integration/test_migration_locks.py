@@ -177,11 +177,23 @@ SECOND_FULL = op.ShadowColumn("book", replace(FULL, name="views"), replace(REQUI
 GIVEN = s.Check("ck_given", "views__new IS NOT NULL")
 FILLED = (SECOND_FULL, Backfill("book", (("views__new", "coalesce(views, 0)"),)), op.AddConstraint("book", GIVEN))
 SWAP_REQUIRED = op.SwapColumn("book", VIEWS, replace(REQUIRED, name="views"))
+SMALL_ID = replace(ID, type="integer")
+SMALLER: tuple[Step, ...] = (
+    op.DropConstraint("book", TO_AUTHOR),
+    op.ShadowColumn("author", ID, SMALL_ID),
+    Backfill("author", (("id__new", "id"),)),
+    op.CreateIndex("author", s.Index("author_pkey__new", (s.IndexItem("id__new"),), unique=True)),
+    op.AddConstraint("author", s.Check("ck_given", "id__new IS NOT NULL")),
+)
+SWAP_KEY = op.SwapColumn(
+    "author", ID, SMALL_ID, given=s.Check("ck_given", ""), keys=(s.PrimaryKey(("id",), "author_pkey"),)
+)
 RED = s.Enum("colour", ("red",))
 AFTER: dict[str, tuple[tuple[Step, ...], op.Operation]] = {
     "column that takes the place of another": ((SECOND,), op.SwapColumn("book", VIEWS, LARGER)),
     "column that may not be null and takes the place of another": (FILLED[:2], SWAP_REQUIRED),
     "the same, as a check has shown": (FILLED, replace(SWAP_REQUIRED, given=GIVEN)),
+    "key that takes the place of another": (SMALLER, SWAP_KEY),
     "no second column": ((SECOND,), SECOND.reverse()),
     "drop schema": ((op.CreateSchema("audit"),), op.DropSchema("audit")),
     "drop enum": ((op.CreateEnum(RED),), op.DropEnum(RED)),

@@ -173,3 +173,49 @@ async def test_a_value_for_each_row(database_dsn: str) -> None:
         assert await walker.ask("SELECT count(DISTINCT token) FROM book") == [(10,)]
         await walker.take([step.reverse() for step in reversed(steps)])
         assert diff(await walker.builder.live(), await walker.builder.normalised(BEFORE)) == []
+
+
+async def test_a_key_gets_another_type_while_others_point_to_it(database_dsn: str) -> None:
+    small = s.Column("id", "integer", identity="by default")
+    large = replace(small, type="bigint")
+    parent = s.Column("parent_id", "integer", nullable=True)
+    author = s.Table(
+        "author",
+        (small, parent, s.Column("code", "integer")),
+        s.PrimaryKey(("id",)),
+        (s.ForeignKey("author_parent", ("parent_id",), "author", ("id",)),),
+        (s.Unique("author_code", ("code", "id")),),
+        (s.Check("author_id", "id > 0"),),
+    )
+    book = s.Table(
+        "book",
+        (replace(small), s.Column("author_id", "integer")),
+        s.PrimaryKey(("id",)),
+        (s.ForeignKey("book_author", ("author_id",), "author", ("id",), "cascade"),),
+        indexes=(s.Index("ix_author", (s.IndexItem("author_id"),)),),
+    )
+    before = s.SchemaSnapshot((author, book))
+    columns = (("author", small), ("author", parent), ("book", book.columns[1]))
+    operations = [op.AlterColumn(table, column, replace(column, type="bigint")) for table, column in columns]
+    async with Database(database_dsn) as database:
+        walker = Walker(database, before)
+        await walker.builder.apply(diff(s.SchemaSnapshot(), before))
+        await walker.ask("INSERT INTO author (parent_id, code) VALUES (NULL, 1), (1, 2), (2, 3)")
+        await walker.ask("INSERT INTO book (author_id) VALUES (1), (2), (3), (3)")
+        steps = safe(operations, before)
+        assert sum(isinstance(step, op.SwapColumn) for step in steps) == 3
+        written = 0
+        for step in steps:
+            await walker.take([step])
+            # others go on inserting, with numbers that the database gives
+            written += 1
+            await walker.ask(f"INSERT INTO author (parent_id, code) VALUES (1, {written + 10})")
+        assert await walker.ask("SELECT count(*), count(DISTINCT id), max(id) FROM author") == [(3 + written,) * 3]
+        assert await walker.ask("SELECT count(*) FROM author WHERE parent_id = 1") == [(written + 1,)]
+        wanted = await walker.builder.normalised(apply(before, *operations))
+        assert diff(await walker.builder.live(), wanted) == []
+        assert large in (table.columns[0] for table in walker.state.tables)
+        await walker.take([step.reverse() for step in reversed(steps)])
+        assert diff(await walker.builder.live(), await walker.builder.normalised(before)) == []
+        await walker.ask("INSERT INTO author (code) VALUES (99)")
+        assert await walker.ask("SELECT max(id) FROM author") == [(4 + written,)]

@@ -158,11 +158,15 @@ def drop_index(dialect: Dialect, table: str, name: str, *, concurrently: bool = 
 def constraint_by_index(dialect: Dialect, table: str, key: s.PrimaryKey | s.Unique, name: str) -> list[str]:
     """Gives what makes the index of a constraint while others write, and then the constraint of it."""
     index = s.Index(name, tuple(s.IndexItem(column) for column in key.columns), unique=True)
+    add = f"ALTER TABLE {quoted(dialect, table)} ADD {using_index(dialect, key, name, name)}"
+    return [*create_index(dialect, table, index, concurrently=True), add]
+
+
+def using_index(dialect: Dialect, key: s.PrimaryKey | s.Unique, name: str, index: str) -> str:
+    """Gives a constraint that is made of an index, which gets its name."""
     kind = "PRIMARY KEY" if isinstance(key, s.PrimaryKey) else "UNIQUE"
     waits = _WAITS[key.deferrable] if isinstance(key, s.Unique) and key.deferrable else ""
-    said = dialect.quote(name)
-    add = f"ALTER TABLE {quoted(dialect, table)} ADD CONSTRAINT {said} {kind} USING INDEX {said}{waits}"
-    return [*create_index(dialect, table, index, concurrently=True), add]
+    return f"CONSTRAINT {dialect.quote(name)} {kind} USING INDEX {dialect.quote(index)}{waits}"
 
 
 def search_index(dialect: Dialect, table: str, search: s.SearchIndex, *, concurrently: bool = False) -> list[str]:

@@ -24,8 +24,13 @@ SUFFIX = "__new"
 
 def shadow_of(column: s.Column) -> s.Column:
     """Gives the second column for one as it shall be: it may be NULL until all rows have it."""
-    bare = replace(column, nullable=True, default=None, comment=None, fill=None, renamed_from=None)
+    bare = replace(column, nullable=True, default=None, identity=None, comment=None, fill=None, renamed_from=None)
     return replace(bare, name=short(column.name, SUFFIX))
+
+
+def index_of(key: s.PrimaryKey | s.Unique) -> s.Index:
+    """Gives the index of a key that has a name."""
+    return s.Index(key.name, tuple(s.IndexItem(column) for column in key.columns), unique=True)
 
 
 def shadow_index(index: s.Index, column: s.Column) -> s.Index:
@@ -122,6 +127,7 @@ class SwapColumn(Operation):
         using: What the ShadowColumn had.
         indexes: The indexes over the column, whose second ones take their places.
         given: The check that has shown that the second column holds no NULL; it goes.
+        keys: The primary key and the unique constraints over the column, which are made anew of second indexes.
     """
 
     table: str
@@ -130,6 +136,7 @@ class SwapColumn(Operation):
     using: s.Sql | None = None
     indexes: tuple[s.Index, ...] = ()
     given: s.Check | None = None
+    keys: tuple[s.PrimaryKey | s.Unique, ...] = ()
 
     def statements(self, dialect: Dialect) -> list[str]:
         need_alter(dialect, self)
@@ -138,19 +145,36 @@ class SwapColumn(Operation):
         made = [*_untie(dialect, self.table, self.after)]
         made += [f"{alter}ALTER COLUMN {shadow} SET NOT NULL"] if not self.after.nullable else []
         made += [f"{alter}DROP CONSTRAINT {dialect.quote(self.given.name)}"] if self.given is not None else []
+        made += self._numbered(dialect, f"{alter}ALTER COLUMN {shadow}")
         made += [f"{alter}DROP COLUMN {dialect.quote(self.before.name)}", f"{alter}RENAME COLUMN {shadow} TO {name}"]
         if self.after.default is not None:
             made.append(f"{alter}ALTER COLUMN {name} SET DEFAULT {scripts.default(dialect, self.after.default)}")
         if self.after.comment is not None:
             made.append(scripts.comment(dialect, self.table, self.after.name, self.after.comment))
+        made += [f"{alter}ADD {self._key(dialect, key)}" for key in self.keys]
         return [*made, *(self._renamed(dialect, index) for index in self.indexes)]
+
+    def _numbered(self, dialect: Dialect, alter: str) -> list[str]:
+        """Gives what has the second column go on with the numbers."""
+        if self.after.identity is None:
+            return []
+        kind = "ALWAYS" if self.after.identity == "always" else "BY DEFAULT"
+        table = scripts.text(quoted(dialect, self.table))
+        old, new = (
+            f"pg_get_serial_sequence({table}, {scripts.text(name)})"
+            for name in (self.before.name, shadow_of(self.after).name)
+        )
+        return [f"{alter} ADD GENERATED {kind} AS IDENTITY", f"SELECT setval({new}, nextval({old}), false)"]
+
+    def _key(self, dialect: Dialect, key: s.PrimaryKey | s.Unique) -> str:
+        return scripts.using_index(dialect, key, key.name, shadow_index(index_of(key), self.after).name)
 
     def _renamed(self, dialect: Dialect, index: s.Index) -> str:
         old = quoted(dialect, beside(self.table, shadow_index(index, self.after).name))
         return f"ALTER INDEX {old} RENAME TO {dialect.quote(index.name)}"
 
     def reverse(self) -> Operation:
-        return UnswapColumn(self.table, self.before, self.after, self.using, self.indexes, self.given)
+        return UnswapColumn(self.table, self.before, self.after, self.using, self.indexes, self.given, self.keys)
 
     def describe(self) -> str:
         shadow = shadow_of(self.after).name
@@ -171,6 +195,7 @@ class UnswapColumn(Operation):
     using: s.Sql | None = None
     indexes: tuple[s.Index, ...] = ()
     given: s.Check | None = None
+    keys: tuple[s.PrimaryKey | s.Unique, ...] = ()
 
     def statements(self, dialect: Dialect) -> list[str]:
         need_alter(dialect, self)
@@ -179,12 +204,12 @@ class UnswapColumn(Operation):
         if self.given is not None:
             check = scripts.constraint(dialect, self.given)
             made.append(f"ALTER TABLE {quoted(dialect, self.table)} ADD {check} NOT VALID")
-        for index in self.indexes:
+        for index in (*map(index_of, self.keys), *self.indexes):
             made += scripts.create_index(dialect, self.table, shadow_index(index, self.after))
         return made
 
     def reverse(self) -> Operation:
-        return SwapColumn(self.table, self.before, self.after, self.using, self.indexes, self.given)
+        return SwapColumn(self.table, self.before, self.after, self.using, self.indexes, self.given, self.keys)
 
     def describe(self) -> str:
         return f"column {self.table}.{self.after.name} is {self.before.type} again"

@@ -270,7 +270,7 @@ def _unshadow(state: s.SchemaSnapshot, op: w.UnshadowColumn) -> s.SchemaSnapshot
 
 
 def _swap(state: s.SchemaSnapshot, op: w.SwapColumn) -> s.SchemaSnapshot:
-    gone = {w.shadow_index(index, op.after).name for index in op.indexes}
+    gone = {w.shadow_index(index, op.after).name for index in (*map(w.index_of, op.keys), *op.indexes)}
     shadow = w.shadow_of(op.after).name
 
     def change(table: s.Table) -> s.Table:
@@ -287,7 +287,7 @@ def _unswap(state: s.SchemaSnapshot, op: w.UnswapColumn) -> s.SchemaSnapshot:
 
     def change(table: s.Table) -> s.Table:
         columns = (op.before if x.name == op.after.name else x for x in table.columns)
-        indexes = (w.shadow_index(index, op.after) for index in op.indexes)
+        indexes = (w.shadow_index(index, op.after) for index in (*map(w.index_of, op.keys), *op.indexes))
         return replace(
             table,
             columns=(*columns, w.shadow_of(op.after)),

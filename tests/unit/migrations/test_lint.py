@@ -113,7 +113,21 @@ CASES: dict[str, tuple[op.Operation, list[Said]]] = {
     ),
     "a larger key": (
         op.AlterColumn("author", replace(ID, type="integer"), ID),
-        [("error", "rewrites-table", "ACCESS EXCLUSIVE on author", [])],
+        [
+            (
+                "error",
+                "rewrites-table",
+                "ACCESS EXCLUSIVE on author",
+                [
+                    "add column author.id__new in step with id: integer to bigint",
+                    "fill author.id__new in batches of 1,000",
+                    "create unique index author_pkey__new on author concurrently",
+                    "add check ck_author_id__new_given to author, not yet validated",
+                    "validate check ck_author_id__new_given of author",
+                    "column author.id__new takes the place of id, which is dropped",
+                ],
+            )
+        ],
     ),
     "not null": (
         op.AlterColumn("book", VIEWS, replace(VIEWS, nullable=False)),

@@ -126,13 +126,45 @@ def test_another_type_comes_by_a_second_column() -> None:
     assert reached(steps, before) == s.SchemaSnapshot((wanted,))
 
 
+def test_keys_of_another_type_take_what_points_to_them_along() -> None:
+    small = replace(ID, type="integer")
+    own, other = (s.ForeignKey(f"{name}_id_fkey", ("book_id",), "book", ("id",)) for name in ("book", "page"))
+    column = s.Column("book_id", "integer", nullable=True)
+    later = replace(other, validated=False)
+    book = replace(BOOK, columns=(small, TITLE, column), foreign_keys=(own,), checks=())
+    page = s.Table("page", (ID, column), s.PrimaryKey(("id",)), (later,))
+    key, check = s.PrimaryKey(("id",), "book_pkey"), s.Check("positive", "id > 0")
+    before = s.SchemaSnapshot((replace(book, checks=(check,)), page))
+    change = op.AlterColumn("book", small, ID)
+    steps = safe([change], before)
+    assert [step.describe() for step in steps] == [
+        "add column book.id__new in step with id: integer to bigint",
+        "fill book.id__new in batches of 1,000",
+        "create unique index book_pkey__new on book concurrently",
+        "add check ck_book_id__new_given to book, not yet validated",
+        "validate check ck_book_id__new_given of book",
+        "drop foreign key (book_id) to book of book",
+        "drop foreign key (book_id) to book of page",
+        "drop check positive of book",
+        "column book.id__new takes the place of id, which is dropped",
+        "add foreign key (book_id) to book to book, not yet validated",
+        "add foreign key (book_id) to book to page, not yet validated",
+        "add check positive to book, not yet validated",
+        "validate foreign key (book_id) to book of book",
+        "validate check positive of book",
+    ]
+    swap = steps[8]
+    assert isinstance(swap, op.SwapColumn)
+    assert swap.keys == (key,)
+    assert reached(steps, before) == apply(before, change)
+
+
 def test_what_stands_on_a_column_keeps_it() -> None:
     larger = op.AlterColumn("book", VIEWS, replace(VIEWS, type="bigint"))
     held: list[s.Table] = [
         replace(BOOK, primary_key=None),
-        replace(BOOK, uniques=(s.Unique("u", ("views",)),)),
-        replace(BOOK, checks=(s.Check("c", "views > 0"),)),
-        replace(BOOK, foreign_keys=(s.ForeignKey("f", ("views",), "other", ("id",)),)),
+        replace(BOOK, searches=(s.SearchIndex("words", ("views",)),)),
+        replace(BOOK, partitioned="RANGE (id)"),
         replace(BOOK, indexes=(s.Index("i", (s.IndexItem("id"),), where="views > 0"),)),
         replace(BOOK, columns=(*BOOK.columns, s.Column("twice", "integer", computed="views * 2"))),
         replace(BOOK, columns=(*BOOK.columns, s.Column("views__new", "integer"))),

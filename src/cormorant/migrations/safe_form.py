@@ -50,7 +50,9 @@ def safe_form(step: Step, walk: Walk) -> list[Step]:
     form = _FORMS.get(type(step))
     if form is None or not isinstance(step, o.Operation) or not walk.is_large(step.touched):
         return [step]
-    return list(form(walk, step))
+    made = list(form(walk, step))
+    # SQLite numbers the rows of a table by its key: it cannot be left without one while rows are filled
+    return [step] if walk.keyless and any(isinstance(each, Backfill) for each in made) else made
 
 
 # ------------------------------------------------------------------ indexes and constraints

@@ -21,12 +21,14 @@ class Walk:
         sizes: How large tables were before the first step; None if nobody knows.
         new: The keys of the tables that these steps made.
         was: What tables that were renamed on the way were called before.
+        keyless: The keys of the tables whose primary key was dropped on the way, and is not there again.
     """
 
     state: s.SchemaSnapshot
     sizes: Sizes | None = None
     new: set[str] = field(default_factory=set[str])
     was: dict[str, str] = field(default_factory=dict[str, str])
+    keyless: set[str] = field(default_factory=set[str])
 
     def over(self, steps: Sequence[Step]) -> Iterator[tuple[int, Step]]:
         """Gives each step with its place, and takes it once it was looked at."""
@@ -48,6 +50,10 @@ class Walk:
             if operation.old in self.new:
                 self.new.add(operation.new)
             self.was[operation.new] = self.was.get(operation.old, operation.old)
+        elif isinstance(operation, o.DropConstraint) and isinstance(operation.constraint, s.PrimaryKey):
+            self.keyless.add(operation.table)
+        elif isinstance(operation, o.AddConstraint) and isinstance(operation.constraint, s.PrimaryKey):
+            self.keyless.discard(operation.table)
 
     def is_new(self, table: str) -> bool:
         """Whether nobody can know a table yet."""

@@ -87,6 +87,16 @@ def test_a_value_for_each_row_is_written_in_batches() -> None:
     assert reached(made) == apply(BEFORE, op.AddColumn("book", column))
 
 
+def test_nothing_is_filled_while_a_table_has_no_key() -> None:
+    page = s.Table("page", (ID, s.Column("number", "integer")), s.PrimaryKey(("id",)))
+    before = s.SchemaSnapshot((BOOK, page))
+    wider = s.PrimaryKey(("id", "number"))
+    change = [op.DropConstraint("page", page.primary_key or wider), required("0"), op.AddConstraint("page", wider)]
+    steps = safe(change, before)
+    assert steps == [*change[:2], op.AddConstraint("page", wider, concurrently=True)]
+    assert len(safe([*steps, required("0")], before)) == 9
+
+
 def test_words_for_another_database_do_not_matter() -> None:
     column = s.Column("token", "text", default=s.ByDialect((("sqlite", "(hex(randomblob(16)))"),)))
     assert safe([op.AddColumn("book", column)], BEFORE) == [op.AddColumn("book", column)]

@@ -24,7 +24,7 @@ from cormorant.migrations import HistoricalModels, RunSession, RunSQL, Step, not
 from cormorant.migrations.outcomes import Progress
 from cormorant.schema import snapshot as s
 from cormorant.schema import steps as op
-from tests.support.essays import CREATE, MOOD, ODD, STARS, TITLES, chain, execute, rows
+from tests.support.essays import CREATE, MOOD, ODD, STARS, TITLES, chain, execute, reached, rows
 
 UNIQUE = replace(TITLES, unique=True)
 INVALID = "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid"
@@ -148,7 +148,7 @@ async def test_a_lock_that_is_granted_late(postgres: Database) -> None:
     async with Database(postgres.config) as other, AsyncSession(other) as session:
         await session.execute("LOCK TABLE essay IN ACCESS SHARE MODE", write=True)
         running = asyncio.create_task(engine.migrate(progress=note))
-        await retried.wait()
+        await reached(retried, running)
         await session.rollback()
         assert (await running).migrations == ("0002_second",)
     assert "attempt 1 of 21" in next(each.words for each in told if each.phase == "retrying")
@@ -209,7 +209,7 @@ async def test_two_behind_a_pooler(postgres_database: str) -> None:
     pooled = f"{postgres_database}?pooler=transaction"
     async with Database(pooled) as one, Database(pooled) as other:
         first = asyncio.create_task(MigrationEngine(one, history).migrate())
-        await entered.wait()
+        await reached(entered, first)
         second = asyncio.create_task(MigrationEngine(other, history).migrate())
         go_on.set()
         assert (await first).migrations == ("0001_initial", "0002_waits")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -72,6 +73,15 @@ async def execute(database: Database, *statements: str) -> None:
     """Runs statements outside of sessions."""
     for sql in statements:
         await rows(database, sql)
+
+
+async def reached(event: asyncio.Event, task: asyncio.Task[Any]) -> None:
+    """Waits for an event, which a task sets; the task's error is raised if it ends before."""
+    waiting = asyncio.ensure_future(event.wait())
+    await asyncio.wait({waiting, task}, return_when=asyncio.FIRST_COMPLETED)
+    if not waiting.done():
+        waiting.cancel()
+        await task
 
 
 @dataclass(frozen=True)

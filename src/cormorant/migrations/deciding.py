@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from cormorant.errors import ChangedMigration, MigrationError, MissingMigration
+from cormorant.errors import ChangedMigration, MissingMigration
+from cormorant.migrations.branches import ancestors
 from cormorant.migrations.history import History
 from cormorant.migrations.ledger import Record
 from cormorant.migrations.migration import MigrationFile
@@ -25,43 +26,38 @@ class Standing:
     """
 
     def __init__(self, history: History, records: Sequence[Record]) -> None:
-        self.history: History = history
         self.records: Mapping[str, Record] = {record.key: record for record in records}
-        # what a squashed migration stands for is not run any more
-        self._replaced = {key for file in history.ordered for key in file.replaces}
+        done = {key for key, record in self.records.items() if record.state == "done"}
+        # as this database goes through it: squashed migrations, or what they stand for
+        self.history: History = _given(history, done, set(self.records) - done)
 
     @property
     def applied(self) -> list[str]:
-        """The keys of the migrations that the database has, in the order of the files, each change once."""
-        found = [file for file in self.history.ordered if self.is_applied(file)]
-        squashed = {key for file in found for key in file.replaces}
-        return [file.key for file in found if file.key not in squashed]
+        """The keys of the migrations that the database has, in the order of the files."""
+        return [file.key for file in self.history.ordered if self.is_applied(file)]
 
     def is_applied(self, file: MigrationFile) -> bool:
         """Whether the database has a migration, or all that it stands for."""
-        record = self.records.get(file.key)
-        return self.is_absorbed(file) if record is None else record.state == "done"
+        record = self.record(file)
+        return record is not None and record.state == "done"
 
-    def is_absorbed(self, file: MigrationFile) -> bool:
-        """Whether the database has no record of a squashed migration, but has all that it stands for."""
-        return file.key not in self.records and bool(file.replaces) and set(file.replaces) <= self._done
+    @property
+    def settled(self) -> list[MigrationFile]:
+        """The squashed migrations of which the database has no record, but all that they stand for."""
+        return [file for file in self.history.ordered if file.key in self.history.settled]
 
     def record(self, file: MigrationFile) -> Record | None:
         """Gives what the database knows of a migration; of a squashed one, that it has all that it stands for."""
-        if not self.is_absorbed(file):
+        if file.key not in self.history.settled:
             return self.records.get(file.key)
-        newest = self.records[file.replaces[-1]]
+        newest = max((self.records[key] for key in file.replaces if key in self.records), key=lambda r: r.applied_at)
         count = len(file.migration.operations)
         return replace(newest, app=file.app, name=file.name, checksum=file.checksum, step=count, done="")
 
     @property
-    def _done(self) -> set[str]:
-        return {key for key, record in self.records.items() if record.state == "done"}
-
-    @property
     def pending(self) -> list[MigrationFile]:
         """The migrations that the database has not, or has half of, in the order in which they are run."""
-        return [file for file in self.history.ordered if not self.is_applied(file) and file.key not in self._replaced]
+        return [file for file in self.history.ordered if not self.is_applied(file)]
 
     def status(self) -> Status:
         """Gives all of it."""
@@ -81,12 +77,8 @@ class Standing:
     @property
     def missing(self) -> list[str]:
         """The keys of applied migrations that have no file, of the apps that there are files of."""
-        apps = {file.app for file in self.history.ordered} or {""}
-        return sorted(
-            key
-            for key, record in self.records.items()
-            if record.app in apps and key not in self.history and key not in self._replaced
-        )
+        apps = self.history.apps
+        return sorted(key for key, record in self.records.items() if record.app in apps and key not in self.history)
 
     # ---- up
 
@@ -99,17 +91,14 @@ class Standing:
         Raises:
             MissingMigration: There is no such target, or the database has migrations that have no file.
             ChangedMigration: The file of one that the database has is another now.
-            MigrationError: A squashed migration stands for some that the database has and others that it has not.
         """
         found = self.pending
         if target is not None:
-            wanted = self._with_ancestors(self.history[target].key)
+            wanted = self._with_ancestors(target)
             found = [file for file in found if file.key in wanted]
         if found:
             self._refuse_missing()
         self._refuse_changed()
-        for file in found:
-            self._refuse_half(file)
         return found
 
     def unchecked(self, target: str | None) -> list[MigrationFile]:
@@ -118,19 +107,12 @@ class Standing:
         Args:
             target: The last one, with all that it depends on; all if None is named.
         """
-        wanted = None if target is None else self._with_ancestors(self.history[target].key)
+        wanted = None if target is None else self._with_ancestors(target)
         keys = {file.key for file in self.pending} | set(self.changed)
         return [file for file in self.history.ordered if file.key in keys and (wanted is None or file.key in wanted)]
 
-    def _with_ancestors(self, key: str) -> set[str]:
-        found: set[str] = set()
-        waiting = [key]
-        while waiting:
-            each = waiting.pop()
-            if each not in found:
-                found.add(each)
-                waiting += self.history[each].depends
-        return found
+    def _with_ancestors(self, target: str) -> frozenset[str]:
+        return frozenset(ancestors(self.history[target].key, self.history.needs))
 
     # ---- down
 
@@ -164,7 +146,7 @@ class Standing:
     def _dependents(self, keys: set[str]) -> set[str]:
         found = set(keys)
         for file in self.history.ordered:
-            if found.intersection(file.depends):
+            if found.intersection(self.history.needs[file.key]):
                 found.add(file.key)
         return found
 
@@ -193,14 +175,13 @@ class Standing:
             "migrate(fake=True) writes down the new text where the database has what it says",
         )
 
-    def _refuse_half(self, file: MigrationFile) -> None:
-        there = sorted(self._done.intersection(file.replaces))
-        if there and file.key not in self.records:
-            rest = ", ".join(sorted(set(file.replaces) - set(there)))
-            raise MigrationError(
-                f"{file.key} stands for {', '.join(file.replaces)}, and the database has only {', '.join(there)}",
-                hint=f"run {rest} first, with the release that has their files; nothing was changed",
-            )
+
+def _given(history: History, done: set[str], started: set[str]) -> History:
+    """Gives the history as a database goes through it; what was begun is gone through to its end."""
+    found = history.given(done | started)
+    if any(started.intersection(file.replaces) for file in found.ordered if file.key in found.settled):
+        return history.given(done)
+    return found
 
 
 def _differs(file: MigrationFile, record: Record) -> bool:

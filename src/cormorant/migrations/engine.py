@@ -215,11 +215,8 @@ class MigrationEngine:
 
     async def _absorb(self, place: Place, standing: Standing) -> None:
         """Writes down squashed migrations of which the database has all that they stand for."""
-        for file in self.history.ordered:
-            if standing.is_absorbed(file):
-                await place.connection.execute(
-                    record_statement(place.dialect, file, len(file.migration.operations), 0.0)
-                )
+        for file in standing.settled:
+            await place.connection.execute(record_statement(place.dialect, file, len(file.migration.operations), 0.0))
 
     async def _fake(self, place: Place, target: str | None) -> Report:
         standing = await self._read(place)

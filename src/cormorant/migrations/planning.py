@@ -89,12 +89,9 @@ def offline(history: History, dialect: Dialect, from_: str | None, to: str | Non
     """
     first = 0 if from_ is None else history.ordered.index(history[from_]) + 1
     end = len(history) if to is None else history.ordered.index(history[to]) + 1
-    replaced = {key for file in history.ordered for key in file.replaces}
     state = SchemaSnapshot()
     lines = [] if first else [ledger.create_statement(dialect)]
     for place, file in enumerate(history.ordered[:end]):
-        if file.key in replaced:
-            continue
         if place >= first:
             lines += _script(file, state, dialect)
         state = after(state, file)

@@ -15,7 +15,7 @@ import pytest
 from tests.support.essays import KINDS
 
 EVERY = bool(os.environ.get("CORMORANT_TEST_EVERY_KILL"))
-SOME = {"sqlite": ["rebuild", "data-", "commits"], "postgresql": ["fill", "index", "index-", "enum"]}
+SOME = {"sqlite": ["rebuild", "data-", "backfill"], "postgresql": ["fill", "index", "index-", "enum", "backfill"]}
 
 
 def run(dsn: str, *arguments: str) -> list[str]:

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cormorant import AsyncSession, Database
-from cormorant.migrations import HistoricalModels, History, Migration, MigrationFile, RunSession, RunSQL, Step, nothing
+from cormorant.migrations import (
+    Backfill,
+    HistoricalModels,
+    History,
+    Migration,
+    MigrationFile,
+    RunSession,
+    RunSQL,
+    Step,
+    nothing,
+)
 from cormorant.schema import snapshot as s
 from cormorant.schema import steps as op
 from cormorant.schema.column_types import enum_type
@@ -152,6 +162,13 @@ KINDS: dict[str, Kind] = {
         data_step(),
         query="SELECT title, stars FROM essay",
         values=[12, 12, 12],
+    ),
+    "backfill": _kind(
+        op.AddColumn("essay", SLUG),
+        Backfill("essay", (("slug", "'slug of ' || title"),), batch=1),
+        op.AlterColumn("essay", SLUG, replace(SLUG, nullable=False)),
+        query="SELECT title, slug FROM essay",
+        values=[f"slug of essay {n}" for n in range(3)],
     ),
     "commits": _kind(
         op.AddColumn("essay", SLUG),

@@ -13,7 +13,7 @@ from cormorant.migrations.migration import MigrationFile
 from cormorant.migrations.moves import Chunk, Move, changes_of, chunks_of, done_of, moves_of
 from cormorant.migrations.outcomes import Plan, PlannedMigration, PlannedStep
 from cormorant.migrations.running import record_statement
-from cormorant.migrations.step import RunSession, RunSQL
+from cormorant.migrations.step import RunSession
 from cormorant.schema.operations import Operation
 from cormorant.schema.plan import plan
 from cormorant.schema.snapshot import SchemaSnapshot
@@ -71,7 +71,7 @@ def _together(moves: Sequence[Move], before: SchemaSnapshot, outside: bool, dial
 
 def _planned(move: Move, outside: bool, dialect: Dialect) -> PlannedStep:
     step = move.step
-    sql = tuple(step.statements(dialect)) if isinstance(step, (Operation, RunSQL)) else ()
+    sql = tuple(step.statements(dialect)) if not isinstance(step, RunSession) else ()
     return PlannedStep(move.number, step.describe(), sql, outside, by_program=isinstance(step, RunSession))
 
 

@@ -11,8 +11,9 @@ from itertools import groupby
 from time import perf_counter
 
 from cormorant.dialects.base import Dialect
-from cormorant.errors import DeadlockError, LockTimeout, SerializationError
+from cormorant.errors import DeadlockError, InvalidMigration, LockTimeout, SerializationError
 from cormorant.migrations import ledger
+from cormorant.migrations.backfilling import BackfillProgress, run_backfill
 from cormorant.migrations.bound import bound_database
 from cormorant.migrations.connecting import Place
 from cormorant.migrations.historical import HistoricalModels
@@ -21,7 +22,7 @@ from cormorant.migrations.migration import MigrationFile
 from cormorant.migrations.moves import Chunk, Move, chunks_of, digest, done_of, moves_of, state_at
 from cormorant.migrations.outcomes import Progress, Ran, Tell
 from cormorant.migrations.resuming import remaining, run_alone
-from cormorant.migrations.step import RunSession, RunSQL
+from cormorant.migrations.step import Backfill, RunSession, RunSQL
 from cormorant.migrations.stopping import blockers_of, failure
 from cormorant.persistence.retry import pause
 from cormorant.persistence.session import AsyncSession
@@ -264,12 +265,35 @@ class Runner:
             await self._write(way.work, certain, 0.0, last=False)
         start = perf_counter()
         way.take(move)
+        if isinstance(move.step, Backfill):
+            await self._fill(move, move.step, way, last=last)
+            return
         if isinstance(move.step, Operation):
             send = partial(self._send_alone, way)
             await run_alone(self._connection, self._dialect, move.step, send, resumed=way.resumed)
         else:
             await self._work(move, way.work, inside=False)
         await self._write(way.work, move.after, perf_counter() - start, last=last)
+
+    async def _fill(self, move: Move, step: Backfill, way: _Way, *, last: bool) -> None:
+        work, start = way.work, perf_counter()
+        table = work.state(move).table(step.table)
+        if table is None:
+            raise InvalidMigration(f"there is no table {step.table} at this step", hint="correct the name")
+
+        def told(so_far: BackfillProgress) -> None:
+            words = move.step.describe()
+            at = replace(work.progress, phase="rows", step=move.number, words=words)
+            work.tell(replace(at, rows=so_far.rows, rows_expected=so_far.expected))
+
+        async def done() -> None:
+            await self._write(work, move.after, perf_counter() - start, last=last)
+
+        await self._place.settle(self._options.lock_timeout, outside=True)
+        name, again = f"{work.file.key}, step {move.number}", way.resumed and move.number == way.first
+        await run_backfill(
+            self._connection, self._dialect, step, table, name=name, resume=again, progress=told, done=done
+        )
 
     async def _send_alone(self, way: _Way, sql: str) -> None:
         # what lets others work may wait for all of them; anything else would have them wait behind it

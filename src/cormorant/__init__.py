@@ -207,10 +207,13 @@ if not TYPE_CHECKING:
         if name in _ADAPTERS:
             return import_module("cormorant.adapters.registry").adapter_class(_ADAPTERS[name])
         if name in ("Database", "Model"):
-            # sessions answer `Author.objects` and `database.session()`; pydantic is loaded by who asks for a schema
+            # sessions answer `Author.objects` and `database.session()`; pydantic is loaded by who asks for a schema,
+            # migrations by who wants to know whether the database has them
             import_module("cormorant.persistence.retry")
             source = import_module("cormorant.models.schemas").SchemaSource
             source.load = staticmethod(lambda: import_module("cormorant.integrations.pydantic").SCHEMAS)
+            gate = import_module("cormorant.database.gating").Gate
+            gate.load = staticmethod(lambda: import_module("cormorant.migrations.outdated").check)
         return getattr(import_module(_WHERE[name]), name)
 
     def __dir__() -> list[str]:

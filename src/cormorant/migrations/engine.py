@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from cormorant.database import Database
 from cormorant.database.configured import database_of
 from cormorant.errors import MigrationError
 from cormorant.migrations import ledger
+from cormorant.migrations.adopting import Adopted, first_draft, left_out
 from cormorant.migrations.connecting import Place, connected
 from cormorant.migrations.deciding import Standing
+from cormorant.migrations.drifting import compared, live
 from cormorant.migrations.history import History
 from cormorant.migrations.locking import held, lock_of
 from cormorant.migrations.migration import MigrationFile
 from cormorant.migrations.moves import moves_of
-from cormorant.migrations.outcomes import Plan, Progress, Ran, Report, Status, Tell
+from cormorant.migrations.outcomes import Drift, Plan, Progress, Proof, Ran, Report, Status, Tell
 from cormorant.migrations.planning import offline, planned
+from cormorant.migrations.proving import proof
 from cormorant.migrations.running import Options, Overtaken, Runner, Work, record_statement
+from cormorant.migrations.scratch import scratch_database
+from cormorant.models.model import Model
+from cormorant.models.registry import registry
+from cormorant.schema.declared import from_models
 
 
 def _silent(progress: Progress) -> None:
@@ -57,8 +64,21 @@ class MigrationEngine:
         retries: int = 20,
     ) -> None:
         self.database: Database = database_of(database)
-        self.history: History = migrations if isinstance(migrations, History) else History.load(migrations)
         self.options: Options = Options(wait, lock_timeout, retries)
+        self._migrations = migrations
+        self._history = migrations if isinstance(migrations, History) else None
+
+    @property
+    def history(self) -> History:
+        """The migrations, read when they are first needed.
+
+        Raises:
+            MissingMigration: There is no such directory.
+            InvalidMigration: A file cannot be used.
+        """
+        if self._history is None:
+            self._history = self._loaded()
+        return self._history
 
     # ---- looking
 
@@ -94,6 +114,50 @@ class MigrationEngine:
             to: The last one to be run; all if None is named.
         """
         return offline(self.history, self.database.dialect, from_, to)
+
+    async def drift(self, *models: type[Model]) -> Drift:
+        """Compares models, migrations and the database, and says which differs where.
+
+        On PostgreSQL the migrations' schema is made in a scratch schema, to be read in the server's words, and rolled
+        back.
+
+        Args:
+            models: The models; every known one if none is named.
+
+        Example:
+            >>> for line in (await engine.drift()).describe():
+            ...     print(line)
+            in the database otherwise than in its migrations; to undo it: drop index by_hand of essay
+        """
+        wanted = from_models(models) if models or any(True for _ in registry) else None
+        async with connected(self.database) as place:
+            return await compared(place, await self._read(place), wanted)
+
+    async def prove(self, scratch: Database | None = None, *, progress: Tell = _silent) -> Proof:
+        """Tries all migrations on an empty database: up, compared with what they say, down, and up again.
+
+        Args:
+            scratch: The empty database; one that is made for it, and dropped afterwards, if None.
+            progress: Called as it goes on.
+
+        Raises:
+            MigrationFailed: One of them does not run, or cannot be taken back.
+            MigrationError: No empty database could be made.
+
+        Example:
+            >>> assert (await engine.prove()).holds
+        """
+        async with AsyncExitStack() as stack:
+            made = scratch_database(self.database)
+            empty = await stack.enter_async_context(made) if scratch is None else scratch
+            engine = MigrationEngine(
+                empty,
+                self.history,
+                wait=self.options.wait,
+                lock_timeout=self.options.lock_timeout,
+                retries=self.options.retries,
+            )
+            return await proof(empty, engine, self.history.state(), progress)
 
     async def _standing(self) -> Standing:
         async with connected(self.database, write=False) as place:
@@ -154,6 +218,48 @@ class MigrationEngine:
                 # all of them, before the first is taken back
                 moves_of(file, standing.record(file), place.dialect, up=False)
             return await self._back(place, runner, files, progress)
+
+    async def adopt(self, *, app: str = "", name: str = "initial", tables: Iterable[str] | None = None) -> Adopted:
+        """Takes over a database that was there before: writes the migration that would make it, and puts it on record.
+
+        Nothing else in the database is changed. The migration has the names that constraints have there.
+
+        Args:
+            app: The app whose tables they become.
+            name: What the migration is called.
+            tables: Keys of the tables, "essay", "audit.entry"; all of the default schema if None.
+
+        Raises:
+            MigrationError: The app has migrations already, or there is nothing to take over.
+
+        Example:
+            >>> adopted = await MigrationEngine(db, "migrations").adopt()
+            >>> adopted.path
+            PosixPath('migrations/0001_initial.py')
+        """
+        directory, history = self._place_of(app), self._loaded(missing_ok=True)
+        async with connected(self.database) as place:
+            chosen = None if tables is None else tuple(tables)
+            schemas = {key.rpartition(".")[0] for key in chosen or ()} - {""}
+            found = await live(place, sorted(schemas))
+        draft, taken = first_draft(history, found, app=app, name=name, tables=chosen)
+        path = draft.write(directory)
+        self._history = self._loaded()
+        await self.migrate(draft.key, fake=True)
+        return Adopted(path, draft.key, tuple(table.key for table in taken.tables), left_out(found))
+
+    def _place_of(self, app: str) -> Path:
+        places = self._migrations
+        if isinstance(places, History):
+            raise MigrationError("it is not known where migrations are kept", hint="give the engine their directory")
+        found = places.get(app) if isinstance(places, Mapping) else places
+        if found is None:
+            raise MigrationError(f"app {app!r} has no directory of migrations", hint="name it: {app: directory}")
+        return Path(found)
+
+    def _loaded(self, *, missing_ok: bool = False) -> History:
+        places = self._migrations
+        return places if isinstance(places, History) else History.load(places, missing_ok=missing_ok)
 
     @asynccontextmanager
     async def _changing(self, progress: Tell) -> AsyncGenerator[tuple[Place, Runner]]:

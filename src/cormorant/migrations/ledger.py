@@ -87,11 +87,17 @@ def forget_statement(app: str, name: str) -> str:
 
 async def read(connection: Connection, dialect: Dialect) -> list[Record]:
     """Gives what is written down, in the order of its being done; nothing where the table is not there."""
-    if not await exists(connection, dialect):
-        return []
-    return [
-        _record(row) for row in await connection.fetch(f"SELECT {_COLUMNS} FROM {TABLE} ORDER BY applied_at, app, name")
-    ]
+    return await read_all(connection) if await exists(connection, dialect) else []
+
+
+async def read_all(connection: Connection) -> list[Record]:
+    """Gives what is written down, in the order of its being done.
+
+    Raises:
+        StatementError: The table is not there.
+    """
+    rows = await connection.fetch(f"SELECT {_COLUMNS} FROM {TABLE} ORDER BY applied_at, app, name")
+    return [_record(row) for row in rows]
 
 
 async def read_one(connection: Connection, app: str, name: str) -> Record | None:

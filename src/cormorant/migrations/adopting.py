@@ -1,0 +1,75 @@
+"""The first migration of a database that was there before its migrations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cormorant.errors import InvalidMigration, MigrationError, suggest
+from cormorant.migrations.drafting import Draft
+from cormorant.migrations.history import History
+from cormorant.migrations.making import make
+from cormorant.schema.snapshot import SchemaSnapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """A database that has been taken over.
+
+    Args:
+        path: The file of the first migration.
+        migration: Its key; the database has it on record.
+        tables: Keys of the tables that migrations take care of from now on.
+        left_out: What the database has besides, and no migration makes: views, triggers, partitions.
+    """
+
+    path: Path
+    migration: str
+    tables: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
+
+
+def first_draft(
+    history: History, found: SchemaSnapshot, *, app: str, name: str, tables: Iterable[str] | None
+) -> tuple[Draft, SchemaSnapshot]:
+    """Gives the migration that would make what a database has, and that schema.
+
+    It is made of the database's own schema rather than of models: so it has the names that constraints have there.
+
+    Args:
+        history: The migrations that there are; none of that app.
+        found: What the database has.
+        app: The app whose tables they become.
+        name: What the migration is called.
+        tables: Keys of the tables; all if None.
+
+    Raises:
+        MigrationError: The app has migrations already, or there is nothing to take over.
+    """
+    if history.heads_of(app):
+        raise MigrationError(
+            f"there are migrations already: {', '.join(history.heads_of(app))}",
+            hint="a database is taken over into an empty directory; `migrate(fake=True)` writes down what is there",
+        )
+    taken = found if tables is None else _chosen(found, tuple(tables))
+    # in the words of this database, which is the one that it is for
+    draft = make(history, replace(taken, dialect=None, views=()), name=name, app=app)
+    if draft is None:
+        raise MigrationError("the database has no tables to take over", hint="make models, and the first migration")
+    return draft, taken
+
+
+def _chosen(found: SchemaSnapshot, tables: tuple[str, ...]) -> SchemaSnapshot:
+    known = [table.key for table in found.tables]
+    for key in tables:
+        if key not in known:
+            raise InvalidMigration(f"the database has no table {key!r}", hint=suggest(key, known))
+    return found.only(tables)
+
+
+def left_out(found: SchemaSnapshot) -> tuple[str, ...]:
+    """Gives in words what a database has and operations do not make."""
+    lines = [f"view {view.key}" for view in found.views]
+    lines += [f"trigger {trigger.name} of {table.key}" for table in found.tables for trigger in table.triggers]
+    return tuple(lines)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from cormorant.database.configured import configure, database_of, default_database
-from cormorant.database.database import CLOSE_TIMEOUT, PLANS, Database
+from cormorant.database.database import CLOSE_TIMEOUT, PLANS, Database, PreparedQuery
 from cormorant.database.listening import Listener
 from cormorant.database.outcomes import Outcome
-from cormorant.database.prepared_query import PreparedQuery
 from cormorant.database.protocols import Companion, SessionOptions, Sessions
 from cormorant.database.reporting import Reporting, report
 from cormorant.database.seeing import check_threshold

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from copy import copy
+from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from logging import DEBUG
@@ -23,21 +24,19 @@ from cormorant.database.closing import all_ended, check_close_timeout
 from cormorant.database.gating import OnOutdated, Places, gate
 from cormorant.database.listening import BUFFER, Listener, listener_on, switchboard_of
 from cormorant.database.outcomes import Outcome, ask_outcome
-from cormorant.database.prepared_query import PreparedQuery
-from cormorant.database.preparing import encoders_of, prepared_write, tables_of_result
+from cormorant.database.preparing import prepared_write, query_parts
 from cormorant.database.protocols import Companion, SessionOptions, Sessions
 from cormorant.database.seeing import THRESHOLD, NPlusOne, check_n_plus_one, check_threshold, target_of
-from cormorant.database.shapes import shape_of
 from cormorant.database.stats import DatabaseStats, plan_stats
 from cormorant.database.switchboard import Switchboard
 from cormorant.database.tables import create_statements, drop_statements, run_all
 from cormorant.database.units import own_options
-from cormorant.dialects.base import SNAPSHOTS, Dialect, IsolationLevel, check_isolation
+from cormorant.dialects.base import SNAPSHOTS, Codec, Dialect, IsolationLevel, check_isolation
 from cormorant.errors import CommitOutcomeUnknown, PoolClosed, SessionNotEntered
 from cormorant.hooks.dispatcher import Hooks, HookTarget
-from cormorant.hydration.hydrator import compile_loader
+from cormorant.hydration.hydrator import Loader
 from cormorant.models.model import Model
-from cormorant.models.scopes import Scope, Scopes, distinct
+from cormorant.models.scopes import Scope, Scopes, distinct, values_of
 from cormorant.observability.budgets import TRANSACTION_WORDS
 from cormorant.observability.correlation import comment
 from cormorant.observability.events import Observer, StatementEvent
@@ -46,15 +45,12 @@ from cormorant.observability.performance import PerformanceTracker, SilentTracke
 from cormorant.observability.report import Report, report_of
 from cormorant.observability.shapes import Caller, StatementStats
 from cormorant.observability.watching import SQL, Watch, slow_seconds
+from cormorant.query.beside import Pick
 from cormorant.query.cursors import Cursors, cursor_secret
-from cormorant.query.planner import plan, refuse_parts_of_others
 from cormorant.query.plans import Plans
-from cormorant.query.predicates import too_deep
-from cormorant.query.prepared import PreparedWrite, picks_of
-from cormorant.query.spec import WRITES, QuerySpec
-from cormorant.query.write_planner import plan_write
-from cormorant.sql.inner import writes_inside
-from cormorant.sql.selects import Select
+from cormorant.query.prepared import PreparedWrite, encoded
+from cormorant.query.spec import QuerySpec
+from cormorant.sql.restrictions import Owner
 from cormorant.sql.statements import Write
 
 if TYPE_CHECKING:
@@ -70,6 +66,46 @@ _numbers = count(1)
 
 CLOSE_TIMEOUT = 10.0
 """Seconds that `close()` waits for connections in use, unless told otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedQuery:
+    """A query's text with its encoders and its loader, kept for every query of the same shape.
+
+    Args:
+        encoders: For each parameter its encoder or None; None if no parameter has one.
+        owners: Whose conditions the text holds beside the query's own.
+        beside: What is read beside the rows.
+        picks: For each parameter the place of its value in the query; None if they are in the query's order.
+        writes: A part of it writes.
+        rests_on: The tables whose changes change its result; "*" where it may be any.
+    """
+
+    sql: str
+    picks: tuple[int, ...] | None
+    encoders: tuple[Codec | None, ...] | None
+    loader: Loader
+    tables: frozenset[str]
+    owners: tuple[Owner, ...] = ()
+    beside: tuple[Pick, ...] = ()
+    writes: bool = False
+    rests_on: frozenset[str] = frozenset()
+
+    def arguments(self, spec: QuerySpec) -> list[Any]:
+        """Gives a query's values as the driver takes them, and after them those of default scopes."""
+        if not self.owners and self.picks is None and self.encoders is None:
+            return spec.values
+        values = spec.values
+        if self.owners and spec.scopes is not None:
+            for condition in spec.scopes.conditions_of(self.owners):
+                values += values_of(condition.binds)
+        return self.encode(values)
+
+    def encode(self, values: list[Any]) -> list[Any]:
+        """Gives the values as the driver takes them."""
+        if self.picks is not None:
+            values = [values[place] for place in self.picks]
+        return values if self.encoders is None else encoded(self.encoders, values)
 
 
 class Database(HookTarget["AsyncSession", Model]):
@@ -249,21 +285,7 @@ class Database(HookTarget["AsyncSession", Model]):
         return self._plans.find(key, partial(self._prepare, spec)) if found is None else found
 
     def _prepare(self, spec: QuerySpec) -> PreparedQuery:
-        try:
-            made = plan_write(spec) if spec.mode in WRITES else plan(spec)
-            refuse_parts_of_others(made, self.number, spec.info.name)
-            compiled = self.dialect.compile(made.statement, spec.scopes)
-        except RecursionError:
-            raise too_deep(spec.info.name) from None
-        encoders = encoders_of(self.dialect, compiled)
-        decoder = self.dialect.returned_decoder if spec.mode in WRITES else self.dialect.decoder
-        loader = compile_loader(shape_of(made), decoder)
-        used = encoders if any(encoders) else None
-        picks = picks_of(compiled.sent, spec.binds)
-        beside = tuple((place, self.dialect.decoder(type_)) for place, type_ in made.beside)
-        writes = isinstance(made.statement, Select) and writes_inside(made.statement)
-        rests_on = tables_of_result(made.statement, made.tables) if spec.keep is not None else frozenset[str]()
-        return PreparedQuery(compiled.sql, picks, used, loader, made.tables, compiled.owners, beside, writes, rests_on)
+        return PreparedQuery(*query_parts(self.dialect, spec, self.number))
 
     def prepare_write(self, statement: Write, scopes: Scopes | None = None) -> PreparedWrite:
         """Gives a write's text and codecs, made at the first write of its shape."""

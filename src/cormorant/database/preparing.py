@@ -2,14 +2,62 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
+from cormorant.database.shapes import shape_of
 from cormorant.dialects.base import Codec, Dialect
+from cormorant.hydration.hydrator import Loader, compile_loader
 from cormorant.models.scopes import Scopes
-from cormorant.query.prepared import PreparedWrite, places_of
-from cormorant.sql.inner import has_own_text
+from cormorant.query.beside import Pick
+from cormorant.query.planner import plan, refuse_parts_of_others
+from cormorant.query.predicates import too_deep
+from cormorant.query.prepared import PreparedWrite, picks_of, places_of
+from cormorant.query.spec import WRITES, QuerySpec
+from cormorant.query.write_planner import plan_write
+from cormorant.sql.inner import has_own_text, writes_inside
 from cormorant.sql.raw_source import ANY_TABLE
+from cormorant.sql.restrictions import Owner
 from cormorant.sql.selects import Select
 from cormorant.sql.statements import Compiled, Delete, DeleteWhere, Insert, InsertSelect, Update, UpdateWhere, Write
 from cormorant.sql.types import SqlType
+
+Parts: TypeAlias = tuple[
+    str,
+    tuple[int, ...] | None,
+    tuple[Codec | None, ...] | None,
+    Loader,
+    frozenset[str],
+    tuple[Owner, ...],
+    tuple[Pick, ...],
+    bool,
+    frozenset[str],
+]
+"""What a PreparedQuery is made of."""
+
+
+def query_parts(dialect: Dialect, spec: QuerySpec, number: int) -> Parts:
+    """Gives a query's text with its encoders and its loader.
+
+    Args:
+        dialect: The database's.
+        spec: The query.
+        number: The database's.
+    """
+    try:
+        made = plan_write(spec) if spec.mode in WRITES else plan(spec)
+        refuse_parts_of_others(made, number, spec.info.name)
+        compiled = dialect.compile(made.statement, spec.scopes)
+    except RecursionError:
+        raise too_deep(spec.info.name) from None
+    encoders = encoders_of(dialect, compiled)
+    decoder = dialect.returned_decoder if spec.mode in WRITES else dialect.decoder
+    loader = compile_loader(shape_of(made), decoder)
+    used = encoders if any(encoders) else None
+    picks = picks_of(compiled.sent, spec.binds)
+    beside = tuple((place, dialect.decoder(type_)) for place, type_ in made.beside)
+    writes = isinstance(made.statement, Select) and writes_inside(made.statement)
+    rests_on = tables_of_result(made.statement, made.tables) if spec.keep is not None else frozenset[str]()
+    return compiled.sql, picks, used, loader, made.tables, compiled.owners, beside, writes, rests_on
 
 
 def prepared_write(dialect: Dialect, statement: Write, scopes: Scopes | None = None) -> PreparedWrite:

@@ -26,7 +26,9 @@ All of these are pure, but for reading and writing files. What waits stands on t
     locking connecting bound                one at a time, on one connection, with sessions in its transaction
     resuming stopping running               one migration; what was cut off; where it stopped
     deciding planning                       which migrations, what would be done: pure again
+    drifting proving scratch adopting       databases beside their migrations
     engine                                  the face
+    outdated                                what a Database asks at its first use
 """
 
 from cormorant.migrations.drafting import empty

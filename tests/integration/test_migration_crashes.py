@@ -37,4 +37,6 @@ def test_what_was_killed_is_gone_on_with(database_dsn: str) -> None:
 
 def test_several_begin_at_once(database_dsn: str) -> None:
     lines = run(database_dsn, "1", "at-once")
-    assert sorted(lines) == ["ran: ", "ran: ", "ran: 0001_initial 0002_second"]
+    assert len(lines) == 3
+    # through a pooler one may run the first, and another the second
+    assert sorted(" ".join(line.removeprefix("ran:") for line in lines).split()) == ["0001_initial", "0002_second"]

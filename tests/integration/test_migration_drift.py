@@ -112,6 +112,7 @@ async def test_drift_without_models(database: Database) -> None:
 # ---- a database that was there before
 
 
+@pytest.mark.direct("a database is made for the proof")
 async def test_a_database_is_taken_over(database: Database, tmp_path: Path) -> None:
     Writer, Essay = models()
     await database.create_all(Writer, Essay)
@@ -152,6 +153,7 @@ async def test_some_tables_are_taken_over(database: Database, tmp_path: Path) ->
 # ---- proofs
 
 
+@pytest.mark.direct("a database is made for the proof")
 async def test_migrations_are_proved(database: Database) -> None:
     before = await SchemaBuilder(database).live()
     proof = await MigrationEngine(database, WHOLE).prove()
@@ -160,6 +162,7 @@ async def test_migrations_are_proved(database: Database) -> None:
     assert await SchemaBuilder(database).live() == before
 
 
+@pytest.mark.direct("a database is made for the proof")
 async def test_what_does_not_hold(database: Database) -> None:
     secret = RunSQL("CREATE TABLE secret (id integer)", "")
     proof = await MigrationEngine(database, chain(("0001_initial", CREATE), ("0002_secret", [secret]))).prove()

@@ -111,6 +111,7 @@ async def test_enum_values_that_are_there_already(postgres: Database) -> None:
     assert labels == [("good",), ("odd",), ("bad",), ("worst",)]
 
 
+@pytest.mark.direct("a step outside of transactions needs the server itself")
 async def test_steps_that_are_not_done_yet_may_be_corrected(database_dsn: str) -> None:
     async def fails(session: AsyncSession, models: HistoricalModels) -> None:
         raise ValueError("not yet")
@@ -173,7 +174,7 @@ async def test_a_lock_that_is_never_granted(postgres: Database) -> None:
 
 
 async def test_behind_a_pooler(postgres_database: str) -> None:
-    pooled = f"{postgres_database}?pooler=transaction"
+    pooled = ConnectionConfig.from_dsn(postgres_database, pooler="transaction")
     async with Database(pooled) as database:
         engine = await begun(database, op.AddColumn("essay", STARS), op.AlterEnum(MOOD, ODD))
         with pytest.raises(
@@ -197,7 +198,6 @@ async def test_past_a_pooler(postgres_database: str) -> None:
         assert (await engine.migrate()).migrations == ("0002_second",)
 
 
-@pytest.mark.direct("both ways to the server are of one kind here")
 async def test_two_behind_a_pooler(postgres_database: str) -> None:
     entered, go_on = asyncio.Event(), asyncio.Event()
 
@@ -206,7 +206,7 @@ async def test_two_behind_a_pooler(postgres_database: str) -> None:
         await go_on.wait()
 
     history = chain(("0001_initial", CREATE), ("0002_waits", [RunSession(waits)]))
-    pooled = f"{postgres_database}?pooler=transaction"
+    pooled = ConnectionConfig.from_dsn(postgres_database, pooler="transaction")
     async with Database(pooled) as one, Database(pooled) as other:
         first = asyncio.create_task(MigrationEngine(one, history).migrate())
         await reached(entered, first)

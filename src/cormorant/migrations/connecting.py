@@ -52,9 +52,8 @@ class Place:
             "lock_timeout": str(round((lock_timeout or 0) * 1000)),
             "statement_timeout": "0",
             "idle_in_transaction_session_timeout": "0",
+            "application_name": f"cormorant migrations, {who()}"[:63],
         }
-        if not self.pooled:
-            values["application_name"] = f"cormorant migrations, {who()}"[:63]
         local = "false" if outside else "true"
         words = ", ".join(f"set_config('{name}', ${place}, {local})" for place, name in enumerate(values, 1))
         await self.connection.fetch(f"SELECT {words}", list(values.values()))

@@ -11,7 +11,7 @@ from itertools import groupby
 from time import perf_counter
 
 from cormorant.dialects.base import Dialect
-from cormorant.errors import DeadlockError, InvalidMigration, LockTimeout, SerializationError
+from cormorant.errors import DeadlockError, InvalidMigration, LockTimeout, MigrationLocked, SerializationError
 from cormorant.migrations import ledger
 from cormorant.migrations.backfilling import BackfillProgress, run_backfill
 from cormorant.migrations.bound import bound_database
@@ -127,7 +127,7 @@ class Runner:
     async def prepare(self) -> None:
         """Makes the table of the records, unless it is there."""
         if not await ledger.exists(self._connection, self._dialect):
-            async with self._transaction(rebuilds=False):
+            async with self._transaction(lambda progress: None, rebuilds=False):
                 await self._connection.execute(ledger.create_statement(self._dialect))
 
     async def run(self, work: Work) -> Ran:
@@ -159,7 +159,7 @@ class Runner:
                 await self._outside(chunk.moves[0], way, last=last)
             else:
                 await self._again(partial(self._together, chunk, way, last=last), way)
-        except Overtaken:
+        except (Overtaken, MigrationLocked):
             raise
         except Exception as error:
             waits_for = await blockers_of(self._connection, self._dialect, error, way.at)
@@ -190,7 +190,7 @@ class Runner:
         start = perf_counter()
         # data alone is written with foreign keys: what is deleted takes along what points to it
         operates = any(isinstance(move.step, Operation) for move in chunk.moves)
-        async with self._transaction(rebuilds=operates and not self._dialect.supports_add_constraint):
+        async with self._transaction(way.work.tell, rebuilds=operates and not self._dialect.supports_add_constraint):
             await self._check(way)
             for is_operation, some in groupby(chunk.moves, key=lambda move: isinstance(move.step, Operation)):
                 moves = list(some)
@@ -204,7 +204,10 @@ class Runner:
             await self._write(way.work, after, perf_counter() - start, last=last)
 
     @asynccontextmanager
-    async def _transaction(self, *, rebuilds: bool) -> AsyncGenerator[None]:
+    async def _transaction(self, tell: Tell, *, rebuilds: bool) -> AsyncGenerator[None]:
+        def waiting(holder: str) -> None:
+            tell(Progress("waiting", words=holder))
+
         async with AsyncExitStack() as stack:
             if rebuilds:
                 await stack.enter_async_context(rebuilding(self._connection, self._dialect))
@@ -212,7 +215,7 @@ class Runner:
             await self._place.settle(self._options.lock_timeout)
             if not self._lock.lasts:
                 where = self._place.config.redacted
-                await taken(self._lock.take_in_transaction, self._lock, where, self._options.wait)
+                await taken(self._lock.take_in_transaction, self._lock, where, self._options.wait, waiting)
             if rebuilds:
                 await stack.enter_async_context(keys_kept(self._connection))
             yield

@@ -31,7 +31,12 @@ async def scratch_database(database: Database) -> AsyncGenerator[Database]:
             async with Database(config.replace(path=str(Path(folder) / "scratch.db"))) as scratch:
                 yield scratch
         return
-    direct = listening_config(config).replace(listen_dsn=None, pooler=None)
+    if config.pooler is not None and config.listen_dsn is None:
+        raise MigrationError(
+            f"no database can be made through a pooler: {config.redacted}",
+            hint='name the server itself beside it, listen_dsn="postgresql://...", or give an empty database',
+        )
+    direct = listening_config(config).replace(listen_dsn=None)
     name = f"{(direct.database or direct.user or 'postgres')[:40]}_scratch_{secrets.token_hex(4)}"
     quoted = database.dialect.quote(name)
     await _execute(direct, f"CREATE DATABASE {quoted}")

@@ -9,7 +9,7 @@ from itertools import groupby
 
 from cormorant.adapters.base import Connection
 from cormorant.dialects.base import Dialect
-from cormorant.errors import ForeignKeyViolation
+from cormorant.errors import ForeignKeyViolation, StatementError
 from cormorant.schema import snapshot as s
 from cormorant.schema.operations import Operation
 from cormorant.schema.plan import plan
@@ -78,10 +78,20 @@ async def transaction(connection: Connection, dialect: Dialect) -> AsyncGenerato
 
 @asynccontextmanager
 async def rebuilding(connection: Connection, dialect: Dialect) -> AsyncGenerator[None]:
-    """Switches off, around a transaction of SQLite, what would delete or rename beside the tables that are rebuilt."""
+    """Switches off, around a transaction of SQLite, what would delete or rename beside the tables that are rebuilt.
+
+    Raises:
+        StatementError: A transaction is open already, inside of which foreign keys stay on.
+    """
     before, after = dialect.around_drops
     for sql in before:
         await connection.execute(sql)
+    if (await connection.fetch("PRAGMA foreign_keys"))[0][0]:
+        raise StatementError(
+            "foreign keys cannot be switched off inside of a transaction, and dropping a table that is rebuilt would "
+            "delete what points to it",
+            hint="change tables outside of sandboxes and of other transactions",
+        )
     try:
         yield
     finally:

@@ -7,8 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from cormorant import AsyncSession, ConnectionConfig, Database, MigrationEngine, MigrationFailed, StatementError
-from cormorant.migrations import HistoricalModels, History, Migration, MigrationFile, RunSession, RunSQL
+from cormorant import (
+    AsyncSession,
+    ConnectionConfig,
+    ConnectionLost,
+    Database,
+    MemoryCache,
+    MigrationEngine,
+    MigrationFailed,
+    SchemaOutdated,
+    StatementError,
+    WrongType,
+)
+from cormorant.migrations import HistoricalModels, History, Migration, MigrationFile, RunSession, RunSQL, Step
 from cormorant.migrations.lock_file import LockFile
 from cormorant.schema import snapshot as s
 from cormorant.schema import steps as op
@@ -133,3 +144,60 @@ def test_a_lock_file_is_one_holders(tmp_path: Path) -> None:
     (tmp_path / "lock").write_text("somebody")
     assert one.take("one")
     one.release()
+
+
+async def test_what_a_session_has_prepared_before_the_table_was_changed(database_dsn: str) -> None:
+    seen: list[str] = []
+
+    async def look(session: AsyncSession, models: HistoricalModels) -> None:
+        seen.extend([essay.title async for essay in session.query(models.Essay)])
+
+    title = ESSAY.columns[1]
+    wider = op.AlterColumn("essay", title, s.Column("title", "varchar(200)"))
+    steps: list[Step] = [RunSession(look), wider, RunSession(look)]
+    history = chain(("0001_initial", CREATE), ("0002_look", steps), ("0003_look", [RunSession(look)]))
+    async with Database(database_dsn) as database:
+        engine = MigrationEngine(database, history)
+        await engine.migrate("0001_initial")
+        await execute(database, "INSERT INTO essay (title) VALUES ('Notes')")
+        await engine.migrate()
+    assert set(seen) == {"Notes"}
+
+
+@pytest.mark.direct("a session of the server is ended")
+async def test_a_connection_that_is_lost(postgres_database: str) -> None:
+    async def ends(session: AsyncSession, models: HistoricalModels) -> None:
+        await session.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    add = op.AddColumn("essay", STARS)
+    async with Database(postgres_database) as database:
+        lost = chain(("0001_initial", CREATE), ("0002_stars", [add, RunSession(ends)]))
+        with pytest.raises(MigrationFailed, match="0002_stars stopped at step 2 of 2") as caught:
+            await MigrationEngine(database, lost).migrate()
+        assert isinstance(caught.value.__cause__, ConnectionLost)
+        assert "the connection was lost" in str(caught.value)
+        history = chain(("0001_initial", CREATE), ("0002_stars", [add]))
+        assert (await MigrationEngine(database, history).migrate()).migrations == ("0002_stars",)
+
+
+@pytest.mark.parametrize("target", [0, -1, True, 1.5])
+async def test_a_number_that_is_none(target: int) -> None:
+    async with Database("sqlite://") as database:
+        with pytest.raises(WrongType, match="a number of migrations"):
+            await MigrationEngine(database, chain(("0001_initial", CREATE))).rollback(target)
+
+
+async def test_a_database_that_refuses_may_be_migrated(database_dsn: str, tmp_path: Path) -> None:
+    source = "from cormorant.migrations import Migration, RunSQL\n\nmigration = Migration([RunSQL('SELECT 1', '')])\n"
+    (tmp_path / "0001_one.py").write_text(source)
+    cache = MemoryCache()
+    async with Database(database_dsn, on_outdated="refuse", migrations=tmp_path, cache_backend=cache) as database:
+        engine = MigrationEngine(database, tmp_path)
+        with pytest.raises(SchemaOutdated):
+            await rows(database, "SELECT 1")
+        assert (await engine.migrate()).migrations == ("0001_one",)
+        assert (await engine.rollback()).migrations == ("0001_one",)
+        with pytest.raises(SchemaOutdated):
+            await rows(database, "SELECT 1")
+        await engine.migrate()
+        assert await rows(database, "SELECT 1") == [(1,)]

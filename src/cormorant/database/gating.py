@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias, get_args
@@ -76,12 +77,9 @@ class Gate(Adapter):
         async with self._turns.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
             if self._passed:
                 return
-            token = _asking.set(True)
-            try:
+            with unasked():
                 await self._check(self)
-                self._passed = True
-            finally:
-                _asking.reset(token)
+            self._passed = True
 
     def release(self, connection: Connection) -> None:
         self.real.release(connection)
@@ -99,6 +97,21 @@ class Gate(Adapter):
         if made is None or self._passed:
             return made
         return Gate(made, self._check)
+
+
+def ungated(adapter: Adapter) -> Adapter:
+    """Gives the adapter behind a gate, for those who change what is asked for."""
+    return adapter.real if isinstance(adapter, Gate) else adapter
+
+
+@contextmanager
+def unasked() -> Generator[None]:
+    """Lets through whatever is done inside."""
+    token = _asking.set(True)
+    try:
+        yield
+    finally:
+        _asking.reset(token)
 
 
 def gate(database: Database, what: OnOutdated | None, places: Places) -> None:

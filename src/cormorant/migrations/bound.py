@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import count
 from typing import Any, TypeVar
 
 from cormorant._internal.transaction_words import transaction_word
@@ -23,6 +24,7 @@ T = TypeVar("T")
 _SAVEPOINT = "cormorant_migration"
 _ALONE = "cormorant_statement"
 _ANY_NUMBER = 1_000_000
+_serials = count(1)
 
 
 class BoundConnection:
@@ -39,6 +41,8 @@ class BoundConnection:
         self._dialect = dialect
         self._inside = inside
         self._open = False
+        # a statement that an earlier step has prepared may be about a table that was changed since
+        self._mark = f" /* {next(_serials)} */"
         # tasks that read at the same time have one connection for all
         self._turn = asyncio.Lock()
 
@@ -55,19 +59,19 @@ class BoundConnection:
         return self._real.is_closed
 
     async def fetch(self, sql: str, args: Sequence[Any] = ()) -> Sequence[Row]:
-        return await self._send(sql, lambda: self._real.fetch(sql, args), ())
+        return await self._send(sql, lambda: self._real.fetch(sql + self._mark, args), ())
 
     async def execute(self, sql: str, args: Sequence[Any] = ()) -> int:
-        return await self._send(sql, lambda: self._real.execute(sql, args), 0)
+        return await self._send(sql, lambda: self._real.execute(sql + self._mark, args), 0)
 
     async def fetch_each(self, sql: str, arg_rows: Sequence[Sequence[Any]]) -> list[Sequence[Row]]:
-        return await self._send(sql, lambda: self._real.fetch_each(sql, arg_rows), [])
+        return await self._send(sql, lambda: self._real.fetch_each(sql + self._mark, arg_rows), [])
 
     async def query(self, sql: str, args: Sequence[Any] = ()) -> RawRows:
-        return await self._send(sql, lambda: self._real.query(sql, args), RawRows((), (), 0))
+        return await self._send(sql, lambda: self._real.query(sql + self._mark, args), RawRows((), (), 0))
 
     def cursor(self, sql: str, args: Sequence[Any] = ()) -> Cursor:
-        return self._real.cursor(sql, args)
+        return self._real.cursor(sql + self._mark, args)
 
     async def _send(self, sql: str, work: Callable[[], Awaitable[T]], nothing: T) -> T:
         async with self._turn:

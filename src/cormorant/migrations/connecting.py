@@ -10,6 +10,7 @@ from cormorant.adapters.base import Adapter, Connection
 from cormorant.adapters.config import ConnectionConfig
 from cormorant.adapters.registry import create_adapter
 from cormorant.database import Database
+from cormorant.database.gating import ungated
 from cormorant.dialects.base import Dialect
 from cormorant.errors import MigrationError
 from cormorant.migrations.locking import who
@@ -83,7 +84,7 @@ async def connected(database: Database, *, write: bool = True) -> AsyncGenerator
         ConnectionLost: The database cannot be reached.
     """
     own = own_adapter(database)
-    adapter = own or database.adapter
+    adapter = own or ungated(database.adapter)
     try:
         connection = await adapter.acquire(write=write)
         try:

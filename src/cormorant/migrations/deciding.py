@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from cormorant.errors import ChangedMigration, MissingMigration
+from cormorant.errors import ChangedMigration, MissingMigration, WrongType
 from cormorant.migrations.branches import ancestors
 from cormorant.migrations.history import History
 from cormorant.migrations.ledger import Record
@@ -124,9 +124,12 @@ class Standing:
                 before the first, "comments/zero" before the first of an app.
 
         Raises:
+            WrongType: It is no number of migrations.
             MissingMigration: There is no such target, or the database has migrations that have no file.
             ChangedMigration: The file of one that would be taken back is another now.
         """
+        if not isinstance(target, str):
+            _check_number(target)
         self._refuse_missing()
         there = [file for file in self.history.ordered if file.key in self.records or self.is_applied(file)]
         there.reverse()
@@ -173,6 +176,14 @@ class Standing:
             f"{', '.join(changed)} {'is' if len(changed) == 1 else 'are'} applied, and changed since",
             hint="bring the files back as they were, and make another migration for what shall be different; "
             "migrate(fake=True) writes down the new text where the database has what it says",
+        )
+
+
+def _check_number(count: object) -> None:
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        raise WrongType(
+            f"rollback({count!r}): a number of migrations is an int of 1 or more",
+            hint='or name the one that shall be the last: rollback("0003_stars"), rollback("zero")',
         )
 
 

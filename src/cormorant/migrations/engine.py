@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cormorant.database import Database
 from cormorant.database.configured import database_of
+from cormorant.database.gating import unasked
 from cormorant.errors import MigrationError
 from cormorant.migrations import ledger
 from cormorant.migrations.adopting import Adopted, first_draft, left_out
@@ -276,7 +277,8 @@ class MigrationEngine:
                 finally:
                     self.database.schema_changed()
         if self.database.caches.backends:
-            await self.database.invalidate()
+            with unasked():
+                await self.database.invalidate()
 
     async def _read(self, place: Place) -> Standing:
         return Standing(self.history, await ledger.read(place.connection, place.dialect))

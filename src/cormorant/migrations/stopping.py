@@ -6,7 +6,14 @@ from collections.abc import Sequence
 
 from cormorant.adapters.base import Connection
 from cormorant.dialects.base import Dialect
-from cormorant.errors import CormorantError, DatabaseError, LockTimeout, MigrationFailed
+from cormorant.errors import (
+    CommitOutcomeUnknown,
+    ConnectionLost,
+    CormorantError,
+    DatabaseError,
+    LockTimeout,
+    MigrationFailed,
+)
 from cormorant.migrations.migration import MigrationFile
 from cormorant.migrations.moves import Chunk, Move
 from cormorant.schema.names import quoted
@@ -67,6 +74,12 @@ def quote_all(blockers: Sequence[str]) -> str:
 def _remedy(error: Exception, file: MigrationFile, chunk: Chunk, done: int, *, up: bool) -> str:
     again = "migrate" if up else "roll back"
     count = len(file.migration.operations)
+    if isinstance(error, (ConnectionLost, CommitOutcomeUnknown)):
+        # it may have been the answer to COMMIT that was lost
+        return (
+            f"the connection was lost: the database has on record what was done of this migration, `status` shows it; "
+            f"{again} again, which goes on there"
+        )
     if up and not done:
         state = "nothing of this migration is in the database"
     elif not up and done == count:

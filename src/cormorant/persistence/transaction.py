@@ -512,11 +512,16 @@ async def announce(transactions: TransactionStack) -> None:
     database, connection, written = transactions.database, transactions.connection, transactions.written
     if written is None or connection is None or database.dialect.notify is None or not database.caches.notifies:
         return
-    async with Limit(transactions.connections.patience):
-        start = perf_counter()
-        # no statement of the user's: it counts to no budget, and a transaction must always end
-        await connection.fetch(database.dialect.notify, (CHANNEL, written.payload()))
-    database.record(transactions.tracker, database.dialect.notify, 0, perf_counter() - start)
+    start, failed = perf_counter(), None
+    try:
+        async with Limit(transactions.connections.patience):
+            # no statement of the user's: it counts to no budget, and a transaction must always end
+            await connection.fetch(database.dialect.notify, (CHANNEL, written.payload()))
+    except BaseException as error:
+        failed = error
+        raise
+    finally:
+        database.record(transactions.tracker, database.dialect.notify, 0, start, error=failed)
 
 
 def other_readers(transactions: TransactionStack) -> list[asyncio.Task[Any]]:

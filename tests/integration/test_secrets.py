@@ -18,7 +18,19 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from rich.console import Console
 
-from cormorant import AsyncSession, ConnectionConfig, Database, Mapped, Model, Report, errors, field, generated, text
+from cormorant import (
+    AsyncSession,
+    ConnectionConfig,
+    Database,
+    Mapped,
+    Model,
+    Report,
+    errors,
+    field,
+    generated,
+    ref,
+    text,
+)
 from cormorant.integrations.opentelemetry import OpenTelemetryObserver
 from tests.support import secrets
 
@@ -164,19 +176,23 @@ async def test_no_secret_is_shown_anywhere(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     seen = Seen()
-    Vault, Locker = secrets.Vault, secrets.Locker
+    Vault, Locker, Drawer = secrets.Vault, secrets.Locker, secrets.Drawer
     spans, reader = InMemorySpanExporter(), InMemoryMetricReader()
     traces = TracerProvider(shutdown_on_exit=False)
     traces.add_span_processor(SimpleSpanProcessor(spans))
     meters = MeterProvider([reader], shutdown_on_exit=False)
     async with Database(database_dsn, sample_parameters=True, echo=True, slow_query_ms=0) as database:
         database.observe(OpenTelemetryObserver(traces, meters))
-        await database.create_all(Vault, Locker)
+        await database.create_all(Vault, Locker, Drawer)
         async with AsyncSession(database) as session:
             first = vault()
-            session.add(first, Locker(token=secrets.KEY))
+            locker = Locker(token=secrets.KEY)
+            session.add(first, drawer := Drawer(locker=locker))
+            drawer.others.add(locker)
             seen.tell(first, session.new, session.preview())
             await session.commit()
+            seen.tell(drawer, ref(Locker, secrets.KEY), await session.query(Drawer).filter(locker=locker))
+            seen.tell(await session.query(Locker).filter(Locker.token == secrets.KEY).explain())
             first.password = secrets.LATER
             seen.tell(session.preview(), session.dirty)
             await session.commit()
@@ -254,6 +270,9 @@ async def failures(database: Database, seen: Seen) -> None:
     await fails(lambda session: session.execute("SELECT nothing WHERE :password = ''", {"password": secrets.IN_RAW}))
     literal: Any = f"SELECT nothing FROM secret_vault WHERE password = '{secrets.IN_SQL}'"
     await fails(lambda session: session.execute(text(literal)))
+    for wrong in (f"password '{secrets.IN_SQL}'", f"password = '{secrets.IN_SQL}", f"password = E'\\'{secrets.IN_SQL}"):
+        broken: Any = f"UPDATE secret_vault SET {wrong}"
+        await fails(lambda session, sql=broken: session.execute(text(sql), write=True))
     number: Any = "INSERT INTO secret_vault (owner, api_key) VALUES (NULL, :key)"
     await fails(lambda session: session.execute(number, {"key": api_key}, write=True))
     cast: Any = "SELECT cast(:password AS date) FROM secret_vault, nowhere"

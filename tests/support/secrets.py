@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from cormorant import Mapped, Model, field, generated
+from cormorant import Many, Mapped, Model, One, field, foreign_key, generated, many_to_many
 
 
 class Vault(Model, table="secret_vault"):
@@ -47,6 +47,14 @@ class Locker(Model, table="secret_locker"):
 
     token: Mapped[str] = field(primary_key=True)
     label: Mapped[str] = field(default="")
+
+
+class Drawer(Model, table="secret_drawer"):
+    """A row that points to a key that is a secret."""
+
+    id: Mapped[int] = generated(primary_key=True)
+    locker: One[Locker] = foreign_key()
+    others: Many[Locker] = many_to_many()
 
 
 COLUMNS: dict[str, Any] = {

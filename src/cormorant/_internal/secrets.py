@@ -13,7 +13,17 @@ _WORDS = re.compile(
     re.IGNORECASE,
 )
 _IDENTIFIER = re.compile(r"\w+")
-_LITERAL = re.compile(r"'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$", re.DOTALL)
+_PARTS = re.compile(
+    r"""
+      "[^"]*(?:"|\Z)                                               # a name: an apostrophe in it begins no text
+    | (?P<comment>--[^\n]*|/\*(?:(?!\*/|/\*).|/\*.*?(?:\*/|\Z))*(?:\*/|\Z))   # which may quote anything, and nest once
+    | (?P<text>(?<!\w)[eE]'(?:[^'\\]|''|\\.)*(?:'|\Z)             # with backslashes
+    | '(?:[^']|'')*(?:'|\Z)                                       # what is not ended goes to the end
+    | (?<!\w)\$(?P<tag>\w*)\$.*?(?:\$(?P=tag)\$|\Z))
+    """,
+    re.DOTALL | re.VERBOSE,
+)
+_NEAR = re.compile(r"""((?:near|token:) ")[^"]*['$].*""", re.DOTALL)
 _LOGIN = re.compile(r"(\b[\w+.-]+://[^\s:/?#@]*:)[^\s]*(@)")
 _LIST = re.compile(r"\s*SELECT\b(?P<list>.*?)\bFROM\b", re.IGNORECASE | re.DOTALL)
 _SELECT = re.compile(r"\bSELECT\b", re.IGNORECASE)
@@ -65,7 +75,7 @@ def _is_named(words: set[str]) -> bool:
 def _without_list(sql: str) -> str:
     """Takes away what a plain SELECT gives: reading a column says nothing of the values that are sent."""
     found = _LIST.match(sql)
-    plain = found is not None and "$" not in found["list"] and "?" not in found["list"]
+    plain = found is not None and not any(sign in found["list"] for sign in "$?'")
     return sql[found.end() :] if found is not None and plain and len(_SELECT.findall(sql)) == 1 else sql
 
 
@@ -76,11 +86,30 @@ def hide_logins(text: str) -> str:
 
 def without_secrets(sql: str) -> str:
     """Gives SQL as it is, but for passwords of URLs in it, and for its texts if they may be secret."""
-    shown = hide_logins(sql)
-    return _LITERAL.sub(f"'{HIDDEN}'", shown) if ("'" in sql or "$" in sql) and has_secrets(sql) else shown
+    return hide_logins(_without_texts(sql))
 
 
 def readable(sql: str) -> str:
     """Gives SQL for people: in one line, and without the texts in it if they may be secret."""
-    shown = hide_logins(" ".join(sql.split()))
-    return _LITERAL.sub(f"'{HIDDEN}'", shown) if has_secrets(sql) else shown
+    return hide_logins(" ".join(_without_texts(sql).split()))
+
+
+def said_of(sql: str | None, message: str) -> str:
+    """Gives a database's message about SQL, which may quote where it went wrong; not if that may be a secret text."""
+    return _NEAR.sub(rf'\g<1>{HIDDEN}"', message) if sql is not None and has_secrets(sql) else message
+
+
+def _without_texts(sql: str) -> str:
+    has_texts = any(sign in sql for sign in ("'", "$", "--", "/*"))
+    return hide_texts(sql) if has_texts and has_secrets(sql) else sql
+
+
+def hide_texts(sql: str) -> str:
+    """Gives SQL, or a part of it, without the texts and comments in it."""
+    return _PARTS.sub(_hidden, sql)
+
+
+def _hidden(part: re.Match[str]) -> str:
+    if part["comment"] is not None:
+        return f"/* {HIDDEN} */"
+    return part[0] if part["text"] is None else f"'{HIDDEN}'"

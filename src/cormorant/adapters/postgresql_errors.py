@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from asyncpg import exceptions  # pyright: ignore[reportMissingTypeStubs]
 
-from cormorant._internal.secrets import without_secrets
+from cormorant._internal.secrets import said_of, without_secrets
 from cormorant.errors import (
     CheckViolation,
     CommitOutcomeUnknown,
@@ -131,10 +131,10 @@ def translate(error: Exception, sql: str | None, *, closed: bool = False) -> Dat
         sql: The statement, None while connecting.
         closed: Whether the connection is gone.
     """
-    sql = None if sql is None else without_secrets(sql)
+    given, sql = sql, None if sql is None else without_secrets(sql)
     # the driver uses a server's class for what it refuses itself, but then without a severity
     if said_by_server(error):
-        found = _from_server(error, sql)
+        found = _from_server(error, sql, given)
     elif closed:
         found = _lost(error, sql)
     else:
@@ -143,13 +143,17 @@ def translate(error: Exception, sql: str | None, *, closed: bool = False) -> Dat
     if isinstance(found, ConnectionLost):
         found.sent = closed and _was_sent(error)
     elif not isinstance(error, (OSError, exceptions.InterfaceError)) or isinstance(error, exceptions.DataError):
-        _take_values_out(error, found.message)
+        _take_values_out(error, found.message, sql)
     return found
 
 
-def _take_values_out(error: Exception, message: str) -> None:
+def _take_values_out(error: Exception, message: str, sql: str | None) -> None:
     """Has the driver's error, which goes along as the cause, say no more than ours: its details quote whole rows."""
     error.args = (message,)
+    said: Any = error
+    for name, shown in (("message", message), ("query", sql)):
+        if getattr(error, name, None) is not None:
+            setattr(said, name, shown)
     for name in ("detail", "where", "internal_query"):
         if getattr(error, name, None) is not None:
             setattr(error, name, None)
@@ -168,7 +172,7 @@ def _lost(error: Exception, sql: str | None) -> ConnectionLost:
     """Says that the connection is gone, with the server's last word if there was one."""
     word = error.__cause__ if said_by_server(error.__cause__) else None
     if word is not None:
-        last = _from_server(word, sql)
+        last = _from_server(word, sql, sql)
         message = f"the connection broke: {last.message}"
         return ConnectionLost(message, statement=sql, code=last.code, hint=last.hint or _AGAIN)
     return ConnectionLost(_client_message(error, closed=True), statement=sql, hint=_AGAIN)
@@ -243,13 +247,13 @@ def _forget_locals(error: BaseException) -> None:
             at_hand += (one.__cause__, one.__context__)
 
 
-def _from_server(error: Any, sql: str | None) -> DatabaseError:
+def _from_server(error: Any, sql: str | None, given: str | None) -> DatabaseError:
     state: str = error.sqlstate or ""
     cls, hint = _BY_STATE.get(state) or _BY_STATE.get(state[:2]) or (StatementError, None)
     if state == "08P01" and error.severity == "FATAL":
         # a pooler's last word before it hangs up; it has one code for everything
         cls = ConnectionLost
-    message: str = error.message
+    message = said_of(given, error.message)
     if cls is DataError:
         # "invalid input syntax for type integer: "4711"": the value is a parameter's
         message = _QUOTED.sub('"..."', message)

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from cormorant._internal.secrets import without_secrets
+from cormorant._internal.secrets import said_of, without_secrets
 from cormorant.adapters.sqlite_constraints import noted_name
 from cormorant.errors import (
     CheckViolation,
@@ -93,10 +93,10 @@ _INDEX = re.compile(r"index '(.*)'")
 
 def translate(error: Exception, sql: str | None) -> DatabaseError:
     """Gives Cormorant's error for one of the driver's, without the values of parameters."""
-    sql = None if sql is None else without_secrets(sql)
+    given, sql = sql, None if sql is None else without_secrets(sql)
     code: str | None = getattr(error, "sqlite_errorname", None)
     cls, hint = _rule(error, code)
-    text = _text(error)
+    text = said_of(given, _text(error))
     message = _REDACTED.sub(r"\1", text) if isinstance(error, sqlite3.Error) else _of_value(error)
     facts = _facts(text)
     facts["constraint"] = facts.get("constraint") or noted_name(error)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from cormorant._internal.naming import constraint_name
+from cormorant._internal.secrets import add_sensitive
 from cormorant.errors import ModelError, UnresolvedReference, suggest
-from cormorant.models.specs import RelationSpec
+from cormorant.models.specs import FieldSpec, RelationSpec
 from cormorant.sql.columns import Column
 from cormorant.sql.ddl import OnDelete, OnUpdate
 from cormorant.sql.sources import JoinSource, Source
@@ -120,6 +121,34 @@ def resolve_relation(owner: ModelInfo, spec: RelationSpec) -> RelationInfo:
     if spec.kind == "many_to_many":
         return _many_to_many(owner, spec, target)
     return _reverse(owner, spec, target, nullable)
+
+
+def hide(info: ModelInfo, spec: FieldSpec) -> None:
+    """Makes a column known whose values are shown to nobody."""
+    add_sensitive(info.table, spec.column or spec.name)
+    add_sensitive(info.name, spec.name)
+
+
+def hide_keys(relation: RelationInfo) -> None:
+    """Has the columns that hold secret keys of other rows be as secret as these."""
+    link, owner, target = relation.link, relation.owner, relation.target
+    if link is not None:
+        ends = (
+            [*zip(link.near, owner.key_attributes, strict=True)],
+            [*zip(link.far, target.key_attributes, strict=True)],
+        )
+        for end, pairs in zip((owner, target), ends, strict=True):
+            for column, key in pairs:
+                if end.fields[key].sensitive:
+                    add_sensitive(link.table, column)
+    elif relation.kind == "to_one":
+        for name, key in zip(relation.local, relation.remote, strict=True):
+            spec = owner.fields[name]
+            if target.fields[key].sensitive and not spec.sensitive:
+                # found out late, but for all who have the column
+                object.__setattr__(spec, "holds_secret", True)
+                if spec.sensitive:
+                    hide(owner, spec)
 
 
 def _to_one(owner: ModelInfo, spec: RelationSpec, target: ModelInfo, nullable: bool) -> RelationInfo:

@@ -9,13 +9,12 @@ from functools import cached_property
 from itertools import count
 from typing import Any
 
-from cormorant._internal.secrets import add_sensitive
 from cormorant.errors import ModelError, UnknownName, UnresolvedReference, WrongType, suggest
 from cormorant.hooks.dispatcher import Hook, hooks_of, registrations
 from cormorant.hooks.events import EVENTS, Event
 from cormorant.models import annotations as ann
 from cormorant.models.constrained import Constrained, constraints_of
-from cormorant.models.links import RelationInfo, resolve_relation
+from cormorant.models.links import RelationInfo, hide, hide_keys, resolve_relation
 from cormorant.models.registry import Registry, registry
 from cormorant.models.specs import FieldSpec, RelationSpec
 from cormorant.models.state import MISSING
@@ -94,10 +93,9 @@ class ModelInfo:
         self.hooks: Mapping[Event, tuple[Hook, ...]] = {}
         self.hooks_version: int = -1
         self.cache: bool | float | None = None
-        for name, spec in self.fields.items():
+        for spec in self.fields.values():
             if spec.sensitive:
-                add_sensitive(table, spec.column or name)
-                add_sensitive(self.name, name)
+                hide(self, spec)
         self._column_infos: dict[str, ColumnInfo] = {}
         self._column_nodes: dict[str, Column[Any]] = {}
 
@@ -235,6 +233,7 @@ class ModelInfo:
         found = spec.resolved.get(self)
         if found is None:
             found = spec.resolved[self] = resolve_relation(self, spec)
+            hide_keys(found)
         return found
 
     def find_target(self, spec: RelationSpec) -> tuple[ModelInfo, bool]:

@@ -59,11 +59,13 @@ class FieldSpec:
     declared_in: Any = None
 
     scope: Mapping[str, Any] | None = None
+    # holds the key of rows whose key is one; known once the relation's other end is
+    holds_secret: bool = False
 
     @property
     def sensitive(self) -> bool:
-        """Whether its values are kept out of messages and logs: it says so, or is named like a secret."""
-        return bool(self.options.get("sensitive", is_secret_name(self.name)))
+        """Whether its values are kept out of messages and logs: it says so, its name, or where it points."""
+        return bool(self.options.get("sensitive", self.holds_secret or is_secret_name(self.name)))
 
     @property
     def required(self) -> bool:

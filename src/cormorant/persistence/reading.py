@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from cormorant.database import PreparedQuery
 from cormorant.errors import CompileError, NotFoundError
 from cormorant.models.describing import shown_key
+from cormorant.models.keys import checked_key
 from cormorant.models.model import Model
 from cormorant.models.state import is_reference, row_key_of
 from cormorant.persistence import loader, prefetch, streaming
 from cormorant.persistence.accept import settle_unchanged
-from cormorant.persistence.arguments import check_own, check_unchanged, checked_key, given_objects, info_of
+from cormorant.persistence.arguments import check_own, check_unchanged, given_objects, info_of
 from cormorant.persistence.writer import refuse_portions
 from cormorant.query.beside import Beside
 from cormorant.query.explaining import CompiledQuery, Explanation, explained
@@ -151,7 +152,8 @@ class Reading:
             )
         if analyze:
             refuse_portions(prepared)
-        return explained(await state.transactions.fetch(f"{words} {prepared.sql}", prepared.arguments(spec)))
+        rows = await state.transactions.fetch(f"{words} {prepared.sql}", prepared.arguments(spec))
+        return explained(rows, prepared.sql)
 
     def _prepared(self, spec: QuerySpec) -> tuple[PreparedQuery, QuerySpec]:
         state = self._state

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from cormorant._internal.narrowing import is_list
+from cormorant._internal.secrets import has_secrets, hide_texts
 
 _TITLE = frozenset({"Node Type", "Relation Name", "Schema", "Alias", "Index Name", "Join Type", "Strategy", "Plans"})
 _FIGURES = frozenset({"Startup Cost", "Total Cost", "Plan Rows", "Plan Width"})
@@ -46,13 +47,25 @@ class Explanation:
         return self.text
 
 
-def explained(rows: Sequence[Sequence[Any]]) -> Explanation:
-    """Gives the explanation in what the database answers: one JSON document, or a row for each step."""
+def explained(rows: Sequence[Sequence[Any]], sql: str = "") -> Explanation:
+    """Gives the explanation in what the database answers: one JSON document, or a row for each step.
+
+    Args:
+        rows: The answer.
+        sql: What is explained: if it has to do with secrets, none of the values that the plan quotes are shown.
+    """
     if rows and len(rows[0]) == 1:
-        plans: list[dict[str, Any]] = json.loads(rows[0][0])
+        plans: list[dict[str, Any]] = json.loads(_hide(rows[0][0]) if has_secrets(sql) else rows[0][0])
         return Explanation("\n".join(line for plan in plans for line in _plan(plan)), plans)
     tree = _tree(rows)
     return Explanation("\n".join(_steps(tree, 0)), tree)
+
+
+def _hide(document: str) -> str:
+    def hide(found: dict[str, Any]) -> dict[str, Any]:
+        return {name: hide_texts(value) if isinstance(value, str) else value for name, value in found.items()}
+
+    return json.dumps(json.loads(document, object_hook=hide))
 
 
 # ------------------------------------------------------------------ SQLite

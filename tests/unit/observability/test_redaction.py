@@ -81,3 +81,26 @@ def test_texts_in_statements_are_hidden_where_they_may_be_secret() -> None:
     assert without_secrets(sql) == "ALTER ROLE app\n  PASSWORD '***' VALID UNTIL '***'"
     assert readable(sql) == "ALTER ROLE app PASSWORD '***' VALID UNTIL '***'"
     assert readable("SELECT 'a'\nFROM b") == "SELECT 'a' FROM b"
+
+
+@pytest.mark.parametrize(
+    ("sql", "shown"),
+    [
+        ("SELECT 1 -- don't\nWHERE password = 'hunter2'", "SELECT 1 /* *** */ WHERE password = '***'"),
+        ("SELECT 1 /* it's */ WHERE password = 'hunter2'", "SELECT 1 /* *** */ WHERE password = '***'"),
+        ("SELECT 1 /* /* it's */ 's */ WHERE password = 'hunter2'", "SELECT 1 /* *** */ WHERE password = '***'"),
+        ("""UPDATE a SET "it's" = 1, password = 'hunter2'""", """UPDATE a SET "it's" = 1, password = '***'"""),
+        (r"UPDATE a SET password = E'\'hunter2'", "UPDATE a SET password = '***'"),
+        ("UPDATE a SET password = $x$hunter2", "UPDATE a SET password = '***'"),
+        ("UPDATE a SET password = 'hunter2", "UPDATE a SET password = '***'"),
+        (
+            "UPDATE a SET password = $1, b = $2 WHERE c = 'hunter2'",
+            "UPDATE a SET password = $1, b = $2 WHERE c = '***'",
+        ),
+        ("SELECT crypt('hunter2', password) FROM users", "SELECT crypt('***', password) FROM users"),
+        ("UPDATE a SET b = 1 -- password = hunter2", "UPDATE a SET b = 1 /* *** */"),
+    ],
+)
+def test_texts_are_hidden_wherever_they_begin_and_end(sql: str, shown: str) -> None:
+    assert readable(sql) == shown
+    assert "hunter2" not in without_secrets(sql)

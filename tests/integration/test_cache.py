@@ -854,6 +854,8 @@ async def test_a_cached_query_goes_on_like_any_other(db: Database) -> None:
         assert await session.query(Firm).cached().filter(Firm.name == "a").update(Firm.name.set("z")) == 1
     with pytest.raises(QueryError, match="ttl"):
         AsyncSession(db).query(Firm).cached(ttl=-1)
+    with pytest.raises(QueryError, match="ttl"):
+        AsyncSession(db).query(Firm).cached(ttl="60")  # type: ignore[arg-type]
 
 
 async def test_without_a_backend_it_is_just_a_query(database_dsn: str) -> None:
@@ -870,6 +872,8 @@ async def test_without_a_backend_it_is_just_a_query(database_dsn: str) -> None:
 def test_what_is_no_cache_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="no cache backend"):
         Database("sqlite://", cache_backend="memory")  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="no cache backend"):
+        Database("sqlite://", cache_backend=MemoryCache)  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="redis://"):
         RedisCache("localhost")
     with pytest.raises(ConfigurationError, match="listen_dsn"):
@@ -899,8 +903,26 @@ def test_a_model_says_seconds(cache: Any) -> None:
 
 
 async def test_keys_are_one_models(db: Database) -> None:
-    with pytest.raises(WrongType, match="keys of one model"):
+    with pytest.raises(WrongType, match="keys, of one model"):
         await db.invalidate(Firm, Person, keys=[1])
+    with pytest.raises(WrongType, match="of one model"):
+        await db.invalidate(keys=[])
+
+
+async def test_keys_that_are_none_are_refused(db: Database) -> None:
+    for keys in (["1"], [None], [(1,)], "1", 1):
+        with pytest.raises(WrongType):
+            await db.invalidate(Firm, keys=keys)  # type: ignore[arg-type]
+    for model in (Firm(name=""), "Firm", int):
+        with pytest.raises(WrongType, match="no model"):
+            await db.invalidate(model)  # type: ignore[arg-type]
+
+
+async def test_no_keys_are_no_rows(db: Database) -> None:
+    await saved(db, firm := Firm(name="a"))
+    await name_of(db, Firm, firm.id)
+    await db.invalidate(Firm, keys=[])
+    assert await name_of(db, Firm, firm.id) == ("a", 0)
 
 
 # ------------------------------------------------------------------ cancellation

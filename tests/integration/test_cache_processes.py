@@ -10,10 +10,11 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
+from time import perf_counter
 
 import pytest
 
-from cormorant import AsyncSession, Database, Mapped, MemoryCache, Model, Session, field, generated
+from cormorant import AsyncSession, Database, Mapped, MemoryCache, Model, One, Session, field, foreign_key, generated
 from cormorant.database.cache_news import CHANNEL
 
 pytestmark = pytest.mark.direct("a listener's connection is ended at the server")
@@ -25,13 +26,19 @@ class Shelf(Model, table="cached_shelf"):
     code: Mapped[str] = field(default="")
 
 
+class Board(Model, table="cached_board"):
+    id: Mapped[int] = generated(primary_key=True)
+    name: Mapped[str]
+    shelf: One[Shelf] = foreign_key()
+
+
 @pytest.fixture
 async def processes(postgres_database: str) -> AsyncIterator[tuple[Database, Database]]:
     async with AsyncExitStack() as stack:
         one, two = [
             await stack.enter_async_context(Database(postgres_database, cache_backend=MemoryCache())) for _ in "12"
         ]
-        await one.create_all(Shelf)
+        await one.create_all(Shelf, Board)
         for database in (one, two):
             # before its first connection a database does not know at which isolation level it reads
             await database.ping()
@@ -188,6 +195,31 @@ async def test_a_commit_is_told_once_and_costs_one_statement(processes: tuple[Da
         await name_of(one, key)
         await arrivals.next()
         assert await name_of(one, key) == ("again", 0)
+
+
+async def test_what_the_telling_takes_is_no_more_than_it_takes(processes: tuple[Database, Database]) -> None:
+    one, _ = processes
+    start = perf_counter()
+    async with AsyncSession(one) as session:
+        session.add(Shelf(name="a"))
+    took = (perf_counter() - start) * 1000
+    (told,) = [stats for stats in session.query_stats() if "pg_notify" in stats.sql]
+    assert told.total_ms < took
+    assert max(run.end for run in session.report().runs) < took
+
+
+async def test_truncating_along_drops_what_follows(processes: tuple[Database, Database]) -> None:
+    one, _ = processes
+    async with AsyncSession(one) as session:
+        session.add(Board(shelf=(shelf := Shelf(name="a")), name="b"))
+    for _ in "12":
+        async with AsyncSession(one) as session:
+            await session.get_one(Board, 1)
+    async with AsyncSession(one) as session:
+        await session.execute("truncate cached_shelf cascade")
+    async with AsyncSession(one) as session:
+        assert await session.get(Board, 1) is None
+        assert await session.get(Shelf, shelf.id) is None
 
 
 async def test_loops_one_after_another(postgres_database: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import pickle
+import traceback
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, cast
@@ -13,7 +14,7 @@ from uuid import uuid4
 import pytest
 import redis.asyncio
 
-from cormorant import AsyncSession, Database, Mapped, Model, RedisCache, generated
+from cormorant import AsyncSession, ConfigurationError, Database, Mapped, Model, RedisCache, generated
 from cormorant.cache.backends import Address, Fill
 from tests.support import redis_server
 from tests.support.redis_server import OwnRedis
@@ -265,3 +266,19 @@ async def test_a_cancelled_caller_leaves_nothing_undone(db: Database, own_redis:
 def test_its_password_is_shown_nowhere() -> None:
     cache = RedisCache("redis://user:hunter2@localhost:6379/0")
     assert "hunter2" not in repr(cache)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:hunter2/@host/0",
+        "redis://app:hunter2#x@host/0",
+        "redis://host/0?db=hunter2",
+        "redis://:hunter2@[::1",
+        5,
+    ],
+)
+def test_its_password_is_shown_by_no_refusal(url: Any) -> None:
+    with pytest.raises(ConfigurationError, match="address") as caught:
+        RedisCache(url)
+    assert "hunter2" not in "".join(traceback.format_exception(caught.value))

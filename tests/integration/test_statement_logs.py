@@ -17,6 +17,7 @@ from cormorant import (
     Session,
     StatementError,
     StatementEvent,
+    WrongType,
     correlation_id,
     query_tags,
     set_correlation_id,
@@ -199,3 +200,24 @@ async def test_tags_end_statements_where_it_is_asked_for(database: Database, mon
     assert comments == ["", comment, comment, inner, "", *[""] * 5, ""]
     # statistics know the statement without it
     assert all("/*" not in stats.sql for stats in tagged.query_stats())
+
+
+async def test_tags_are_texts(database: Database) -> None:
+    route: Any = 5
+    with pytest.raises(WrongType, match="the tag route is 5"), query_tags(route=route):
+        pass
+    tagged = Database(database.adapter, query_comments=True)
+    # as a path has them whose bytes are no text
+    with query_tags(route="/\udcff"):
+        async with AsyncSession(tagged) as session:
+            assert (await session.execute("SELECT 1")).scalar() == 1
+
+
+async def test_nothing_in_a_statement_steers_a_terminal(
+    database_dsn: str, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG, "cormorant.sql")
+    async with Database(database_dsn, echo=True) as database, AsyncSession(database) as session:
+        await session.execute("SELECT 'a\x1b[2Jb\x07'")
+    assert "SELECT 'a\N{REPLACEMENT CHARACTER}[2Jb\N{REPLACEMENT CHARACTER}'" in caplog.text
+    assert "\x1b" not in caplog.text + capsys.readouterr().err

@@ -63,14 +63,12 @@ class RedisCache:
         timeout: float = 1.0,
         max_connections: int = 20,
     ) -> None:
-        if not urlsplit(url).scheme.startswith(("redis", "unix")):
-            raise ConfigurationError("the address of a Redis begins with redis://, rediss:// or unix://")
+        self._shown: str = _shown(url)
         self._open: Callable[..., Client] = _opener(url)
         self.prefix: str = prefix
         self.ttl: float = check_seconds("ttl", ttl)
         self.timeout: float = check_seconds("timeout", timeout)
         self._max_connections = check_count("max_connections", max_connections)
-        self._shown = f"{urlsplit(url).hostname or urlsplit(url).path}:{urlsplit(url).port or 6379}"
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, Client] = WeakKeyDictionary()
         # which run of which server answers: what was there before it is believed no more
         self._run = ""
@@ -249,6 +247,26 @@ class RedisCache:
         self._run = next((line[7:] for line in told.splitlines() if line.startswith("run_id:")), uuid.uuid4().hex)
 
 
+def _shown(url: str) -> str:
+    """Gives the host and the port of an address, or its path."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port or 6379
+    except (ValueError, TypeError, AttributeError):
+        raise _unreadable() from None
+    if not isinstance(url, str) or parts.scheme not in ("redis", "rediss", "unix"):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigurationError("the address of a Redis begins with redis://, rediss:// or unix://")
+    return f"{host}:{port}" if host else parts.path
+
+
+def _unreadable() -> ConfigurationError:
+    # what the parser says goes not along: it quotes the password where that is taken for a port
+    return ConfigurationError(
+        "the address of the Redis cannot be read",
+        hint="write redis://:password@host:6379/0, with / # and ? of a password as %2F %23 and %3F",
+    )
+
+
 def _opener(url: str) -> Callable[..., Client]:
     try:
         from redis.asyncio import BlockingConnectionPool, Redis
@@ -258,12 +276,11 @@ def _opener(url: str) -> Callable[..., Client]:
         raise DriverNotInstalled(
             "the package 'redis' is not installed", hint='pip install "cormorant[redis]"'
         ) from error
+    make_pool: Callable[..., Any] = getattr(BlockingConnectionPool, "from_url")  # noqa: B009
     try:
-        make_pool: Callable[..., Any] = getattr(BlockingConnectionPool, "from_url")  # noqa: B009
         make_pool(url)
-    except ValueError as error:
-        # its text may hold the password
-        raise ConfigurationError("the address of the Redis cannot be read", hint="redis://host:6379/0") from error
+    except (ValueError, TypeError):
+        raise _unreadable() from None
 
     def make(**options: Any) -> Client:
         # what fails is tried again by who counts the failures

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import uuid4
 
+from cormorant._internal.narrowing import is_iterable
 from cormorant.adapters.asking import ask
 from cormorant.adapters.config import ConnectionConfig
 from cormorant.adapters.dsn import MEMORY
@@ -20,6 +21,8 @@ from cormorant.database.cache_news import CHANNEL, CacheNews, News
 from cormorant.database.invalidation import Invalidation, digest
 from cormorant.database.stats import CacheStats
 from cormorant.errors import ConfigurationError, WrongType
+from cormorant.models.keys import checked_key
+from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 
 if TYPE_CHECKING:
@@ -349,31 +352,42 @@ def caches_of(database: Database, backend: CacheBackend | None) -> Caches:
     return made
 
 
-async def forget(database: Database, models: Sequence[type[Model]], keys: Iterable[Any]) -> None:
+async def forget(database: Database, models: Sequence[type[Model]], keys: Iterable[Any] | None = None) -> None:
     """Drops what is cached of models, here and in other processes.
 
     Raises:
-        WrongType: Keys are given, and not one model that they are of.
+        WrongType: What is given is no model, or no key of it.
     """
-    wanted = list(keys)
-    if wanted and len(models) != 1:
-        raise WrongType("invalidate() takes keys of one model", hint="await db.invalidate(Author, keys=[1, 2])")
-    what = Invalidation()
-    what.everything = not models
-    for model in models:
-        info = model.__info__
-        for key in wanted:
-            what.add_key(info.table, key)
-        if not wanted:
-            what.add_tables((info.table,))
+    what = _named(models, keys)
     caches = database.caches
     await caches.invalidate(what)
     if caches.notifies and database.dialect.notify is not None:
         await ask(database.adapter, database.dialect.notify, (CHANNEL, what.payload()), database.timeout)
 
 
+def _named(models: Sequence[type[Model]], keys: Iterable[Any] | None) -> Invalidation:
+    what = Invalidation()
+    for model in models:
+        info = getattr(model, "__info__", None) if isinstance(model, type) else None  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(info, ModelInfo):
+            raise WrongType(f"{model!r} is no model with a table", hint="await db.invalidate(Author)")
+        if keys is None:
+            what.add_tables((info.table,))
+    if keys is None:
+        what.everything = not models
+        return what
+    if len(models) != 1 or isinstance(keys, (str, bytes)) or not is_iterable(keys):
+        raise WrongType(
+            "invalidate() takes a list of keys, of one model", hint="await db.invalidate(Author, keys=[1, 2])"
+        )
+    for key in keys:
+        what.add_key(models[0].__info__.table, checked_key(models[0].__info__, key))
+    return what
+
+
 def _checked(backend: Any) -> CacheBackend:
-    if not all(hasattr(backend, name) for name in ("read", "write", "invalidate", "clear", "close", "kept")):
+    names = ("read", "write", "invalidate", "clear", "close", "kept")
+    if isinstance(backend, type) or not all(hasattr(backend, name) for name in names):
         raise ConfigurationError(
             f"cache_backend={backend!r} is no cache backend", hint="give MemoryCache(), RedisCache(url) or NoOpCache()"
         )

@@ -441,12 +441,12 @@ class Database(HookTarget["AsyncSession", Model]):
         """Forgets the statements counted so far."""
         self.tracker.reset()
 
-    async def invalidate(self, *models: type[Model], keys: Iterable[Any] = ()) -> None:
+    async def invalidate(self, *models: type[Model], keys: Iterable[Any] | None = None) -> None:
         """Drops what the second-level cache has of models, of all if none is named, after others have written.
 
         Args:
             models: The models.
-            keys: Primary keys of one model, if only their rows were written.
+            keys: Primary keys of one model, if only their rows were written; others are a WrongType.
 
         Example:
             >>> await db.invalidate(Author, keys=[1, 2])    # on PostgreSQL other processes are told: pg_notify(...)

@@ -51,4 +51,4 @@ async def run_all(
             database.schema_changed()
             database.adapter.release(connection)
     if database.caches.backends:
-        await forget(database, (), ())
+        await forget(database, ())

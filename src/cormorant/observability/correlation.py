@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from urllib.parse import quote
 
+from cormorant.errors import WrongType
+
 _correlation: ContextVar[str | None] = ContextVar("cormorant_correlation", default=None)
 _tags: ContextVar[tuple[tuple[str, str], ...]] = ContextVar("cormorant_tags", default=())
 
@@ -38,10 +40,18 @@ def query_tags(**tags: str) -> Generator[None, None, None]:
     Args:
         tags: Names and values, such as `route="/articles"`; those of a block around stay.
 
+    Raises:
+        WrongType: A value is no text.
+
     Example:
         >>> with query_tags(route="/articles/{id}"):
         ...     await session.get(Article, 1)       # SELECT ... /*route='%2Farticles%2F%7Bid%7D'*/
     """
+    for name, value in tags.items():
+        if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise WrongType(
+                f"the tag {name} is {value!r} ({type(value).__name__}), and tags are texts", hint="str(...)"
+            )
     before = _tags.get()
     _tags.set(tuple(sorted({**dict(before), **tags}.items())))
     try:
@@ -62,4 +72,5 @@ def comment() -> str:
 
 
 def _encoded(text: str) -> str:
-    return quote(text, safe="")
+    # a path may have come with bytes that are no text
+    return quote(text, safe="", errors="surrogatepass")

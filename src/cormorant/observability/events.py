@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from cormorant._internal.secrets import has_secrets, readable, without_secrets
 from cormorant.observability.redaction import shown_parameters
+from cormorant.observability.words import clean
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,8 @@ class StatementEvent:
 
     @property
     def readable(self) -> str:
-        """The SQL in one line."""
-        return readable(self.sql)
+        """The SQL in one line, without what would steer a terminal."""
+        return clean(readable(self.sql))
 
     @property
     def may_be_secret(self) -> bool:

@@ -18,7 +18,7 @@ from cormorant.sql.raw import TOKENS
 from cormorant.sql.raw_source import ANY_TABLE
 
 _WORDS = re.compile(r'"((?:[^"]|"")+)"|([^\W\d]\w*)')
-_WRITES = frozenset({"insert", "update", "delete", "merge", "truncate", "copy", "replace"})
+_WRITES = frozenset({"insert", "update", "delete", "merge", "copy", "replace"})
 
 _NO_ROWS = frozenset(
     {"notify", "listen", "unlisten", "set", "reset", "lock", "analyze", "vacuum", "comment", "pg_notify", "set_config"}

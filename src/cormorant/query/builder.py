@@ -266,7 +266,8 @@ class Builder(Selectable[R]):
             >>> await session.query(Country).order_by(Country.name).cached(ttl=3600)
             ... # SELECT ... FROM "country" ORDER BY "country"."name"; the next session finds it in the cache
         """
-        if ttl is not None and (isinstance(ttl, bool) or not 0 < ttl < float("inf")):
+        is_number = isinstance(ttl, (int, float)) and not isinstance(ttl, bool)
+        if ttl is not None and not (is_number and 0 < ttl < float("inf")):
             raise QueryError(f"cached(ttl={ttl!r})", hint="give seconds, more than 0")
         return self._with(("cached",), keep=Keep(ttl))
 

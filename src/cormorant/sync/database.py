@@ -162,7 +162,7 @@ class SyncDatabase(DatabaseHolder):
             # the program may use the same database on another loop
             self.database.schema_changed()
 
-    def invalidate(self, *models: type[Model], keys: Iterable[Any] = ()) -> None:
+    def invalidate(self, *models: type[Model], keys: Iterable[Any] | None = None) -> None:
         """Drops what the second-level cache has of models, of all if none is named, after others have written.
 
         Args:

@@ -10,6 +10,7 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
 from time import perf_counter
 
 import pytest
@@ -220,6 +221,38 @@ async def test_truncating_along_drops_what_follows(processes: tuple[Database, Da
     async with AsyncSession(one) as session:
         assert await session.get(Board, 1) is None
         assert await session.get(Shelf, shelf.id) is None
+
+
+async def test_who_writes_a_table_without_a_model_drops_everything(processes: tuple[Database, Database]) -> None:
+    one, _ = processes
+    (key,) = await saved(one, "old")
+    async with AsyncSession(one) as session:
+        await session.execute("create view cached_shelf_view as select * from cached_shelf", write=True)
+    await name_of(one, key)
+    async with AsyncSession(one) as session:
+        # the model that it names is only read
+        await session.execute("update cached_shelf_view set name = 'new' where not exists (select from cached_board)")
+    assert await name_of(one, key) == ("new", 1)
+    async with AsyncSession(one) as session:
+        await session.execute("drop view cached_shelf_view", write=True)
+
+
+async def test_a_database_that_is_not_named_is_that_of_its_name(
+    postgres_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = MemoryCache(listens=False)
+    named = Database(postgres_database, cache_backend=backend)
+    assert named.config.database is not None
+    monkeypatch.setenv("PGDATABASE", named.config.database)
+    other = Database(replace(named.config, database=None), cache_backend=backend)
+    async with named, other:
+        await named.create_all(Shelf)
+        await named.ping()
+        (key,) = await saved(named, "old")
+        await name_of(named, key)
+        assert await name_of(named, key) == ("old", 0)
+        await rename(other, key, "new")
+        assert await name_of(named, key) == ("new", 1)
 
 
 async def test_loops_one_after_another(postgres_database: str) -> None:

@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from getpass import getuser
 from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import uuid4
 
@@ -396,8 +397,19 @@ def _checked(backend: Any) -> CacheBackend:
 
 def _space_of(config: ConnectionConfig) -> str:
     """Gives what is dropped together; coarse, because one database may be reached by several addresses and users."""
-    name = config.database or ("" if config.path is None else os.path.realpath(config.path))
+    name = _named_by(config) if config.path is None else os.path.realpath(config.path)
     return digest(f"{config.scheme} {name}")[:12]
+
+
+def _named_by(config: ConnectionConfig) -> str:
+    """Gives the database's name, as the server takes it where none is given: that of the user."""
+    environ = os.environ
+    given = config.database or environ.get("PGDATABASE") or config.user or environ.get("PGUSER")
+    try:
+        return given or getuser()
+    except (KeyError, ImportError, OSError):
+        # nor would the driver know it
+        return ""
 
 
 def _identity_of(config: ConnectionConfig, shared: Shared, *, local: bool) -> str:

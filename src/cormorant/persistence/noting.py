@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 from cormorant.database.invalidation import Invalidation
 from cormorant.errors import CormorantError
@@ -84,7 +84,9 @@ def note_raw(what: Invalidation, sql: str) -> None:
     links = _link_tables(registry)
     named = [known[word] for word in words if word in known]
     others = {links[word] for word in words if word in links}
-    if (words[0] in _WRITES or words[0] == "with") and (named or others):
+    # a table that is written may be one that only other processes have a model of
+    all_known = all(word in known or word in links or then in known or then in links for word, then in _targets(words))
+    if (words[0] in _WRITES or words[0] == "with") and (named or others) and all_known:
         for info in named:
             what.add_tables(dependents(info))
         what.add_tables(others)
@@ -96,6 +98,26 @@ def _words(sql: str) -> list[str]:
     """Gives the words of a statement in small letters, without texts and comments; of schemas only what they hold."""
     bare = TOKENS.sub(lambda match: match[0] if match[0].startswith('"') else " ", sql)
     return [(quoted or word).lower() for quoted, word in _WORDS.findall(bare)]
+
+
+def _targets(words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Gives the words that name tables which a statement writes, each with the next one: the first may be a schema."""
+    for at, word in enumerate(words):
+        before = words[at - 1] if at else ""
+        if (
+            word == "into"
+            or (word == "from" and before == "delete")
+            or (word == "update" and before not in _NO_UPDATE)
+            or (word == "copy" and at == 0)
+        ):
+            rest = [*words[at + 1 : at + 6], "", ""]
+            rest = rest[2:] if rest[0] == "or" else rest
+            rest = rest[1:] if rest[0] == "only" else rest
+            yield rest[0], rest[1]
+
+
+_NO_UPDATE = frozenset({"do", "then", "for", "key"})
+"""Before UPDATE, where it names no table: DO UPDATE SET, THEN UPDATE SET, FOR UPDATE, FOR NO KEY UPDATE."""
 
 
 # ------------------------------------------------------------------ what follows from a delete

@@ -16,6 +16,7 @@ FILES = {
     "migrations/backfilling.py",
     "migrations/bound.py",
     "migrations/connecting.py",
+    "migrations/counting.py",
     "migrations/drifting.py",
     "migrations/engine.py",
     "migrations/ledger.py",

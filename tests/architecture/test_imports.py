@@ -35,7 +35,8 @@ TYPING_ONLY = {("models", "query"), ("database", "persistence")}
 DRIVERS = {"asyncpg", "aiosqlite", "sqlite3", "redis"}
 DRIVER_ROOMS = {"adapters", "cache"}
 # Adapters, and public names that need a driver, are loaded when first used; Redis where somebody makes a cache in it.
-LAZY = {"cormorant", "cormorant.adapters.registry", "cormorant.cache.redis"}
+# The command line imports the models that somebody's configuration names.
+LAZY = {"cormorant", "cormorant.adapters.registry", "cormorant.cache.redis", "cormorant.cli.loading"}
 
 
 def test_imports_go_down() -> None:

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
-from itertools import count
 from logging import DEBUG
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, TypeVar
@@ -23,6 +22,7 @@ from cormorant.database.caching import Caches, caches_of, forget
 from cormorant.database.closing import all_ended, check_close_timeout
 from cormorant.database.gating import OnOutdated, Places, gate
 from cormorant.database.listening import BUFFER, Listener, listener_on, switchboard_of
+from cormorant.database.made import noted
 from cormorant.database.outcomes import Outcome, ask_outcome
 from cormorant.database.preparing import prepared_write, query_parts
 from cormorant.database.protocols import Companion, SessionOptions, Sessions
@@ -61,8 +61,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 PLANS = 1000
-
-_numbers = count(1)
 
 CLOSE_TIMEOUT = 10.0
 """Seconds that `close()` waits for connections in use, unless told otherwise."""
@@ -177,7 +175,6 @@ class Database(HookTarget["AsyncSession", Model]):
     ) -> None:
         check_isolation(isolation)
         self.scopes: tuple[Scope[Any], ...] = distinct(scopes)
-        self.number: int = next(_numbers)
         self.adapter: Adapter = adapter_of(source, pool_size)
         self.dialect: Dialect = self.adapter.dialect
         self.config: ConnectionConfig = self.adapter.config
@@ -211,6 +208,8 @@ class Database(HookTarget["AsyncSession", Model]):
         self._closed = False
         self._own_hooks = Hooks()
         gate(self, on_outdated, migrations)
+        # at last: who is told of it may look at it
+        self.number: int = noted(self)
 
     def __repr__(self) -> str:
         return f"<Database {self.config.redacted}>"

@@ -1,0 +1,78 @@
+"""The commands that change nothing: `status`, `plan` and `sql`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cormorant.cli import options as o
+from cormorant.cli.answers import Answer
+from cormorant.cli.application import application
+from cormorant.cli.configuration import Config, Options
+from cormorant.cli.documents import plan_document, status_document
+from cormorant.cli.exit_codes import FOUND, OK
+from cormorant.cli.rendering import plan_parts, status_parts
+from cormorant.cli.screen import carry_out
+from cormorant.cli.working import database_of, engine_of, with_engine
+
+
+@application.command()
+def status(dsn: o.Dsn = None, config: o.File = None, migrations: o.Migrations = None, as_json: o.Json = False) -> None:
+    """Say which migrations the database has. Exits with 1 if any is pending, changed or missing."""
+
+    def work(config: Config) -> Answer:
+        found = with_engine(config, lambda engine: engine.status())
+        return Answer(status_document(found), status_parts(found), code=OK if found.is_current else FOUND)
+
+    carry_out(as_json, Options(dsn, config, migrations=migrations), work)
+
+
+@application.command()
+def plan(
+    target: o.Target = None,
+    down: Annotated[
+        str | None,
+        typer.Option("--down", help="What rollback would do instead: how many migrations, or back to which."),
+    ] = None,
+    dsn: o.Dsn = None,
+    config: o.File = None,
+    migrations: o.Migrations = None,
+    as_json: o.Json = False,
+) -> None:
+    """Say what migrate would do to the database, statement by statement."""
+
+    def work(config: Config) -> Answer:
+        found = with_engine(config, lambda engine: engine.plan(target, down=None if down is None else back(down)))
+        return Answer(plan_document(found), plan_parts(found))
+
+    carry_out(as_json, Options(dsn, config, migrations=migrations), work)
+
+
+def back(text: str) -> int | str:
+    """Gives how many migrations, or the name of one: "0002" is a name, "2" a number."""
+    return int(text) if text.isdecimal() and len(text) < 4 else text
+
+
+@application.command()
+def sql(
+    from_: Annotated[
+        str | None, typer.Option("--from", help="The last migration that the database has.", metavar="MIGRATION")
+    ] = None,
+    to: Annotated[str | None, typer.Option("--to", help="The last one to be run.", metavar="MIGRATION")] = None,
+    dsn: o.Dsn = None,
+    config: o.File = None,
+    migrations: o.Migrations = None,
+    as_json: o.Json = False,
+) -> None:
+    """Print the SQL of the migrations, with what writes down that they were run. No database is asked."""
+
+    def work(config: Config) -> Answer:
+        lines = engine_of(config, database_of(config)).sql(from_, to)
+        return Answer({"sql": lines}, text="".join(f"{_ended(each)}\n" for each in lines))
+
+    carry_out(as_json, Options(dsn, config, migrations=migrations), work)
+
+
+def _ended(statement: str) -> str:
+    return statement if statement.startswith("--") else f"{statement};"

@@ -1,0 +1,288 @@
+"""Each command does on both databases what it says."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.command_line import ESSAY, WITH_STARS, Program, program_in
+
+
+@pytest.fixture
+def program(database_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
+    return program_in(tmp_path / "program", database_dsn, monkeypatch)
+
+
+@pytest.fixture
+def migrated(program: Program) -> Program:
+    """The program after its first migration."""
+    program.models(ESSAY)
+    program.run("make")
+    program.run("migrate")
+    return program
+
+
+def asked(program: Program, code: str) -> str:
+    """Gives what a line of Python prints that is run in the shell."""
+    return program.run("shell", "-c", code).out.strip()
+
+
+# ---- make, migrate, status, plan, rollback
+
+
+def test_models_become_a_database(program: Program) -> None:
+    program.models(ESSAY)
+    assert "would write 0001_initial" in program.run("make", "--check", code=1).out
+    assert program.files == []
+    said = program.run("make")
+    assert said.out.splitlines() == ["wrote migrations/0001_initial.py", "  - create table essay (id, title)"]
+    assert program.files == ["0001_initial"]
+    assert "0001_initial" in program.run("status", code=1).out
+    assert "CREATE TABLE" in program.run("plan").out
+    said = program.run("migrate")
+    assert said.out.startswith("0001_initial  applied")
+    assert "running 0001_initial (1 of 1)" in said.err
+    assert "the database has all migrations" in program.run("status").out
+    assert program.run("migrate").out == "there was nothing to do\n"
+    assert program.run("make").out == "the migrations make what the models want\n"
+    assert program.run("make", "--check").code == 0
+    assert program.run("plan").out == "there is nothing to do\n"
+
+
+def test_the_same_for_programs(program: Program) -> None:
+    program.models(ESSAY)
+    (made,) = program.run("make", "--json").json["made"]
+    assert (made["migration"], made["steps"]) == ("0001_initial", ["create table essay (id, title)"])
+    assert Path(made["path"]).read_text() == made["source"]
+    found = program.run("status", "--json", code=1).json
+    assert (found["current"], [each["migration"] for each in found["pending"]]) == (False, ["0001_initial"])
+    (planned,) = program.run("plan", "--json").json["migrations"]
+    assert planned["migration"] == "0001_initial"
+    assert "CREATE TABLE" in planned["steps"][0]["sql"][0]
+    said = program.run("migrate", "--json")
+    assert [each["migration"] for each in said.json["ran"]] == ["0001_initial"]
+    assert said.err == ""
+    assert program.run("status", "--json").json["current"]
+    assert program.run("make", "--json").json == {"made": []}
+
+
+def test_forward_and_back(migrated: Program) -> None:
+    migrated.models(WITH_STARS)
+    migrated.run("make", "--name", "Stars of essays")
+    assert migrated.files == ["0001_initial", "0002_stars_of_essays"]
+    migrated.run("migrate", "0002")
+    assert "take back 0002_stars_of_essays" in migrated.run("plan", "--down", "1").out
+    assert migrated.run("rollback").out.startswith("0002_stars_of_essays  taken back")
+    assert migrated.run("rollback", "zero", "--json").json["down"]
+    (line,) = migrated.run("migrate", "0001_initial").out.splitlines()
+    assert line.startswith("0001_initial  applied")
+    migrated.run("migrate")
+    assert migrated.run("status").code == 0
+
+
+def test_only_written_down(program: Program) -> None:
+    program.models(ESSAY)
+    program.run("make")
+    assert "written down, and not run" in program.run("migrate", "--fake").out
+    assert program.run("status").code == 0
+    assert "forgotten, and not taken back" in program.run("rollback", "--fake").out
+    program.run("migrate")
+    assert asked(program, "print(await session.query(Essay).count())") == "0"
+
+
+def test_sql_needs_no_database(program: Program) -> None:
+    program.models(ESSAY)
+    program.run("make")
+    dsn = "sqlite:///never.db" if program.dsn.startswith("sqlite") else "postgresql://nobody@127.0.0.1:1/nothing"
+    script = program.run("sql", "--dsn", dsn).out
+    assert script.startswith("CREATE TABLE IF NOT EXISTS cormorant_migrations")
+    assert "-- 0001_initial" in script
+    assert 'CREATE TABLE "essay"' in script
+    assert not (program.root / "never.db").exists()
+    assert program.run("sql", "--from", "0001", "--dsn", dsn).out == ""
+    assert program.run("sql", "--json", "--dsn", dsn).json["sql"][-1] in ("COMMIT", "PRAGMA foreign_keys = ON")
+
+
+# ---- what would be lost
+
+
+def test_what_would_be_lost_is_counted(migrated: Program) -> None:
+    asked(migrated, "session.add(Essay(title='a'), Essay(title='b')); await session.commit()")
+    migrated.models(ESSAY.replace("title", "name"))
+    said = migrated.run("make", code=1)
+    assert "column essay.title with 2 values" in said.err
+    assert 'field(renamed_from="title")' in said.err
+    refused = migrated.run("make", "--json", code=1).json
+    assert (refused["error"], refused["losses"]) == ("DestructiveMigration", [{"name": "essay.title", "rows": 2}])
+    assert migrated.files == ["0001_initial"]
+    assert "loses column essay.title" in migrated.run("make", "--drop", "essay.title").out
+    assert migrated.files == ["0001_initial", "0002_essay"]
+
+
+def test_what_nobody_can_count_is_refused_too(migrated: Program) -> None:
+    migrated.models(ESSAY.replace("Essay", "Book"))
+    elsewhere = "sqlite:///empty.db" if migrated.dsn.startswith("sqlite") else "postgresql://nobody@127.0.0.1:1/nothing"
+    said = migrated.run("make", "--dsn", elsewhere, code=1)
+    assert "table essay\n" in said.err
+    assert migrated.run("make", "--allow-destructive", "--dry-run").out.count("op.DropTable(") == 1
+
+
+# ---- by hand, together, several apps
+
+
+def test_a_migration_to_be_filled_in(migrated: Program) -> None:
+    migrated.run("make", "--empty", "--name", "grants")
+    migrated.run("make", "--data")
+    assert migrated.files == ["0001_initial", "0002_grants", "0003_data"]
+    assert "async def forward" in (migrated.root / "migrations/0003_data.py").read_text()
+    assert len(migrated.run("migrate", "--json").json["ran"]) == 2
+
+
+def test_two_heads_are_explained_and_merged(migrated: Program) -> None:
+    for number, name in (("0002", "stars"), ("0003", "stars_again")):
+        migrated.migration(
+            f"{number}_{name}",
+            'depends=("0001_initial",), operations=[op.AddColumn("essay", s.Column("stars", "integer", fill="1"))]',
+        )
+    for command in ("migrate", "status", "make", "plan", "sql"):
+        said = migrated.run(command, code=4)
+        assert "0002_stars and 0003_stars_again are two heads, and both are about essay.stars" in said.err
+    assert migrated.run("status", "--json", code=4).json["heads"] == ["0002_stars", "0003_stars_again"]
+    assert "wrote migrations/0004_merge.py" in migrated.run("make", "--merge").out
+
+
+def test_many_become_one(migrated: Program) -> None:
+    migrated.models(WITH_STARS)
+    migrated.run("make")
+    migrated.run("migrate")
+    assert "wrote migrations/0001_squashed_0002.py" in migrated.run("squash", "0002").out
+    migrated.run("migrate")
+    assert migrated.run("status").code == 0
+    assert migrated.run("squash", "0009", code=4).err.startswith("error: there is no migration '0009'")
+
+
+def test_each_app_has_its_directory(program: Program) -> None:
+    program.configured('migrations = { shop = "shop/migrations", blog = "blog/migrations" }')
+    body = ESSAY.replace("Model)", 'Model, app="blog")') + ESSAY.replace("Essay(Model)", 'Item(Model, app="shop")')
+    program.models(body)
+    assert "there is no app 'other'" in program.run("make", "--app", "other", code=2).err
+    program.run("make", "--app", "shop")
+    assert (program.root / "shop/migrations/0001_initial.py").exists()
+    assert not (program.root / "blog").exists()
+    program.run("make")
+    assert (program.root / "blog/migrations/0001_initial.py").exists()
+    ran = [each["migration"] for each in program.run("migrate", "--json").json["ran"]]
+    assert sorted(ran) == ["blog/0001_initial", "shop/0001_initial"]
+
+
+# ---- lint
+
+
+INDEXED = f"{ESSAY}".replace("title: Mapped[str]", "title: Mapped[str] = field(index=True)")
+
+
+def test_lint_knows_locks_and_the_safe_form(migrated: Program) -> None:
+    migrated.models(INDEXED)
+    migrated.run("make")
+    # the table is small
+    assert "nothing to complain of in 1 migration" in migrated.run("lint").out
+    offline = migrated.run("lint", "--offline", "--since", "0001", code=1)
+    assert "[scans-under-lock]" in offline.out
+    assert "SHARE on essay" in offline.out
+    assert "concurrently" in offline.out
+    found = migrated.run("lint", "0002", "--offline", "--json", code=1).json["findings"]
+    assert [(each["migration"], each["rule"], each["step"]) for each in found] == [
+        ("0002_essay", "scans-under-lock", 1)
+    ]
+    assert migrated.run("lint", "0002", "--offline", "--ignore", "scans-under-lock").code == 0
+    assert migrated.run("lint", "0002", "--offline", "--dialect", "sqlite").code == 0
+    assert migrated.run("lint", "0002", "--offline", "--dialect", "sqlite", "--fail-on", "notice", code=1).code == 1
+    (migrated.root / "migrations/0002_essay.py").unlink()
+    migrated.run("make", "--safe")
+    assert migrated.run("lint", "0002", "--offline").code == 0
+    migrated.run("migrate")
+    assert migrated.run("status").code == 0
+
+
+def test_lint_compares_with_the_release_that_runs(migrated: Program) -> None:
+    migrated.write("release.json", migrated.run("snapshot").out)
+    migrated.models(ESSAY.replace("    title: Mapped[str]\n", ""))
+    migrated.run("make", "--allow-destructive")
+    said = migrated.run("lint", "--running", "release.json", code=1)
+    assert "title" in said.out
+
+
+# ---- inspect
+
+
+def test_models_of_a_database(migrated: Program) -> None:
+    source = migrated.run("inspect").out
+    ast.parse(source)
+    assert "class Essay(Model):" in source
+    assert "cormorant_migrations" not in source
+    assert migrated.run("inspect", migrated.dsn, "--table", "essay").out == source
+    tables = migrated.run("inspect", "--json").json["schema"]["tables"]
+    assert [table["name"] for table in tables] == ["essay"]
+    assert "did you mean 'essay'?" in migrated.run("inspect", "--table", "esay", code=2).err
+
+
+# ---- shell
+
+
+def test_a_shell_waits_and_knows_the_models(migrated: Program) -> None:
+    text = "session.add(Essay(title='Notes'))\nawait session.commit()\nfor essay in await session.query(Essay):\n"
+    assert migrated.run("shell", input=f"{text}    print(essay.title)\n").out == "Notes\n"
+    # another session, and a database that AsyncSession() finds by itself
+    assert asked(migrated, "async with AsyncSession() as s: print(await s.query(Essay).count())") == "1"
+    assert asked(migrated, "print(db.dialect.name, Essay.__name__, func.count is not None)").endswith("Essay True")
+
+
+def test_what_a_shell_does_not_commit_is_gone(migrated: Program) -> None:
+    said = migrated.run("shell", "-c", "session.add(Essay(title='x'))")
+    assert said.err == "not committed, and gone: 1 object\n"
+    assert asked(migrated, "print(await session.query(Essay).count())") == "0"
+
+
+# ---- report
+
+
+SCRIPT = """
+import asyncio, sys
+from cormorant import AsyncSession, Database
+from shop.models import Essay
+
+async def main():
+    async with Database(sys.argv[1]) as db:
+        async with AsyncSession(db) as session:
+            print("found", await session.query(Essay).count())
+
+asyncio.run(main())
+sys.exit(int(sys.argv[2]))
+"""
+
+
+def test_a_report_of_a_program(migrated: Program) -> None:
+    migrated.write("count.py", SCRIPT)
+    said = migrated.run("report", "count.py", migrated.dsn, "0")
+    assert said.out.startswith("found 0\n")
+    assert "SELECT count(*)" in said.out
+    assert "count.py:9" in said.out
+    told = migrated.run("report", "--json", "count.py", migrated.dsn, "3", code=3)
+    assert told.json["exit"] == 3
+    (report,) = told.json["reports"]
+    assert [each["count"] for each in report["statements"]] == [1]
+    assert told.err == "found 0\n"
+    migrated.run("report", "--save", "report.html", "-m", "count", migrated.dsn, "0")
+    assert "SELECT count(*)" in (migrated.root / "report.html").read_text()
+    assert str(migrated.root) not in sys.path
+
+
+def test_a_program_that_fails_is_reported_too(migrated: Program) -> None:
+    migrated.write("quiet.py", "import sys\nsys.exit('no')")
+    said = migrated.run("report", "quiet.py", code=1)
+    assert said.err == "no\n"
+    assert said.out == "no database of this program was asked anything\n"
+    assert "there is no file nope.py" in migrated.run("report", "nope.py", code=2).err

@@ -181,6 +181,16 @@ def test_a_migration_that_fails(migrated: Program) -> None:
     assert [each["migration"] for each in migrated.run("status", "--json", code=1).json["pending"]] == ["0002_wrong"]
 
 
+def test_a_secret_in_sql_is_shown_by_no_command(migrated: Program) -> None:
+    role = f"ALTER ROLE nobody PASSWORD '{SECRET}'"
+    migrated.migration("0002_role", f'depends=("0001_initial",), operations=[RunSQL("{role}", "SELECT 1")]')
+    for words in (["plan"], ["status"], ["lint"], ["migrate"]):
+        code = {"status": 1, "migrate": 5}.get(words[0], 0)
+        migrated.run(*words, code=code)
+        migrated.run(*words, "--json", code=code)
+    assert "ALTER ROLE nobody PASSWORD '***'" in migrated.run("plan").out
+
+
 def test_there_is_no_way_back(migrated: Program) -> None:
     migrated.migration("0002_once", 'depends=("0001_initial",), operations=[RunSQL("SELECT 1")]')
     migrated.run("migrate")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from rich.console import RenderableType
 
-from cormorant._internal.secrets import hide_logins
+from cormorant._internal.secrets import hide_logins, without_secrets
 from cormorant.cli.exit_codes import OK, code_of
 from cormorant.errors import CormorantError, DestructiveMigration, MigrationConflict, MigrationFailed
 
@@ -37,7 +37,8 @@ def refusal(error: CormorantError | OSError) -> dict[str, object]:
         case DestructiveMigration():
             told["losses"] = [{"name": loss.name, "rows": loss.rows} for loss in error.losses]
         case MigrationFailed():
-            told |= {"migration": error.migration, "step": error.step, "statement": error.statement}
+            statement = None if error.statement is None else without_secrets(error.statement)
+            told |= {"migration": error.migration, "step": error.step, "statement": statement}
         case MigrationConflict():
             told |= {"heads": list(error.heads), "things": list(error.things)}
         case _:

@@ -7,18 +7,28 @@ import asyncio
 import code
 import contextvars
 import inspect
+import rlcompleter
 import sys
 import traceback
 import types
 from collections.abc import Awaitable, Callable
+from types import ModuleType
 from typing import cast
 
+from cormorant._internal.secrets import hide_logins
 from cormorant.cli import package
 from cormorant.cli.exit_codes import FOUND, OK
 from cormorant.database import Database
 from cormorant.database.configured import configure
 from cormorant.models.registry import registry
 from cormorant.persistence.session import AsyncSession
+
+terminal: ModuleType | None
+try:
+    import readline as terminal
+except ImportError:
+    # Windows has none
+    terminal = None
 
 Names = dict[str, object]
 
@@ -40,12 +50,20 @@ def converse(database: Database, command: str | None = None) -> int:
         console.wait(talk.begin)
         try:
             if command is None and sys.stdin.isatty():
+                complete_names(talk.names)
                 console.interact(banner=_banner(database), exitmsg="")
                 return OK
             return OK if console.run_all(sys.stdin.read() if command is None else command) else FOUND
         finally:
             console.wait(talk.end)
             configure(None)
+
+
+def complete_names(names: Names) -> None:
+    """Has Tab complete names, and the arrows bring back lines, where the terminal's library is there."""
+    if terminal is not None:
+        terminal.set_completer(rlcompleter.Completer(names).complete)
+        terminal.parse_and_bind("tab: complete")
 
 
 class _Talk:
@@ -97,16 +115,18 @@ class _Console(code.InteractiveConsole):
             self._run(code)
         except SystemExit:
             raise
-        except BaseException:
-            self.showtraceback()
+        except KeyboardInterrupt:
+            self.write("\nKeyboardInterrupt\n")
+        except BaseException as error:
+            self.write(told(error))
 
     def run_all(self, text: str) -> bool:
         """Runs a whole text; gives whether it came to its end."""
         try:
-            compiled = compile(text, "<command>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+            compiled = compile(text, "<console>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
             self._run(compiled)
-        except Exception:
-            traceback.print_exc()
+        except Exception as error:
+            sys.stderr.write(told(error))
             return False
         return True
 
@@ -120,6 +140,15 @@ class _Console(code.InteractiveConsole):
                 await waiting
 
         self.wait(inside)
+
+
+def told(error: BaseException) -> str:
+    """Gives the traceback of an error, from the line on that somebody has typed."""
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code.co_filename != "<console>":
+        frames = frames.tb_next
+    found = error.with_traceback(frames or error.__traceback__)
+    return hide_logins("".join(traceback.format_exception(found)))
 
 
 def _banner(database: Database) -> str:

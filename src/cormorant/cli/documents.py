@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from cormorant._internal.secrets import without_secrets
 from cormorant.cli.choosing import Looked
 from cormorant.migrations.making import Draft
-from cormorant.migrations.outcomes import Drift, Plan, Proof, Report, Status
+from cormorant.migrations.outcomes import Drift, Plan, PlannedStep, Proof, Report, Status
 
 Document = dict[str, object]
 
@@ -29,17 +30,15 @@ def status_document(status: Status) -> Document:
 def plan_document(plan: Plan) -> Document:
     """Gives what a run would do."""
     migrations = [
-        {
-            "migration": each.migration,
-            "down": each.down,
-            "steps": [
-                {"number": step.number, "words": step.words, "sql": list(step.sql), "outside": step.outside}
-                for step in each.steps
-            ],
-        }
+        {"migration": each.migration, "down": each.down, "steps": list(map(_step, each.steps))}
         for each in plan.migrations
     ]
     return {"migrations": migrations}
+
+
+def _step(step: PlannedStep) -> Document:
+    sql = list(map(without_secrets, step.sql))
+    return {"number": step.number, "words": step.words, "sql": sql, "outside": step.outside}
 
 
 def report_document(report: Report) -> Document:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, TypeAlias
 
+from cormorant._internal.secrets import readable
 from cormorant.dialects.base import Dialect
 from cormorant.errors import InvalidMigration, IrreversibleMigration
 from cormorant.migrations.historical import HistoricalModels
@@ -75,7 +76,7 @@ class RunSQL:
     def describe(self) -> str:
         """Gives it in words for people."""
         texts = list(self.sql.values()) if isinstance(self.sql, Mapping) else said(self.sql, "")
-        return f"run {'; '.join(' '.join(text.split()) for text in texts) or 'nothing'}"
+        return f"run {'; '.join(map(readable, texts)) or 'nothing'}"
 
 
 _NAMES = ("postgresql", "sqlite")

@@ -212,7 +212,10 @@ def test_lint_compares_with_the_release_that_runs(migrated: Program) -> None:
     migrated.models(ESSAY.replace("    title: Mapped[str]\n", ""))
     migrated.run("make", "--allow-destructive")
     said = migrated.run("lint", "--running", "release.json", code=1)
-    assert "title" in said.out
+    assert "drop column essay.title" in said.out
+    assert "error" in said.out
+    assert migrated.run("lint", "--running", "0001", code=1).out == said.out
+    assert migrated.run("lint").code == 0
 
 
 # ---- inspect

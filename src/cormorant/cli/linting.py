@@ -20,6 +20,7 @@ from cormorant.cli.screen import carry_out
 from cormorant.cli.working import Measured, has_database, history_of, measured, with_engine
 from cormorant.dialects.base import Dialect
 from cormorant.errors import ConfigurationError
+from cormorant.migrations import History
 from cormorant.migrations.findings import LEVELS, Level, exit_code
 from cormorant.schema.builder import SchemaBuilder
 from cormorant.schema.declared import DIALECTS
@@ -40,8 +41,10 @@ def lint(
     offline: Annotated[bool, typer.Option("--offline", help="Ask no database; every table counts as large.")] = False,
     dialect: Annotated[str | None, typer.Option("--dialect", help="postgresql or sqlite; else the database's.")] = None,
     running: Annotated[
-        Path | None,
-        typer.Option("--running", help="What `cormorant snapshot` printed for the release that runs.", metavar="FILE"),
+        str | None,
+        typer.Option(
+            "--running", help="What the release wants that runs: a migration, or a file of `cormorant snapshot`."
+        ),
     ] = None,
     ignore: Annotated[list[str] | None, typer.Option("--ignore", help="A rule that is silent.", metavar="RULE")] = None,
     fail_on: Annotated[str, typer.Option("--fail-on", help="The level that exits with 1.", metavar="LEVEL")] = "error",
@@ -54,13 +57,14 @@ def lint(
     choice = Choice(tuple(names or ()), every, since)
 
     def work(config: Config) -> Answer:
-        level, before = level_named(fail_on), None if running is None else read_snapshot(running)
+        level = level_named(fail_on)
         asks = has_database(config) and not offline
         told = with_engine(config, measured) if asks else Measured()
         history = history_of(config)
+        wanted = None if running is None else wanted_by(running, history)
         files = chosen(history, choice, told.pending)
         used = told.dialect if dialect is None else dialect_named(dialect)
-        found = looked_at(history, files, used, told.sizes, running=before, ignored=frozenset(ignore or ()))
+        found = looked_at(history, files, used, told.sizes, running=wanted, ignored=frozenset(ignore or ()))
         notes = () if asks else (line((NOT_ASKED, SOFT)),)
         code = exit_code((each for looked in found for each in looked.findings), level)
         return Answer(findings_document(found), (*findings_parts(found), *notes), code=code)
@@ -84,6 +88,11 @@ def dialect_named(text: str) -> Dialect:
     raise ConfigurationError(
         f"there is no dialect {text!r}", hint=f"one of {', '.join(dialect.name for dialect in DIALECTS)}"
     )
+
+
+def wanted_by(running: str, history: History) -> SchemaSnapshot:
+    """Gives the schema that a release wants: after a migration, or of a file."""
+    return read_snapshot(Path(running)) if Path(running).is_file() else history.state(running)
 
 
 def read_snapshot(path: Path) -> SchemaSnapshot:

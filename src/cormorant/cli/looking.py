@@ -12,7 +12,7 @@ from cormorant.cli.application import application
 from cormorant.cli.configuration import Config, Options
 from cormorant.cli.documents import plan_document, status_document
 from cormorant.cli.exit_codes import FOUND, OK
-from cormorant.cli.rendering import plan_parts, status_parts
+from cormorant.cli.rendering import SOFT, line, plan_parts, status_parts
 from cormorant.cli.screen import carry_out
 from cormorant.cli.working import database_of, engine_of, with_engine
 
@@ -22,8 +22,10 @@ def status(dsn: o.Dsn = None, config: o.File = None, migrations: o.Migrations = 
     """Say which migrations the database has. Exits with 1 if any is pending, changed or missing."""
 
     def work(config: Config) -> Answer:
+        place = database_of(config).config.redacted
         found = with_engine(config, lambda engine: engine.status())
-        return Answer(status_document(found), status_parts(found), code=OK if found.is_current else FOUND)
+        told = {"database": place, **status_document(found)}
+        return Answer(told, (line((place, SOFT)), *status_parts(found)), code=OK if found.is_current else FOUND)
 
     carry_out(as_json, Options(dsn, config, migrations=migrations), work)
 

@@ -85,13 +85,15 @@ def _write(beginning: Beginning) -> list[str]:
 
 def _write_models(beginning: Beginning) -> list[str]:
     place = Path(*beginning.models.split("."))
-    for root in (Path("src"), Path()):
-        if (root / place).with_suffix(".py").exists() or (root / place / "__init__.py").exists():
-            return []
+    roots = (Path("src"), Path())
+    if any((root / place).with_suffix(".py").exists() or (root / place / "__init__.py").exists() for root in roots):
+        return []
+    root = Path("src") if (Path("src") / place.parts[0]).is_dir() else Path()
     written: list[str] = []
-    for path, text in beginning.files_of_models.items():
-        if not Path(path).exists():
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-            Path(path).write_text(text, encoding="utf-8")
-            written.append(path)
+    for name, text in beginning.files_of_models.items():
+        path = root / name
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+            written.append(str(path))
     return written

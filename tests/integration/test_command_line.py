@@ -289,3 +289,16 @@ def test_a_program_that_fails_is_reported_too(migrated: Program) -> None:
     assert said.err == "no\n"
     assert said.out == "no database of this program was asked anything\n"
     assert "there is no file nope.py" in migrated.run("report", "nope.py", code=2).err
+
+
+def test_a_program_that_is_interrupted_is_reported_too(migrated: Program) -> None:
+    body = SCRIPT.replace("sys.exit(int(sys.argv[2]))", "raise KeyboardInterrupt")
+    migrated.write("served.py", body)
+    assert "SELECT count(*)" in migrated.run("report", "served.py", migrated.dsn, code=130).out
+
+
+def test_each_database_of_a_program_has_a_report(migrated: Program) -> None:
+    more = "asyncio.run(main())\nasyncio.run(main())\nDatabase('sqlite://')\n"
+    migrated.write("twice.py", SCRIPT.replace("asyncio.run(main())\n", more).replace("sys.argv[2]", "'0'"))
+    said = migrated.run("report", "--save", "r.txt", "twice.py", migrated.dsn)
+    assert said.out.endswith("wrote r.txt\nwrote r-2.txt\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from rich.text import Text
 from cormorant._internal.secrets import hide_logins
 from cormorant.cli.answers import Answer, refusal, worded
 from cormorant.cli.configuration import Config, Options
-from cormorant.cli.exit_codes import BUG, INTERRUPTED, code_of
+from cormorant.cli.exit_codes import BUG, INTERRUPTED, OK, code_of
 from cormorant.cli.finding import found_config
 from cormorant.errors import CormorantError
 
@@ -42,6 +43,10 @@ def carry_out(as_json: bool, options: Options, work: Callable[[Config], Answer])
         answer = work(found_config(options))
         tell(answer, as_json)
         code = answer.code
+    except BrokenPipeError:
+        # who reads has seen enough; nor shall Python complain of it at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = OK
     except (CormorantError, OSError) as error:
         code = _refuse(error, as_json)
     except KeyboardInterrupt:
@@ -64,6 +69,8 @@ def tell(answer: Answer, as_json: bool) -> None:
         printer = console()
         for each in answer.shown:
             printer.print(each)
+    # a pipe that nobody reads is noticed here
+    sys.stdout.flush()
 
 
 def _refuse(error: CormorantError | OSError, as_json: bool) -> int:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import os
+import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -302,3 +305,36 @@ def test_each_database_of_a_program_has_a_report(migrated: Program) -> None:
     migrated.write("twice.py", SCRIPT.replace("asyncio.run(main())\n", more).replace("sys.argv[2]", "'0'"))
     said = migrated.run("report", "--save", "r.txt", "twice.py", migrated.dsn)
     assert said.out.endswith("wrote r.txt\nwrote r-2.txt\n")
+
+
+def test_a_shell_on_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pty = pytest.importorskip("pty")
+    program = program_in(tmp_path / "program", "sqlite:///test.db", monkeypatch)
+    program.models(ESSAY)
+    terminal, theirs = pty.openpty()
+    words = [sys.executable, "-m", "cormorant.cli", "shell"]
+    with subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs, close_fds=True) as shell:
+        os.close(theirs)
+        lines = ("await db.create_all()", "session.add(Essay(title='Notes'))", "await session.commit()")
+        typed = "\n".join(
+            (*lines, "for essay in await session.query(Essay):", "    print(essay.title * 2)", "", "exit()")
+        )
+        os.write(terminal, f"{typed}\n".encode())
+        seen = "".join(read_to_end(terminal))
+    assert shell.returncode == 0
+    assert "db, session, models: Essay" in seen
+    assert "NotesNotes" in seen
+    assert "Traceback" not in seen
+
+
+def read_to_end(terminal: int) -> Iterator[str]:
+    """Gives what a terminal shows until nobody has it open any more."""
+    while True:
+        try:
+            found = os.read(terminal, 65_536)
+        except OSError:
+            # how Linux says it
+            return
+        if not found:
+            return
+        yield found.decode()

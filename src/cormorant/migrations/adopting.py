@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import sys
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 
 from cormorant.errors import InvalidMigration, MigrationError, suggest
 from cormorant.migrations.drafting import Draft
 from cormorant.migrations.history import History
 from cormorant.migrations.making import make
+from cormorant.models.registry import registry
+from cormorant.schema.declared import from_models
+from cormorant.schema.diff import diff
+from cormorant.schema.models_source import models_source
 from cormorant.schema.snapshot import SchemaSnapshot
+from cormorant.schema.views import as_seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +61,11 @@ def first_draft(
             hint="a database is taken over into an empty directory; `migrate(fake=True)` writes down what is there",
         )
     taken = found if tables is None else _chosen(found, tuple(tables))
-    # in the words of this database, which is the one that it is for
-    draft = make(history, replace(taken, dialect=None, views=()), name=name, app=app)
+    if found.dialect == "sqlite":
+        taken = _as_models_say(taken)
+    # on PostgreSQL in the words of this database, which is the one that it is for
+    owned = tuple(replace(table, app=app) for table in taken.tables)
+    draft = make(history, replace(taken, dialect=None, views=(), tables=owned), name=name, app=app)
     if draft is None:
         raise MigrationError("the database has no tables to take over", hint="make models, and the first migration")
     return draft, taken
@@ -66,6 +77,35 @@ def _chosen(found: SchemaSnapshot, tables: tuple[str, ...]) -> SchemaSnapshot:
         if key not in known:
             raise InvalidMigration(f"the database has no table {key!r}", hint=suggest(key, known))
     return found.only(tables)
+
+
+def _as_models_say(found: SchemaSnapshot) -> SchemaSnapshot:
+    """Gives a schema of SQLite with its tables as models of them want them, where those say all of it.
+
+    The types of SQLite are those of no model, which would want others at once.
+    """
+    if not any(table.primary_key for table in found.tables):
+        return found
+    module = ModuleType("cormorant_adopted")
+    with registry.isolated(), _known(module):
+        exec(compile(models_source(found), module.__name__, "exec"), vars(module))
+        wanted = from_models()
+    same = {table.key: table for table in wanted.tables if not _differ(found, wanted, table.key)}
+    return replace(found, tables=tuple(same.get(table.key, table) for table in found.tables))
+
+
+def _differ(found: SchemaSnapshot, wanted: SchemaSnapshot, key: str) -> bool:
+    return bool(diff(found.only([key]), as_seen(wanted.only([key]), "sqlite")))
+
+
+@contextmanager
+def _known(module: ModuleType) -> Generator[None]:
+    """Lets models resolve their annotations in a module that is no file, for the length of a block."""
+    sys.modules[module.__name__] = module
+    try:
+        yield
+    finally:
+        del sys.modules[module.__name__]
 
 
 def left_out(found: SchemaSnapshot) -> tuple[str, ...]:

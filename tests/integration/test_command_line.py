@@ -221,6 +221,71 @@ def test_lint_compares_with_the_release_that_runs(migrated: Program) -> None:
     assert migrated.run("lint").code == 0
 
 
+# ---- drift, prove, adopt
+
+
+def by_hand(program: Program, sql: str) -> None:
+    """Changes the database behind everybody's back."""
+    asked(program, f"from cormorant import text; await session.execute(text({sql!r})); await session.commit()")
+
+
+def test_drift_says_what_differs_where(migrated: Program) -> None:
+    assert migrated.run("drift").out == "there is no drift\n"
+    by_hand(migrated, "CREATE INDEX by_hand ON essay (title)")
+    migrated.models(WITH_STARS)
+    said = migrated.run("drift", code=1)
+    assert "in models and in no migration: add column essay.stars" in said.out
+    assert "to undo it: drop index by_hand of essay" in said.out
+    told = migrated.run("drift", "--json", code=1).json
+    assert (told["repairs"], len(told["unmade"])) == (["drop index by_hand of essay"], 1)
+    migrated.write("pyproject.toml", f'[tool.cormorant]\ndsn = "{migrated.dsn}"\n')
+    alone = migrated.run("drift", code=1)
+    assert "no models are named" in alone.out
+    assert "essay.stars" not in alone.out
+
+
+def test_migrations_are_proved_on_an_empty_database(migrated: Program) -> None:
+    assert migrated.run("prove").out == "up, compared, down and up again: 1 migration holds\n"
+    migrated.migration("0002_once", 'depends=("0001_initial",), operations=[RunSQL("SELECT 1")]')
+    said = migrated.run("prove", code=1)
+    assert "there is no way down" in said.out
+    assert not migrated.run("prove", "--json", code=1).json["holds"]
+    assert [each["migration"] for each in migrated.run("status", "--json", code=1).json["pending"]] == ["0002_once"]
+
+
+def test_migrations_are_proved_on_a_database_that_is_named(migrated: Program) -> None:
+    assert "hold" in migrated.run("prove", "--scratch", "sqlite:///scratch.db", "--dsn", "sqlite://").out
+
+
+def test_a_database_that_was_there_is_taken_over(program: Program) -> None:
+    program.models(ESSAY)
+    by_hand(
+        program, "CREATE TABLE essay (id integer PRIMARY KEY, title text NOT NULL, stars integer CHECK (stars > 0))"
+    )
+    by_hand(program, "INSERT INTO essay VALUES (1, 'kept', 3)")
+    by_hand(program, "CREATE VIEW titles AS SELECT title FROM essay")
+    program.write("shop/models.py", program.run("inspect").out)
+    said = program.run("adopt")
+    assert said.out.startswith("wrote migrations/0001_initial.py, which the database has on record\n  - essay\n")
+    assert "not taken over: view titles" in said.out
+    assert program.run("status").code == 0
+    assert program.run("make", "--check").code == 0
+    assert program.run("drift").code == 0
+    assert asked(program, "print((await session.query(Essay).one()).title)") == "kept"
+    assert "there are migrations already" in program.run("adopt", code=4).err
+
+
+def test_an_app_takes_over_its_tables(program: Program) -> None:
+    program.configured('migrations = { shop = "shop/migrations", blog = "blog/migrations" }')
+    program.models(ESSAY)
+    by_hand(program, "CREATE TABLE essay (id integer PRIMARY KEY)")
+    by_hand(program, "CREATE TABLE other (id integer PRIMARY KEY)")
+    told = program.run("adopt", "--app", "blog", "--table", "essay", "--json").json
+    assert (told["migration"], told["tables"]) == ("blog/0001_initial", ["essay"])
+    assert "did you mean 'other'?" in program.run("adopt", "--app", "shop", "--table", "othr", code=4).err
+    assert program.run("status").code == 0
+
+
 # ---- inspect
 
 

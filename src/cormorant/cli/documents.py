@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from cormorant._internal.secrets import without_secrets
 from cormorant.cli.choosing import Looked
+from cormorant.migrations.adopting import Adopted
 from cormorant.migrations.making import Draft
 from cormorant.migrations.outcomes import Drift, Plan, PlannedStep, Proof, Report, Status
 
@@ -72,6 +73,16 @@ def proof_document(proof: Proof) -> Document:
         "left": [operation.describe() for operation in proof.left],
         "again": [operation.describe() for operation in proof.again],
         "irreversible": proof.irreversible,
+    }
+
+
+def adopted_document(adopted: Adopted) -> Document:
+    """Gives what was taken over."""
+    return {
+        "migration": adopted.migration,
+        "path": str(adopted.path),
+        "tables": list(adopted.tables),
+        "left_out": list(adopted.left_out),
     }
 
 

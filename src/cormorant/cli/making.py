@@ -15,7 +15,7 @@ from cormorant.cli.configuration import Config, Options
 from cormorant.cli.documents import drafts_document
 from cormorant.cli.exit_codes import FOUND, OK
 from cormorant.cli.loading import load_models
-from cormorant.cli.rendering import GOOD, drafts_parts, line
+from cormorant.cli.rendering import GOOD, drafts_parts, line, shortest
 from cormorant.cli.screen import carry_out
 from cormorant.cli.working import counted_losses, history_of
 from cormorant.errors import ConfigurationError, DestructiveMigration
@@ -118,12 +118,6 @@ def _written(config: Config, drafts: Sequence[Draft], *, write: bool, source: bo
 def directory_of(config: Config, app: str) -> Path:
     """Gives the directory of an app's migrations."""
     return Path(config.migrations[app])
-
-
-def shortest(path: Path) -> str:
-    """Gives a path from where the command is run, if it is below."""
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
 @application.command("squash")

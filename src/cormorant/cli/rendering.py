@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 from rich import box
 from rich.console import RenderableType
@@ -11,6 +12,7 @@ from rich.text import Text
 
 from cormorant._internal.secrets import without_secrets
 from cormorant.cli.choosing import Looked
+from cormorant.migrations.adopting import Adopted
 from cormorant.migrations.findings import Finding
 from cormorant.migrations.making import Draft
 from cormorant.migrations.outcomes import Drift, Plan, PlannedMigration, Proof, Report, Status
@@ -21,6 +23,12 @@ GOOD, BAD, SOFT, NAME = "green", "bold red", "dim", "bold"
 def line(*parts: str | tuple[str, str]) -> Text:
     """Gives one line of parts, each a text or a text with its style."""
     return Text.assemble(*parts)
+
+
+def shortest(path: Path) -> str:
+    """Gives a path from where the command is run, if it is below."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
 def _table(*columns: str) -> Table:
@@ -113,7 +121,16 @@ def proof_parts(proof: Proof) -> tuple[RenderableType, ...]:
         lines.append(line(("there is no way down: ", BAD), proof.irreversible))
     count = len(proof.migrations)
     if proof.holds:
-        lines.append(Text(f"up, compared, down and up again: {count} migration{'s'[: count != 1]} hold", GOOD))
+        words = "1 migration holds" if count == 1 else f"{count} migrations hold"
+        lines.append(Text(f"up, compared, down and up again: {words}", GOOD))
+    return tuple(lines)
+
+
+def adopted_parts(adopted: Adopted, path: str) -> tuple[RenderableType, ...]:
+    """Gives what was taken over, and what was not."""
+    lines: list[RenderableType] = [line("wrote ", (path, NAME), ", which the database has on record")]
+    lines += [Text(f"  - {table}") for table in adopted.tables]
+    lines += [line(("  not taken over: ", SOFT), each) for each in adopted.left_out]
     return tuple(lines)
 
 

@@ -15,9 +15,11 @@ from cormorant.cli.answers import Answer
 from cormorant.cli.application import application
 from cormorant.cli.beginning import Beginning, appended
 from cormorant.cli.configuration import MIGRATIONS, Config, Options, line_of
+from cormorant.cli.documents import adopted_document
 from cormorant.cli.finding import FILE, read
-from cormorant.cli.rendering import NAME, SOFT, line
+from cormorant.cli.rendering import NAME, SOFT, adopted_parts, line, shortest
 from cormorant.cli.screen import carry_out
+from cormorant.cli.working import database_of, refuse_missing_file, with_engine
 from cormorant.errors import ConfigurationError
 
 DATABASE = "sqlite:///app.db"
@@ -97,3 +99,29 @@ def _write_models(beginning: Beginning) -> list[str]:
             path.write_text(text, encoding="utf-8")
             written.append(str(path))
     return written
+
+
+@application.command()
+def adopt(
+    app: Annotated[str, typer.Option("--app", help="The app whose tables they become.")] = "",
+    name: Annotated[str, typer.Option("--name", "-n", help="What the migration is called.")] = "initial",
+    table: Annotated[
+        list[str] | None, typer.Option("--table", help="Only this table; may be said several times.")
+    ] = None,
+    dsn: o.Dsn = None,
+    config: o.File = None,
+    migrations: o.Migrations = None,
+    as_json: o.Json = False,
+) -> None:
+    """Take over a database that is there: write its first migration, and put it on record."""
+
+    def work(config: Config) -> Answer:
+        refuse_missing_file(database_of(config))
+        for directory in config.migrations.values():
+            directory.mkdir(parents=True, exist_ok=True)
+        adopted = with_engine(
+            config, lambda engine: engine.adopt(app=app, name=name, tables=table), history=config.migrations
+        )
+        return Answer(adopted_document(adopted), adopted_parts(adopted, shortest(adopted.path)))
+
+    carry_out(as_json, Options(dsn, config, migrations=migrations), work)

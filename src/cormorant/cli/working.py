@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, cast
@@ -91,16 +91,23 @@ async def _opened(database: Database, work: Callable[[Database], Awaitable[T]]) 
         return await work(database)
 
 
-def with_engine(config: Config, work: Callable[[MigrationEngine], Awaitable[T]], *, wait: float | None = None) -> T:
+def with_engine(
+    config: Config,
+    work: Callable[[MigrationEngine], Awaitable[T]],
+    *,
+    wait: float | None = None,
+    history: History | Mapping[str, Path] | None = None,
+) -> T:
     """Gives what work with the engine gives, on the configured database and its migrations.
 
     Args:
         config: What is configured.
         work: The work.
         wait: Seconds to wait for another one who migrates; what is configured if None.
+        history: The migrations; those of the configured directories, which need not be there yet, if None.
     """
     database = database_of(config)
-    engine = engine_of(config, database, wait=wait)
+    engine = engine_of(config, database, wait=wait, history=history)
 
     async def worked(_: Database) -> T:
         return await work(engine)
@@ -108,11 +115,17 @@ def with_engine(config: Config, work: Callable[[MigrationEngine], Awaitable[T]],
     return asyncio.run(_opened(database, worked))
 
 
-def engine_of(config: Config, database: Database, *, wait: float | None = None) -> MigrationEngine:
+def engine_of(
+    config: Config,
+    database: Database,
+    *,
+    wait: float | None = None,
+    history: History | Mapping[str, Path] | None = None,
+) -> MigrationEngine:
     """Gives the engine of a database and the configured migrations."""
     return MigrationEngine(
         database,
-        history_of(config),
+        history_of(config) if history is None else history,
         wait=config.wait if wait is None else wait,
         lock_timeout=config.lock_timeout,
         retries=config.retries,

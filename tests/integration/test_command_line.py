@@ -403,3 +403,15 @@ def read_to_end(terminal: int) -> Iterator[str]:
         if not found:
             return
         yield found.decode()
+
+
+def test_a_database_that_refuses_what_is_outdated_can_be_migrated(program: Program) -> None:
+    program.models(ESSAY)
+    refusing = f"Database({program.dsn!r}, on_outdated='refuse', migrations='migrations')"
+    program.write("shop/db.py", f"from cormorant import Database\n\ndb = {refusing}\n")
+    program.write("pyproject.toml", '[tool.cormorant]\ndatabase = "shop.db:db"\nmodels = ["shop.models"]\n')
+    program.run("make")
+    program.run("status", code=1)
+    program.run("drift", code=1)
+    for command in ("plan", "lint", "migrate", "status", "inspect", "rollback"):
+        program.run(command)

@@ -14,6 +14,7 @@ from cormorant.adapters.dsn import DSN_EXAMPLE
 from cormorant.cli.configuration import EXAMPLE, Config
 from cormorant.cli.loading import attribute, put_on_path
 from cormorant.database import Database
+from cormorant.database.gating import ungated
 from cormorant.dialects.base import Dialect
 from cormorant.errors import ConfigurationError, ConnectionLost, DatabaseError, DestructiveMigration
 from cormorant.migrations import History
@@ -64,6 +65,8 @@ def _of_program(config: Config) -> Database:
             f"{config.database} is no Database: {type(found).__name__}",
             hint="name one, its DSN, or a function without parameters that gives it",
         )
+    # one that refuses what is outdated could not be looked at, nor mended
+    found.adapter = ungated(found.adapter)
     return found
 
 

@@ -123,6 +123,10 @@ def test_what_would_be_lost_is_counted(migrated: Program) -> None:
     assert migrated.files == ["0001_initial"]
     assert "loses column essay.title" in migrated.run("make", "--drop", "essay.title").out
     assert migrated.files == ["0001_initial", "0002_essay"]
+    assert "loses column essay.title with 2 values" in migrated.run("plan").out
+    (planned,) = migrated.run("plan", "--json").json["migrations"]
+    assert planned["losses"] == [{"name": "essay.title", "rows": 2}]
+    assert "loses table essay with 2 rows" in migrated.run("plan", "--down", "1").out
 
 
 def test_what_nobody_can_count_is_refused_too(migrated: Program) -> None:

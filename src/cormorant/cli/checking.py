@@ -46,7 +46,8 @@ def drift(
 @application.command()
 def prove(
     scratch: Annotated[
-        str | None, typer.Option("--scratch", help="An empty database for it; else one is made and dropped.")
+        str | None,
+        typer.Option("--scratch", help="An empty database for it; else one is made and dropped.", metavar="DSN"),
     ] = None,
     dsn: o.Dsn = None,
     config: o.File = None,

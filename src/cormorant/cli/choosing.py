@@ -1,15 +1,19 @@
-"""Which migrations are looked at by `lint`, and what is found in them; no database is asked here."""
+"""Which migrations are looked at, what is found in them, and what they would lose; no database is asked here."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from cormorant.dialects.base import Dialect
+from cormorant.errors import Loss
 from cormorant.migrations import History, MigrationFile
 from cormorant.migrations.branches import ancestors
 from cormorant.migrations.findings import Finding
 from cormorant.migrations.lint import lint
+from cormorant.migrations.losses import losses_of
+from cormorant.migrations.outcomes import Plan
 from cormorant.migrations.sizes import Sizes, TableSize
 from cormorant.schema.snapshot import SchemaSnapshot
 
@@ -82,3 +86,26 @@ def looked_at(
         findings = lint(file.migration.operations, before, known, dialect, running=running)
         found.append(Looked(file.key, tuple(each for each in findings if each.rule not in ignored)))
     return found
+
+
+Losses: TypeAlias = Mapping[str, Sequence[Loss]]
+"""What would be lost, by the keys of migrations."""
+
+
+def losses_of_plan(history: History, plan: Plan) -> Losses:
+    """Gives what each migration of a plan would take from the database for ever.
+
+    Args:
+        history: All migrations.
+        plan: Those that would be run, or taken back.
+    """
+    found: dict[str, Sequence[Loss]] = {}
+    for each in plan.migrations:
+        steps = history[each.migration].migration.operations
+        found[each.migration] = losses_of([step.reverse() for step in reversed(steps)] if each.down else steps)
+    return found
+
+
+def with_rows(losses: Losses, rows: Mapping[str, int]) -> Losses:
+    """Gives losses with their numbers of rows, by their names."""
+    return {key: [loss._replace(rows=rows.get(loss.name)) for loss in each] for key, each in losses.items()}

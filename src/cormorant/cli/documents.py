@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from cormorant._internal.secrets import without_secrets
-from cormorant.cli.choosing import Looked
+from cormorant.cli.choosing import Looked, Losses
 from cormorant.migrations.adopting import Adopted
 from cormorant.migrations.making import Draft
 from cormorant.migrations.outcomes import Drift, Plan, PlannedStep, Proof, Report, Status
@@ -28,10 +28,15 @@ def status_document(status: Status) -> Document:
     }
 
 
-def plan_document(plan: Plan) -> Document:
-    """Gives what a run would do."""
+def plan_document(plan: Plan, losses: Losses) -> Document:
+    """Gives what a run would do, and what would be lost."""
     migrations = [
-        {"migration": each.migration, "down": each.down, "steps": list(map(_step, each.steps))}
+        {
+            "migration": each.migration,
+            "down": each.down,
+            "steps": list(map(_step, each.steps)),
+            "losses": [{"name": loss.name, "rows": loss.rows} for loss in losses[each.migration]],
+        }
         for each in plan.migrations
     ]
     return {"migrations": migrations}

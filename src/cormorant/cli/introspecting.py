@@ -25,13 +25,14 @@ from cormorant.schema.snapshot import SchemaSnapshot
 @application.command()
 def inspect(
     address: Annotated[
-        str | None, typer.Argument(help="The database; else the configured one.", metavar="[DSN]", show_default=False)
+        str | None, typer.Argument(help="The database; else the configured one.", metavar="DSN", show_default=False)
     ] = None,
     schema: Annotated[
-        list[str] | None, typer.Option("--schema", help="Another schema of PostgreSQL; may be said several times.")
+        list[str] | None,
+        typer.Option("--schema", help="Another schema of PostgreSQL; may be said several times.", metavar="NAME"),
     ] = None,
     table: Annotated[
-        list[str] | None, typer.Option("--table", help="Only this table; may be said several times.")
+        list[str] | None, typer.Option("--table", help="Only this table; may be said several times.", metavar="NAME")
     ] = None,
     dsn: o.Dsn = None,
     config: o.File = None,

@@ -34,16 +34,20 @@ NOT_ASKED = "no database was asked: every table counts as large"
 def lint(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Migrations; else the pending ones.", metavar="[MIGRATION]...", show_default=False),
+        typer.Argument(help="Migrations; else the pending ones.", metavar="MIGRATION", show_default=False),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="All migrations, applied ones too.")] = False,
     since: Annotated[str | None, typer.Option("--since", help="Those after this one.", metavar="MIGRATION")] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Ask no database; every table counts as large.")] = False,
-    dialect: Annotated[str | None, typer.Option("--dialect", help="postgresql or sqlite; else the database's.")] = None,
+    dialect: Annotated[
+        str | None, typer.Option("--dialect", help="postgresql or sqlite; else the database's.", metavar="NAME")
+    ] = None,
     running: Annotated[
         str | None,
         typer.Option(
-            "--running", help="What the release wants that runs: a migration, or a file of `cormorant snapshot`."
+            "--running",
+            help="What the release wants that runs: a migration, or a file of `cormorant snapshot`.",
+            metavar="RELEASE",
         ),
     ] = None,
     ignore: Annotated[list[str] | None, typer.Option("--ignore", help="A rule that is silent.", metavar="RULE")] = None,

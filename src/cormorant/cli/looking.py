@@ -9,12 +9,16 @@ import typer
 from cormorant.cli import options as o
 from cormorant.cli.answers import Answer
 from cormorant.cli.application import application
+from cormorant.cli.choosing import Losses, losses_of_plan, with_rows
 from cormorant.cli.configuration import Config, Options
 from cormorant.cli.documents import plan_document, status_document
 from cormorant.cli.exit_codes import FOUND, OK
 from cormorant.cli.rendering import SOFT, line, plan_parts, status_parts
 from cormorant.cli.screen import carry_out
 from cormorant.cli.working import database_of, engine_of, with_engine
+from cormorant.migrations.counting import counted
+from cormorant.migrations.engine import MigrationEngine
+from cormorant.migrations.outcomes import Plan
 
 
 @application.command()
@@ -35,18 +39,26 @@ def plan(
     target: o.Target = None,
     down: Annotated[
         str | None,
-        typer.Option("--down", help="What rollback would do instead: how many migrations, or back to which."),
+        typer.Option(
+            "--down", help="What rollback would do instead: how many migrations, or back to which.", metavar="TARGET"
+        ),
     ] = None,
     dsn: o.Dsn = None,
     config: o.File = None,
     migrations: o.Migrations = None,
     as_json: o.Json = False,
 ) -> None:
-    """Say what migrate would do to the database, statement by statement."""
+    """Say what migrate would do to the database, statement by statement, and what would be lost."""
+
+    async def planned(engine: MigrationEngine) -> tuple[Plan, Losses]:
+        found = await engine.plan(target, down=None if down is None else back(down))
+        losses = losses_of_plan(engine.history, found)
+        rows = await counted(engine.database, (loss for each in losses.values() for loss in each))
+        return found, with_rows(losses, rows)
 
     def work(config: Config) -> Answer:
-        found = with_engine(config, lambda engine: engine.plan(target, down=None if down is None else back(down)))
-        return Answer(plan_document(found), plan_parts(found))
+        found, losses = with_engine(config, planned)
+        return Answer(plan_document(found, losses), plan_parts(found, losses))
 
     carry_out(as_json, Options(dsn, config, migrations=migrations), work)
 

@@ -26,7 +26,8 @@ from cormorant.migrations.safe_form import safe as safe_steps
 from cormorant.schema.builder import SchemaBuilder
 
 Name = Annotated[
-    str | None, typer.Option("--name", "-n", help="What the migration is about, in words; else made of what it does.")
+    str | None,
+    typer.Option("--name", "-n", help="What the migration is about; else made of what it does.", metavar="WORDS"),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the files, and write none.")]
 
@@ -44,10 +45,12 @@ def make(
     empty: Annotated[bool, typer.Option("--empty", help="Write a migration without steps, to be filled in.")] = False,
     data: Annotated[bool, typer.Option("--data", help="Write one with a function that works in a session.")] = False,
     merging: Annotated[bool, typer.Option("--merge", help="Write the migration that comes after two heads.")] = False,
-    app: Annotated[str | None, typer.Option("--app", help="The app that the migration is for; else any.")] = None,
+    app: Annotated[
+        str | None, typer.Option("--app", help="The app that the migration is for; else any.", metavar="APP")
+    ] = None,
     drop: Annotated[
         list[str] | None,
-        typer.Option("--drop", help="A table or table.column that may go; may be said several times."),
+        typer.Option("--drop", help="A table or table.column that may go; may be said several times.", metavar="NAME"),
     ] = None,
     allow_destructive: Annotated[
         bool, typer.Option("--allow-destructive", help="Everything may go that models do not have.")

@@ -9,7 +9,7 @@ import typer
 
 Dsn: TypeAlias = Annotated[
     str | None,
-    typer.Option("--dsn", help="The database; else that of CORMORANT_DSN or of pyproject.toml.", show_default=False),
+    typer.Option("--dsn", help="The database; else that of CORMORANT_DSN or of pyproject.toml.", metavar="DSN"),
 ]
 File: TypeAlias = Annotated[
     Path | None,
@@ -25,5 +25,5 @@ Migrations: TypeAlias = Annotated[
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON document, for programs.")]
 Target: TypeAlias = Annotated[
     str | None,
-    typer.Argument(help="A migration: 0002_stars, 0002, or app/0002_stars.", metavar="[MIGRATION]", show_default=False),
+    typer.Argument(help="A migration: 0002_stars, 0002, or app/0002_stars.", metavar="MIGRATION", show_default=False),
 ]

@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from cormorant._internal.secrets import without_secrets
-from cormorant.cli.choosing import Looked
+from cormorant.cli.choosing import Looked, Losses
+from cormorant.errors import Loss
 from cormorant.migrations.adopting import Adopted
 from cormorant.migrations.findings import Finding
 from cormorant.migrations.making import Draft
@@ -68,14 +69,14 @@ def _verdict(status: Status) -> Text:
     return Text("the database has all migrations", GOOD)
 
 
-def plan_parts(plan: Plan) -> tuple[RenderableType, ...]:
-    """Gives what a run would do, statement by statement."""
+def plan_parts(plan: Plan, losses: Losses) -> tuple[RenderableType, ...]:
+    """Gives what a run would do, statement by statement, and what would be lost."""
     if not plan.migrations:
         return (Text("there is nothing to do", GOOD),)
-    return tuple(part for each in plan.migrations for part in _planned(each))
+    return tuple(part for each in plan.migrations for part in _planned(each, losses[each.migration]))
 
 
-def _planned(migration: PlannedMigration) -> Iterator[RenderableType]:
+def _planned(migration: PlannedMigration, losses: Sequence[Loss]) -> Iterator[RenderableType]:
     verb = "take back" if migration.down else "go on with" if migration.done else "run"
     yield line(f"{verb} ", (migration.migration, NAME))
     for step in migration.steps:
@@ -83,6 +84,8 @@ def _planned(migration: PlannedMigration) -> Iterator[RenderableType]:
         yield line(f"  {step.number:>2}  {step.words}", (note, "yellow"))
         for sql in step.sql:
             yield Text("\n".join(f"        {part}" for part in without_secrets(sql).split("\n")), SOFT)
+    for loss in losses:
+        yield line(("  loses ", BAD), loss.describe())
 
 
 def report_parts(report: Report) -> tuple[RenderableType, ...]:

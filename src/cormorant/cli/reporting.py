@@ -22,9 +22,7 @@ from cormorant.observability.report import Report
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
 )
 def report(
-    program: Annotated[
-        list[str], typer.Argument(help="The program and its arguments.", metavar="PROGRAM [ARGUMENT]...")
-    ],
+    program: Annotated[list[str], typer.Argument(help="The program and its arguments.", metavar="PROGRAM")],
     module: Annotated[bool, typer.Option("--module", "-m", help="PROGRAM is a module, as for python -m.")] = False,
     save: Annotated[
         Path | None, typer.Option("--save", help="Write it to a file: .html, .txt or .svg.", metavar="FILE")

@@ -21,7 +21,7 @@ from cormorant.migrations.outcomes import Report
 Fake = Annotated[bool, typer.Option("--fake", help="Only write down that they were, and run nothing.")]
 Wait = Annotated[
     float | None,
-    typer.Option("--wait", help="Seconds to wait for another one who migrates.", min=0, show_default="60"),
+    typer.Option("--wait", help="Seconds to wait for another one who migrates.", min=0, metavar="SECONDS"),
 ]
 
 
@@ -49,7 +49,9 @@ def migrate(
 def rollback(
     target: Annotated[
         str,
-        typer.Argument(help='How many, or the migration that shall be the last one; "zero" is before the first.'),
+        typer.Argument(
+            help='How many, or the migration that shall be the last one; "zero" is before the first.', metavar="TARGET"
+        ),
     ] = "1",
     fake: Fake = False,
     wait: Wait = None,

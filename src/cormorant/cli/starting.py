@@ -32,7 +32,8 @@ def init(
         str, typer.Option("--models", help="The module with the models; made if it is not there.", metavar="MODULE")
     ] = MODULE,
     dsn: Annotated[
-        str | None, typer.Option("--dsn", help=f"The database; {DATABASE} if there is none in the environment.")
+        str | None,
+        typer.Option("--dsn", help=f"The database; {DATABASE} if there is none in the environment.", metavar="DSN"),
     ] = None,
     migrations: Annotated[
         str, typer.Option("--migrations", help="The directory of the migrations.", metavar="DIRECTORY")
@@ -103,10 +104,12 @@ def _write_models(beginning: Beginning) -> list[str]:
 
 @application.command()
 def adopt(
-    app: Annotated[str, typer.Option("--app", help="The app whose tables they become.")] = "",
-    name: Annotated[str, typer.Option("--name", "-n", help="What the migration is called.")] = "initial",
+    app: Annotated[str, typer.Option("--app", help="The app whose tables they become.", metavar="APP")] = "",
+    name: Annotated[
+        str, typer.Option("--name", "-n", help="What the migration is called.", metavar="WORDS")
+    ] = "initial",
     table: Annotated[
-        list[str] | None, typer.Option("--table", help="Only this table; may be said several times.")
+        list[str] | None, typer.Option("--table", help="Only this table; may be said several times.", metavar="NAME")
     ] = None,
     dsn: o.Dsn = None,
     config: o.File = None,

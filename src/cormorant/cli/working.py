@@ -156,7 +156,7 @@ def counted_losses(config: Config, error: DestructiveMigration) -> DestructiveMi
     if not has_database(config):
         return error
     try:
-        return with_database(config, lambda database: counted(database, error))
+        return error.counted(with_database(config, lambda database: counted(database, error.losses)))
     except DatabaseError:
         return error
 

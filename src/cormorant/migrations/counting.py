@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from cormorant.adapters.base import Connection
 from cormorant.database import Database
-from cormorant.errors import DestructiveMigration, StatementError
+from cormorant.errors import Loss, StatementError
+from cormorant.migrations.connecting import connected
 from cormorant.migrations.losses import count_sql
 
 
-async def counted(database: Database, error: DestructiveMigration) -> DestructiveMigration:
-    """Gives the same error with the numbers of rows and values that the database has, as far as it has them.
+async def counted(database: Database, losses: Iterable[Loss]) -> dict[str, int]:
+    """Gives the numbers of rows and values that a database would lose, by the names of losses, as far as it has them.
 
     Args:
         database: The live database.
-        error: What would be lost.
+        losses: What would be lost.
 
     Raises:
         ConnectionLost: The database cannot be reached.
+
+    Example:
+        >>> raise error.counted(await counted(db, error.losses))     # SELECT count("title") FROM "essay"
     """
-    connection = await database.adapter.acquire(write=False)
-    try:
-        rows = {loss.name: await _count(connection, count_sql(loss, database.dialect)) for loss in error.losses}
-    finally:
-        database.adapter.release(connection)
-    return error.counted({name: count for name, count in rows.items() if count is not None})
+    async with connected(database, write=False) as place:
+        rows = {loss.name: await _count(place.connection, count_sql(loss, place.dialect)) for loss in losses}
+    return {name: count for name, count in rows.items() if count is not None}
 
 
 async def _count(connection: Connection, sql: str) -> int | None:

@@ -135,8 +135,3 @@ def gate(database: Database, what: OnOutdated | None, places: Places) -> None:
             database.adapter = real
 
     database.adapter = Gate(real, ask)
-
-
-def ungated(adapter: Adapter) -> Adapter:
-    """Gives the adapter behind a gate, for those who mend what is outdated."""
-    return adapter.real if isinstance(adapter, Gate) else adapter

@@ -120,6 +120,20 @@ async def test_meters_ask_for_connections_and_the_cache(database: Database) -> N
     assert found["db.client.connection.pending_requests", None] == found["db.client.connection.timeouts", None] == 0
 
 
+async def test_a_meter_asks_for_databases_that_come_later(database: Database) -> None:
+    reader = InMemoryMetricReader()
+    meters = MeterProvider([reader], shutdown_on_exit=False)
+    measure({"main": database}, meters)
+    measure({"other": database}, meters)
+    data = reader.get_metrics_data()
+    assert data is not None
+    (metric,) = [m for m in data.resource_metrics[0].scope_metrics[0].metrics if m.name == "db.client.connection.max"]
+    assert {(p.attributes or {})["db.client.connection.pool.name"] for p in metric.data.data_points} == {
+        "main",
+        "other",
+    }
+
+
 def figures_of(reader: InMemoryMetricReader) -> dict[tuple[str, object], float]:
     data = reader.get_metrics_data()
     assert data is not None

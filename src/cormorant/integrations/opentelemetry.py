@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from time import time_ns
+from weakref import WeakKeyDictionary
 
-from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation, get_meter
+from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation, get_meter, get_meter_provider
 from opentelemetry.propagate import inject
 from opentelemetry.trace import SpanKind, Status, StatusCode, TracerProvider, get_tracer
 
@@ -96,7 +97,7 @@ def measure(databases: Mapping[str, Database], meter_provider: MeterProvider | N
 
     Connections go by the names of the conventions, `db.client.connection.*`. There are none for caches:
     `cormorant.cache.lookups` (whose `cormorant.cache.result` is "hit" or "miss"), `.fills`, `.invalidations`,
-    `.entries` and `.size`.
+    `.entries` and `.size`. Databases may be added by calling it again.
 
     Args:
         databases: By the name that the attribute `db.client.connection.pool.name` is to have.
@@ -105,17 +106,28 @@ def measure(databases: Mapping[str, Database], meter_provider: MeterProvider | N
     Example:
         >>> measure({"main": db})
     """
-    meter = get_meter("cormorant", meter_provider=meter_provider)
+    provider = get_meter_provider() if meter_provider is None else meter_provider
+    known = _measured.get(provider)
+    if known is not None:
+        # a meter takes no second instrument of one name
+        known.update(databases)
+        return
+    known = _measured[provider] = dict(databases)
+    meter = provider.get_meter("cormorant")
     for grows, name, unit, description, tell in _FIGURES:
         make = meter.create_observable_counter if grows else meter.create_observable_up_down_counter
-        make(name, [_asking(databases, tell)], unit, description)
+        make(name, [_asking(known, tell)], unit, description)
+
+
+_measured: WeakKeyDictionary[MeterProvider, dict[str, Database]] = WeakKeyDictionary()
+"""What meters ask, by who has made them."""
 
 
 def _asking(
     databases: Mapping[str, Database], tell: Callable[[DatabaseStats], Told]
 ) -> Callable[[CallbackOptions], Iterable[Observation]]:
     def ask(_: CallbackOptions) -> Iterable[Observation]:
-        for label, database in databases.items():
+        for label, database in list(databases.items()):
             for value, attributes in tell(database.stats()):
                 yield Observation(value, {_POOL: label, **attributes})
 

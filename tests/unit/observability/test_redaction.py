@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cormorant import Mapped, Model, field, generated
-from cormorant._internal.secrets import HIDDEN, has_secrets, is_secret_name, readable, without_secrets
+from cormorant._internal.secrets import HIDDEN, has_secrets, hide_logins, is_secret_name, readable, without_secrets
 from cormorant.models.registry import registry
 from cormorant.observability.redaction import shown_parameters
 
@@ -104,3 +104,23 @@ def test_texts_in_statements_are_hidden_where_they_may_be_secret() -> None:
 def test_texts_are_hidden_wherever_they_begin_and_end(sql: str, shown: str) -> None:
     assert readable(sql) == shown
     assert "hunter2" not in without_secrets(sql)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("postgresql://app:hunter2@host/db", "postgresql://app:***@host/db"),
+        ("to 'redis://:hunter2@a' or b@c.d", "to 'redis://:***@a' or b@c.d"),
+        ("http://u:hun:ter@2@h", "http://u:***@h"),
+        ("x@y http://host:80/", "x@y http://host:80/"),
+        ("mailto:a@b ://", "mailto:a@b ://"),
+    ],
+)
+def test_passwords_of_urls_are_hidden(text: str, shown: str) -> None:
+    assert hide_logins(text) == shown
+
+
+def test_looking_for_passwords_takes_a_time_that_grows_with_the_text() -> None:
+    # a minute for each, where every place of a word is looked at from every other one
+    for text in (f"x://{'a.' * 40_000}@", f"{'a.' * 40_000}:// @", f"@ {'a://b:' * 40_000}"):
+        assert hide_logins(text) == text

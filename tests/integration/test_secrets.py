@@ -84,6 +84,8 @@ def make(cls: type[errors.CormorantError], message: str) -> errors.CormorantErro
     names = list(inspect.signature(cls).parameters)
     if names[0] == "problems":
         return errors.ValidationError([("Card.number", message)])
+    if names[0] == "losses":
+        return errors.DestructiveMigration([errors.Loss("secret_card", "number")], hint=message)
     if "errors" in names:
         return errors.AfterHookError(message, [ValueError("x")])
     return cls(message)

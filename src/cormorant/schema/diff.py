@@ -108,12 +108,15 @@ class _Steps:
                 continue
             change = i.AlterEnum(was, enum)
             # values are added before anything is renamed; the way back takes them away when nothing is any more
-            uses = self._uses(enum) if change.swaps else _uses_before(self.before, enum)
+            pairs = [*self._uses(enum)] if change.swaps else []
+            uses = [after for _, after in pairs] if change.swaps else _uses_before(self.before, enum)
             over = () if change.swaps else _over(self.before, enum)
-            made.append(i.AlterEnum(was, enum, tuple(uses), tuple(over)))
+            back = tuple(before for before, _ in pairs)
+            made.append(i.AlterEnum(was, enum, (*uses,), (*over,), () if back == (*uses,) else back))
         return made
 
-    def _uses(self, enum: s.Enum) -> Iterable[tuple[str, s.Column]]:
+    def _uses(self, enum: s.Enum) -> Iterable[tuple[tuple[str, s.Column], tuple[str, s.Column]]]:
+        """Gives the columns of a type that is made anew, each with the default that it has before and afterwards."""
         for table in self.new.tables:
             was = self.old.table(table.key)
             for column in () if was is None else was.columns:
@@ -122,7 +125,8 @@ class _Steps:
                     continue
                 if types.enum_of(column.type) == enum.name:
                     same = types.plain(after.type) == types.plain(column.type)
-                    yield table.key, replace(column, default=after.default if same else None)
+                    changed = replace(column, default=after.default if same else None)
+                    yield (table.key, column), (table.key, changed)
 
     # ---- tables
 

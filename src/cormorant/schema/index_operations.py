@@ -214,12 +214,14 @@ class AlterEnum(Operation):
     Args:
         uses: The columns of that type, each with its table's key; rows that have a value that goes are refused.
         over: Checks and indexes that compare its values, and are made anew with a new type.
+        back: What `uses` is on the way back, if that is not the same: the columns with the defaults that they had.
     """
 
     before: s.Enum
     after: s.Enum
     uses: tuple[tuple[str, s.Column], ...] = ()
     over: tuple[tuple[str, s.Check | s.Index], ...] = ()
+    back: tuple[tuple[str, s.Column], ...] = ()
 
     @property
     def outside(self) -> bool:
@@ -269,7 +271,7 @@ class AlterEnum(Operation):
         return [alter + action for action in actions]
 
     def reverse(self) -> Operation:
-        return AlterEnum(self.after, self.before, self.uses, self.over)
+        return AlterEnum(self.after, self.before, self.back or self.uses, self.over, self.uses if self.back else ())
 
     def describe(self) -> str:
         gone = [f"-{label}" for label in self.before.labels if label not in self.after.labels]

@@ -16,6 +16,7 @@ from cormorant import (
     MigrationEngine,
     MigrationFailed,
     SchemaOutdated,
+    Session,
     StatementError,
     WrongType,
 )
@@ -201,3 +202,42 @@ async def test_a_database_that_refuses_may_be_migrated(database_dsn: str, tmp_pa
             await rows(database, "SELECT 1")
         await engine.migrate()
         assert await rows(database, "SELECT 1") == [(1,)]
+
+
+def test_a_sync_program_asks_too(database_dsn: str, tmp_path: Path) -> None:
+    source = "from cormorant.migrations import Migration, RunSQL\n\nmigration = Migration([RunSQL('SELECT 1', '')])\n"
+    (tmp_path / "0001_one.py").write_text(source)
+    refusing = Database(database_dsn, on_outdated="refuse", migrations=tmp_path)
+    with pytest.raises(SchemaOutdated), Session(refusing) as session:
+        session.execute("SELECT 1")
+    migrating = Database(database_dsn, on_outdated="migrate", migrations=tmp_path)
+    with Session(migrating) as session:
+        assert session.execute("SELECT name FROM cormorant_migrations").scalar() == "0001_one"
+    with Session(refusing) as session:
+        session.execute("SELECT 1")
+
+
+async def test_a_rebuilt_table_keeps_what_was_made_by_hand(tmp_path: Path) -> None:
+    async with Database(f"sqlite:///{tmp_path / 'test.db'}") as database:
+        engine = MigrationEngine(database, chain(("0001_initial", CREATE), ("0002_stars", ADD_STARS)))
+        await engine.migrate("0001_initial")
+        await execute(
+            database,
+            "ALTER TABLE essay ADD COLUMN by_hand TEXT DEFAULT 'kept'",
+            "CREATE INDEX hand_made ON essay (by_hand)",
+            "CREATE TABLE log (title TEXT)",
+            "CREATE TRIGGER logs AFTER INSERT ON essay BEGIN INSERT INTO log VALUES (new.title); END",
+            "INSERT INTO essay (title) VALUES ('Notes')",
+            "INSERT INTO essay (title) VALUES ('gone')",
+            "DELETE FROM essay WHERE title = 'gone'",
+        )
+        await engine.migrate()
+        await execute(database, "INSERT INTO essay (title, stars) VALUES ('More', 1)")
+        # and no number is given twice
+        assert await rows(database, "SELECT id, title, stars, by_hand FROM essay ORDER BY id") == [
+            (1, "Notes", 3, "kept"),
+            (3, "More", 1, "kept"),
+        ]
+        assert await rows(database, "SELECT title FROM log") == [("Notes",), ("gone",), ("More",)]
+        made = await rows(database, "SELECT name FROM sqlite_master WHERE name IN ('hand_made', 'logs') ORDER BY name")
+        assert made == [("hand_made",), ("logs",)]

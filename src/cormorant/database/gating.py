@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias, get_args
 
@@ -129,7 +130,10 @@ def gate(database: Database, what: OnOutdated | None, places: Places) -> None:
     check, real = Gate.load(), database.adapter
 
     async def ask(gate: Gate) -> None:
-        await check(database, what, places)
+        # on the loop of those who wait: that of a sync session is another one
+        here = copy(database)
+        here.adapter = gate.real
+        await check(here, what, places)
         if database.adapter is gate:
             # who has got through once is not looked at any more
             database.adapter = real

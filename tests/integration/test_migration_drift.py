@@ -102,6 +102,26 @@ async def test_each_difference_is_told_where_it_is(database: Database, tmp_path:
     assert found.unmanaged == ("by_hand",)
 
 
+async def test_what_migrations_keep_is_no_part_of_the_schema(database: Database) -> None:
+    Writer, _ = models()
+    await MigrationEngine(database, chain(("0001_initial", CREATE))).migrate()
+    builder = SchemaBuilder(database)
+    found = [operation.describe() for operation in await builder.difference(Writer)]
+    assert "drop table essay with its rows" in found
+    assert not [words for words in found if "cormorant" in words]
+    assert [table.key for table in (await builder.live()).tables] == ["essay"]
+
+
+async def test_types_that_no_migration_knows(postgres_database: str) -> None:
+    async with Database(postgres_database) as database:
+        engine = MigrationEngine(database, WHOLE)
+        await engine.migrate()
+        await execute(database, "CREATE TYPE tone AS ENUM ('high', 'low')", "CREATE TABLE by_hand (tone tone)")
+        found = await engine.drift()
+        assert not found
+        assert found.unmanaged == ("by_hand",)
+
+
 async def test_drift_without_models(database: Database) -> None:
     engine = MigrationEngine(database, WHOLE)
     await engine.migrate("0002_stars")

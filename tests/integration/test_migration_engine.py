@@ -50,7 +50,7 @@ def essays(database: Database, *titles: str) -> list[str]:
 
 
 async def tables(database: Database) -> set[str]:
-    return {table.key for table in (await SchemaBuilder(database).live()).tables} - {"cormorant_migrations"}
+    return {table.key for table in (await SchemaBuilder(database).live()).tables}
 
 
 # ---- up and down

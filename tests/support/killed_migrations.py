@@ -21,6 +21,7 @@ from cormorant.adapters.postgresql import PostgresConnection
 from cormorant.adapters.sqlite import SQLiteConnection
 from cormorant.migrations import History
 from cormorant.schema.diff import diff
+from cormorant.schema.names import OWN
 from cormorant.schema.snapshot import SchemaSnapshot
 from tests.support.essays import KINDS, execute, rows
 
@@ -75,6 +76,7 @@ async def _prepare(dsn: str, history: History, down: bool) -> None:
         engine = MigrationEngine(database, history)
         builder = SchemaBuilder(database)
         await builder.apply(diff(await builder.live(), SchemaSnapshot()))
+        await execute(database, *(f"DROP TABLE IF EXISTS {table}" for table in OWN))
         await engine.migrate("0001_initial")
         await execute(database, *(f"INSERT INTO essay (title) VALUES ('essay {n}')" for n in range(3)))
         if down:

@@ -13,9 +13,9 @@ from cormorant.errors import InvalidMigration
 from cormorant.migrations.step import Backfill
 from cormorant.schema import column_types as types
 from cormorant.schema import snapshot as s
-from cormorant.schema.names import quoted
+from cormorant.schema.names import BACKFILLS, quoted
 
-POSITIONS = "cormorant_backfills"
+POSITIONS = BACKFILLS
 """The table that keeps how far each backfill has come; it is there only while one is under way."""
 
 Position: TypeAlias = tuple[Any, ...]

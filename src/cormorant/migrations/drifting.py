@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 
-from cormorant.migrations.batches import POSITIONS
 from cormorant.migrations.connecting import Place
 from cormorant.migrations.deciding import Standing
-from cormorant.migrations.ledger import TABLE
 from cormorant.migrations.moves import changes_of
 from cormorant.migrations.outcomes import Drift
 from cormorant.schema.diff import diff
@@ -15,20 +13,6 @@ from cormorant.schema.introspect import introspect, normalised
 from cormorant.schema.operations import Operation
 from cormorant.schema.snapshot import SchemaSnapshot
 from cormorant.schema.state import apply
-
-OWN = frozenset({TABLE, POSITIONS})
-"""The tables that migrations keep for themselves."""
-
-
-async def live(place: Place, schemas: Sequence[str] = ()) -> SchemaSnapshot:
-    """Gives the schema that a database has, without the tables that migrations keep for themselves.
-
-    Args:
-        place: Where to ask.
-        schemas: Schemas of PostgreSQL beside the one that tables are made in.
-    """
-    found = await introspect(place.connection, place.dialect, schemas)
-    return found.only(table.key for table in found.tables if table.key not in OWN)
 
 
 async def repairs(place: Place, wanted: SchemaSnapshot) -> tuple[list[Operation], list[str]]:
@@ -38,11 +22,12 @@ async def repairs(place: Place, wanted: SchemaSnapshot) -> tuple[list[Operation]
         place: Where to ask; the scratch schema that PostgreSQL needs for it is rolled back.
         wanted: The schema.
     """
-    found = await live(place, wanted.schemas)
+    found = await introspect(place.connection, place.dialect, wanted.schemas)
     keys = {table.key for table in wanted.tables}
     said = await normalised(place.connection, place.dialect, wanted)
     others = [table.key for table in found.tables if table.key not in keys]
-    return diff(found.only(keys), said), others
+    enums = tuple(enum for enum in found.enums if wanted.enum(enum.key) is not None)
+    return diff(replace(found.only(keys), enums=enums), said), others
 
 
 async def compared(place: Place, standing: Standing, models: SchemaSnapshot | None) -> Drift:

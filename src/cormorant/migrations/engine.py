@@ -14,7 +14,7 @@ from cormorant.migrations import ledger
 from cormorant.migrations.adopting import Adopted, first_draft, left_out
 from cormorant.migrations.connecting import Place, connected
 from cormorant.migrations.deciding import Standing
-from cormorant.migrations.drifting import compared, live
+from cormorant.migrations.drifting import compared
 from cormorant.migrations.history import History
 from cormorant.migrations.locking import held, lock_of
 from cormorant.migrations.migration import MigrationFile
@@ -27,6 +27,7 @@ from cormorant.migrations.scratch import scratch_database
 from cormorant.models.model import Model
 from cormorant.models.registry import registry
 from cormorant.schema.declared import from_models
+from cormorant.schema.introspect import introspect
 
 
 def _silent(progress: Progress) -> None:
@@ -242,7 +243,7 @@ class MigrationEngine:
         async with connected(self.database) as place:
             chosen = None if tables is None else tuple(tables)
             schemas = {key.rpartition(".")[0] for key in chosen or ()} - {""}
-            found = await live(place, sorted(schemas))
+            found = await introspect(place.connection, place.dialect, sorted(schemas))
         draft, taken = first_draft(history, found, app=app, name=name, tables=chosen)
         path = draft.write(directory)
         self._history = self._loaded()

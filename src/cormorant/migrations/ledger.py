@@ -9,10 +9,10 @@ from typing import Any, Literal, TypeAlias, cast
 
 from cormorant.adapters.base import Connection
 from cormorant.dialects.base import Dialect
+from cormorant.schema.names import MIGRATIONS
 from cormorant.schema.scripts import text
 
-TABLE = "cormorant_migrations"
-"""The table's name; no migration and no comparison ever touches it."""
+TABLE = MIGRATIONS
 
 State: TypeAlias = Literal["started", "done"]
 

@@ -9,9 +9,10 @@ from cormorant.database import Database
 from cormorant.errors import IrreversibleMigration
 from cormorant.migrations.connecting import connected
 from cormorant.migrations.deciding import ZERO
-from cormorant.migrations.drifting import live, repairs
+from cormorant.migrations.drifting import repairs
 from cormorant.migrations.outcomes import Proof, Report, Tell
 from cormorant.schema.diff import diff
+from cormorant.schema.introspect import introspect
 from cormorant.schema.operations import Operation
 from cormorant.schema.snapshot import SchemaSnapshot
 
@@ -59,11 +60,11 @@ async def proof(scratch: Database, engine: Runs, wanted: SchemaSnapshot, tell: T
 
 async def _schema(database: Database, wanted: SchemaSnapshot) -> SchemaSnapshot:
     async with connected(database) as place:
-        return await live(place, wanted.schemas)
+        return await introspect(place.connection, place.dialect, wanted.schemas)
 
 
 async def _differences(database: Database, wanted: SchemaSnapshot) -> list[Operation]:
     async with connected(database) as place:
         differences, others = await repairs(place, wanted)
-        found = await live(place, wanted.schemas)
+        found = await introspect(place.connection, place.dialect, wanted.schemas)
         return [*differences, *diff(found.only(others), SchemaSnapshot(enums=found.enums, schemas=found.schemas))]

@@ -179,7 +179,8 @@ class Runner:
                 if attempt >= self._options.retries or self._connection.is_closed:
                     raise
                 words = f"{error.message} (attempt {attempt + 1} of {self._options.retries + 1})"
-                way.work.tell(replace(way.work.progress, phase="retrying", words=words))
+                step = 0 if way.at is None else way.at.number
+                way.work.tell(replace(way.work.progress, phase="retrying", step=step, words=words))
             # those who were kept waiting have their turn
             await asyncio.sleep(pause(attempt + _FIRST_PAUSE))
             attempt += 1

@@ -11,6 +11,7 @@ from cormorant.adapters.base import Connection
 from cormorant.dialects.base import Dialect
 from cormorant.schema import snapshot as s
 from cormorant.schema.diff import diff
+from cormorant.schema.names import OWN
 from cormorant.schema.postgresql_catalog import QUERIES, Answers
 from cormorant.schema.scripts import text
 from cormorant.schema.sqlite_catalog import MASTER, snapshot_of
@@ -18,7 +19,7 @@ from cormorant.schema.views import as_seen
 
 
 async def introspect(connection: Connection, dialect: Dialect, schemas: Sequence[str] = ()) -> s.SchemaSnapshot:
-    """Gives the schema that a database has.
+    """Gives the schema that a database has, without the tables that migrations keep for themselves.
 
     Args:
         connection: Where to ask; nothing is written.
@@ -26,9 +27,14 @@ async def introspect(connection: Connection, dialect: Dialect, schemas: Sequence
         schemas: Schemas of PostgreSQL beside the one that tables are made in.
     """
     if not dialect.supports_add_constraint:
-        return snapshot_of(await connection.fetch(MASTER))
+        return _without_own(snapshot_of(await connection.fetch(MASTER)))
     ((default,),) = await connection.fetch("SELECT current_schema()::text")
-    return await _ask(connection, {default: None, **{name: name for name in schemas if name != default}})
+    found = await _ask(connection, {default: None, **{name: name for name in schemas if name != default}})
+    return _without_own(found)
+
+
+def _without_own(found: s.SchemaSnapshot) -> s.SchemaSnapshot:
+    return found.only(table.key for table in found.tables if table.name not in OWN)
 
 
 async def _ask(connection: Connection, schemas: Mapping[str, str | None]) -> s.SchemaSnapshot:

@@ -6,6 +6,15 @@ import re
 
 from cormorant.dialects.base import Dialect
 
+MIGRATIONS = "cormorant_migrations"
+"""The table of what was migrated."""
+
+BACKFILLS = "cormorant_backfills"
+"""The table of how far backfills are."""
+
+OWN = frozenset({MIGRATIONS, BACKFILLS})
+"""Tables that are no part of any schema: neither seen nor changed."""
+
 _KEY = re.compile(r'(?:(?P<schema>"[^"]*"|[^".]+)\.)?(?P<name>"[^"]*"|[^"]+)', re.DOTALL)
 
 

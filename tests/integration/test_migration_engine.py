@@ -177,8 +177,13 @@ async def test_squashed_migrations(database: Database) -> None:
     with pytest.raises(MissingMigration, match="there is no file of 0002_stars"):
         await engine.migrate()
     await MigrationEngine(database, History([initial, stars])).migrate()
+    assert (await engine.rollback()).migrations == ("0001_squashed",)
+    assert (await engine.status()).applied == ()
+    await MigrationEngine(database, History([initial, stars])).migrate()
     assert (await engine.migrate()).migrations == ("0003_double",)
     assert (await engine.status()).is_current
+    assert (await engine.rollback("zero", fake=True)).migrations == ("0003_double", "0001_squashed")
+    assert (await engine.status()).applied == ()
 
 
 # ---- failures

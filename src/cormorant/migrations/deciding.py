@@ -54,6 +54,16 @@ class Standing:
         count = len(file.migration.operations)
         return replace(newest, app=file.app, name=file.name, checksum=file.checksum, step=count, done="")
 
+    def stands_for(self, file: MigrationFile) -> list[str]:
+        """Gives the keys of the migrations that a squashed one stands for, and of those that these stand for."""
+        files = {each.key: each for each in self.history.files}
+        found: list[str] = []
+        waiting = list(file.replaces)
+        while waiting:
+            found.append(waiting.pop())
+            waiting += files[found[-1]].replaces if found[-1] in files else ()
+        return found
+
     @property
     def pending(self) -> list[MigrationFile]:
         """The migrations that the database has not, or has half of, in the order in which they are run."""

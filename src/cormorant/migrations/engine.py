@@ -212,9 +212,10 @@ class MigrationEngine:
         async with self._changing(progress) as (place, runner):
             standing = await self._read(place)
             files = standing.behind(target)
+            await self._absorb(place, standing)
             if fake:
                 for file in files:
-                    await place.connection.execute(ledger.forget_statement(file.app, file.name))
+                    await place.connection.execute(ledger.forget_statement(file.key, *standing.stands_for(file)))
                 return Report(tuple(Ran(file.key, 0.0, 0) for file in files), down=True, fake=True)
             for file in files:
                 # all of them, before the first is taken back
@@ -320,7 +321,7 @@ class MigrationEngine:
         told = Progress(
             "started", file.key, number, count, steps=len(file.migration.operations), down=not up, words=file.title
         )
-        return Work(file, before, standing.record(file), up, progress, told)
+        return Work(file, before, standing.record(file), up, progress, told, standing.stands_for(file))
 
     async def _absorb(self, place: Place, standing: Standing) -> None:
         """Writes down squashed migrations of which the database has all that they stand for."""

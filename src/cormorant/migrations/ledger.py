@@ -80,9 +80,15 @@ def checksum_statement(app: str, name: str, checksum: str) -> str:
     return f"UPDATE {TABLE} SET checksum = {text(checksum)} WHERE app = {text(app)} AND name = {text(name)}"
 
 
-def forget_statement(app: str, name: str) -> str:
-    """Gives what forgets a migration that was taken back."""
-    return f"DELETE FROM {TABLE} WHERE app = {text(app)} AND name = {text(name)}"
+def forget_statement(*keys: str) -> str:
+    """Gives what forgets migrations that were taken back.
+
+    Args:
+        keys: The migration's key, and the keys of those that it stands for.
+    """
+    parts = [key.rpartition("/") for key in keys]
+    found = " OR ".join(f"(app = {text(app)} AND name = {text(name)})" for app, _, name in parts)
+    return f"DELETE FROM {TABLE} WHERE {found}"
 
 
 async def read(connection: Connection, dialect: Dialect) -> list[Record]:

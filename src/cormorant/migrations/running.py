@@ -67,6 +67,7 @@ class Work:
         up: To its end, rather than back to its beginning.
         tell: Told how far it is.
         progress: What is told, without the step.
+        stands_for: The keys of those that it stands for.
     """
 
     file: MigrationFile
@@ -75,6 +76,7 @@ class Work:
     up: bool
     tell: Tell
     progress: Progress
+    stands_for: Sequence[str] = ()
 
     def state(self, move: Move) -> SchemaSnapshot:
         """Gives the schema at a step."""
@@ -308,7 +310,8 @@ class Runner:
     # ---- the record
 
     async def _write(self, work: Work, step: int, seconds: float, *, last: bool) -> None:
-        await self._connection.execute(record_statement(self._dialect, work.file, step, seconds, up=work.up, last=last))
+        sql = record_statement(self._dialect, work.file, step, seconds, up=work.up, last=last, also=work.stands_for)
+        await self._connection.execute(sql)
 
 
 def _operation(move: Move) -> Operation:
@@ -317,7 +320,14 @@ def _operation(move: Move) -> Operation:
 
 
 def record_statement(
-    dialect: Dialect, file: MigrationFile, step: int, seconds: float, *, up: bool = True, last: bool = True
+    dialect: Dialect,
+    file: MigrationFile,
+    step: int,
+    seconds: float,
+    *,
+    up: bool = True,
+    last: bool = True,
+    also: Sequence[str] = (),
 ) -> str:
     """Gives what writes down how far a migration is.
 
@@ -328,9 +338,10 @@ def record_statement(
         seconds: How long that took.
         up: It is on its way up.
         last: It is at its end.
+        also: The keys of those that it stands for, which are forgotten with it.
     """
     if last and not up:
-        return ledger.forget_statement(file.app, file.name)
+        return ledger.forget_statement(file.key, *also)
     done = "" if last else digest(file, step)
     return ledger.write_statement(
         dialect,

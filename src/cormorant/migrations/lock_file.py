@@ -7,6 +7,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from cormorant.errors import MigrationError
+
 if sys.platform == "win32":
     import msvcrt
 
@@ -36,8 +38,12 @@ class LockFile:
         self._descriptor: int | None = None
 
     def take(self, holder: str) -> bool:
-        """Takes the lock, if nobody else has it, and writes down who has done so."""
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        """Takes the lock, if nobody else has it, and writes down who has done so.
+
+        Raises:
+            MigrationError: The file cannot be made.
+        """
+        descriptor = self._opened()
         try:
             _lock(descriptor)
         except OSError:
@@ -52,6 +58,15 @@ class LockFile:
         os.write(descriptor, holder.encode())
         self._descriptor = descriptor
         return True
+
+    def _opened(self) -> int:
+        try:
+            return os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise MigrationError(
+                f"the file {self.path}, which keeps others from migrating, cannot be made: {error.strerror}",
+                hint="SQLite needs a folder that can be written to, for files of its own too",
+            ) from error
 
     def holder(self) -> str:
         """Gives what the one who has the lock has written down."""

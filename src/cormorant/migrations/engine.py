@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from cormorant.database import Database
@@ -294,34 +295,34 @@ class MigrationEngine:
             if not files:
                 return Report(tuple(ran))
             count = max(count, len(ran) + len(files))
-            work = self._work(standing, files[0], progress, len(ran) + 1, count, up=True)
+            applied = frozenset(standing.applied)
             try:
-                ran.append(await runner.run(work))
+                for file in files:
+                    told = _told(file, len(ran) + 1, count, down=False)
+                    ran.append(await runner.run(self._work(standing, file, applied, progress, told)))
+                    applied |= {file.key}
             except Overtaken:
                 # read again what the other one has done
                 continue
 
     async def _back(self, place: Place, runner: Runner, files: Sequence[MigrationFile], progress: Tell) -> Report:
-        ran = list[Ran]()
+        ran, standing = list[Ran](), await self._read(place)
+        applied = frozenset(standing.applied)
         for number, file in enumerate(files, 1):
-            standing = await self._read(place)
-            work = self._work(standing, file, progress, number, len(files), up=False)
+            applied -= {file.key}
+            told = _told(file, number, len(files), down=True)
             try:
-                ran.append(await runner.run(work))
+                ran.append(await runner.run(self._work(standing, file, applied, progress, told)))
             except Overtaken as error:
                 raise MigrationError(
                     f"another one has changed {file.key} meanwhile", hint="look at the status, and roll back again"
                 ) from error
         return Report(tuple(ran), down=True)
 
-    def _work(
-        self, standing: Standing, file: MigrationFile, progress: Tell, number: int, count: int, *, up: bool
-    ) -> Work:
-        before = standing.history.state_of(key for key in standing.applied if key != file.key)
-        told = Progress(
-            "started", file.key, number, count, steps=len(file.migration.operations), down=not up, words=file.title
-        )
-        return Work(file, before, standing.record(file), up, progress, told, standing.stands_for(file))
+    @staticmethod
+    def _work(standing: Standing, file: MigrationFile, applied: frozenset[str], progress: Tell, told: Progress) -> Work:
+        before = partial(standing.history.state_of, applied)
+        return Work(file, before, standing.record(file), progress, told, standing.stands_for(file))
 
     async def _absorb(self, place: Place, standing: Standing) -> None:
         """Writes down squashed migrations of which the database has all that they stand for."""
@@ -338,3 +339,8 @@ class MigrationEngine:
                 sql = record_statement(place.dialect, file, len(file.migration.operations), 0.0)
             await place.connection.execute(sql)
         return Report(tuple(Ran(file.key, 0.0, 0) for file in wanted), fake=True)
+
+
+def _told(file: MigrationFile, number: int, count: int, *, down: bool) -> Progress:
+    steps = len(file.migration.operations)
+    return Progress("started", file.key, number, count, steps=steps, down=down, words=file.title)

@@ -62,25 +62,28 @@ class Work:
 
     Args:
         file: The migration.
-        before: The schema before it.
+        before: Gives the schema before it, which most migrations do not need.
         record: What is written down about it; None if nothing is.
-        up: To its end, rather than back to its beginning.
         tell: Told how far it is.
         progress: What is told, without the step.
         stands_for: The keys of those that it stands for.
     """
 
     file: MigrationFile
-    before: SchemaSnapshot
+    before: Callable[[], SchemaSnapshot]
     record: ledger.Record | None
-    up: bool
     tell: Tell
     progress: Progress
     stands_for: Sequence[str] = ()
 
+    @property
+    def up(self) -> bool:
+        """Whether it is to be run to its end, rather than back to its beginning."""
+        return not self.progress.down
+
     def state(self, move: Move) -> SchemaSnapshot:
         """Gives the schema at a step."""
-        return state_at(self.before, self.file, move.number)
+        return state_at(self.before(), self.file, move.number)
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 from cormorant._internal.codegen import compile_function
 from cormorant._internal.narrowing import is_list
 from cormorant.models.metadata import ColumnInfo, ModelInfo
-from cormorant.models.reading import plainly_right
+from cormorant.models.plain import names_of, plainly_right
 from cormorant.models.state import MISSING
 from cormorant.models.validation import problem_of
 from cormorant.sql import types as t
@@ -49,7 +49,7 @@ def _doubtful(info: ModelInfo, name: str) -> Doubtful:
     if column.nullable:
         right = f"v is None or ({right})"
     source = f"def doubtful(values):\n    return [i for i, v in enumerate(values) if not ({right})]"
-    return compile_function("doubtful", source, {})
+    return compile_function("doubtful", source, names_of(column))
 
 
 def _all_places(values: Sequence[Any]) -> list[int]:

@@ -101,8 +101,8 @@ class Collection(Generic[M]):
 
     def include(self, item: M) -> None:
         """Shows a member that the other side has taken in; nobody knows whether it is of the part that was loaded."""
-        if not self._partial:
-            self.show(item)
+        if not self._partial and self._items is not None:
+            self._items[id(item)] = item
 
     def show(self, item: M) -> None:
         """Shows a member."""

@@ -6,17 +6,32 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cormorant._internal.codegen import compile_function
+from cormorant.models.relating import compile_relate
 from cormorant.models.specs import FieldSpec, RelationSpec
 from cormorant.models.state import MISSING, set_class
 
 
 def compile_init(
-    cls: Any, twin: Any, ghost: Any, fields: Mapping[str, FieldSpec], relations: Mapping[str, RelationSpec]
+    cls: Any,
+    twin: Any,
+    ghost: Any,
+    fields: Mapping[str, FieldSpec],
+    relations: Mapping[str, RelationSpec],
+    *,
+    is_own: bool,
 ) -> Callable[..., None]:
     """Gives `__init__` of a model.
 
     The object is filled as the untracked twin. It becomes a ghost where columns stay unset, to be made by the
-    database, and a plain instance otherwise. Relations are set last, through their descriptors.
+    database, and a plain instance otherwise. Relations are set last.
+
+    Args:
+        cls: The model's class.
+        twin: Its untracked class.
+        ghost: Its class of objects with unset columns.
+        fields: Its columns.
+        relations: Its relations.
+        is_own: Attributes are written by the user's own `__setattr__`.
     """
     # an attribute never starts with "_", so these names are free
     names: dict[str, Any] = {"_MISSING": MISSING, "_set_class": set_class, "_cls": cls, "_twin": twin, "_ghost": ghost}
@@ -36,16 +51,34 @@ def compile_init(
     taken = {name: spec for name, spec in relations.items() if spec.kind == "foreign_key" and spec.init}
     parameters += [f"{name}=None" if spec.default is None else name for name, spec in taken.items()]
     body.append(f"    _set_class(_self, {_final_class(may_be_unset, fields, names)})")
-    body += [f"    _self.{name} = {name}" for name in taken]
     if taken:
-        body.append("    _settle(_self)")
+        body.append(f"    _relate({', '.join(['_self', *taken])})")
+        held = {key for spec in relations.values() for key in spec.keys}
+        unset = [f"{name} is _MISSING" for name in may_be_unset if fields[name].init and name not in held]
+        # what no relation sets stays unset, and the object a ghost
+        body += [f"    if not ({' or '.join(unset)}):", "        _settle(_self)"] if unset else ["    _settle(_self)"]
         names["_settle"] = _settle(cls, ghost, tuple(may_be_unset))
     signature = ", ".join(["_self", "*", *parameters]) if parameters else "_self"
     source = f"def __init__({signature}):\n" + "\n".join(body) + "\n"
     init = compile_function("__init__", source, names)
+    if taken:
+        init.__globals__["_relate"] = _first_relate(cls, init.__globals__, tuple(taken), is_own=is_own)
     init.__qualname__ = f"{cls.__qualname__}.__init__"
     init.__module__ = cls.__module__
     return init
+
+
+def _first_relate(cls: Any, names: dict[str, Any], taken: tuple[str, ...], *, is_own: bool) -> Callable[..., None]:
+    """Gives what sets the relations of the first object, and writes the function that does so from then on.
+
+    The models on the other sides may not be known when the class is made.
+    """
+
+    def relate(instance: Any, *values: Any) -> None:
+        compiled = names["_relate"] = compile_relate(cls.__info__, taken, by_descriptor=is_own)
+        compiled(instance, *values)
+
+    return relate
 
 
 def _parameter(name: str, spec: FieldSpec) -> str:

@@ -21,6 +21,9 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 # what a key may have become that was no text; most documents have none, and are not looked through
 _MADE_TEXT = re.compile(r'"(?:[-+.\deE]+|true|false|null)":')
 
+# PostgreSQL keeps no order of keys either; texts of equal documents are equal
+_encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode
+
 _PLAIN = frozenset({typing.Any, dict, list, str, int, bool, type(None)})
 
 
@@ -57,8 +60,7 @@ def dump_json(value: Any) -> str:
         WrongType: Something in it is no JSON; NaN and infinity are not either, and PostgreSQL refuses them.
     """
     try:
-        # PostgreSQL keeps no order of keys either; texts of equal documents are equal
-        text = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+        text = _encode(value)
     except (TypeError, ValueError, RecursionError) as error:
         raise WrongType(
             f"a {type(value).__name__} is no JSON document: {error}",

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+import marshal
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
+from cormorant._internal.codegen import compile_function
+from cormorant._internal.copies import FORMAT, Snapshot, packed
 from cormorant._internal.narrowing import is_dict, is_list
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
@@ -13,15 +17,6 @@ from cormorant.models.state import MISSING, record_change, set_attribute, value_
 from cormorant.sql.types import Array, SqlType
 
 Decode = Callable[[Any], Any]
-
-
-class Snapshot:
-    """A copy of a value that was saved, as opposed to what a driver gave."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: Any) -> None:
-        self.value: Any = value
 
 
 def copier(type_: SqlType) -> Decode | None:
@@ -39,7 +34,7 @@ def readers(info: ModelInfo, decoder: Callable[[SqlType], Decode | None]) -> lis
 def saved_value_of(saved: Any, decode: Decode) -> Any:
     """Gives a value as the database has it, in an object of its own."""
     if isinstance(saved, Snapshot):
-        return copy.deepcopy(saved.value)
+        return saved.copy()
     return None if saved is None else decode(saved)
 
 
@@ -49,10 +44,21 @@ def same(one: Any, other: Any) -> bool:
         return True
     if type(one) is not type(other):
         return False
+    if not (is_dict(one) or is_list(one)):
+        return bool(one == other)
+    text = packed(one)
+    return (text is not None and text == packed(other)) or _same_inside(one, other)
+
+
+def _same_inside(one: Any, other: Any) -> bool:
+    if one is other:
+        return True
+    if type(one) is not type(other):
+        return False
     if is_dict(one):
-        return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
+        return one.keys() == other.keys() and all(_same_inside(value, other[key]) for key, value in one.items())
     if is_list(one):
-        return len(one) == len(other) and all(map(same, one, other))
+        return len(one) == len(other) and all(map(_same_inside, one, other))
     return bool(one == other)
 
 
@@ -66,19 +72,50 @@ def find_changes_inside(instance: Model, columns: Sequence[tuple[str, Decode]]) 
     if raw is MISSING:
         return False
     found = False
-    for saved, (name, decode) in zip(raw, columns, strict=True):
-        current = value_or_missing(instance, name)
-        if saved is None or current is MISSING:
+    for place, saved in enumerate(raw):
+        if saved is None:
             continue
-        original = saved_value_of(saved, decode)
-        changes = instance.__orm_changes__
-        if changes and name in changes:
+        name, decode = columns[place]
+        current, changes = value_or_missing(instance, name), instance.__orm_changes__
+        if changes and name in changes and current is not MISSING:
             # the value that an assignment replaced may have been changed in place before
-            changes[name] = original
-        elif not same(original, current):
+            changes[name] = saved_value_of(saved, decode)
+        elif current is MISSING or (isinstance(saved, Snapshot) and saved.is_surely(current)):
+            continue
+        elif not same(original := saved_value_of(saved, decode), current):
             found = True
             _note(instance, name, original)
+        else:
+            _keep_snapshot(instance, place, current)
     return found
+
+
+@lru_cache(maxsize=1000)
+def doubtful_of(info: ModelInfo) -> Callable[[Iterable[Model]], list[Model]]:
+    """Gives the function that finds those objects of which not all mutable columns surely are as they were saved.
+
+    All that are loaded are looked at in each flush, so that each is passed over quickly.
+    """
+    lines = [
+        "def unlike(o):",
+        "    try:",
+        "        raw = o.__orm_raw__",
+        "        return o.__orm_changes__ is not None",
+    ]
+    for place, column in enumerate(info.mutable_columns):
+        lines[-1] += f" or raw[{place}].packed != dumps(o.{column.attribute}, FORMAT)"
+    # not packed, not loaded, or of types of its own
+    lines += ["    except Exception:", "        return True"]
+    lines += ["def doubtful(instances):", "    return [o for o in instances if unlike(o)]"]
+    return compile_function("doubtful", "\n".join(lines), {"dumps": marshal.dumps, "FORMAT": FORMAT})
+
+
+def _keep_snapshot(instance: Model, place: int, value: Any) -> None:
+    """Keeps a value that is as it was saved in a form that is compared faster the next time."""
+    snapshot = Snapshot(value)
+    if snapshot.packed is not None:
+        raw = instance.__orm_raw__
+        set_attribute(instance, "__orm_raw__", (*raw[:place], snapshot, *raw[place + 1 :]))
 
 
 def _note(instance: Model, name: str, original: Any) -> None:
@@ -90,7 +127,7 @@ def _note(instance: Model, name: str, original: Any) -> None:
 def remember_raw(instance: Model, info: ModelInfo, values: Mapping[str, Any], made: Mapping[str, Any]) -> None:
     """Keeps what mutable columns hold in the database now, to see later changes inside of them.
 
-    `values` are copies of what the program wrote; `made` is what the database made, the very objects the instance has.
+    `values` are what the program wrote, `made` is what the database made.
     """
     if not info.mutable_columns:
         return
@@ -100,5 +137,5 @@ def remember_raw(instance: Model, info: ModelInfo, values: Mapping[str, Any], ma
         if column.attribute in values:
             kept[place] = Snapshot(values[column.attribute])
         elif column.attribute in made:
-            kept[place] = Snapshot(copy.deepcopy(made[column.attribute]))
+            kept[place] = Snapshot(made[column.attribute])
     set_attribute(instance, "__orm_raw__", tuple(kept))

@@ -157,7 +157,10 @@ def make_model(mcls: Any, name: str, bases: tuple[Any, ...], namespace: dict[str
     )
     info.cache = cache
     info.twin, info.ghost = _hidden_classes(meta, cls, slots)
-    cls.__construct__ = compile_init(cls, info.twin, info.ghost, declaration.fields, declaration.relations)
+    is_own = cls.__setattr__ is not Model.__setattr__
+    cls.__construct__ = compile_init(
+        cls, info.twin, info.ghost, declaration.fields, declaration.relations, is_own=is_own
+    )
     if next(base for base in cls.__mro__ if "__init__" in vars(base)) is Model:
         cls.__init__ = cls.__construct__
     registry.add(info)

@@ -8,10 +8,11 @@ from operator import attrgetter
 from typing import Any
 
 from cormorant._internal.codegen import compile_function
+from cormorant._internal.copies import own_copy
 from cormorant.models.metadata import ColumnInfo, ModelInfo
+from cormorant.models.plain import names_of, plainly_right
 from cormorant.models.state import MISSING, set_class
-from cormorant.models.validation import LIMITS, Problem, own_copy, problem_of
-from cormorant.sql import types as t
+from cormorant.models.validation import Problem, problem_of
 
 Reader = Callable[[Any, list[Problem]], dict[str, Any]]
 
@@ -21,27 +22,80 @@ def reader_of(info: ModelInfo) -> Reader:
     """Gives the function that reads a new object's columns as far as they are set, by attribute.
 
     It adds (place, what is wrong) for each value that cannot be saved. What is unset is left out: who asked knows
-    whether the database makes it. Lists and documents are copied, because the object may change them meanwhile.
+    whether the database makes it. Only the key of a related object is MISSING in its place, where it is unset. Lists
+    and documents are copied, because the object may change them meanwhile.
     """
+    columns = _read_columns(info)
+    given = [(n, column) for n, column in columns if not column.server_made or column.attribute in info.holders]
+    unusual = [number for number, column in columns if (number, column) not in given]
+    lines = ["def read(o, problems):", "    cls = o.__class__", "    set_class(o, twin)", "    try:"]
+    lines += [f"        v{number} = {_read(info, column)}" for number, column in columns]
+    lines += ["    except AttributeError:", "        set_class(o, cls)", "        return read_each(info, o, problems)"]
+    lines += ["    set_class(o, cls)"]
+    usual = [f"v{number} is MISSING" for number in unusual]
+    usual += [test for number, column in given if (test := _whole_test(info, column, f"v{number}"))]
+    if usual:
+        lines += [f"    if not ({' and '.join(f'({test})' for test in usual)}):"]
+        lines += ["        return read_each(info, o, problems)"]
+    for number, column in given:
+        if plainly_right(column) is None:
+            unset = f"v{number} is not MISSING and " if column.attribute in info.holders else ""
+            lines += [f"    if {unset}(problem := problem_of(c{number}, v{number})) is not None:"]
+            lines += [f"        problems.append((place{number}, problem))"]
+    pairs = [f"{c.attribute!r}: {f'own_copy(v{n})' if c.type.mutable else f'v{n}'}" for n, c in given]
+    lines += [f"    return {{{', '.join(pairs)}}}"]
+    return compile_function("read", "\n".join(lines), _names(info) | {"info": info, "read_each": _read_each})
+
+
+def _read_columns(info: ModelInfo) -> list[tuple[int, ColumnInfo]]:
+    return [(number, column) for number, column in enumerate(info.columns) if column.spec.computed is None]
+
+
+def _names(info: ModelInfo) -> dict[str, Any]:
     names: dict[str, Any] = {"set_class": set_class, "twin": info.twin, "problem_of": problem_of, "own_copy": own_copy}
     names["MISSING"] = MISSING
+    for number, column in _read_columns(info):
+        names |= names_of(column)
+        names[f"c{number}"] = column
+        names[f"place{number}"] = f"{info.name}.{column.attribute}"
+    return names
+
+
+def _read(info: ModelInfo, column: ColumnInfo) -> str:
+    # mostly unset, and an exception costs more than the test
+    often_unset = column.server_made or column.attribute in info.holders
+    return f"getattr(o, {column.attribute!r}, MISSING)" if often_unset else f"o.{column.attribute}"
+
+
+def _whole_test(info: ModelInfo, column: ColumnInfo, value: str) -> str | None:
+    """Gives the source of what must hold for a value, if that can be told quickly."""
+    test = plainly_right(column, value)
+    if test is None:
+        return None
+    ways = [f"{value} is None"] if column.nullable else []
+    if column.attribute in info.holders:
+        ways.append(f"{value} is MISSING")
+    return " or ".join([*ways, test])
+
+
+def _read_each(info: ModelInfo, instance: Any, problems: list[Problem]) -> dict[str, Any]:
+    """Reads an object that is not as most are: it has values that others make, or lacks some, or has doubtful ones."""
+    return _each_reader(info)(instance, problems)
+
+
+@lru_cache(maxsize=2000)
+def _each_reader(info: ModelInfo) -> Reader:
     lines = ["def read(o, problems):", "    values = {}", "    cls = o.__class__", "    set_class(o, twin)", "    try:"]
-    for number, column in enumerate(info.columns):
-        if column.spec.computed is None:
-            names[f"c{number}"] = column
-            names[f"place{number}"] = f"{info.name}.{column.attribute}"
-            lines += [f"        {line}" for line in _column(column, number)]
+    for number, column in _read_columns(info):
+        lines += [f"        {line}" for line in _column(info, column, number)]
     lines += ["        pass", "    finally:", "        set_class(o, cls)", "    return values"]
-    return compile_function("read", "\n".join(lines), names)
+    return compile_function("read", "\n".join(lines), _names(info))
 
 
-def _column(column: ColumnInfo, number: int) -> list[str]:
+def _column(info: ModelInfo, column: ColumnInfo, number: int) -> list[str]:
     name = column.attribute
     value = "own_copy(v)" if column.type.mutable else "v"
-    lines = ["try:", f"    v = o.{name}", "except AttributeError:", "    pass", "else:"]
-    if column.server_made:
-        # mostly unset, and an exception costs more than the test
-        lines = [f"v = getattr(o, {name!r}, MISSING)", "if v is not MISSING:"]
+    lines = [f"v = getattr(o, {name!r}, MISSING)", "if v is not MISSING:"]
     fast = plainly_right(column)
     check = [
         f"problem = problem_of(c{number}, v)",
@@ -50,17 +104,21 @@ def _column(column: ColumnInfo, number: int) -> list[str]:
     ]
     if fast is not None:
         check = [f"if not ({fast}):", *(f"    {line}" for line in check)]
-    return [*lines, *(f"    {line}" for line in check), f"    values[{name!r}] = {value}"]
+    lines += [*(f"    {line}" for line in check), f"    values[{name!r}] = {value}"]
+    if name in info.holders:
+        lines += ["else:", f"    values[{name!r}] = MISSING"]
+    return lines
 
 
 @lru_cache(maxsize=2000)
 def tests_of(info: ModelInfo) -> dict[str, Callable[[Any], bool]]:
     """Gives for each column the test that most values pass, and only right ones can; None passes none."""
-    return {column.attribute: _test(plainly_right(column) or "False") for column in info.columns}
-
-
-def _test(right: str) -> Callable[[Any], bool]:
-    return compile_function("right", f"def right(v):\n    return {right}", {})
+    names: dict[str, Any] = {}
+    for column in info.columns:
+        names |= names_of(column)
+    # one module for all of them: of a wide model they are many
+    functions = [f"{c.attribute!r}: lambda v: {plainly_right(c) or 'False'}" for c in info.columns]
+    return compile_function("tests", f"def tests():\n    return {{{', '.join(functions)}}}", names)()  # type: ignore[no-any-return]
 
 
 @lru_cache(maxsize=2000)
@@ -71,25 +129,3 @@ def columns_of(info: ModelInfo) -> Callable[[Any], tuple[Any, ...]]:
         return attrgetter(*names)
     read = attrgetter(*names)
     return lambda instance: (read(instance),)
-
-
-def plainly_right(column: ColumnInfo) -> str | None:
-    """Gives the source of a test that most values pass and only right ones can; None where each must be looked at."""
-    type_ = column.type
-    if column.constrained is not None or not LIMITS.isdisjoint(column.spec.options):
-        return None
-    if isinstance(type_, t.Integer):
-        low, high = type_.bounds
-        return f"type(v) is int and {low} <= v <= {high}"
-    if isinstance(type_, t.Text):
-        short = "" if type_.length is None else f" and len(v) <= {type_.length}"
-        # nothing that is ASCII is a lone surrogate
-        return f"type(v) is str{short} and '\\0' not in v and v.isascii()"
-    if isinstance(type_, t.Float):
-        # NaN is not equal to itself
-        return "type(v) is float and v == v"
-    simple = _SIMPLE.get(type(type_))
-    return None if simple is None else f"type(v) is {simple}"
-
-
-_SIMPLE: dict[type[t.SqlType], str] = {t.Boolean: "bool", t.Binary: "bytes"}

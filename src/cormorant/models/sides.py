@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from cormorant.errors import WrongType
@@ -18,6 +19,7 @@ from cormorant.models.state import (
 )
 
 if TYPE_CHECKING:
+    from cormorant.models.metadata import ModelInfo
     from cormorant.models.model import Model
 
 
@@ -90,18 +92,40 @@ def show_new(instance: Model, shown: list[tuple[Model, RelationInfo]]) -> None:
         shown: Gets the objects that did not show it before, and by which relation they do.
     """
     related = instance.__orm_related__ or {}
-    for name, held in list(related.items()):
-        relation = type(instance).__info__.relation(name)
-        if relation.kind == "to_one" and relation.inverse is not None and held is not None:
-            if not _shows(held, relation, instance):
-                shown.append((held, relation))
-            show_sides(instance, relation, None, held)
+    for relation, inverse in _shown_by(type(instance).__info__):
+        held = related.get(relation.name)
+        if held is None:
+            continue
+        there: Any = (held.__orm_related__ or {}).get(inverse)
+        shows: Any = getattr(there, "shows", None)
+        if shows is not None and shows(instance):
+            continue
+        if there is not instance:
+            shown.append((held, relation))
+        show_sides(instance, relation, None, held)
 
 
-def _shows(target: Model, relation: RelationInfo, instance: Model) -> bool:
-    held: Any = (target.__orm_related__ or {}).get(relation.inverse or "")
-    shows: Any = getattr(held, "shows", None)
-    return held is instance or bool(shows and shows(instance))
+@lru_cache(maxsize=1000)
+def _shown_by(info: ModelInfo) -> tuple[tuple[RelationInfo, str], ...]:
+    """Gives the relations held by a model's own columns whose other side is declared, with that side's name."""
+    relations = info.relations.values()
+    return tuple((r, r.inverse) for r in relations if r.kind == "to_one" and r.inverse is not None)
+
+
+def show_new_one(target: Model, name: str, instance: Model) -> None:
+    """Has an object without a row show a new one that points to it; what has a row waits until that is added.
+
+    Args:
+        target: The object.
+        name: Its relation to many.
+        instance: The new object, of which nobody knows yet.
+    """
+    origin = target.__orm_origin__
+    if origin is None or origin.pending:
+        collection: Any = getattr(target, name)
+        if origin is not None:
+            origin.owner.shown(target, name)
+        collection.include(instance)
 
 
 def hide(target: Model, relation: RelationInfo, instance: Model) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -65,11 +64,6 @@ def _broken_option(column: ColumnInfo, value: Any, options: Mapping[str, Any]) -
 
 def _masked(column: ColumnInfo, message: str) -> str:
     return "does not fit its column" if column.spec.sensitive else message
-
-
-def own_copy(value: Any) -> Any:
-    """Gives a copy of a list or document that nobody else can change."""
-    return copy.deepcopy(value)
 
 
 @lru_cache(maxsize=2000)

@@ -9,9 +9,8 @@ from cormorant.hydration.known import prune_related
 from cormorant.models.collections import is_collection
 from cormorant.models.inside import remember_raw, same
 from cormorant.models.links import RelationInfo
-from cormorant.models.metadata import ColumnInfo, ModelInfo
+from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
-from cormorant.models.settling import settler_of
 from cormorant.models.sides import held_by, hide
 from cormorant.models.state import (
     MISSING,
@@ -23,7 +22,8 @@ from cormorant.models.state import (
     unset_silently,
     value_or_missing,
 )
-from cormorant.persistence.cascades import consequences, link_objects
+from cormorant.persistence.accept_shapes import changes_alone, is_as_written, shape_of
+from cormorant.persistence.cascades import acting_among, consequences, default_of, link_objects
 from cormorant.persistence.changes import (
     ChangeSet,
     CollectionChange,
@@ -38,9 +38,8 @@ from cormorant.persistence.changes import (
     saved_value,
 )
 from cormorant.persistence.key_changes import Follow, moved, new_key
-from cormorant.persistence.linking import linked, mirrored, show_gone, show_links
+from cormorant.persistence.linking import is_shown, linked, mirrored, show_gone, show_links
 from cormorant.persistence.unit_of_work import UnitOfWork
-from cormorant.sql.expr import is_expr
 
 
 class Acceptance:
@@ -81,26 +80,31 @@ class Acceptance:
 
     def _inserts(self, changes: Sequence[InsertChange]) -> None:
         unit, origin, results = self.unit, self.origin, self.result
+        new, dirty, marked = unit.new, unit.dirty, unit.history.marks[-1].made
+        by_model = unit.identity.by_model
         last: tuple[Any, ...] = ()
-        settle, watched, known, single = None, False, {}, ""
+        filled: tuple[str, ...] = ()
+        settle, watching, single, known = None, None, "", {}
         for change in changes:
-            instance, info, values, _ = change
-            made = results.get(id(instance), _NOTHING)
-            shape = (info, tuple(values), tuple(made))
+            instance, info, values, _, waiting = change
+            place = id(instance)
+            made = results.get(place, _NOTHING)
+            shape = (info, tuple(values), tuple(made), waiting)
             if shape != last:
                 # once for all rows of a statement
-                last, settle, watched = shape, settler_of(*shape), bool(mirrored(info) or linked(info))
-                known, single = unit.identity.by_model[info], _only_key(info, made)
-            if settle is None or not settle(instance, values, made, origin):
+                last, known = shape, by_model[info]
+                settle, watching, single, filled = shape_of(*shape)
+            if settle is None or not settle(instance, values, made, origin, results):
                 self._inserted(change, made)
                 continue
-            unit.history.marks[-1].made[id(instance)] = shape[2]
+            marked[place] = filled
             known[made[single] if single else self._key(change, made)] = instance
-            unit.dirty.pop(id(instance), None)
-            if unit.new.pop(id(instance), None) is None:
+            if dirty:
+                dirty.pop(place, None)
+            if new.pop(place, None) is None:
                 # deleted while it was being written: now there is a row to delete
                 unit.delete(instance)
-            if watched:
+            if watching is not None and not is_shown(instance, watching, by_model):
                 self._mirror(instance, info, {}, info.fields)
 
     def _inserted(self, change: InsertChange, made: Mapping[str, Any]) -> None:
@@ -128,7 +132,14 @@ class Acceptance:
 
     def _updated(self, change: UpdateChange) -> None:
         instance, info = change.instance, change.info
-        made = self.result.get(id(instance), {})
+        made = self.result.get(id(instance), _NOTHING)
+        if not (change.stamped or made) and changes_alone(info, tuple(change.values)) and is_as_written(change):
+            if info.mutable_columns:
+                remember_raw(instance, info, change.values, _NOTHING)
+            set_attribute(instance, "__orm_changes__", None)
+            set_attribute(instance, "__orm_origin__", self.origin)
+            self.unit.dirty.pop(id(instance), None)
+            return
         for name in change.stamped:
             if name in change.values and name not in (instance.__orm_changes__ or ()):
                 set_attribute(instance, name, change.values[name])
@@ -228,8 +239,9 @@ class Acceptance:
     def _leave(self, change: DeleteChange) -> None:
         """Makes an object one without a row."""
         instance, unit = change.instance, self.unit
-        saved = {name: saved_value(instance, name) for name in change.info.fields}
-        self._mirror(instance, change.info, saved, ())
+        if mirrored(change.info) or linked(change.info):
+            saved = {name: saved_value(instance, name) for name in change.info.fields}
+            self._mirror(instance, change.info, saved, ())
         for relation in mirrored(change.info):
             # where it was given to another that was not written, that one shows it
             if instance.__orm_changes__ and (held := held_by(instance, relation)) is not None:
@@ -242,6 +254,8 @@ class Acceptance:
     def _take_along(self, changes: ChangeSet) -> dict[int, Model]:
         """Does to loaded objects what the database has done to their rows by `on_delete`; gives those deleted."""
         unit, deletes = self.unit, changes.deletes
+        if not acting_among(unit.identity.by_model):
+            return {}
         rows = [(delete.info, bare_key(delete.key)) for delete in deletes]
         written: dict[int, Mapping[str, Any]] = {id(change.instance): change.values for change in changes.inserts}
         written |= {id(change.instance): change.values for change in changes.updates}
@@ -375,20 +389,6 @@ def is_complete(instance: Model, info: ModelInfo) -> bool:
     except AttributeError:
         return False
     return True
-
-
-def default_of(column: ColumnInfo) -> Any:
-    """Gives the value a row gets by a column's default; MISSING where only the database knows it."""
-    value = column.spec.server_default
-    if value is MISSING:
-        return None
-    return MISSING if is_expr(value) else value
-
-
-def _only_key(info: ModelInfo, made: Mapping[str, Any]) -> str:
-    """Gives the one attribute of the key, if the database has made it."""
-    name = info.key_attributes[0]
-    return name if len(info.key_attributes) == 1 and name in made else ""
 
 
 _NOTHING: Mapping[str, Any] = {}

@@ -54,10 +54,12 @@ class BulkAcceptance:
         batch, unit = group.batch, self.state.unit
         decoders = [self.dialect.returned_decoder(column.type) for column in wanted]
         names = [column.attribute for column in wanted]
-        result = FlushResult()
+        if any(decoders):
+            rows = [_decoded(decoders, row) for row in rows]
+        result, only = FlushResult(), names[0] if len(names) == 1 else None
         for instance, row in zip(batch.instances, rows, strict=True):
             unit.admit(instance)
-            result[id(instance)] = dict(zip(names, _decoded(decoders, row), strict=True))
+            result[id(instance)] = {only: row[0]} if only is not None else dict(zip(names, row, strict=True))
         given = self.info.key_set <= set(group.shape.given)
         pairs = zip(batch.instances, batch.rows, strict=True)
         inserts = tuple([InsertChange(instance, self.info, values, given) for instance, values in pairs])

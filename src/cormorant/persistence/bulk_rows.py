@@ -94,6 +94,8 @@ class RowReader:
         self.owner = owner
         self.objects: bool | None = None
         self._shapes: dict[tuple[Any, ...], Shape] = {}
+        # the columns that hold keys of related objects
+        self._unset: list[str] = [name for name in self.info.fields if name in self.info.holders]
 
     # ---- rows
 
@@ -115,10 +117,7 @@ class RowReader:
             return Batch(numbers, [self._mapping(row, number) for number, row in enumerate(rows, first)], [])
         instances = [self._instance(row, number) for number, row in enumerate(rows, first)]
         self._refuse_twice(instances, first)
-        problems: list[RowProblem] = []
-        read = [self._values(instance, n, problems) for n, instance in enumerate(instances, first)]
-        refuse(problems)
-        return Batch(numbers, read, instances)
+        return Batch(numbers, self._read(instances, first), instances)
 
     def _mapping(self, row: object, number: int) -> Values:
         if is_mapping(row):
@@ -131,7 +130,11 @@ class RowReader:
         hint = "put a single row in a list" if isinstance(row, str) else f"rows are all {name} objects or all mappings"
         return WrongType(f"{self.write.verb}: row {number} is {text} ({type(row).__name__})", hint=hint)
 
-    def _instance(self, row: object, number: int) -> Model:
+    def _instance(self, row: Any, number: int) -> Model:
+        # by far the most: new objects, whose keys the database makes
+        if row.__class__ is self.info.ghost and row.__orm_origin__ is None:
+            found: Model = row
+            return found
         if not isinstance(row, Model) or not isinstance(row, self.info.cls):
             raise self._wrong(row, number)
         instance: Model = row
@@ -160,15 +163,29 @@ class RowReader:
                 raise WrongType(f"{self.write.verb}: {where}, {instance!r}", hint="pass each object once")
             seen[id(instance)] = number
 
-    def _values(self, instance: Model, number: int, problems: list[RowProblem]) -> Values:
-        found: list[Problem] = []
-        values: dict[str, Any] = reader_of(self.info)(instance, found)
-        if instance.__orm_related__:
-            waiting = self._related_keys(instance, found)
-            if waiting:
-                values = {n: {**values, **waiting}[n] for n in self.info.fields if n in values or n in waiting}
-        problems += [(number, place, text) for place, text in found]
-        return values
+    def _read(self, instances: Sequence[Model], first: int) -> list[Values]:
+        """Gives the values of objects.
+
+        Raises:
+            ValidationError: Listing those that cannot be saved.
+        """
+        read, unset, found = reader_of(self.info), self._unset, list[Problem]()
+        problems: list[RowProblem] = []
+        result: list[Values] = []
+        for number, instance in enumerate(instances, first):
+            values = read(instance, found)
+            if instance.__orm_related__:
+                # in the model's order already
+                values.update(self._related_keys(instance, found))
+            for name in unset:
+                if values[name] is MISSING:
+                    del values[name]
+            if found:
+                problems += [(number, place, text) for place, text in found]
+                found.clear()
+            result.append(values)
+        refuse(problems)
+        return result
 
     def _related_keys(self, instance: Model, problems: list[Problem]) -> dict[str, PendingKey]:
         """Gives the keys that related objects got after they were set; refuses what only a flush writes."""
@@ -233,12 +250,17 @@ class RowReader:
             UnknownName: A mapping has a key that is no column.
         """
         places: dict[Shape, list[int]] = {}
+        last: tuple[Any, ...] | None = None
+        same: list[int] = []
         for place, row in enumerate(batch.rows):
             names = tuple(row)
-            shape = self._shapes.get(names)
-            if shape is None:
-                shape = self._shapes[names] = self._shape(names, batch.numbers[place])
-            places.setdefault(shape, []).append(place)
+            # most come together, and a comparison costs less than a hash
+            if names != last:
+                last, shape = names, self._shapes.get(names)
+                if shape is None:
+                    shape = self._shapes[names] = self._shape(names, batch.numbers[place])
+                same = places.setdefault(shape, [])
+            same.append(place)
         problems: list[RowProblem] = []
         whole = len(places) == 1
         groups = [
@@ -291,12 +313,12 @@ class RowReader:
             name = column.attribute
             if name in shape.given:
                 values = [row[name] for row in batch.rows]
-                if batch.instances:
+                if batch.instances and name in self.info.holders:
                     values = list(map(sent_value, values))
             else:
                 make = self._default(column)
                 values = [] if make is None else [make() for _ in batch.rows]
-            if not batch.instances or type(column.type) in _TEXTS:
+            if not batch.instances or type(column.type) in _MADE_TEXTS:
                 problems += self._problems(batch, column, problems_in(self.info, column, values))
             columns.append(values)
         return Group(shape, batch, columns)
@@ -347,8 +369,8 @@ def _frozen(value: Any) -> Any:
     return tuple(map(_frozen, value)) if is_list(value) else value
 
 
-# reading an object checks all but the characters of texts
-_TEXTS = (t.Text, t.Array, t.Custom)
+# reading an object checks all but the characters of texts that are made of values
+_MADE_TEXTS = (t.Array, t.Custom)
 
 _TELLING: dict[type[t.SqlType], Callable[[Any, Any], Any]] = {
     t.Custom: _told_custom,

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, TypeAlias
 
 from cormorant.errors import CormorantError, FlushError, ForeignKeyViolation
 from cormorant.models.links import RelationInfo
-from cormorant.models.metadata import ModelInfo
+from cormorant.models.metadata import ColumnInfo, ModelInfo
 from cormorant.models.model import Model
-from cormorant.models.state import bare_key, value_or_missing
+from cormorant.models.state import MISSING, bare_key, value_or_missing
 from cormorant.persistence.changes import ChangeSet, InsertChange, UpdateChange, row_key, saved_key, saved_value
 from cormorant.persistence.flush_order import to_ones
 from cormorant.persistence.key_changes import moved, new_key
+from cormorant.sql.expr import is_expr
 
 Loaded: TypeAlias = Mapping[ModelInfo, Mapping[Any, Model]]
 Row: TypeAlias = tuple[ModelInfo, Any]
@@ -43,9 +45,11 @@ def consequences(loaded: Loaded, gone: Iterable[Row], value_of: Callable[[Model,
         value_of: Gives a column of an object as its row has it when the rows are deleted.
     """
     found = Consequences()
+    acting = acting_among(loaded)
+    if not acting:
+        return found
     seen = set(gone)
-    acting = [r for info in list(loaded) for r in to_ones(info) if r.on_delete not in ("restrict", "no_action")]
-    wave: set[Row] = seen.copy() if acting else set()
+    wave = seen.copy()
     while wave:
         keys: dict[ModelInfo, set[Any]] = {}
         for info, key in wave:
@@ -64,6 +68,16 @@ def consequences(loaded: Loaded, gone: Iterable[Row], value_of: Callable[[Model,
         seen |= wave
     found.turned[:] = [(child, relation) for child, relation in found.turned if id(child) not in found.deleted]
     return found
+
+
+def acting_among(loaded: Loaded) -> list[RelationInfo]:
+    """Gives the relations of loaded objects by which deleting a row does something to theirs."""
+    return [r for info in list(loaded) for r in _acting(info)]
+
+
+@lru_cache(maxsize=1000)
+def _acting(info: ModelInfo) -> tuple[RelationInfo, ...]:
+    return tuple(relation for relation in to_ones(info) if relation.on_delete not in ("restrict", "no_action"))
 
 
 def _pointing(
@@ -91,6 +105,8 @@ def takes_its_own(info: ModelInfo) -> bool:
 
 def taken_along(deleted: Mapping[int, Model], loaded: Loaded) -> dict[int, Model]:
     """Gives the objects whose rows the database will delete together with these, by id."""
+    if not acting_among(loaded):
+        return {}
     rows = [(type(instance).__info__, row_key(instance)) for instance in deleted.values()]
     # what is turned elsewhere is written before anything is deleted
     return consequences(loaded, rows, value_or_missing).deleted
@@ -117,11 +133,21 @@ def link_objects(relation: RelationInfo, owner: Model, removed: Iterable[Model] 
     return [one for one in known if tuple([saved_value(one, name) for name in ends]) in wanted]
 
 
+def default_of(column: ColumnInfo) -> Any:
+    """Gives the value a row gets by a column's default; MISSING where only the database knows it."""
+    value = column.spec.server_default
+    if value is MISSING:
+        return None
+    return MISSING if is_expr(value) else value
+
+
 # ---- what cannot be written beside a delete
 
 
 def without_lost_links(changes: ChangeSet, gone: Mapping[int, Model]) -> ChangeSet:
     """Leaves out new links to objects whose rows are deleted: nobody could see them any more."""
+    if not changes.links:
+        return changes
     links = [link for link in changes.links if not (link.added and any(id(end) in gone for end in link.ends))]
     return changes if len(links) == len(changes.links) else changes._replace(links=tuple(links))
 
@@ -136,6 +162,8 @@ def refuse_lost_children(changes: ChangeSet, gone: Mapping[int, Model]) -> None:
     Raises:
         FlushError: Naming the object and its target.
     """
+    if not (changes.inserts or changes.updates):
+        return
     keys = {(type(instance).__info__, row_key(instance)): instance for instance in gone.values()}
     # a key that is given up is taken over by these
     for new in changes.inserts:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from cormorant.models.collections import Collection, is_collection
@@ -28,12 +29,17 @@ class PendingKey:
 
 
 class InsertChange(NamedTuple):
-    """A new row: the values by attribute, PendingKey where a parent's key is not made yet."""
+    """A new row: the values by attribute, PendingKey where a parent's key is not made yet.
+
+    Args:
+        waiting: The attributes that have a PendingKey.
+    """
 
     instance: Model
     info: ModelInfo
     values: Mapping[str, Any]
     key_given: bool
+    waiting: tuple[str, ...] = ()
 
 
 class UpdateChange(NamedTuple):
@@ -113,9 +119,14 @@ class ChangeSet(NamedTuple):
 
 
 class FlushResult(dict[int, dict[str, Any]]):
-    """What the database made: for each object, by its id, the values by attribute."""
+    """What the database made: for each object, by its id, the values by attribute.
 
-    __slots__ = ()
+    Attributes:
+        resolved: For a PendingKey of an insert, by its id, the key that came; the changes hold them all the while.
+    """
+
+    # replaced, never changed: most flushes have none
+    resolved: Mapping[int, Any] = MappingProxyType({})
 
     def value(self, pending: PendingKey) -> Any:
         """Gives a key made by an earlier step, or the one the object had all along."""

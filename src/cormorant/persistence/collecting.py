@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
+from cormorant._internal.copies import own_copy
 from cormorant.errors import FlushError, ValidationError
 from cormorant.models.collections import Collection
 from cormorant.models.inside import same
@@ -33,6 +33,7 @@ from cormorant.persistence.conflicts import refuse_same_keys
 from cormorant.persistence.flush_order import to_ones
 from cormorant.persistence.orphans import orphans_of
 from cormorant.persistence.unit_of_work import UnitOfWork
+from cormorant.persistence.waiting import Known, filler_of
 
 
 def gather(unit: UnitOfWork, delete: Callable[[Model], None]) -> None:
@@ -93,7 +94,8 @@ def collected(unit: UnitOfWork) -> ChangeSet:
 def _collected_beside_deletes(unit: UnitOfWork) -> tuple[ChangeSet, Mapping[int, Model]]:
     """Gives what is pending, and the objects whose rows are deleted."""
     loaded = unit.identity.by_model
-    gone = {**unit.deleted, **taken_along(unit.deleted, loaded)} if unit.deleted else unit.deleted
+    along = taken_along(unit.deleted, loaded) if unit.deleted else {}
+    gone = {**unit.deleted, **along}
     # what goes by itself, with another row or with its link, has no changes to write
     unlinked = {
         id(one)
@@ -101,8 +103,9 @@ def _collected_beside_deletes(unit: UnitOfWork) -> tuple[ChangeSet, Mapping[int,
         for one in link_objects(c.relation, c.owner, c.removed.values(), loaded)
     }
     dirty, deleted = list(unit.dirty.values()), list(unit.deleted.values())
-    if gone or unlinked:
+    if dirty:
         dirty = [one for one in dirty if id(one) not in gone and id(one) not in unlinked]
+    if unlinked:
         deleted = [one for one in deleted if id(one) not in unlinked]
     changes = collect(unit.new.values(), dirty, deleted, unit.collections.values())
     if gone:
@@ -168,26 +171,47 @@ def collect(
 
 def _inserts(new: Iterable[Model], findings: Findings) -> list[InsertChange]:
     found: list[InsertChange] = []
-    problems, last, read, checked = findings.problems, None, None, False
+    problems, last, read, fill, checked = findings.problems, None, None, None, False
+    like, known = _NOTHING, Known()
     for instance in new:
         info = type(instance).__info__
         if info is not last or read is None:
             # once for all objects of a model that come together
-            last, read, checked = info, reader_of(info), check_of(info) is not None
+            last, read, fill, checked = info, reader_of(info), filler_of(info), check_of(info) is not None
+            like = _NOTHING
         values = read(instance, problems)
-        if instance.__orm_related__ and (waiting := pending_keys(instance, info)):
-            values.update(waiting)
-            # in the model's order, so that rows that wait for a key go with those that have it
-            values = {name: values[name] for name in info.fields if name in values}
-        for name in info.needed_attributes:
-            if name not in values:
-                problems.append((f"{info.name}.{name}", _no_value(info.by_attribute[name])))
-        if checked and len(problems) == len(findings.instances):
-            problems += own_problems(info, instance)
+        waiting = () if fill is None else fill(instance, values, known)
+        if (names := tuple(values)) != like.names or like is _NOTHING:
+            like = _like(info, names)
+        if like.lacking:
+            problems += like.lacking
+        if checked:
+            if len(problems) == len(findings.instances):
+                problems += own_problems(info, instance)
+            # it may have changed others
+            known.clear()
         if problems:
             findings.of(instance)
-        found.append(InsertChange(instance, info, values, info.key_set <= values.keys()))
+        found.append(InsertChange(instance, info, values, like.key_given, waiting))
     return found
+
+
+class _Like(NamedTuple):
+    """What new objects of a model have in common that have values for the same columns."""
+
+    names: tuple[str, ...] = ()
+    key_given: bool = False
+    lacking: tuple[Problem, ...] = ()
+
+
+_NOTHING = _Like()
+
+
+@lru_cache(maxsize=1000)
+def _like(info: ModelInfo, names: tuple[str, ...]) -> _Like:
+    lacking = [name for name in info.needed_attributes if name not in names]
+    problems = [(f"{info.name}.{name}", _no_value(info.by_attribute[name])) for name in lacking]
+    return _Like(names, info.key_set.issubset(names), tuple(problems))
 
 
 def _no_value(column: ColumnInfo) -> str:
@@ -199,6 +223,9 @@ def _no_value(column: ColumnInfo) -> str:
 def _update(instance: Model, problems: list[Problem]) -> UpdateChange | None:
     info = type(instance).__info__
     originals = instance.__orm_changes__ or {}
+    alone = _tests_alone(info, tuple(originals))
+    if alone is not None and type(instance) is info.cls and not instance.__orm_related__:
+        return _plain_update(instance, info, originals, alone, problems)
     waiting = pending_keys(instance, info) if instance.__orm_related__ else {}
     values = _changed_values(instance, info, originals, waiting)
     if not values:
@@ -220,6 +247,38 @@ def _update(instance: Model, problems: list[Problem]) -> UpdateChange | None:
     )
 
 
+Tests: TypeAlias = "tuple[tuple[str, Callable[[Any], bool], bool], ...]"
+"""Attributes in the model's order, each with its quick test, and whether values may change in place."""
+
+
+@lru_cache(maxsize=4000)
+def _tests_alone(info: ModelInfo, names: tuple[str, ...]) -> Tests | None:
+    """Gives how changed columns are tested, where nothing but their values has to be looked at."""
+    changed = [name for name in info.fields if name in names]
+    others = stamped_columns(info) or check_of(info) is not None
+    if others or not _generated_names(info).isdisjoint(changed):
+        return None
+    tests = tests_of(info)
+    return tuple([(name, tests[name], info.by_attribute[name].type.mutable) for name in changed])
+
+
+def _plain_update(
+    instance: Model, info: ModelInfo, originals: Mapping[str, Any], tests: Tests, problems: list[Problem]
+) -> UpdateChange | None:
+    """Gives the change of a loaded object of which every column has a value."""
+    values: dict[str, Any] = {}
+    for name, test, mutable in tests:
+        value, before = getattr(instance, name), originals[name]
+        if value is before or (same(before, value) if mutable else type(value) is type(before) and value == before):
+            continue
+        if not test(value):
+            problems += problems_of(info, {name: value})
+        values[name] = own_copy(value) if mutable else value
+    if not values:
+        return None
+    return UpdateChange(instance, info, values, dict(originals), saved_key(instance), _version(instance, info))
+
+
 def _changed_values(
     instance: Model, info: ModelInfo, originals: Mapping[str, Any], waiting: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -235,7 +294,7 @@ def _changed_values(
         # an object that is waited for may get the very key that another one gives up
         if value is MISSING or (before is not MISSING and name not in waiting and same(before, value)):
             continue
-        values[name] = copy.deepcopy(value) if info.by_attribute[name].type.mutable else value
+        values[name] = own_copy(value) if info.by_attribute[name].type.mutable else value
     return values
 
 

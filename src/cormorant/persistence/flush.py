@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
+from itertools import chain
 from typing import Any, Protocol
 
 from cormorant.adapters.base import Connection, Row
@@ -63,12 +64,13 @@ class FlushRun:
         """
         for step in plan.steps:
             prepared = self.database.prepare_write(step.statement)
-            rows = step.rows
-            if any(PendingKey in map(type, row) for row in rows):
-                rows = tuple(map(self._resolved, rows))
             if isinstance(step, InsertStep):
-                await self._insert(step, prepared, rows)
-            elif isinstance(step, UpdateStep):
+                await self._insert(step, prepared, self._resolved_inserts(step))
+                continue
+            rows = step.rows
+            if PendingKey in map(type, chain.from_iterable(rows)):
+                rows = tuple(map(self._resolved, rows))
+            if isinstance(step, UpdateStep):
                 await self._update(step, prepared, rows)
             elif isinstance(step, DeleteStep):
                 await self._delete(step, prepared, rows)
@@ -79,10 +81,24 @@ class FlushRun:
     def _resolved(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
         return tuple([self.result.value(value) if isinstance(value, PendingKey) else value for value in row])
 
+    def _resolved_inserts(self, step: InsertStep) -> Sequence[tuple[Any, ...]]:
+        """Gives the rows with the keys that they waited for."""
+        if not (waiting := {name for change in step.changes for name in change.waiting}):
+            return step.rows
+        columns, resolved = list(zip(*step.rows, strict=True)), dict(self.result.resolved)
+        for place, name in enumerate(step.changes[0].values):
+            if name in waiting:
+                # many wait for one
+                found = {id(value): value for value in columns[place] if isinstance(value, PendingKey)}
+                resolved |= {key: self.result.value(pending) for key, pending in found.items()}
+                columns[place] = tuple([resolved.get(id(value), value) for value in columns[place]])
+        self.result.resolved = resolved
+        return list(zip(*columns, strict=True))
+
     async def _each(self, prepared: PreparedWrite, rows: Sequence[Sequence[Any]]) -> list[Sequence[Row]]:
         """Sends one statement for each row; one trip to the driver where it can."""
         if not prepared.is_plain:
-            rows = [encode_row(prepared.encoders, row) for row in rows]
+            rows = encode_rows(prepared.encoders, rows)
         database, connection, tracker, caller = self.database, self.connection, self.tracker, self.caller
         if len(rows) == 1:
             return [await database.fetch(connection, tracker, prepared.sql, rows[0], written=1, caller=caller)]
@@ -123,9 +139,11 @@ class FlushRun:
         """Keeps what the database made of each change."""
         made, names = self.result, [column.attribute for column in columns]
         decoders = prepared.decoders[len(prepared.decoders) - len(columns) :]
-        decoded = any(decoders)
+        if any(decoders):
+            rows = encode_rows(decoders, rows)
+        only = names[0] if len(names) == 1 else None
         for change, row in zip(changes, rows, strict=True):
-            values = dict(zip(names, encode_row(decoders, row) if decoded else row, strict=True))
+            values = {only: row[0]} if only is not None else dict(zip(names, row, strict=True))
             known = made.setdefault(id(change.instance), values)
             if known is not values:
                 # a row may be written in two parts
@@ -345,8 +363,19 @@ class Flusher:
 
 def encode_row(encoders: Sequence[Callable[[Any], Any] | None], row: Sequence[Any]) -> list[Any]:
     """Gives a row's values as the driver takes them."""
-    pairs = zip(encoders, row, strict=True)
-    return [value if encode is None or value is None else encode(value) for encode, value in pairs]
+    return encode_rows(encoders, (row,))[0]
+
+
+def encode_rows(encoders: Sequence[Callable[[Any], Any] | None], rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
+    """Gives rows' values as the driver takes them, or as objects have them."""
+    found = list(map(list, rows))
+    # most columns stay as they are
+    for place, encode in enumerate(encoders):
+        if encode is not None:
+            for row in found:
+                if (value := row[place]) is not None:
+                    row[place] = encode(value)
+    return found
 
 
 def _is_one_new_object(changes: ChangeSet) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
-from itertools import repeat
+from itertools import chain, repeat
 from operator import itemgetter
 from typing import Any
 
@@ -29,6 +29,11 @@ def in_order(changes: Sequence[InsertChange]) -> Iterable[tuple[tuple[int, int],
         return zip(repeat((0, 0)), changes)
     order = {info: place for place, info in enumerate(sort(tables, _targets(tables)))}
     depths = depths_of(changes)
+    if not depths:
+        by_table: dict[ModelInfo, list[InsertChange]] = {info: [] for info in sorted(tables, key=order.__getitem__)}
+        for change in changes:
+            by_table[change.info].append(change)
+        return chain.from_iterable(zip(repeat((order[info], 0)), those) for info, those in by_table.items())
     placed = [((order[change.info], depths.get(id(change.instance), 0)), change) for change in changes]
     placed.sort(key=itemgetter(0))
     return placed
@@ -141,9 +146,11 @@ def children_first(group: list[DeleteChange], *, together: bool) -> list[list[De
     Raises:
         CycleError: Rows point to each other in a ring.
     """
+    if len(group) == 1:
+        return [group]
     info = group[0].info
     own = [relation for relation in to_ones(info) if relation.target is info]
-    if not own or len(group) == 1 or (together and len({change.version is None for change in group}) == 1):
+    if not own or (together and len({change.version is None for change in group}) == 1):
         return [group]
     by_key = {change.key: change for change in group}
     needs = {key: [p for p in _pointed_to(change, own) if p in by_key] for key, change in by_key.items()}

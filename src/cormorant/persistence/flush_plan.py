@@ -328,8 +328,14 @@ def delete_step(group: Sequence[DeleteChange], *, batches: bool) -> DeleteStep:
     """
     checked = group[0].version is not None
     info = group[0].info
-    statement = Delete(info.table, _matched_columns(info, checked), batch=batches and len(group) > 1)
+    statement = delete_statement(info, checked, batches and len(group) > 1)
     return DeleteStep(statement, tuple(group), tuple([_matched(change, checked) for change in group]))
+
+
+@lru_cache(maxsize=1000)
+def delete_statement(info: ModelInfo, checked: bool, batch: bool) -> Delete:
+    """Gives the DELETE of rows, one or several, which must have the version that is known of them or need not."""
+    return Delete(info.table, _matched_columns(info, checked), batch=batch)
 
 
 # ------------------------------------------------------------------ links

@@ -18,6 +18,7 @@ from cormorant.persistence.marks import (
     Mark,
     is_loaded_since,
     make_transient,
+    remember,
     remember_saved,
     unload,
     values_of,
@@ -45,7 +46,9 @@ class History:
 
     def keep(self, instance: Model) -> None:
         """Remembers an object before it changes."""
-        self.marks[-1].keep(instance, deleted=id(instance) in self.pending.deleted)
+        mark, key = self.marks[-1], id(instance)
+        if key not in mark.known and key not in mark.added:
+            mark.known[key] = remember(instance, deleted=key in self.pending.deleted)
 
     def keep_collection(self, collection: Collection[Any]) -> None:
         """Remembers what a collection holds before that changes."""

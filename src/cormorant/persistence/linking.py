@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from operator import attrgetter
+from typing import Any, TypeAlias
 
 from cormorant.models.collections import Collection, is_collection
 from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
-from cormorant.models.state import MISSING, bare_key, value_or_missing
+from cormorant.models.state import MISSING, bare_key, is_ghost, value_or_missing
 from cormorant.persistence.unit_of_work import UnitOfWork
 
 
@@ -33,6 +34,41 @@ def linked(info: ModelInfo) -> tuple[tuple[RelationInfo, tuple[str, ...], tuple[
             if relation.link is not None and relation.link.through is info
         ]
     )
+
+
+Watching: TypeAlias = "tuple[tuple[Callable[[Model], Any], RelationInfo], ...]"
+"""The relations by which an object may have to be shown elsewhere, each with what reads the object's key of it."""
+
+
+@lru_cache(maxsize=1000)
+def watching_of(info: ModelInfo) -> Watching | None:
+    """Gives where objects of a model may have to be shown; None: nowhere.
+
+    A model that links others is shown in other places; what cannot be told quickly is empty.
+    """
+    if linked(info):
+        return ()
+    return tuple([(attrgetter(*r.local), r) for r in mirrored(info)]) or None
+
+
+def is_shown(instance: Model, watching: Watching, known: Mapping[ModelInfo, Mapping[Any, Model]]) -> bool:
+    """Whether all loaded objects that a new one points to show it already.
+
+    Args:
+        instance: The object.
+        watching: Where it may have to be shown.
+        known: The session's objects.
+    """
+    if not watching or is_ghost(instance):
+        return False
+    for read, relation in watching:
+        target = known[relation.target].get(read(instance))
+        related = target.__orm_related__ if target is not None else None
+        if related and relation.inverse in related:
+            held: Any = related[relation.inverse]
+            if not (held.shows(instance) if is_collection(held) else held is instance):
+                return False
+    return True
 
 
 def show_links(unit: UnitOfWork, instance: Model, before: Mapping[str, Any], written: Iterable[str]) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple, TypeAlias
 
+from cormorant._internal.copies import own_copy
 from cormorant.models.collections import Collection, Contents, is_collection
 from cormorant.models.inside import Decode, readers, saved_value_of
 from cormorant.models.metadata import ModelInfo
@@ -83,12 +83,16 @@ class Memento(NamedTuple):
 def remember(instance: Model, *, deleted: bool) -> Memento:
     """Gives an object as it is now, with copies of what may change in place."""
     info = type(instance).__info__
-    changes = instance.__orm_changes__ or {}
+    changes = instance.__orm_changes__ or _NOTHING
+    if type(instance) is info.cls and not (changes or instance.__orm_related__ or info.mutable_columns):
+        # by far the most: loaded, and changed for the first time
+        values = columns_of(info)(instance)
+        return Memento(instance, instance.__orm_origin__, values, MISSING, _NOTHING, _NOTHING, deleted)
     raw = value_or_missing(instance, "__orm_raw__") if info.mutable_columns else MISSING
     values = values_of(instance)
     if info.mutable_columns and (changes or raw is MISSING):
         values = tuple(
-            copy.deepcopy(value) if column.type.mutable else value
+            own_copy(value) if column.type.mutable else value
             for column, value in zip(info.columns, values, strict=True)
         )
     origin = instance.__orm_origin__
@@ -97,6 +101,9 @@ def remember(instance: Model, *, deleted: bool) -> Memento:
         whole = origin is not None and origin.pending
         related = {name: held for name, held in related.items() if whole or not is_collection(held)}
     return Memento(instance, origin, values, raw, dict(changes), related, deleted)
+
+
+_NOTHING: Mapping[str, Any] = {}
 
 
 def values_of(instance: Model) -> tuple[Any, ...]:
@@ -143,12 +150,6 @@ class Mark:
         self.first_write: int | None = first_write
         self.ends: Ends | None = ends
 
-    def keep(self, instance: Model, *, deleted: bool) -> None:
-        """Remembers an object before its first change."""
-        key = id(instance)
-        if key not in self.known and key not in self.added:
-            self.known[key] = remember(instance, deleted=deleted)
-
     def keep_collection(self, collection: Collection[Any]) -> None:
         """Remembers a collection before its first change."""
         if id(collection) not in self.collections:
@@ -167,10 +168,6 @@ class Mark:
             items = {key: item for key, item in contents.items.items() if item is not member}
             items |= {id(member): member} if shown and not contents.partial else {}
             self.collections[id(held)] = (held, replace(contents, items=items))
-
-    def keep_made(self, instance: Model, names: tuple[str, ...]) -> None:
-        """Remembers which columns an insert gave a value."""
-        self.made[id(instance)] = names
 
     def take_over(self, inner: Mark) -> None:
         """Makes what happened since an inner mark part of what happened since this one; the older memory counts."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from cormorant._internal.copies import own_copy
 from cormorant.errors import FlushError, StaleObjectError, WrongType
 from cormorant.models.collections import Collection, is_collection
 from cormorant.models.inside import same
@@ -170,7 +170,7 @@ def _copied(source: Model) -> dict[str, Any]:
     for column in type(source).__info__.columns:
         value = value_or_missing(source, column.attribute)
         if value is not MISSING and column.spec.computed is None and not column.spec.version:
-            found[column.attribute] = copy.deepcopy(value) if column.type.mutable else value
+            found[column.attribute] = own_copy(value) if column.type.mutable else value
     return found
 
 

@@ -251,12 +251,13 @@ class SessionState:
     def touched(self, instance: Model) -> None:
         """Notes the first change of an instance."""
         if not self.closed:
-            try:
-                self.identity.take_back(instance)
-            except ForeignInstanceError:
-                # not changed after all
-                set_attribute(instance, "__orm_changes__", None)
-                raise
+            if self.identity.has_let_go:
+                try:
+                    self.identity.take_back(instance)
+                except ForeignInstanceError:
+                    # not changed after all
+                    set_attribute(instance, "__orm_changes__", None)
+                    raise
             self.unit.touched(instance)
 
     def collection_touched(self, collection: Collection[Any]) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from itertools import count
 from typing import Any
 
 from cormorant.errors import FlushError, ForeignInstanceError
 from cormorant.models.collections import Collection, is_collection
-from cormorant.models.inside import find_changes_inside, readers
+from cormorant.models.inside import doubtful_of, find_changes_inside, readers
 from cormorant.models.links import RelationInfo
 from cormorant.models.model import Model
 from cormorant.models.sides import hide, show_new
@@ -51,7 +51,7 @@ class UnitOfWork(Pending):
         self.accepted: int = 0
         # counts the session's statements
         self.numbers: count[int] = count(1)
-        self._origin_of_new = Origin(owner, 0, pending=True)
+        self.origin_of_new: Origin = Origin(owner, 0, pending=True)
         self._origin_of_references = Origin(owner, 0)
 
     def origin(self) -> Origin:
@@ -68,8 +68,11 @@ class UnitOfWork(Pending):
         """
         undo: list[Callable[[], object]] = []
         try:
+            new, forgotten = self.origin_of_new, self.forgotten
             for named in (instance, *others):
-                _add(self, named, undo)
+                # another one may have brought it in
+                if forgotten or getattr(named, "__orm_origin__", None) is not new:
+                    _add(self, named, undo)
         except BaseException:
             for step in reversed(undo):
                 step()
@@ -78,8 +81,10 @@ class UnitOfWork(Pending):
     def admit(self, instance: Model) -> None:
         """Takes a new object in without those it is related to, for a write of its own."""
         self.take(instance, [])
+        related = instance.__orm_related__
+        if not related:
+            return
         relations = type(instance).__info__.relations
-        related = instance.__orm_related__ or {}
         for name, held in related.items():
             if isinstance(held, Model) and relations[name].kind == "to_one":
                 related[name] = known = self.known(held)
@@ -95,11 +100,13 @@ class UnitOfWork(Pending):
         if not isinstance(instance, Model):
             raise FlushError(f"{instance!r} is no model instance", hint="add objects of Model classes")
         origin = instance.__orm_origin__
+        if origin is self.origin_of_new:
+            return False
         if origin is None:
             key, mark = id(instance), self.history.marks[-1]
             if key not in mark.known:
                 mark.added[key] = instance
-            set_attribute(instance, "__orm_origin__", self._origin_of_new)
+            set_attribute(instance, "__orm_origin__", self.origin_of_new)
             self.new[key] = instance
             return True
         if origin is DETACHED:
@@ -232,6 +239,8 @@ class UnitOfWork(Pending):
         for instance in [*self.new.values(), *self.dirty.values()]:
             if instance.__orm_related__:
                 leads = True
+                if not self.forgotten and _leads_to_new(self, instance.__orm_related__):
+                    continue
                 found = self.reachable(instance)
                 # a row that goes leads to nothing that would be missing
                 goes = id(instance) in self.deleted
@@ -252,7 +261,7 @@ class UnitOfWork(Pending):
         for info in list(self.identity.documents):
             if tables is None or info.table in tables:
                 columns = readers(info, self._decoder)
-                for instance in list(self.identity.of(info).values()):
+                for instance in doubtful_of(info)(self.identity.of(info).values()):
                     find_changes_inside(instance, columns)
 
     def changed(self) -> tuple[Model, ...]:
@@ -327,18 +336,32 @@ class UnitOfWork(Pending):
 def _add(unit: UnitOfWork, instance: Model, undo: list[Callable[[], object]]) -> None:
     if id(instance) in unit.forgotten:
         undo.append(partial(unit.forgotten.__setitem__, id(instance), unit.forgotten.pop(id(instance))))
-    found = [instance]
+    found, new = [instance], unit.origin_of_new
     # in the order in which they are met, which the database's keys will show; the list grows meanwhile
     for current in found:
-        # only who is added by name is no longer to be deleted
-        if current is not instance and id(current) in unit.deleted:
+        # what was taken in before is passed over, and only who is added by name is no longer to be deleted
+        if current is not instance and (current.__orm_origin__ is new or id(current) in unit.deleted):
             continue
         if unit.take(current, undo):
             shown: list[tuple[Model, RelationInfo]] = []
             undo.append(partial(_untake, unit, current, shown))
-            if current.__orm_related__:
-                found += unit.reachable(current)
+            related = current.__orm_related__
+            if related:
+                if not _leads_to_new(unit, related):
+                    found += unit.reachable(current)
                 show_new(current, shown)
+
+
+def _leads_to_new(unit: UnitOfWork, related: Mapping[str, Any]) -> bool:
+    """Whether an object leads to nothing but new ones that were taken in before."""
+    new = unit.origin_of_new
+    for held in related.values():
+        if is_collection(held):
+            if held.added or [item for item in held.known if item.__orm_origin__ is not new]:
+                return False
+        elif held is not None and held.__orm_origin__ is not new:
+            return False
+    return True
 
 
 def _untake(unit: UnitOfWork, instance: Model, shown: list[tuple[Model, RelationInfo]]) -> None:

@@ -1,0 +1,71 @@
+"""Sets the relations of a new object by one generated function, which says what is known of the models beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from cormorant._internal.codegen import compile_function
+from cormorant.models.links import RelationInfo
+from cormorant.models.metadata import ModelInfo
+from cormorant.models.sides import show_new_one
+from cormorant.models.state import MISSING, set_attribute, value_or_missing
+
+
+def compile_relate(info: ModelInfo, names: tuple[str, ...], *, by_descriptor: bool) -> Callable[..., None]:
+    """Gives the function that sets a new object's relations, of which none is set yet: it takes the object and theirs.
+
+    What is not as usual goes through the relation's descriptor.
+
+    Args:
+        info: The object's model.
+        names: The relations, in the order in which they are given.
+        by_descriptor: All of them do.
+    """
+    helpers: dict[str, Any] = {
+        "MISSING": MISSING,
+        "set_attribute": set_attribute,
+        "value_or_missing": value_or_missing,
+        "show_new_one": show_new_one,
+    }
+    lines = [f"def relate({', '.join(['_o', *names])}):"]
+    for number, name in enumerate(names):
+        relation = info.relation(name)
+        if by_descriptor or not _is_usual(relation):
+            lines.append(f"    _o.{name} = {name}")
+            continue
+        helpers |= {f"_cls{number}": relation.target.cls, f"_ghost{number}": relation.target.ghost}
+        lines += [f"    {line}" for line in _usual(relation, number)]
+    return compile_function("relate", "\n".join(lines), helpers)
+
+
+def _is_usual(relation: RelationInfo) -> bool:
+    """Whether nothing but the relation sets its key, and many can be on its other side."""
+    info, inverse = relation.owner, relation.inverse
+    own = all(len(info.holders[name]) == 1 and not info.fields[name].init for name in relation.local)
+    return own and (inverse is None or relation.target.relation(inverse).kind == "reverse_many")
+
+
+def _usual(relation: RelationInfo, number: int) -> list[str]:
+    name, pairs = relation.name, list(zip(relation.local, relation.remote, strict=True))
+    lines = [f"if {name}.__class__ is _cls{number}:"]
+    lines += [f"    set_attribute(_o, {local!r}, {name}.{remote})" for local, remote in pairs]
+    lines += [f"elif {name}.__class__ is _ghost{number}:"]
+    for local, remote in pairs:
+        lines += [f"    if (_v := value_or_missing({name}, {remote!r})) is not MISSING:"]
+        lines += [f"        set_attribute(_o, {local!r}, _v)"]
+    if relation.nullable:
+        nullable = [local for local in relation.local if relation.owner.column_info(local).nullable]
+        lines += [f"elif {name} is None:"]
+        lines += [f"    set_attribute(_o, {local!r}, None)" for local in nullable or relation.local]
+    lines += ["else:", f"    _o.{name} = {name}"]
+    # the descriptor has done so already
+    lines += ["if (_related := _o.__orm_related__) is None:"]
+    lines += [
+        f"    set_attribute(_o, '__orm_related__', {{{name!r}: {name}}})",
+        "else:",
+        f"    _related[{name!r}] = {name}",
+    ]
+    if relation.inverse is not None:
+        lines += [f"if {name} is not None:", f"    show_new_one({name}, {relation.inverse!r}, _o)"]
+    return lines

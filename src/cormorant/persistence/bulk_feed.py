@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import lru_cache
 from typing import Any
 
+from cormorant._internal.codegen import compile_function
 from cormorant._internal.narrowing import is_async_iterable, is_iterable, is_mapping
 from cormorant.errors import WrongType
 from cormorant.models.model import Model
@@ -35,7 +37,8 @@ class Feed:
 
     def __init__(self, rows: object, write: BulkWrite) -> None:
         self._limit = write.batch or ROWS
-        self._long = [column.attribute for column in write.info.columns if _may_be_long(column.type)]
+        long = [column.attribute for column in write.info.columns if _may_be_long(column.type)]
+        self._measure: Callable[[Any], int] | None = _measure_of(tuple(long))
         self._later: AsyncIterator[Any] | None = None
         self._now: Iterator[Any] = iter(())
         if isinstance(rows, (str, bytes, Model)) or is_mapping(rows):
@@ -64,32 +67,48 @@ class Feed:
     def portion(self, rows: Iterator[Any]) -> list[Any]:
         """Takes as many rows as one batch holds."""
         taken: list[Any] = []
-        size = 0
+        size, measure = 0, self._measure
         for row in rows:
             taken.append(row)
-            size += self._size(row)
+            if measure is not None:
+                size += measure(row)
             if len(taken) >= self._limit or size >= BYTES:
                 break
         return taken
 
     async def _take_later(self, rows: AsyncIterator[Any]) -> list[Any]:
         taken: list[Any] = []
-        size = 0
+        size, measure = 0, self._measure
         async for row in rows:
             taken.append(row)
-            size += self._size(row)
+            if measure is not None:
+                size += measure(row)
             if len(taken) >= self._limit or size >= BYTES:
                 break
         return taken
 
-    def _size(self, row: Any) -> int:
-        if not self._long:
-            return 0
-        if isinstance(row, Model):
-            values = [value_or_missing(row, name) for name in self._long]
-        else:
-            values = [row.get(name) for name in self._long] if is_mapping(row) else []
-        return sum(len(value) for value in values if isinstance(value, (str, bytes)))
+
+@lru_cache(maxsize=1000)
+def _measure_of(names: tuple[str, ...]) -> Callable[[Any], int] | None:
+    """Gives what tells how many characters and bytes there are in columns of a row; None if there are no such columns.
+
+    The two most rows are tried first: objects and mappings that have texts in all of them.
+    """
+    if not names:
+        return None
+    of_object = " + ".join(f"len(row.{name})" for name in names)
+    of_mapping = " + ".join(f"len(row[{name!r}])" for name in names)
+    lines = ["def measure(row):", "    try:", f"        return {of_mapping} if row.__class__ is dict else {of_object}"]
+    lines += ["    except Exception:", "        return measured(row, names)"]
+    return compile_function("measure", "\n".join(lines), {"measured": _measured, "names": names})
+
+
+def _measured(row: Any, names: tuple[str, ...]) -> int:
+    if isinstance(row, Model):
+        values = [value_or_missing(row, name) for name in names]
+    else:
+        values = [row.get(name) for name in names] if is_mapping(row) else []
+    return sum(len(value) for value in values if isinstance(value, (str, bytes)))
 
 
 def _may_be_long(type_: t.SqlType) -> bool:

@@ -85,7 +85,7 @@ class BulkSender:
             return [self._only(run) for run in await self._each(prepared, group)]
         found = await self._fetch(prepared, self._arrays(prepared, group), len(group.batch.rows))
         rows = in_order(statement, prepared, self.info, _rows(group.columns), found)
-        return [tuple(row)[: len(wanted)] for row in rows]
+        return [tuple(row)[: len(wanted)] for row in rows] if sorting else rows
 
     def _mode(self, group: Group) -> InsertMode:
         if not group.columns:

@@ -96,7 +96,8 @@ def show_new(instance: Model, shown: list[tuple[Model, RelationInfo]]) -> None:
         held = related.get(relation.name)
         if held is None:
             continue
-        there: Any = (held.__orm_related__ or {}).get(inverse)
+        theirs: dict[str, Any] = held.__orm_related__ or {}
+        there: Any = theirs.get(inverse)
         shows: Any = getattr(there, "shows", None)
         if shows is not None and shows(instance):
             continue

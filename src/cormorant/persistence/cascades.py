@@ -49,7 +49,7 @@ def consequences(loaded: Loaded, gone: Iterable[Row], value_of: Callable[[Model,
     if not acting:
         return found
     seen = set(gone)
-    wave = seen.copy()
+    wave: set[Row] = seen.copy()
     while wave:
         keys: dict[ModelInfo, set[Any]] = {}
         for info, key in wave:

@@ -96,14 +96,11 @@ def doubtful_of(info: ModelInfo) -> Callable[[Iterable[Model]], list[Model]]:
 
     All that are loaded are looked at in each flush, so that each is passed over quickly.
     """
-    lines = [
-        "def unlike(o):",
-        "    try:",
-        "        raw = o.__orm_raw__",
-        "        return o.__orm_changes__ is not None",
-    ]
+    unlike = ["o.__orm_changes__ is not None"]
     for place, column in enumerate(info.mutable_columns):
-        lines[-1] += f" or raw[{place}].packed != dumps(o.{column.attribute}, FORMAT)"
+        value = f"dumps(o.{column.attribute}, FORMAT)"
+        unlike.append(f"((saved := raw[{place}]) is not None and saved.packed != {value})")
+    lines = ["def unlike(o):", "    try:", "        raw = o.__orm_raw__", f"        return {' or '.join(unlike)}"]
     # not packed, not loaded, or of types of its own
     lines += ["    except Exception:", "        return True"]
     lines += ["def doubtful(instances):", "    return [o for o in instances if unlike(o)]"]

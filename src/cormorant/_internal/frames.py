@@ -54,9 +54,20 @@ NOWHERE: Place = Place(None, 0)
 _OURS = ("cormorant.", "contextlib")
 
 
+_NOT_USERS = (*_OURS, "asyncio.")
+
+
 def place() -> Place:
     """Gives the place in the nearest frame outside of Cormorant; it holds nothing of what runs there."""
-    frame = _outside(sys._getframe(1), _OURS)  # pyright: ignore[reportPrivateUsage]
+    return place_of(sys._getframe(1))  # pyright: ignore[reportPrivateUsage]
+
+
+def place_of(caller: FrameType) -> Place:
+    """Gives the place in a frame, or in the nearest one around it that is outside of Cormorant."""
+    if not caller.f_globals.get("__name__", "").startswith(_NOT_USERS):
+        # by far the most sessions; made by no function of Python's
+        return tuple.__new__(Place, (caller.f_code, caller.f_lasti))  # pyright: ignore[reportUnknownMemberType]
+    frame = _outside(caller, _OURS)
     # a task that runs nothing but our own coroutine has no line: further out there is only the event loop
     return NOWHERE if frame is None or _is_of_a_loop(frame) else Place(frame.f_code, frame.f_lasti)
 

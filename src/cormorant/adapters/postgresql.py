@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import select
 import socket
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -46,7 +46,7 @@ class PostgresConnection:
         edition: What tells texts from those that were prepared before others changed tables.
     """
 
-    __slots__ = ("_driver", "_edition", "_poll", "_pooled", "_unsettled", "altered")
+    __slots__ = ("_driver", "_edition", "_poll", "_pooled", "_prepared", "_record", "_run", "_unsettled", "altered")
 
     def __init__(self, driver: Any, *, pooled: bool = False, edition: Edition | None = None) -> None:
         self._driver = driver
@@ -55,6 +55,10 @@ class PostgresConnection:
         self._unsettled = False
         # a statement may have left something behind that outlives its transaction
         self.altered: bool = False
+        # what the driver has prepared, and how it runs that: its public methods take five coroutines to come there
+        self._prepared: Callable[[Any], Any] = driver._stmt_cache.get
+        self._record: type[Any] = driver._protocol.get_record_class()
+        self._run: Callable[..., Awaitable[Sequence[Row]]] = driver._protocol.bind_execute
         self._poll = _watch(driver._transport.get_extra_info("socket"))
 
     @property
@@ -75,8 +79,26 @@ class PostgresConnection:
         # after a cancelled statement the driver knows the state before it: a BEGIN may have got through
         return self._unsettled or (not self._driver.is_closed() and bool(self._driver.is_in_transaction()))
 
-    def fetch(self, sql: str, args: Sequence[Any] = ()) -> Coroutine[Any, Any, Sequence[Row]]:
-        return self._send(self._driver.fetch, sql, args)
+    async def fetch(self, sql: str, args: Sequence[Any] = ()) -> Sequence[Row]:
+        driver = self._driver
+        prepared = self._prepared((sql, self._record, False))
+        if prepared is None or self._edition.mark or driver._query_loggers:
+            return await self._send(driver.fetch, sql, args)
+        # the text itself was looked at when it was prepared
+        if (left := _left_behind[sql]) is not None:
+            self._note(left, sql)
+        try:
+            with driver._stmt_exclusive_section:
+                rows = await self._run(prepared, args, "", 0, False, None)
+        except asyncio.CancelledError:
+            self._unsettled = True
+            raise
+        except Exception as error:
+            if isinstance(error, asyncpg.OutdatedSchemaCacheError):
+                await driver.reload_schema_state()
+            return await self._failed(error, driver.fetch, sql, args)
+        self._unsettled = False
+        return rows
 
     async def execute(self, sql: str, args: Sequence[Any] = ()) -> int:
         # the simple protocol spares BEGIN and COMMIT a preparation, but would also run "a; b"
@@ -87,7 +109,7 @@ class PostgresConnection:
         return _count(tag, _WRITES)
 
     async def fetch_each(self, sql: str, arg_rows: Sequence[Sequence[Any]]) -> list[Sequence[Row]]:
-        return [await self._send(self._driver.fetch, sql, args) for args in arg_rows]
+        return [await self.fetch(sql, args) for args in arg_rows]
 
     async def query(self, sql: str, args: Sequence[Any] = ()) -> RawRows:
         columns, rows, tag = await self._send(self._describe, sql, args)

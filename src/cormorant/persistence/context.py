@@ -27,18 +27,21 @@ class Frame(Generic[S]):
     Args:
         state: The session state.
         parent: The frame around it; None for the session's own.
+        opened: Where it begins; the caller's place if not given.
     """
 
     __slots__ = ("__weakref__", "_opener", "kind", "parent", "place", "state", "task")
 
-    def __init__(self, state: S, parent: Frame[S] | None, kind: Literal["session", "transaction"]) -> None:
+    def __init__(
+        self, state: S, parent: Frame[S] | None, kind: Literal["session", "transaction"], opened: Place | None = None
+    ) -> None:
         self.state: S = state
         self.parent: Frame[S] | None = parent
         self.kind = kind
         opener = running_task()
         self._opener: ref[asyncio.Task[Any]] | None = None if opener is None else ref(opener)
         self.task: str = name_of(opener)
-        self.place: Place = place()
+        self.place: Place = place() if opened is None else opened
 
     def __str__(self) -> str:
         return f"the {self.kind} opened by {self.task} at {self.place}"

@@ -10,7 +10,8 @@ from types import FrameType
 from cormorant.errors import AmbiguousSession, SessionClosedError, SessionNotEntered
 from cormorant.observability.performance import PerformanceTracker
 from cormorant.persistence import context
-from cormorant.persistence.state import SessionState, let_go
+from cormorant.persistence.parts import let_go
+from cormorant.persistence.state import SessionState
 
 _KEEPS_ITS_FRAME = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 

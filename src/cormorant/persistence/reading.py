@@ -14,6 +14,7 @@ from cormorant.models.state import is_reference, row_key_of
 from cormorant.persistence import loader, prefetch, streaming
 from cormorant.persistence.accept import settle_unchanged
 from cormorant.persistence.arguments import check_own, check_unchanged, given_objects, info_of
+from cormorant.persistence.parts import deletes
 from cormorant.persistence.writer import refuse_portions
 from cormorant.query.beside import Beside
 from cormorant.query.explaining import CompiledQuery, Explanation, explained
@@ -52,7 +53,7 @@ class Reading:
         info = info_of(model)
         found: Model | None = state.identity.get(info, checked_key(info, key))
         if found is not None and (for_update or state.shows(found)):
-            if id(found) in state.unit.deleted:
+            if deletes(state, found):
                 return None
             if not for_update:
                 return found
@@ -89,7 +90,7 @@ class Reading:
         for chunk in chunks(dict.fromkeys(missing), len(info.key_attributes)):
             shown |= {row_key_of(row): row for row in await state.fetch(objects_of(info, chunk))}
         found = [shown[key] for key in wanted if key in shown]
-        return [instance for instance in found if id(instance) not in state.unit.deleted]
+        return [instance for instance in found if not deletes(state, instance)]
 
     # ---- objects that are at hand
 

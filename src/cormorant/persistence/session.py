@@ -131,7 +131,7 @@ class AsyncSession(HookedSession["AsyncSession"]):
     # ---- life
 
     async def __aenter__(self) -> Self:
-        database = self.database
+        database, caller = self.database, frames.calling()
         level = self._isolation or database.level
         options = DEFAULTS if level is None and not self._read_only else Options(level, self._read_only)
         autocommit = database.config.autocommit if self._autocommit is None else self._autocommit
@@ -146,19 +146,23 @@ class AsyncSession(HookedSession["AsyncSession"]):
             performance_threshold=self._threshold,
             budget=None if self._limits is None else budget_of(*self._limits),
             cache=database.caches.of_session(self._cache_backend),
+            opened=frames.place_of(caller),
         )
         if self._slow is not None:
             state.tracker.slow = self._slow
-        self._entrances.enter(state, frames.calling())
+        self._entrances.enter(state, caller)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        state = self._entrances.left_by(frames.calling())
+        caller = frames.calling()
+        state, at = self._entrances.left_by(caller), frames.place_of(caller)
+        # nothing that waits holds the frame that waits for it
+        del caller
         if state is not None:
             try:
-                await state.close(failed=error is not None)
+                await state.close(failed=error is not None, at=at)
             finally:
                 self._entrances.leave(state, inside=False)
 

@@ -26,10 +26,11 @@ from cormorant.persistence import context, loader, locking, m2m, prefetch
 from cormorant.persistence.blocks import Blocks, end
 from cormorant.persistence.cached import CachedReads
 from cormorant.persistence.flush import Flusher
-from cormorant.persistence.hooking import SessionHooks, refuse_in_hooks
+from cormorant.persistence.hooking import refuse_in_hooks
 from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.levels import Options
 from cormorant.persistence.noting import note_raw
+from cormorant.persistence.parts import PARTS, finish, is_untouched
 from cormorant.persistence.reading import Reading
 from cormorant.persistence.repeats import Repeats, note_single
 from cormorant.persistence.transaction import TransactionStack, other_readers, settled
@@ -54,9 +55,13 @@ class SessionState:
         performance_threshold: How often one line may load things one by one; the database's if not given.
         budget: What its statements have to stay within.
         cache: Its second-level cache.
+        opened: The place where the block begins; the caller's if not given.
     """
 
-    # made at the first use: not every session loads relations, or writes by statements of its own
+    # made at the first use: most sessions only read
+    unit: UnitOfWork
+    flusher: Flusher
+    blocks: Blocks
     writer: StateWriter
     loads: loader.Loads
     repeats: Repeats
@@ -74,18 +79,19 @@ class SessionState:
         performance_threshold: int | None = None,
         budget: Budget | None = None,
         cache: Cache | None = None,
+        opened: Place | None = None,
     ) -> None:
         self.scopes: Scopes | None = Scopes((*database.scopes, *scopes)) if database.scopes or scopes else None
         self.handle = handle
         self.database = database
         self.autocommit = autocommit
-        self.frame: context.Frame[SessionState] = context.Frame(self, None, "session")
+        self.frame: context.Frame[SessionState] = context.Frame(self, None, "session", opened)
         self.tracker: PerformanceTracker = database.tracker.for_session()
         self.tracker.budget = budget
         self.identity: IdentityMap = IdentityMap()
         self.known: Callable[[ModelInfo, Any], Model | None] = self.identity.get
-        self.unit: UnitOfWork = UnitOfWork(self, self.identity, database.dialect.decoder, eager=autocommit)
-        self.numbers: count[int] = self.unit.numbers
+        # counts its statements
+        self.numbers: count[int] = count(1)
         self.transactions: TransactionStack = TransactionStack(
             database, self.tracker, options, self.check_usable, self.frame, timeout
         )
@@ -95,9 +101,6 @@ class SessionState:
         self.wait: Callable[..., bool] | None = None
         self.reader: Reading = Reading(self)
         self.cached: CachedReads | None = None if cache is None else CachedReads(self, cache)
-        hooks = SessionHooks(self, handle, database, self.unit, self.transactions)
-        self.flusher: Flusher = Flusher(database, self.unit, self.transactions, hooks)
-        self.blocks: Blocks = Blocks(self.unit, self.transactions, self.flusher, autocommit=autocommit)
         # a sync session is entered outside of its loop, and sets it
         self.loop: asyncio.AbstractEventLoop | None = context.running_loop()
         self.threshold: int = performance_threshold or database.performance_threshold
@@ -108,7 +111,7 @@ class SessionState:
             # a part that is asked for for the first time, or after the end
             if self.__dict__.get("closed"):
                 self.check_usable()
-            make = _PARTS.get(name)
+            make = PARTS.get(name)
             if make is None:
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
             made = self.__dict__[name] = make(self)
@@ -192,13 +195,11 @@ class SessionState:
         if self.scopes is not None or spec.lifted:
             spec = spec.scoped(self.scopes)
         prepared = self.database.prepare(spec)
-        unit = self.unit
-        if (
-            autoflush
-            and (unit.new or unit.dirty or unit.deleted or unit.collections or self.identity.documents)
-            and unit.concerns(prepared.tables)
-        ):
-            await self.flush()
+        if autoflush and ("unit" in self.__dict__ or self.identity.documents):
+            unit = self.unit
+            pending = unit.new or unit.dirty or unit.deleted or unit.collections or self.identity.documents
+            if pending and unit.concerns(prepared.tables):
+                await self.flush()
         number = next(self.numbers)
         caller = asking()
         if spec.single is not None:
@@ -233,9 +234,10 @@ class SessionState:
     async def raw(self, sql: str, args: Sequence[Any], *, write: bool) -> RawRows:
         """Runs raw SQL; what may write opens a transaction."""
         self.check_usable()
-        self.unit.find_changes_inside()
-        if not self.unit.is_empty:
-            await self.flush()
+        if "unit" in self.__dict__ or self.identity.documents:
+            self.unit.find_changes_inside()
+            if not self.unit.is_empty:
+                await self.flush()
         caller = asking()
         if write:
             work = partial(self.database.query, tracker=self.tracker, sql=sql, args=args, caller=caller)
@@ -365,33 +367,15 @@ class SessionState:
                 hint="wait for the task before leaving the session, or give it a session of its own",
             )
 
-    async def close(self, *, failed: bool) -> None:
-        """Ends the session: commits, or rolls back; frees the identity map."""
+    async def close(self, *, failed: bool, at: Place | None = None) -> None:
+        """Ends the session: commits, or rolls back; frees the identity map.
+
+        Args:
+            failed: Roll back.
+            at: The place where the block ends; the caller's if not given.
+        """
         try:
-            await end(self.blocks, self._check_ended, failed=failed)
+            if not is_untouched(self):
+                await end(self.blocks, self._check_ended, failed=failed)
         finally:
-            self.closed = True
-            self.closed_at = place()
-            self.unit.end()
-
-
-_LET_GO = ("unit", "transactions", "reader", "cached", "flusher", "blocks", "writer", "loads", "repeats", "turn")
-
-_PARTS: dict[str, Callable[[SessionState], object]] = {
-    "writer": StateWriter,
-    "loads": loader.Loads,
-    "repeats": lambda state: Repeats(state.threshold),
-    "turn": lambda _: asyncio.Lock(),
-}
-
-
-def let_go(state: SessionState) -> None:
-    """Has a closed state let go of what works for it, once nobody is in the block any more.
-
-    All of that knows the state; without it neither has to wait for the garbage collector.
-    """
-    if state.frame.parent is None:
-        # blocks that outlive their session are still to be left
-        for name in _LET_GO:
-            state.__dict__.pop(name, None)
-        del state.frame.state
+            finish(self, place() if at is None else at)

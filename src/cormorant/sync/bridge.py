@@ -26,6 +26,7 @@ from cormorant.errors import (
 )
 from cormorant.observability.report import Report, report_of
 from cormorant.persistence import context
+from cormorant.persistence.parts import finish, is_untouched
 from cormorant.persistence.session import AsyncSession
 from cormorant.persistence.state import SessionState
 from cormorant.sync.portal import Portal, portal
@@ -126,6 +127,8 @@ class LoopSession(AsyncSession):
         if not self._entrances.open or self._callers or self._portal is None or self._portal.is_here:
             return False
         state = self._entrances.open[0].state
+        if is_untouched(state):
+            return not state.closed
         unit, transactions = state.unit, state.transactions
         waiting = transactions.is_open or transactions.connection or transactions.cursors or state.flusher.hooks.due
         pending = not unit.is_empty or state.identity.documents or any(mark.ends for mark in unit.history.marks)
@@ -133,8 +136,7 @@ class LoopSession(AsyncSession):
 
     def _end(self) -> None:
         state = self._entrances.open[0].state
-        state.closed, state.closed_at = True, frames.place()
-        state.unit.end()
+        finish(state, frames.place())
         self._entrances.leave(state, inside=False)
 
     def _no_state(self) -> Exception:

@@ -230,7 +230,7 @@ async def test_bulk_writes_touch_the_tenants_rows(database: Database) -> None:
 
 async def test_the_same_plan_serves_every_tenant(database: Database) -> None:
     def plans() -> int:
-        return len(database._plans)
+        return len(database.plans)
 
     async def look(org: int) -> list[str]:
         async with AsyncSession(database, scopes=[tenant(org)]) as session:

@@ -297,7 +297,7 @@ def test_a_chunk_is_a_number_of_rows(many: Database, bad: Any) -> None:
 async def test_sync_and_async_queries_share_their_plans(database: Database) -> None:
     async with AsyncSession(database) as session:
         await session.query(Writer).filter(Writer.age > 3)
-    misses = database._plans.misses
+    misses = database.plans.misses
 
     def work() -> None:
         with Session(database) as other:
@@ -306,4 +306,4 @@ async def test_sync_and_async_queries_share_their_plans(database: Database) -> N
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert database._plans.misses == misses
+    assert database.plans.misses == misses

@@ -6,7 +6,7 @@ time on each, and translates the driver's errors. It builds no SQL of its own bu
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
@@ -134,7 +134,7 @@ class Adapter(Protocol):
         """The server's own isolation level; None before the first connection."""
         ...
 
-    async def acquire(self, *, write: bool = False) -> Connection:
+    def acquire(self, *, write: bool = False) -> Coroutine[Any, Any, Connection]:
         """Takes a connection out of the pool.
 
         Args:

@@ -88,13 +88,13 @@ class _Waiters(Generic[C]):
     """
 
     def __init__(self, timeout: float | None, error: Callable[[], Exception]) -> None:
-        self._queue: OrderedDict[_Waiter[C], None] = OrderedDict()
+        self.queue: OrderedDict[_Waiter[C], None] = OrderedDict()
         self._timeout = timeout
         self._error = error
         self._timer: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
-        return len(self._queue)
+        return len(self.queue)
 
     def join(self, place: str | None) -> _Waiter[C]:
         """Puts the calling task at the end."""
@@ -104,20 +104,20 @@ class _Waiters(Generic[C]):
             waiter.deadline = loop.time() + self._timeout
             if self._timer is None:
                 self._set_timer(loop, waiter.deadline)
-        self._queue[waiter] = None
+        self.queue[waiter] = None
         return waiter
 
     def first(self) -> _Waiter[C] | None:
         """Takes out the first caller that still waits."""
-        while self._queue:
-            waiter, _ = self._queue.popitem(last=False)
+        while self.queue:
+            waiter, _ = self.queue.popitem(last=False)
             if not waiter.future.done():
                 return waiter
         return None
 
     def leave(self, waiter: _Waiter[C]) -> None:
         """Takes out a caller who waits no more."""
-        self._queue.pop(waiter, None)
+        self.queue.pop(waiter, None)
 
     def refuse_all(self, error: Callable[[], Exception]) -> None:
         """Sends every caller away."""
@@ -132,13 +132,13 @@ class _Waiters(Generic[C]):
         self._timer = None
         # a timer may ring by the clock's resolution too early
         now = loop.time() + _RESOLUTION
-        for waiter in list(self._queue):
+        for waiter in list(self.queue):
             if waiter.deadline > now:
                 self._set_timer(loop, waiter.deadline)
                 return
             if not waiter.future.done():
                 waiter.future.set_exception(self._error())
-            self._queue.pop(waiter, None)
+            self.queue.pop(waiter, None)
 
 
 class _Notes(Generic[C]):
@@ -297,7 +297,7 @@ class Pool(Generic[C]):
             self._retire(connection)
         elif connection.needs_reset or connection.altered:
             self._spawn(self._reset(connection))
-        elif len(self._waiters):
+        elif self._waiters.queue:
             self._lend(connection)
         else:
             self._idle.append(connection)

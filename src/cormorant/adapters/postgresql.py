@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import select
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -46,10 +46,22 @@ class PostgresConnection:
         edition: What tells texts from those that were prepared before others changed tables.
     """
 
-    __slots__ = ("_driver", "_edition", "_poll", "_pooled", "_prepared", "_record", "_run", "_unsettled", "altered")
+    __slots__ = (
+        "_driver",
+        "_edition",
+        "_poll",
+        "_pooled",
+        "_prepared",
+        "_protocol",
+        "_record",
+        "_run",
+        "_unsettled",
+        "altered",
+    )
 
     def __init__(self, driver: Any, *, pooled: bool = False, edition: Edition | None = None) -> None:
         self._driver = driver
+        self._protocol = protocol = driver._protocol
         self._pooled = pooled
         self._edition: Edition = edition or Edition()
         self._unsettled = False
@@ -57,8 +69,8 @@ class PostgresConnection:
         self.altered: bool = False
         # what the driver has prepared, and how it runs that: its public methods take five coroutines to come there
         self._prepared: Callable[[Any], Any] = driver._stmt_cache.get
-        self._record: type[Any] = driver._protocol.get_record_class()
-        self._run: Callable[..., Awaitable[Sequence[Row]]] = driver._protocol.bind_execute
+        self._record: type[Any] = protocol.get_record_class()
+        self._run: Callable[..., Awaitable[Sequence[Row]]] = protocol.bind_execute
         self._poll = _watch(driver._transport.get_extra_info("socket"))
 
     @property
@@ -67,7 +79,8 @@ class PostgresConnection:
 
     @property
     def is_closed(self) -> bool:
-        return bool(self._driver.is_closed())
+        # as the driver's own method says it; every statement asks several times
+        return bool(self._driver._aborted or not self._protocol.is_connected())
 
     @property
     def looks_lost(self) -> bool:
@@ -77,7 +90,7 @@ class PostgresConnection:
     @property
     def needs_reset(self) -> bool:
         # after a cancelled statement the driver knows the state before it: a BEGIN may have got through
-        return self._unsettled or (not self._driver.is_closed() and bool(self._driver.is_in_transaction()))
+        return self._unsettled or (bool(self._protocol.is_in_transaction()) and not self.is_closed)
 
     async def fetch(self, sql: str, args: Sequence[Any] = ()) -> Sequence[Row]:
         driver = self._driver
@@ -281,8 +294,8 @@ class PostgresAdapter(Adapter):
         """How the pool is used at the moment."""
         return self._pool.stats
 
-    async def acquire(self, *, write: bool = False) -> PostgresConnection:
-        return await self._pool.acquire()
+    def acquire(self, *, write: bool = False) -> Coroutine[Any, Any, PostgresConnection]:
+        return self._pool.acquire()
 
     def release(self, connection: Connection) -> None:
         if not isinstance(connection, PostgresConnection):

@@ -195,7 +195,7 @@ class Database(HookTarget["AsyncSession", Model]):
         secret = cursor_secret(cursor_key, repr((self.config.redacted, self.config.password)))
         dialect = self.dialect
         self.cursors: Cursors = Cursors(secret, lambda select: dialect.compile(select).sql)
-        self._plans: Plans[PreparedQuery] = Plans(plans)
+        self.plans: Plans[PreparedQuery] = Plans(plans)
         self._writes: Plans[PreparedWrite] = Plans(plans)
         self._companions: list[Companion] = []
         self.performance_threshold: int = check_threshold(performance_threshold) or THRESHOLD
@@ -276,12 +276,12 @@ class Database(HookTarget["AsyncSession", Model]):
     def prepare(self, spec: QuerySpec) -> PreparedQuery:
         """Gives a query's text and loader, made at the first query of its shape."""
         key = spec.cache_key
-        self._plans.asked += 1
+        self.plans.asked += 1
         if spec.scopes is not None:
-            return self._plans.find_scoped(key, spec.scopes, partial(self._prepare, spec))
+            return self.plans.find_scoped(key, spec.scopes, partial(self._prepare, spec))
         # by far the most are found here, without a further call
-        found = self._plans.recent.get(key)
-        return self._plans.find(key, partial(self._prepare, spec)) if found is None else found
+        found = self.plans.recent.get(key)
+        return self.plans.find(key, partial(self._prepare, spec)) if found is None else found
 
     def _prepare(self, spec: QuerySpec) -> PreparedQuery:
         return PreparedQuery(*query_parts(self.dialect, spec, self.number))
@@ -420,7 +420,7 @@ class Database(HookTarget["AsyncSession", Model]):
             >>> db.stats().as_dict()     # {"pool_size": 10, ..., "statements_errors": 0, "plans_hits": 4711, ...}
         """
         pool = sum((companion.pool for companion in self._companions), self.adapter.stats)
-        plans = plan_stats(self._plans, self._writes)
+        plans = plan_stats(self.plans, self._writes)
         return DatabaseStats(pool, self.tracker.totals(), plans, len(self.switchboard or ()), self.caches.stats())
 
     def report(self) -> Report:

@@ -10,16 +10,18 @@ from cormorant.errors import CompileError, NotFoundError
 from cormorant.models.describing import shown_key
 from cormorant.models.keys import checked_key
 from cormorant.models.model import Model
-from cormorant.models.state import is_reference, row_key_of
+from cormorant.models.state import Origin, is_reference, row_key_of
+from cormorant.observability.performance import asking
 from cormorant.persistence import loader, prefetch, streaming
 from cormorant.persistence.accept import settle_unchanged
 from cormorant.persistence.arguments import check_own, check_unchanged, given_objects, info_of
 from cormorant.persistence.parts import deletes
+from cormorant.persistence.repeats import note_single
 from cormorant.persistence.writer import refuse_portions
 from cormorant.query.beside import Beside
 from cormorant.query.explaining import CompiledQuery, Explanation, explained
 from cormorant.query.locking import LOCK, locked
-from cormorant.query.prefetch import chunks, key_query, objects_of
+from cormorant.query.prefetch import KeyQuery, chunks, key_query, objects_of
 from cormorant.query.spec import QuerySpec
 
 if TYPE_CHECKING:
@@ -57,10 +59,14 @@ class Reading:
                 return None
             if not for_update:
                 return found
-        spec = key_query(info).of(key)
+        query = key_query(info)
         if state.cached is not None and not for_update and (found is None or is_reference(found)):
-            return await state.cached.get(info, key, spec)
-        rows = await state.fetch(locked(spec, LOCK) if for_update else spec)
+            return await state.cached.get(info, key, query.of(key))
+        if type(key) is query.plain and state.scopes is None and not for_update:
+            rows = await _fetch_by_key(state, query, key)
+        else:
+            spec = query.of(key)
+            rows = await state.fetch(locked(spec, LOCK) if for_update else spec)
         return rows[0] if rows else None
 
     async def get_one(self, model: type[Model], key: Any, *, for_update: bool) -> Model:
@@ -161,3 +167,26 @@ class Reading:
         if state.scopes is not None or spec.lifted:
             spec = spec.scoped(state.scopes)
         return state.database.prepare(spec), spec
+
+
+async def _fetch_by_key(state: SessionState, query: KeyQuery, key: Any) -> list[Any]:
+    """Runs the query of one object: what `SessionState.fetch` does, as far as this shape needs it, without a spec."""
+    database, unit = state.database, state.__dict__.get("unit")
+    made_for, prepared = query.prepared
+    if made_for == database.number:
+        database.plans.asked += 1
+    else:
+        prepared = database.prepare(query.of(key))
+        query.prepared = database.number, prepared
+    pending = state.identity.documents or (unit is not None and not unit.is_empty)
+    if pending and state.unit.concerns(prepared.tables):
+        await state.flush()
+    number, caller = next(state.numbers), asking()
+    note_single(state, query.single, "rows", caller)
+    rows = await state.transactions.fetch(prepared.sql, prepared.encode([key]), caller)
+    if state.tracker.budget is not None:
+        state.tracker.budget.take(len(rows))
+    if state.closed:
+        state.check_usable()
+    found: list[Any] = prepared.loader(rows, state.identity.of, Origin(state, number, rows=len(rows), caller=caller))
+    return found

@@ -14,7 +14,7 @@ from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ModelInfo
 from cormorant.observability.findings import Finding
 from cormorant.observability.performance import FINDINGS
-from cormorant.query.spec import QuerySpec, Single
+from cormorant.query.spec import Mode, Single
 
 if TYPE_CHECKING:
     from cormorant.persistence.state import SessionState
@@ -51,7 +51,7 @@ class Repeats:
         return key, found
 
 
-def note_single(state: SessionState, spec: QuerySpec, single: Single, caller: tuple[CodeType, int] | None) -> None:
+def note_single(state: SessionState, single: Single, mode: Mode, caller: tuple[CodeType, int] | None) -> None:
     """Counts a query of one object's own, before it is sent; warns, or refuses, when they are too many.
 
     Raises:
@@ -69,7 +69,7 @@ def note_single(state: SessionState, spec: QuerySpec, single: Single, caller: tu
         return
     line = None if caller is None else line_of(*caller)
     file = caller[0].co_filename if caller is not None and line is not None else None
-    found = Finding(_what(single, spec), file, line, count, fix_of(single, spec))
+    found = Finding(_what(single, mode), file, line, count, fix_of(single, mode))
     key = (file, line, single[0], id(single[1]))
     repeats.told[counted_by] = key, found
     # the first ones were not worth mentioning until now
@@ -82,10 +82,10 @@ def note_single(state: SessionState, spec: QuerySpec, single: Single, caller: tu
         warnings.warn_explicit(f"{message}\nHint: {found.fix}", NPlusOneWarning, file or "<unknown>", line or 1)
 
 
-def _what(single: Single, spec: QuerySpec) -> str:
+def _what(single: Single, mode: Mode) -> str:
     kind, subject = single
     if isinstance(subject, RelationInfo):
-        verb = {"count": "counted", "exists": "looked for"}.get(spec.mode, "queried" if kind == "members" else "loaded")
+        verb = {"count": "counted", "exists": "looked for"}.get(mode, "queried" if kind == "members" else "loaded")
         return f"{subject.place} is {verb} one by one"
     return (
         f"{subject.name} objects are got one by one"
@@ -94,7 +94,7 @@ def _what(single: Single, spec: QuerySpec) -> str:
     )
 
 
-def fix_of(single: Single, spec: QuerySpec) -> str:
+def fix_of(single: Single, mode: Mode) -> str:
     """Says what to write instead."""
     kind, subject = single
     if isinstance(subject, ModelInfo):
@@ -106,8 +106,8 @@ def fix_of(single: Single, spec: QuerySpec) -> str:
         return f"load it {owners}: .select_related({subject.place})"
     if kind == "relation":
         return f"load it {owners}: .prefetch_related({subject.place})"
-    if spec.mode == "count":
+    if mode == "count":
         return f"count {owners}: .annotate({subject.place}.count())"
-    if spec.mode == "exists":
+    if mode == "exists":
         return f"look {owners}: .annotate({subject.place}.any())"
     return f"load it {owners}: .prefetch_related({subject.place}), or a part: ({subject.place}.filter(...))"

@@ -203,7 +203,7 @@ class SessionState:
         number = next(self.numbers)
         caller = asking()
         if spec.single is not None:
-            note_single(self, spec, spec.single, caller)
+            note_single(self, spec.single, spec.mode, caller)
         if prepared.writes:
             rows = await self.writer.fetch(prepared, spec, caller, whole=beside is None)
         else:

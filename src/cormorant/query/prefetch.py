@@ -39,26 +39,28 @@ class KeyQuery:
         info: The model.
     """
 
-    __slots__ = ("_columns", "_info", "_made", "_plain", "_single")
+    __slots__ = ("_columns", "_info", "_made", "plain", "prepared", "single")
 
     def __init__(self, info: ModelInfo) -> None:
         self._info = info
+        # for who prepares it: a database's number, and what was made for it; set at once, by any thread
+        self.prepared: tuple[int, Any] = 0, None
         self._columns = [info.column(name) for name in info.key_attributes]
-        self._single: Single = ("get", info)
+        self.single: Single = ("get", info)
         type_ = self._columns[0].type
         # the class whose values can be compared as they are; a key of several columns is put together each time
-        self._plain = type_.accepts[0] if len(self._columns) == 1 and type(type_) in PLAIN else None
+        self.plain: type[Any] | None = type_.accepts[0] if len(self._columns) == 1 and type(type_) in PLAIN else None
         self._made: QuerySpec | None = None
 
     def of(self, key: Any) -> QuerySpec:
         """Gives the query for a key that fits the columns."""
         made = self._made
-        if made is not None and type(key) is self._plain:
+        if made is not None and type(key) is self.plain:
             (column,) = self._columns
             bind = Bind(key, column.type)
             return made.with_values((bind,), (Comparison("=", column, bind, BOOLEAN),))
-        spec = by_key(self._info, self._columns, key, self._single)
-        if type(key) is self._plain:
+        spec = by_key(self._info, self._columns, key, self.single)
+        if type(key) is self.plain:
             self._made = spec
         return spec
 

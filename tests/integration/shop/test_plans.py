@@ -25,22 +25,22 @@ async def test_equal_shapes_share_a_plan_and_different_ones_never_do(
         return rows.filter(Person.score >= score).order_by(Person.id).values(Person.id, boss.id, sub[func.count()])
 
     assert await joined(2, 0) == [(2, 1, 2), (3, 1, 1), (4, 2, None)]
-    plans = len(database._plans)
+    plans = len(database.plans)
     assert await joined(5, 0) == [(2, 1, 2)]
     assert await joined(2, 2) == [(2, 1, None), (3, 1, 1), (4, 2, None)]
     assert await joined(0, 1) == [(2, 1, 2), (3, 1, 1), (4, 2, None), (5, 2, 1)]
-    assert len(database._plans) == plans
+    assert len(database.plans) == plans
 
     def combined(word: str, low: int, high: int) -> Any:
         first, second = people.filter(Person.score > low), people.filter(Person.score < high)
         return getattr(first, word)(second).order_by(Person.id).scalars(Person.id)
 
     for word, found in {"union": [1, 2, 5, 6], "intersect": [], "except_": [1, 2]}.items():
-        plans = len(database._plans)
+        plans = len(database.plans)
         assert await combined(word, 4, 1) == found
         assert await combined(word, 3, 1) == found
         assert await combined(word, -9, 9) == ([] if word == "except_" else [1, 2, 3, 4, 5, 6])
-        assert len(database._plans) == plans + 1
+        assert len(database.plans) == plans + 1
 
 
 async def test_what_a_union_shows_depends_on_values(people: QuerySet[Person]) -> None:
@@ -74,10 +74,10 @@ async def test_what_is_made_for_each_request_makes_no_further_plans(
         return await either.scalars(Person.id)
 
     assert await report() == [2, 3, 5]
-    plans = len(session.database._plans)
+    plans = len(session.database.plans)
     for _ in range(20):
         assert await report() == [2, 3, 5]
-    assert len(session.database._plans) == plans
+    assert len(session.database.plans) == plans
 
 
 async def test_tasks_that_ask_the_same_at_the_same_time_share_a_plan(
@@ -96,11 +96,11 @@ async def test_tasks_that_ask_the_same_at_the_same_time_share_a_plan(
         some = rows.filter(Person.id.in_(people.join(cte, cte[Note.writer.id] == Person.id).scalars(Person.id)))
         return some.union(rows.filter(peer.id.is_not_null())).order_by(Person.id).scalars(Person.id)
 
-    plans = len(session.database._plans)
+    plans = len(session.database.plans)
     waiting = [(score, report(score)) for score in (0, 2, 3, 5) * 5]
     for score, query in reversed(waiting):
         assert await query == [key for key, its in ((2, 5), (3, 2), (4, 2), (5, 0)) if its >= score]
-    assert len(session.database._plans) == plans + 1
+    assert len(session.database.plans) == plans + 1
 
 
 async def test_sources_that_change_places_are_another_query(people: QuerySet[Person]) -> None:

@@ -9,7 +9,7 @@ from typing_extensions import TypeVar
 from cormorant.errors import ModelError, WrongType, suggest
 from cormorant.models.collections import Collection
 from cormorant.models.links import RelationInfo
-from cormorant.models.paths import ManyExpr, path_of
+from cormorant.models.paths import ManyExpr, Path, path_of
 from cormorant.models.sides import held_by, relate_other_side, show_sides
 from cormorant.models.specs import RelationSpec
 from cormorant.models.state import (
@@ -41,6 +41,8 @@ class One(Generic[R]):
     def __init__(self, spec: RelationSpec) -> None:
         self.spec = spec
         self.name: str = spec.name
+        # as queries read it, with the relation that it was made of
+        self._path: tuple[RelationInfo, Path] | None = None
 
     @overload
     def __get__(self: One[M | None], instance: None, owner: Any) -> type[M]: ...
@@ -50,13 +52,19 @@ class One(Generic[R]):
     def __get__(self, instance: object, owner: Any) -> R: ...
     def __get__(self, instance: Any, owner: Any) -> Any:
         if instance is None:
-            return path_of(owner.__info__.relation(self.name))
+            return self._path_of(owner.__info__.relation(self.name))
         related = instance.__orm_related__
         if related is not None:
             found = related.get(self.name, MISSING)
             if found is not MISSING:
                 return found
         return one_of(instance, instance.__class__.__info__.relation(self.name))
+
+    def _path_of(self, relation: RelationInfo) -> Path:
+        made = self._path
+        if made is None or made[0] is not relation:
+            made = self._path = relation, path_of(relation)
+        return made[1]
 
     if TYPE_CHECKING:
 

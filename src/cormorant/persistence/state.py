@@ -216,7 +216,9 @@ class SessionState:
             beside.append(Beside(rows, prepared.beside))
         origin = Origin(self, number, lifted=bool(spec.lifted), rows=len(rows), caller=caller)
         found = prepared.loader(rows, self.identity.of, origin)
-        if whole and spec.mode == "rows" and (spec.loading is not NOTHING or spec.collections):
+        loading = spec.loading
+        further = spec.collections or (loading is not NOTHING and loading.is_fetched)
+        if further and whole and spec.mode == "rows":
             return await prefetch.complete(self, spec, found)
         return found
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from cormorant.errors import QueryError
 from cormorant.models.paths import ManyExpr
 from cormorant.query.builder import Builder
-from cormorant.query.related import NOTHING, Verb, chosen_columns, columns_key, following_key, grown, steps_to
+from cormorant.query.related import NOTHING, Loading, Verb, chosen_columns, columns_key, following_key, grown, steps_to
 from cormorant.query.spec import QuerySpec
 from cormorant.sql.columns import Column
 
@@ -67,7 +67,7 @@ class Following(Builder[R]):
         branches = loading.branches
         for relation in relations:
             branches = grown(branches, steps_to(info, relation, verb), join=verb == "select_related")
-        return self._with(following_key(branches), loading=replace(loading, branches=branches))
+        return self._with(following_key(branches), loading=Loading(branches, loading.only, loading.without))
 
     def only(self, *columns: Column[Any]) -> Self:
         """Reads just these columns; the primary key and the version always come too.

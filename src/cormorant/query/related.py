@@ -48,7 +48,7 @@ class Branch:
     @property
     def is_fetched(self) -> bool:
         """Whether this, or what follows, takes statements of its own."""
-        return not self.joined or any(branch.is_fetched for branch in self.branches)
+        return not self.joined or any_fetched(self.branches)
 
     @property
     def is_partial(self) -> bool:
@@ -73,7 +73,15 @@ class Loading:
     @property
     def is_fetched(self) -> bool:
         """Whether further statements bring a part of it."""
-        return any(branch.is_fetched for branch in self.branches)
+        return any_fetched(self.branches)
+
+
+def any_fetched(branches: tuple[Branch, ...]) -> bool:
+    """Whether one of them takes statements of its own; every query with related objects asks."""
+    for branch in branches:  # noqa: SIM110
+        if branch.is_fetched:
+            return True
+    return False
 
 
 NOTHING = Loading()

@@ -77,7 +77,9 @@ class QuerySpec:
     united: tuple[SetWord, QuerySpec, tuple[Select, ...]] | None
 
     def __init__(self, info: ModelInfo) -> None:
-        self.__dict__.update(_EMPTY, info=info, key=("rows", info.source.key))
+        values = _EMPTY.copy()
+        values["info"], values["key"] = info, ("rows", info.source.key)
+        _hold(self, values)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{name}: a query never changes, its methods give new ones")
@@ -91,20 +93,21 @@ class QuerySpec:
             changes: The new parts, by name.
         """
         new = object.__new__(QuerySpec)
-        values = new.__dict__
-        values.update(self.__dict__)
+        # a copy is half as dear as what fills another dictionary
+        values = self.__dict__.copy()
         values["united"] = None
         values.update(changes)
         values["key"] = self.key + key
         values["binds"] = self.binds + binds
+        _hold(new, values)
         return new
 
     def with_values(self, binds: Binds, where: tuple[Expr[Any], ...]) -> QuerySpec:
         """Gives a query of the same shape with other values in its conditions, and nowhere else."""
         new = object.__new__(QuerySpec)
-        values = new.__dict__
-        values.update(self.__dict__)
+        values = self.__dict__.copy()
         values["binds"], values["where"] = binds, where
+        _hold(new, values)
         return new
 
     def scoped(self, scopes: Scopes | None) -> QuerySpec:
@@ -133,6 +136,8 @@ class QuerySpec:
         binds = self.binds
         return [bind.value for bind in (binds if len(binds) < 2 else dict.fromkeys(binds))]
 
+
+_hold: Callable[[QuerySpec, dict[str, Any]], None] = QuerySpec.__dict__["__dict__"].__set__
 
 _EMPTY: dict[str, Any] = {
     "binds": (),

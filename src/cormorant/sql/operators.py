@@ -10,7 +10,7 @@ from cormorant.errors import WrongType
 from cormorant.sql import types as t
 
 # a value of exactly the class of such a column is compared as it is
-PLAIN = frozenset({t.Integer, t.Text, t.Boolean, t.DateTime, t.Date, t.Uuid})
+PLAIN = frozenset({t.Integer, t.Float, t.Text, t.Boolean, t.DateTime, t.Date, t.Uuid})
 
 _FAMILIES: dict[type[t.SqlType], str] = {
     t.Integer: "number",

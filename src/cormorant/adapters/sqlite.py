@@ -8,7 +8,7 @@ import os
 import sqlite3
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Generator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from contextvars import Context, copy_context
 from typing import Any, Generic, TypeVar
 
@@ -288,26 +288,30 @@ class SQLiteConnection:
                 self._timer = None
                 self._stopped = self.is_closed
 
-    async def _hop(self, function: Callable[..., R], *args: Any) -> R:
+    def _hop(self, function: Callable[..., R], *args: Any) -> Awaitable[R]:
+        """Sends a function to the thread; gives what is to be awaited, at once and by the caller."""
         # the driver's public methods take a hop for each step: cursor, execute, fetch
         put = self._put
         if put is None:
-            answer: R = await self._driver._execute(function, *args)
+            answer: Awaitable[R] = self._driver._execute(function, *args)
             return answer
         if not self._driver._running:
             raise ValueError("the thread has ended")
         put((None, hop := Hop(asyncio.get_running_loop(), function, args)))
-        return await hop
+        return hop
+
+    async def _idle(self) -> None:
+        await self._hop(in_thread.nothing)
 
     async def _settle(self, sql: str) -> None:
         """Waits until the thread has answered, after asking it to stop where that is safe."""
         interruptible = not _is_protected(sql)
         self._stopped = interruptible
         # the thread works in order: once it has run this, it has ended the statement
-        barrier = asyncio.ensure_future(self._hop(in_thread.nothing))
+        barrier = asyncio.ensure_future(self._idle())
         while not barrier.done() or barrier.cancelled():
             if barrier.cancelled():
-                barrier = asyncio.ensure_future(self._hop(in_thread.nothing))
+                barrier = asyncio.ensure_future(self._idle())
             # again and again, because an interrupt between two steps of the thread is lost
             if interruptible and not self.is_closed:
                 self._cursors.cut = True
@@ -437,8 +441,14 @@ class SQLiteAdapter(Adapter):
         """How the pools are used at the moment."""
         return self._writers.stats if self._config.in_memory else self._writers.stats + self._readers.stats
 
-    async def acquire(self, *, write: bool = False) -> SQLiteConnection:
-        connection = await (self._writers if write else self._readers).acquire()
+    def acquire(self, *, write: bool = False) -> Coroutine[Any, Any, SQLiteConnection]:
+        if self._config.in_memory:
+            return self._acquire_for(write)
+        return (self._writers if write else self._readers).acquire()
+
+    async def _acquire_for(self, write: bool) -> SQLiteConnection:
+        # the one connection is lent for both
+        connection = await self._writers.acquire()
         connection.read_only = not write
         return connection
 

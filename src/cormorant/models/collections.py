@@ -92,8 +92,12 @@ class Collection(Generic[M]):
             items: The members.
             partial: There may be more.
         """
-        loaded = {id(item): item for item in items if id(item) not in self.removed}
-        self._items, self._partial = loaded | self.added, partial
+        held = list(items)
+        # without a step of Python's for each member: few collections have anything pending
+        loaded = dict(zip(map(id, held), held, strict=True))
+        for key in self.removed:
+            loaded.pop(key, None)
+        self._items, self._partial = loaded | self.added if self.added else loaded, partial
 
     def unload(self) -> None:
         """Forgets the members; the next `await` loads them."""

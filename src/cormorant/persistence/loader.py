@@ -306,8 +306,13 @@ async def members_by_owner(
         found: dict[Any, list[Any]] = {key: [] for key in wanted}
         for chunk in chunks(wanted, width):
             spec = _marked(members_of(relation, chunk, part, loading), single, chunk)
-            for row in await reader.fetch(spec, autoflush=False):
-                found[row[0] if width == 1 else row[:width]].append(row[width])
+            rows = await reader.fetch(spec, autoflush=False)
+            if width == 1:
+                for key, item in rows:
+                    found[key].append(item)
+            else:
+                for row in rows:
+                    found[row[:width]].append(row[width])
         # a flush meanwhile may have moved objects from one owner to another
         if reader.unit.accepted == seen:
             return found

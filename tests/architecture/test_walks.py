@@ -75,3 +75,18 @@ async def test_add_and_commit(session: AsyncSession) -> None:
     calls, files = await walk(lambda: add(walker))
     assert calls <= 100
     assert files <= 16
+
+
+async def test_a_session_that_reads_one_object(tmp_path: Path) -> None:
+    async with Database(f"sqlite:///{tmp_path / 'walk.db'}") as database:
+        await database.create_all(Walker)
+
+        async def handle() -> None:
+            async with AsyncSession(database) as session:
+                assert await session.get(Walker, 1) is None
+
+        for _ in range(2):
+            await handle()
+        calls, files = await walk(handle)
+    assert calls <= 90
+    assert files <= 28

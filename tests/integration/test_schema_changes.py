@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from cormorant import AsyncSession, Database, SchemaChangedError, StatementError
+from cormorant import AsyncSession, Database, DatabaseError, SchemaChangedError, StatementError
 from cormorant.adapters.base import Connection
 
 SETUP = (
@@ -66,6 +66,20 @@ async def test_nobody_notices_outside_of_transactions(postgres_database: str, da
     await run(postgres_database, change)
     assert [tuple(row) for row in await connection.fetch(sql, after)] == expected
     assert not connection.needs_reset
+    database.adapter.release(connection)
+
+
+async def test_a_composite_type_that_has_grown_is_learnt_anew(postgres_database: str, database: Database) -> None:
+    await run(postgres_database, ("CREATE TYPE nest AS (eggs int)", "ALTER TABLE bird ADD COLUMN nest nest"))
+    await run(postgres_database, ("UPDATE bird SET nest = ROW(3)::nest",))
+    connection = await database.adapter.acquire(write=True)
+    assert [tuple(row[0]) for row in await connection.fetch("SELECT nest FROM bird")] == [(3,)]
+    await run(postgres_database, ("ALTER TYPE nest ADD ATTRIBUTE twigs int",))
+    await run(postgres_database, ("UPDATE bird SET nest = ROW(3, 40)::nest",))
+    # the statement was run already when the driver finds out: it cannot be run again, and the next one knows
+    with pytest.raises(DatabaseError):
+        await connection.fetch("SELECT nest FROM bird")
+    assert [tuple(row[0]) for row in await connection.fetch("SELECT nest FROM bird")] == [(3, 40)]
     database.adapter.release(connection)
 
 

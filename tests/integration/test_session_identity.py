@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cormorant import AsyncSession, Database, NotFoundError, ref
 from cormorant.errors import ForeignInstanceError, SessionNotEntered, StaleObjectError, WrongType
-from tests.support.newsroom import Grade, Label, Memo, Story, Writer, make_story, make_writer, sent
+from tests.support.newsroom import MODELS, Grade, Label, Memo, Story, Writer, make_story, make_writer, sent
 
 
 async def rename(database: Database, key: int, name: str) -> None:
@@ -98,6 +99,17 @@ async def test_get_gives_none_where_there_is_no_row(database: Database) -> None:
         assert await session.get(Writer, 4711) is None
         with pytest.raises(NotFoundError, match="Writer 4711 does not exist"):
             await session.get_one(Writer, 4711)
+
+
+async def test_get_asks_each_database_in_its_own_words(database: Database, tmp_path: Path) -> None:
+    key = await make_writer(database)
+    async with Database(f"sqlite:///{tmp_path / 'other.db'}") as other:
+        await other.create_all(*MODELS)
+        assert key == await make_writer(other, name="Eve")
+        for _ in range(2):
+            async with AsyncSession(database) as one, AsyncSession(other) as two:
+                assert (await one.get_one(Writer, key)).name == "Ada"
+                assert (await two.get_one(Writer, key)).name == "Eve"
 
 
 async def test_a_reference_to_no_row_says_so_when_awaited(database: Database) -> None:

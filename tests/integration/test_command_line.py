@@ -417,5 +417,6 @@ def test_a_database_that_refuses_what_is_outdated_can_be_migrated(program: Progr
     program.run("make")
     program.run("status", code=1)
     program.run("drift", code=1)
+    assert asked(program, "print(await session.execute('SELECT 1') is not None)") == "True"
     for command in ("plan", "lint", "migrate", "status", "inspect", "rollback"):
         program.run(command)

@@ -17,6 +17,7 @@ async def test_it_is_migrated_by_itself(database_dsn: str, tmp_path: Path) -> No
     async with Database(database_dsn, on_outdated="refuse", migrations=tmp_path) as database:
         with pytest.raises(SchemaOutdated):
             await database.ping()
+        assert not (await MigrationEngine(database, tmp_path).status()).is_current
         report = await MigrationEngine(database, tmp_path).migrate()
         assert report.migrations == ("0001_initial",)
         await database.ping()

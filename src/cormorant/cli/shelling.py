@@ -14,6 +14,7 @@ from cormorant.cli.console import converse
 from cormorant.cli.loading import load_models
 from cormorant.cli.screen import carry_out
 from cormorant.cli.working import database_of
+from cormorant.database.gating import unasked
 
 
 @application.command()
@@ -30,6 +31,7 @@ def shell(
     def work(config: Config) -> Answer:
         if config.models:
             load_models(config)
-        return Answer(code=converse(database_of(config), command))
+        with unasked():
+            return Answer(code=converse(database_of(config), command))
 
     carry_out(False, Options(dsn, config, tuple(models or ())), work)

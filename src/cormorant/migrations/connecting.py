@@ -10,7 +10,7 @@ from cormorant.adapters.base import Adapter, Connection
 from cormorant.adapters.config import ConnectionConfig
 from cormorant.adapters.registry import create_adapter
 from cormorant.database import Database
-from cormorant.database.gating import ungated
+from cormorant.database.gating import unasked
 from cormorant.dialects.base import Dialect
 from cormorant.errors import MigrationError
 from cormorant.migrations.locking import who
@@ -84,9 +84,11 @@ async def connected(database: Database, *, write: bool = True) -> AsyncGenerator
         ConnectionLost: The database cannot be reached.
     """
     own = own_adapter(database)
-    adapter = own or ungated(database.adapter)
+    adapter = own or database.adapter
     try:
-        connection = await adapter.acquire(write=write)
+        with unasked():
+            # one that refuses what is outdated must be looked at, and mended
+            connection = await adapter.acquire(write=write)
         try:
             place = Place(database, connection, adapter.config)
             if write and not place.pooled:

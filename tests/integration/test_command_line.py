@@ -159,6 +159,7 @@ def test_two_heads_are_explained_and_merged(migrated: Program) -> None:
         assert "0002_stars and 0003_stars_again are two heads, and both are about essay.stars" in said.err
     assert migrated.run("status", "--json", code=4).json["heads"] == ["0002_stars", "0003_stars_again"]
     assert "wrote migrations/0004_merge.py" in migrated.run("make", "--merge").out
+    assert migrated.run("make", "--merge").out == "there are no two heads\n"
 
 
 def test_many_become_one(migrated: Program) -> None:
@@ -193,7 +194,8 @@ INDEXED = f"{ESSAY}".replace("title: Mapped[str]", "title: Mapped[str] = field(i
 
 def test_lint_knows_locks_and_the_safe_form(migrated: Program) -> None:
     migrated.models(INDEXED)
-    migrated.run("make")
+    told = "on large tables others would have to wait: cormorant lint --offline 0002_essay, or make it with --safe"
+    assert (told in migrated.run("make").out) is migrated.dsn.startswith("postgresql")
     # the table is small
     assert "nothing to complain of in 1 migration" in migrated.run("lint").out
     offline = migrated.run("lint", "--offline", "--since", "0001", code=1)
@@ -208,7 +210,7 @@ def test_lint_knows_locks_and_the_safe_form(migrated: Program) -> None:
     assert migrated.run("lint", "0002", "--offline", "--dialect", "sqlite").code == 0
     assert migrated.run("lint", "0002", "--offline", "--dialect", "sqlite", "--fail-on", "notice", code=1).code == 1
     (migrated.root / "migrations/0002_essay.py").unlink()
-    migrated.run("make", "--safe")
+    assert told not in migrated.run("make", "--safe").out
     assert migrated.run("lint", "0002", "--offline").code == 0
     migrated.run("migrate")
     assert migrated.run("status").code == 0

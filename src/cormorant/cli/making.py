@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import RenderableType
 
 from cormorant.cli import options as o
 from cormorant.cli.answers import Answer
 from cormorant.cli.application import application
+from cormorant.cli.choosing import looked_at
 from cormorant.cli.configuration import Config, Options
 from cormorant.cli.documents import drafts_document
 from cormorant.cli.exit_codes import FOUND, OK
 from cormorant.cli.loading import load_models
 from cormorant.cli.rendering import GOOD, drafts_parts, line, shortest
 from cormorant.cli.screen import carry_out
-from cormorant.cli.working import counted_losses, history_of
+from cormorant.cli.working import counted_losses, database_of, has_database, history_of
 from cormorant.errors import ConfigurationError, DestructiveMigration
 from cormorant.migrations import Draft, History, make_all, merge, squash
 from cormorant.migrations import empty as empty_draft
+from cormorant.migrations.findings import exit_code
 from cormorant.migrations.making import make as make_one
 from cormorant.migrations.safe_form import safe as safe_steps
 from cormorant.schema.builder import SchemaBuilder
+
+NO_CHANGE = "the migrations make what the models want"
+NO_HEADS = "there are no two heads"
 
 Name = Annotated[
     str | None,
@@ -64,21 +71,30 @@ def make(
     """Write the migration that makes the schema what the models want. Exits with 1 if rows would be lost."""
 
     def work(config: Config) -> Answer:
+        write, code = not (check or dry_run), FOUND if check else OK
         if empty or data or merging:
             drafts = _by_hand(config, app, name, merging=merging, data=data)
-        else:
-            rewritten = config.safe if safe is None else safe
-            drafts = _of_models(config, app, name, drop or (), destructive=allow_destructive, safe=rewritten)
-        return _written(config, drafts, write=not (check or dry_run), source=dry_run, code=FOUND if check else OK)
+            return _written(config, drafts, write=write, source=dry_run, code=code, nothing=NO_HEADS)
+        history, rewritten = history_of(config), config.safe if safe is None else safe
+        drafts = _of_models(config, history, app, name, drop or (), destructive=allow_destructive, safe=rewritten)
+        answer = _written(config, drafts, write=write, source=dry_run, code=code)
+        return replace(answer, shown=(*answer.shown, *_risks(config, history, drafts)))
 
     carry_out(as_json, Options(dsn, config, tuple(models or ()), migrations), work)
 
 
 def _of_models(
-    config: Config, app: str | None, name: str | None, drop: Sequence[str], *, destructive: bool, safe: bool
+    config: Config,
+    history: History,
+    app: str | None,
+    name: str | None,
+    drop: Sequence[str],
+    *,
+    destructive: bool,
+    safe: bool,
 ) -> Sequence[Draft]:
     load_models(config)
-    history, wanted = history_of(config), SchemaBuilder.wanted()
+    wanted = SchemaBuilder.wanted()
     # as if every table were large: a file for all databases does not follow from one of them
     rewrite = safe_steps if safe else None
     try:
@@ -108,10 +124,24 @@ def _refuse_unknown(app: str, history: History) -> None:
         raise ConfigurationError(f"there is no app {app!r}", hint=f"migrations = {{...}} names {known}")
 
 
-def _written(config: Config, drafts: Sequence[Draft], *, write: bool, source: bool, code: int) -> Answer:
+def _risks(config: Config, history: History, drafts: Sequence[Draft]) -> Iterable[RenderableType]:
+    """Gives a line where new migrations would stop those who use a large database of PostgreSQL."""
+    if not has_database(config) or not database_of(config).dialect.supports_add_constraint:
+        return
+    files = [draft.file for draft in drafts]
+    looked = looked_at(history.plus(*files), files, None, None)
+    if exit_code(finding for each in looked for finding in each.findings):
+        names = " ".join(file.key for file in files)
+        words = f"on large tables others would have to wait: cormorant lint --offline {names}, or make it with --safe"
+        yield line((words, "yellow"))
+
+
+def _written(
+    config: Config, drafts: Sequence[Draft], *, write: bool, source: bool, code: int, nothing: str = NO_CHANGE
+) -> Answer:
     """Writes new migrations, if they shall be, and says so."""
     if not drafts:
-        return Answer({"made": []}, (line(("the migrations make what the models want", GOOD)),))
+        return Answer({"made": []}, (line((nothing, GOOD)),))
     paths = [str(draft.write(directory_of(config, draft.app))) for draft in drafts] if write else []
     shown = drafts_parts(drafts, [shortest(Path(path)) for path in paths])
     text = "\n".join(draft.source for draft in drafts) if source else None

@@ -8,7 +8,7 @@ import typer
 
 from cormorant.cli import package
 
-application = typer.Typer(
+application: typer.Typer = typer.Typer(
     name="cormorant",
     help="Schemas, migrations and more of a program's database. Configured by [tool.cormorant] in pyproject.toml, by "
     "CORMORANT_DSN, CORMORANT_MODELS and CORMORANT_MIGRATIONS, or by options.",

@@ -8,8 +8,8 @@ from collections.abc import Callable
 run: Callable[..., object] | None
 try:
     from cormorant.cli.commands import application as run
-except ModuleNotFoundError as missing:
-    if missing.name not in ("typer", "rich"):
+except ModuleNotFoundError as _missing:
+    if _missing.name not in ("typer", "rich"):
         raise
     run = None
 

@@ -14,8 +14,6 @@ from cormorant.cli.configuration import Config, Options
 from cormorant.cli.screen import carry_out
 from cormorant.cli.working import database_of, refuse_missing_file, with_database
 from cormorant.errors import ConfigurationError, suggest
-from cormorant.migrations.batches import POSITIONS
-from cormorant.migrations.ledger import TABLE
 from cormorant.schema.builder import SchemaBuilder
 from cormorant.schema.json_form import snapshot_to_json
 from cormorant.schema.models_source import models_source
@@ -50,8 +48,8 @@ def inspect(
 
 
 def _chosen(live: SchemaSnapshot, tables: Sequence[str]) -> SchemaSnapshot:
-    keys = {table.key for table in live.tables} - {TABLE, POSITIONS}
+    keys = sorted(table.key for table in live.tables)
     for name in tables:
         if name not in keys:
-            raise ConfigurationError(f"the database has no table {name!r}", hint=suggest(name, sorted(keys)))
-    return live.only(tables or keys)
+            raise ConfigurationError(f"the database has no table {name!r}", hint=suggest(name, keys))
+    return live.only(tables) if tables else live

@@ -14,7 +14,7 @@ from cormorant.adapters.dsn import DSN_EXAMPLE
 from cormorant.cli.configuration import EXAMPLE, Config
 from cormorant.cli.loading import attribute, put_on_path
 from cormorant.database import Database
-from cormorant.database.gating import unasked
+from cormorant.database.gating import ungated
 from cormorant.dialects.base import Dialect
 from cormorant.errors import ConfigurationError, ConnectionLost, DatabaseError, DestructiveMigration
 from cormorant.migrations import History
@@ -91,9 +91,7 @@ def with_database(config: Config, work: Callable[[Database], Awaitable[T]]) -> T
 
 async def _opened(database: Database, work: Callable[[Database], Awaitable[T]]) -> T:
     async with database:
-        # one that refuses what is outdated is looked at all the same
-        with unasked():
-            return await work(database)
+        return await work(database)
 
 
 def with_engine(

@@ -442,7 +442,7 @@ class SQLiteAdapter(Adapter):
         return self._writers.stats if self._config.in_memory else self._writers.stats + self._readers.stats
 
     def acquire(self, *, write: bool = False) -> Coroutine[Any, Any, SQLiteConnection]:
-        if self._config.in_memory:
+        if self._readers is self._writers:
             return self._acquire_for(write)
         return (self._writers if write else self._readers).acquire()
 

@@ -33,6 +33,7 @@ def without_times(text: str) -> str:
     return re.sub(r"\d+\.\d\d s", "0.00 s", text)
 
 
+@pytest.mark.direct("a pooler takes no steps outside of transactions")
 def test_the_tutorial(database_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = program_in(tmp_path / "program", database_dsn, monkeypatch)
     (program.root / "pyproject.toml").unlink()

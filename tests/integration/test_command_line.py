@@ -192,6 +192,7 @@ def test_each_app_has_its_directory(program: Program) -> None:
 INDEXED = f"{ESSAY}".replace("title: Mapped[str]", "title: Mapped[str] = field(index=True)")
 
 
+@pytest.mark.direct("a pooler takes no steps outside of transactions")
 def test_lint_knows_locks_and_the_safe_form(migrated: Program) -> None:
     migrated.models(INDEXED)
     told = "on large tables others would have to wait: cormorant lint --offline 0002_essay, or make it with --safe"
@@ -250,6 +251,7 @@ def test_drift_says_what_differs_where(migrated: Program) -> None:
     assert "essay.stars" not in alone.out
 
 
+@pytest.mark.direct("a pooler leads to no database that is made meanwhile")
 def test_migrations_are_proved_on_an_empty_database(migrated: Program) -> None:
     assert migrated.run("prove").out == "up, compared, down and up again: 1 migration holds\n"
     migrated.migration("0002_once", 'depends=("0001_initial",), operations=[RunSQL("SELECT 1")]')

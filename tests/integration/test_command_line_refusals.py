@@ -209,6 +209,7 @@ def test_a_server_that_is_not_there(migrated: Program, command: str) -> None:
     assert (refused.json["error"], refused.json["exit"]) == ("ConnectionLost", 3)
 
 
+@pytest.mark.direct("a pooler says it in words of its own")
 def test_a_database_that_is_not_there(program: Program, postgres_dsn: str) -> None:
     dsn = postgres_dsn.rpartition("/")[0] + "/nothing_here"
     assert "create the database" in program.run("status", "--dsn", dsn, code=3).err

@@ -92,12 +92,12 @@ class Feed:
 def _measure_of(names: tuple[str, ...]) -> Callable[[Any], int] | None:
     """Gives what tells how many characters and bytes there are in columns of a row; None if there are no such columns.
 
-    The two most rows are tried first: objects and mappings that have texts in all of them.
+    What most rows are is tried first: objects that have a value in all of them, and dictionaries.
     """
     if not names:
         return None
-    of_object = " + ".join(f"len(row.{name})" for name in names)
-    of_mapping = " + ".join(f"len(row[{name!r}])" for name in names)
+    of_object = " + ".join(f"len(row.{name} or '')" for name in names)
+    of_mapping = " + ".join(f"len(row.get({name!r}) or '')" for name in names)
     lines = ["def measure(row):", "    try:", f"        return {of_mapping} if row.__class__ is dict else {of_object}"]
     lines += ["    except Exception:", "        return measured(row, names)"]
     return compile_function("measure", "\n".join(lines), {"measured": _measured, "names": names})

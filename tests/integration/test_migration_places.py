@@ -188,6 +188,7 @@ async def test_a_number_that_is_none(target: int) -> None:
             await MigrationEngine(database, chain(("0001_initial", CREATE))).rollback(target)
 
 
+@pytest.mark.direct("a pooler gives nobody notifications")
 async def test_a_database_that_refuses_may_be_migrated(database_dsn: str, tmp_path: Path) -> None:
     source = "from cormorant.migrations import Migration, RunSQL\n\nmigration = Migration([RunSQL('SELECT 1', '')])\n"
     (tmp_path / "0001_one.py").write_text(source)

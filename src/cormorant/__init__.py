@@ -91,7 +91,7 @@ if TYPE_CHECKING:
     from cormorant.cache.memory import MemoryCache
     from cormorant.cache.redis import RedisCache
     from cormorant.database import Database, DatabaseStats, Listener, configure, report
-    from cormorant.migrations.engine import MigrationEngine
+    from cormorant.migrations.running.engine import MigrationEngine
     from cormorant.models.alias import alias
     from cormorant.models.collections import Collection
     from cormorant.models.constraints import TableArg, check, index, search_index, unique
@@ -147,7 +147,7 @@ _ROOMS = {
     "cormorant.cache.memory": "MemoryCache",
     "cormorant.cache.redis": "RedisCache",
     "cormorant.database": "Database DatabaseStats Listener configure report",
-    "cormorant.migrations.engine": "MigrationEngine",
+    "cormorant.migrations.running.engine": "MigrationEngine",
     "cormorant.models.alias": "alias",
     "cormorant.models.collections": "Collection",
     "cormorant.models.constraints": "TableArg check index search_index unique",
@@ -213,7 +213,7 @@ if not TYPE_CHECKING:
             source = import_module("cormorant.models.schemas").SchemaSource
             source.load = staticmethod(lambda: import_module("cormorant.integrations.pydantic").SCHEMAS)
             gate = import_module("cormorant.database.gating").Gate
-            gate.load = staticmethod(lambda: import_module("cormorant.migrations.outdated").check)
+            gate.load = staticmethod(lambda: import_module("cormorant.migrations.running.outdated").check)
         return getattr(import_module(_WHERE[name]), name)
 
     def __dir__() -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cormorant.migrations.findings import RULES
+from cormorant.migrations.safety.findings import RULES
 from tests.support import locks_table
 
 

@@ -12,8 +12,8 @@ import pytest
 from cormorant import CheckViolation, ConnectionLost, Database, InvalidMigration, StatementError
 from cormorant.adapters.base import Connection
 from cormorant.migrations import Backfill
-from cormorant.migrations.backfilling import BackfillProgress, run_backfill
-from cormorant.migrations.batches import POSITIONS
+from cormorant.migrations.safety.backfilling import BackfillProgress, run_backfill
+from cormorant.migrations.safety.batches import POSITIONS
 from cormorant.schema import snapshot as s
 from cormorant.schema.operations import CreateTable
 

@@ -11,7 +11,7 @@ import pytest
 
 from cormorant import Database
 from cormorant.cli import working
-from cormorant.migrations.engine import MigrationEngine
+from cormorant.migrations.running.engine import MigrationEngine
 from tests.support.command_line import ESSAY, SECRET, WITH_STARS, Program, Said, program_in
 
 DATABASE_COMMANDS = ("status", "plan", "migrate", "rollback", "inspect")

@@ -6,7 +6,7 @@ import pytest
 
 from cormorant import AsyncSession, Database, SchemaBuilder
 from cormorant.migrations import History, Migration, MigrationFile, RunSQL, Step
-from cormorant.migrations.engine import MigrationEngine
+from cormorant.migrations.running.engine import MigrationEngine
 from cormorant.schema import snapshot as s
 from cormorant.schema import steps as op
 from cormorant.schema.diff import diff

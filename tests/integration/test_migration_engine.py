@@ -21,7 +21,7 @@ from cormorant import (
     SchemaBuilder,
 )
 from cormorant.migrations import HistoricalModels, History, RunSession, RunSQL
-from cormorant.migrations.outcomes import Progress
+from cormorant.migrations.running.outcomes import Progress
 from cormorant.schema import steps as op
 from tests.support.essays import (
     CREATE,

@@ -14,9 +14,9 @@ import pytest
 
 from cormorant.dialects.postgresql import PostgreSQLDialect
 from cormorant.migrations import Backfill, Step
-from cormorant.migrations.effects import Effect, effects_of, rewrites
-from cormorant.migrations.locks import MODES, Lock, LockMode, strongest
-from cormorant.migrations.volatility import is_volatile
+from cormorant.migrations.safety.effects import Effect, effects_of, rewrites
+from cormorant.migrations.safety.locks import MODES, Lock, LockMode, strongest
+from cormorant.migrations.safety.volatility import is_volatile
 from cormorant.schema import snapshot as s
 from cormorant.schema import steps as op
 from cormorant.schema.diff import diff

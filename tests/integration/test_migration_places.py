@@ -21,7 +21,7 @@ from cormorant import (
     WrongType,
 )
 from cormorant.migrations import HistoricalModels, History, Migration, MigrationFile, RunSession, RunSQL, Step
-from cormorant.migrations.lock_file import LockFile
+from cormorant.migrations.running.lock_file import LockFile
 from cormorant.schema import snapshot as s
 from cormorant.schema import steps as op
 from cormorant.testing import Sandbox

@@ -21,7 +21,7 @@ from cormorant import (
     UniqueViolation,
 )
 from cormorant.migrations import HistoricalModels, RunSession, RunSQL, Step, nothing
-from cormorant.migrations.outcomes import Progress
+from cormorant.migrations.running.outcomes import Progress
 from cormorant.schema import snapshot as s
 from cormorant.schema import steps as op
 from tests.support.essays import CREATE, MOOD, ODD, STARS, TITLES, chain, execute, reached, rows

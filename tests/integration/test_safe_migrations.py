@@ -8,8 +8,8 @@ from typing import Any
 
 from cormorant import Database, MigrationEngine
 from cormorant.migrations import History, make
-from cormorant.migrations.lint import lint
-from cormorant.migrations.safe_form import safe
+from cormorant.migrations.safety.lint import lint
+from cormorant.migrations.safety.safe_form import safe
 from cormorant.schema import snapshot as s
 from cormorant.schema.builder import SchemaBuilder
 from cormorant.schema.diff import diff

@@ -11,8 +11,8 @@ import pytest
 from cormorant import Database, DataError
 from cormorant.adapters.base import Connection
 from cormorant.migrations import Backfill, Step
-from cormorant.migrations.backfilling import run_backfill
-from cormorant.migrations.safe_form import safe
+from cormorant.migrations.safety.backfilling import run_backfill
+from cormorant.migrations.safety.safe_form import safe
 from cormorant.schema import snapshot as s
 from cormorant.schema import steps as op
 from cormorant.schema.builder import SchemaBuilder

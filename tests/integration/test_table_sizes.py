@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cormorant import Database
-from cormorant.migrations.measuring import read_sizes
-from cormorant.migrations.sizes import SMALL_BYTES, SMALL_ROWS, TableSize
+from cormorant.migrations.safety.measuring import read_sizes
+from cormorant.migrations.safety.sizes import SMALL_BYTES, SMALL_ROWS, TableSize
 
 
 async def sizes_after(dsn: str, *statements: str) -> dict[str, TableSize]:

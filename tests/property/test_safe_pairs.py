@@ -1,6 +1,6 @@
 """From any schema to any other in safe steps: the same database comes of it, with the same values, and back.
 
-`CORMORANT_SCHEMA_PAIRS` says how many pairs; 500 after a change to `src/cormorant/migrations/safe_form.py`.
+`CORMORANT_SCHEMA_PAIRS` says how many pairs; 500 after a change to `src/cormorant/migrations/safety/safe_form.py`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from cormorant import Database
 from cormorant.migrations import Backfill, Step
-from cormorant.migrations.backfilling import run_backfill
-from cormorant.migrations.safe_form import safe
+from cormorant.migrations.safety.backfilling import run_backfill
+from cormorant.migrations.safety.safe_form import safe
 from cormorant.schema import snapshot as s
 from cormorant.schema.diff import diff
 from cormorant.schema.operations import Operation

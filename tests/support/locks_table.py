@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from cormorant.migrations import Step
-from cormorant.migrations.breaking import breaks
-from cormorant.migrations.effects import Effect, effects_of
-from cormorant.migrations.locks import Lock
-from cormorant.migrations.safe_form import safe
-from cormorant.migrations.walking import Walk
-from cormorant.migrations.wording import advice_for
+from cormorant.migrations.safety.breaking import breaks
+from cormorant.migrations.safety.effects import Effect, effects_of
+from cormorant.migrations.safety.locks import Lock
+from cormorant.migrations.safety.safe_form import safe
+from cormorant.migrations.safety.walking import Walk
+from cormorant.migrations.safety.wording import advice_for
 from cormorant.schema import snapshot as s
 from cormorant.schema import steps as op
 

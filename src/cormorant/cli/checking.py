@@ -18,8 +18,8 @@ from cormorant.cli.rendering import SOFT, drift_parts, line, proof_parts
 from cormorant.cli.screen import carry_out
 from cormorant.cli.working import database_of, refuse_missing_file, with_engine
 from cormorant.database import Database
-from cormorant.migrations.engine import MigrationEngine
-from cormorant.migrations.outcomes import Proof, Tell
+from cormorant.migrations.running.engine import MigrationEngine
+from cormorant.migrations.running.outcomes import Proof, Tell
 
 
 @application.command()

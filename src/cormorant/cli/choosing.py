@@ -10,11 +10,11 @@ from cormorant.dialects.base import Dialect
 from cormorant.errors import Loss
 from cormorant.migrations import History, MigrationFile
 from cormorant.migrations.branches import ancestors
-from cormorant.migrations.findings import Finding
-from cormorant.migrations.lint import lint
 from cormorant.migrations.losses import losses_of
-from cormorant.migrations.outcomes import Plan
-from cormorant.migrations.sizes import Sizes, TableSize
+from cormorant.migrations.running.outcomes import Plan
+from cormorant.migrations.safety.findings import Finding
+from cormorant.migrations.safety.lint import lint
+from cormorant.migrations.safety.sizes import Sizes, TableSize
 from cormorant.schema.snapshot import SchemaSnapshot
 
 

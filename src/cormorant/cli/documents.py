@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from cormorant._internal.secrets import without_secrets
 from cormorant.cli.choosing import Looked, Losses
-from cormorant.migrations.adopting import Adopted
 from cormorant.migrations.making import Draft
-from cormorant.migrations.outcomes import Drift, Plan, PlannedStep, Proof, Report, Status
+from cormorant.migrations.running.adopting import Adopted
+from cormorant.migrations.running.outcomes import Drift, Plan, PlannedStep, Proof, Report, Status
 
 Document = dict[str, object]
 

@@ -21,7 +21,7 @@ from cormorant.cli.working import Measured, has_database, history_of, measured, 
 from cormorant.dialects.base import Dialect
 from cormorant.errors import ConfigurationError
 from cormorant.migrations import History
-from cormorant.migrations.findings import LEVELS, Level, exit_code
+from cormorant.migrations.safety.findings import LEVELS, Level, exit_code
 from cormorant.schema.builder import SchemaBuilder
 from cormorant.schema.declared import DIALECTS
 from cormorant.schema.json_form import snapshot_from_json, snapshot_to_json

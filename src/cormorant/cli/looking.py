@@ -16,9 +16,9 @@ from cormorant.cli.exit_codes import FOUND, OK
 from cormorant.cli.rendering import SOFT, line, plan_parts, status_parts
 from cormorant.cli.screen import carry_out
 from cormorant.cli.working import database_of, engine_of, with_engine
-from cormorant.migrations.counting import counted
-from cormorant.migrations.engine import MigrationEngine
-from cormorant.migrations.outcomes import Plan
+from cormorant.migrations.running.counting import counted
+from cormorant.migrations.running.engine import MigrationEngine
+from cormorant.migrations.running.outcomes import Plan
 
 
 @application.command()

@@ -24,9 +24,9 @@ from cormorant.cli.working import counted_losses, database_of, has_database, his
 from cormorant.errors import ConfigurationError, DestructiveMigration
 from cormorant.migrations import Draft, History, make_all, merge, squash
 from cormorant.migrations import empty as empty_draft
-from cormorant.migrations.findings import exit_code
 from cormorant.migrations.making import make as make_one
-from cormorant.migrations.safe_form import safe as safe_steps
+from cormorant.migrations.safety.findings import exit_code
+from cormorant.migrations.safety.safe_form import safe as safe_steps
 from cormorant.schema.builder import SchemaBuilder
 
 NO_CHANGE = "the migrations make what the models want"

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as Bars
 
 from cormorant.cli.screen import console
-from cormorant.migrations.outcomes import Progress, Tell
+from cormorant.migrations.running.outcomes import Progress, Tell
 
 
 @contextmanager

@@ -13,10 +13,10 @@ from rich.text import Text
 from cormorant._internal.secrets import without_secrets
 from cormorant.cli.choosing import Looked, Losses
 from cormorant.errors import Loss
-from cormorant.migrations.adopting import Adopted
-from cormorant.migrations.findings import Finding
 from cormorant.migrations.making import Draft
-from cormorant.migrations.outcomes import Drift, Plan, PlannedMigration, Proof, Report, Status
+from cormorant.migrations.running.adopting import Adopted
+from cormorant.migrations.running.outcomes import Drift, Plan, PlannedMigration, Proof, Report, Status
+from cormorant.migrations.safety.findings import Finding
 
 GOOD, BAD, SOFT, NAME = "green", "bold red", "dim", "bold"
 

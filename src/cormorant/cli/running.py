@@ -16,7 +16,7 @@ from cormorant.cli.progress import shown_progress
 from cormorant.cli.rendering import report_parts
 from cormorant.cli.screen import carry_out
 from cormorant.cli.working import with_engine
-from cormorant.migrations.outcomes import Report
+from cormorant.migrations.running.outcomes import Report
 
 Fake = Annotated[bool, typer.Option("--fake", help="Only write down that they were, and run nothing.")]
 Wait = Annotated[

@@ -18,10 +18,10 @@ from cormorant.database.gating import ungated
 from cormorant.dialects.base import Dialect
 from cormorant.errors import ConfigurationError, ConnectionLost, DatabaseError, DestructiveMigration
 from cormorant.migrations import History
-from cormorant.migrations.counting import counted
-from cormorant.migrations.engine import MigrationEngine
-from cormorant.migrations.measuring import read_sizes
-from cormorant.migrations.sizes import Sizes
+from cormorant.migrations.running.counting import counted
+from cormorant.migrations.running.engine import MigrationEngine
+from cormorant.migrations.safety.measuring import read_sizes
+from cormorant.migrations.safety.sizes import Sizes
 
 T = TypeVar("T")
 

@@ -19,16 +19,10 @@ Who may import whom: each line only from those above it.
     losses naming source checking sharing   what would go; names and texts of new files; whose it is
     drafting making squashing               new migrations
 
-All of these are pure, but for reading and writing files. What waits stands on them and is imported by none of them:
+All of these are pure, but for reading and writing files. Two rooms stand on them, and are imported by none of them:
 
-    ledger moves lock_file                  records; the pieces of a migration that are done together
-    outcomes                                what the engine says
-    locking connecting bound                one at a time, on one connection, with sessions in its transaction
-    resuming stopping running               one migration; what was cut off; where it stopped
-    deciding planning                       which migrations, what would be done: pure again
-    drifting proving scratch adopting       databases beside their migrations
-    engine                                  the face
-    outdated                                what a Database asks at its first use
+    safety      what operations do to a database that is in use, their safe forms, backfills
+    running     the engine: it asks databases, and changes them; it may import from `safety`
 """
 
 from cormorant.migrations.drafting import empty

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from cormorant.cli import progress
-from cormorant.migrations.outcomes import Progress
+from cormorant.migrations.running.outcomes import Progress
 
 RUN = (
     Progress("waiting", words="another one, on host b"),

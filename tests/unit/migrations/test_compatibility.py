@@ -9,7 +9,7 @@ import pytest
 from cormorant import Mapped, Model, One, field, foreign_key, generated
 from cormorant.dialects.postgresql import PostgreSQLDialect
 from cormorant.dialects.sqlite import SQLiteDialect
-from cormorant.migrations.compatibility import compatibility
+from cormorant.migrations.safety.compatibility import compatibility
 from cormorant.models.registry import registry
 from cormorant.schema import snapshot as s
 from cormorant.schema.builder import SchemaBuilder

@@ -13,9 +13,9 @@ from cormorant.dialects.base import Dialect
 from cormorant.dialects.postgresql import PostgreSQLDialect
 from cormorant.dialects.sqlite import SQLiteDialect
 from cormorant.migrations import History, MigrationFile, RunSQL
-from cormorant.migrations.deciding import Standing
-from cormorant.migrations.ledger import Record
-from cormorant.migrations.moves import chunks_of, digest, moves_of
+from cormorant.migrations.running.deciding import Standing
+from cormorant.migrations.running.ledger import Record
+from cormorant.migrations.running.moves import chunks_of, digest, moves_of
 from cormorant.schema import steps as op
 from tests.support.essays import CREATE, STARS, TITLES, chain, file
 

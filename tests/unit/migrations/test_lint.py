@@ -8,9 +8,9 @@ import pytest
 
 from cormorant.dialects.sqlite import SQLiteDialect
 from cormorant.migrations import Backfill, RunSQL, Step
-from cormorant.migrations.findings import Finding, exit_code, worst
-from cormorant.migrations.lint import lint
-from cormorant.migrations.sizes import TableSize
+from cormorant.migrations.safety.findings import Finding, exit_code, worst
+from cormorant.migrations.safety.lint import lint
+from cormorant.migrations.safety.sizes import TableSize
 from cormorant.schema import snapshot as s
 from cormorant.schema import steps as op
 

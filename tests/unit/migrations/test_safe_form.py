@@ -9,10 +9,10 @@ from pathlib import Path
 from hypothesis import given, settings
 
 from cormorant.migrations import Backfill, History, Step, make
-from cormorant.migrations.effects import effects_of
-from cormorant.migrations.safe_form import safe
-from cormorant.migrations.sizes import TableSize
-from cormorant.migrations.walking import Walk
+from cormorant.migrations.safety.effects import effects_of
+from cormorant.migrations.safety.safe_form import safe
+from cormorant.migrations.safety.sizes import TableSize
+from cormorant.migrations.safety.walking import Walk
 from cormorant.schema import snapshot as s
 from cormorant.schema import steps as op
 from cormorant.schema.diff import diff

@@ -11,20 +11,20 @@ from cormorant.database import Database
 from cormorant.database.configured import database_of
 from cormorant.database.gating import unasked
 from cormorant.errors import MigrationError
-from cormorant.migrations import ledger
-from cormorant.migrations.adopting import Adopted, first_draft, left_out
-from cormorant.migrations.connecting import Place, connected
-from cormorant.migrations.deciding import Standing
-from cormorant.migrations.drifting import compared
 from cormorant.migrations.history import History
-from cormorant.migrations.locking import held, lock_of
 from cormorant.migrations.migration import MigrationFile
-from cormorant.migrations.moves import moves_of
-from cormorant.migrations.outcomes import Drift, Plan, Progress, Proof, Ran, Report, Status, Tell
-from cormorant.migrations.planning import offline, planned
-from cormorant.migrations.proving import proof
-from cormorant.migrations.running import Options, Overtaken, Runner, Work, record_statement
-from cormorant.migrations.scratch import scratch_database
+from cormorant.migrations.running import ledger
+from cormorant.migrations.running.adopting import Adopted, first_draft, left_out
+from cormorant.migrations.running.connecting import Place, connected
+from cormorant.migrations.running.deciding import Standing
+from cormorant.migrations.running.drifting import compared
+from cormorant.migrations.running.locking import held, lock_of
+from cormorant.migrations.running.moves import moves_of
+from cormorant.migrations.running.outcomes import Drift, Plan, Progress, Proof, Ran, Report, Status, Tell
+from cormorant.migrations.running.planning import offline, planned
+from cormorant.migrations.running.proving import proof
+from cormorant.migrations.running.runner import Options, Overtaken, Runner, Work, record_statement
+from cormorant.migrations.running.scratch import scratch_database
 from cormorant.models.model import Model
 from cormorant.models.registry import registry
 from cormorant.schema.declared import from_models

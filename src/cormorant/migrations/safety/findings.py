@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
-from cormorant.migrations.locks import Lock
+from cormorant.migrations.safety.locks import Lock
 from cormorant.migrations.step import Step
 
 Level: TypeAlias = Literal["notice", "warning", "error"]

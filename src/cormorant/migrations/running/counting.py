@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from cormorant.adapters.base import Connection
 from cormorant.database import Database
 from cormorant.errors import Loss, StatementError
-from cormorant.migrations.connecting import connected
 from cormorant.migrations.losses import count_sql
+from cormorant.migrations.running.connecting import connected
 
 
 async def counted(database: Database, losses: Iterable[Loss]) -> dict[str, int]:

@@ -12,18 +12,18 @@ from time import perf_counter
 
 from cormorant.dialects.base import Dialect
 from cormorant.errors import DeadlockError, InvalidMigration, LockTimeout, MigrationLocked, SerializationError
-from cormorant.migrations import ledger
-from cormorant.migrations.backfilling import BackfillProgress, run_backfill
-from cormorant.migrations.bound import bound_database
-from cormorant.migrations.connecting import Place
 from cormorant.migrations.historical import HistoricalModels
-from cormorant.migrations.locking import Lock, taken
 from cormorant.migrations.migration import MigrationFile
-from cormorant.migrations.moves import Chunk, Move, chunks_of, digest, done_of, moves_of, state_at
-from cormorant.migrations.outcomes import Progress, Ran, Tell
-from cormorant.migrations.resuming import remaining, run_alone
+from cormorant.migrations.running import ledger
+from cormorant.migrations.running.bound import bound_database
+from cormorant.migrations.running.connecting import Place
+from cormorant.migrations.running.locking import Lock, taken
+from cormorant.migrations.running.moves import Chunk, Move, chunks_of, digest, done_of, moves_of, state_at
+from cormorant.migrations.running.outcomes import Progress, Ran, Tell
+from cormorant.migrations.running.resuming import remaining, run_alone
+from cormorant.migrations.running.stopping import blockers_of, failure
+from cormorant.migrations.safety.backfilling import BackfillProgress, run_backfill
 from cormorant.migrations.step import Backfill, RunSession, RunSQL
-from cormorant.migrations.stopping import blockers_of, failure
 from cormorant.persistence.retry import pause
 from cormorant.persistence.session import AsyncSession
 from cormorant.schema.introspect import introspect

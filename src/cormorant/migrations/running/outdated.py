@@ -7,10 +7,10 @@ import logging
 from cormorant.database import Database
 from cormorant.database.gating import OnOutdated, Places
 from cormorant.errors import SchemaOutdated, StatementError
-from cormorant.migrations import ledger
-from cormorant.migrations.deciding import Standing
-from cormorant.migrations.engine import MigrationEngine
 from cormorant.migrations.history import History
+from cormorant.migrations.running import ledger
+from cormorant.migrations.running.deciding import Standing
+from cormorant.migrations.running.engine import MigrationEngine
 
 _log = logging.getLogger("cormorant.migrations")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from cormorant.migrations.sizes import Sizes, TableSize
+from cormorant.migrations.safety.sizes import Sizes, TableSize
 from cormorant.migrations.step import RunSQL, Step
 from cormorant.schema import operations as o
 from cormorant.schema import snapshot as s

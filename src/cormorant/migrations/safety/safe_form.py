@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from cormorant.migrations import effects as e
-from cormorant.migrations.second_column import by_second_column, may_have_a_second
-from cormorant.migrations.sizes import Sizes
+from cormorant.migrations.safety import effects as e
+from cormorant.migrations.safety.second_column import by_second_column, may_have_a_second
+from cormorant.migrations.safety.sizes import Sizes
+from cormorant.migrations.safety.validating import in_two, named, not_null
+from cormorant.migrations.safety.volatility import is_volatile
+from cormorant.migrations.safety.walking import Walk
 from cormorant.migrations.step import Backfill, Step
-from cormorant.migrations.validating import in_two, named, not_null
-from cormorant.migrations.volatility import is_volatile
-from cormorant.migrations.walking import Walk
 from cormorant.schema import column_operations as c
 from cormorant.schema import index_operations as i
 from cormorant.schema import operations as o

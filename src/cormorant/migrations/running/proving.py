@@ -7,10 +7,10 @@ from typing import Protocol
 
 from cormorant.database import Database
 from cormorant.errors import IrreversibleMigration
-from cormorant.migrations.connecting import connected
-from cormorant.migrations.deciding import ZERO
-from cormorant.migrations.drifting import repairs
-from cormorant.migrations.outcomes import Proof, Report, Tell
+from cormorant.migrations.running.connecting import connected
+from cormorant.migrations.running.deciding import ZERO
+from cormorant.migrations.running.drifting import repairs
+from cormorant.migrations.running.outcomes import Proof, Report, Tell
 from cormorant.schema.diff import diff
 from cormorant.schema.introspect import introspect
 from cormorant.schema.operations import Operation

@@ -8,10 +8,10 @@ from dataclasses import replace
 from cormorant.errors import ChangedMigration, MissingMigration, WrongType
 from cormorant.migrations.branches import ancestors
 from cormorant.migrations.history import History
-from cormorant.migrations.ledger import Record
 from cormorant.migrations.migration import MigrationFile
-from cormorant.migrations.moves import digest
-from cormorant.migrations.outcomes import Status
+from cormorant.migrations.running.ledger import Record
+from cormorant.migrations.running.moves import digest
+from cormorant.migrations.running.outcomes import Status
 
 ZERO = "zero"
 """The target before the first migration."""

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from cormorant.dialects.base import Dialect
-from cormorant.migrations.findings import Finding, Level, Rule
-from cormorant.migrations.type_changes import is_narrower
+from cormorant.migrations.safety.findings import Finding, Level, Rule
+from cormorant.migrations.safety.type_changes import is_narrower
 from cormorant.schema import column_types as types
 from cormorant.schema import snapshot as s
 from cormorant.schema.matching import match, same_check, same_key, same_unique

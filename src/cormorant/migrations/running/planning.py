@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from cormorant.dialects.base import Dialect
-from cormorant.migrations import ledger
-from cormorant.migrations.deciding import Standing
 from cormorant.migrations.history import History, after
 from cormorant.migrations.migration import MigrationFile
-from cormorant.migrations.moves import Chunk, Move, changes_of, chunks_of, done_of, moves_of
-from cormorant.migrations.outcomes import Plan, PlannedMigration, PlannedStep
-from cormorant.migrations.running import record_statement
+from cormorant.migrations.running import ledger
+from cormorant.migrations.running.deciding import Standing
+from cormorant.migrations.running.moves import Chunk, Move, changes_of, chunks_of, done_of, moves_of
+from cormorant.migrations.running.outcomes import Plan, PlannedMigration, PlannedStep
+from cormorant.migrations.running.runner import record_statement
 from cormorant.migrations.step import RunSession
 from cormorant.schema.operations import Operation
 from cormorant.schema.plan import plan

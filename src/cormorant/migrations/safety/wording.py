@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cormorant.migrations.effects import becomes_required, rewrites
+from cormorant.migrations.safety.effects import becomes_required, rewrites
 from cormorant.schema import column_operations as c
 from cormorant.schema import index_operations as i
 from cormorant.schema import operations as o

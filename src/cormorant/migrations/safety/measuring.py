@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cormorant.adapters.base import Connection
 from cormorant.dialects.base import Dialect
-from cormorant.migrations.sizes import SMALL_ROWS, TableSize
+from cormorant.migrations.safety.sizes import SMALL_ROWS, TableSize
 from cormorant.schema.names import key_of
 
 # what was never analysed has -1 rows there; partitions are counted for their table

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from cormorant.migrations.compatibility import compatibility
-from cormorant.migrations.findings import Finding, Rule
+from cormorant.migrations.safety.compatibility import compatibility
+from cormorant.migrations.safety.findings import Finding, Rule
+from cormorant.migrations.safety.walking import Walk
 from cormorant.migrations.step import Backfill, RunSQL, Step
-from cormorant.migrations.walking import Walk
 from cormorant.schema import column_operations as c
 from cormorant.schema import index_operations as i
 from cormorant.schema import operations as o

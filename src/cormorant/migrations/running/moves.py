@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from cormorant.dialects.base import Dialect
-from cormorant.migrations.ledger import Record
 from cormorant.migrations.migration import MigrationFile
+from cormorant.migrations.running.ledger import Record
 from cormorant.migrations.step import RunSQL, Step
 from cormorant.schema.operations import Operation
 from cormorant.schema.snapshot import SchemaSnapshot

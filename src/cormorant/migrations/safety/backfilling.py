@@ -12,8 +12,8 @@ from typing import Any, TypeAlias
 from cormorant.adapters.base import Connection
 from cormorant.dialects.base import Dialect
 from cormorant.errors import DeadlockError, LockTimeout, SerializationError
-from cormorant.migrations import batches as b
-from cormorant.migrations.batches import Batches, Position, batches_of
+from cormorant.migrations.safety import batches as b
+from cormorant.migrations.safety.batches import Batches, Position, batches_of
 from cormorant.migrations.step import Backfill
 from cormorant.schema import snapshot as s
 from cormorant.schema.names import quoted

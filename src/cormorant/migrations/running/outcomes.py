@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from cormorant.migrations.ledger import Record
 from cormorant.migrations.migration import MigrationFile
+from cormorant.migrations.running.ledger import Record
 from cormorant.schema.operations import Operation
 
 Phase: TypeAlias = Literal["waiting", "started", "step", "rows", "retrying", "done"]

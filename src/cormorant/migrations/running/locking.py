@@ -22,7 +22,7 @@ from typing import Protocol
 from cormorant.adapters.base import Connection
 from cormorant.adapters.config import ConnectionConfig
 from cormorant.errors import MigrationLocked
-from cormorant.migrations.lock_file import LockFile
+from cormorant.migrations.running.lock_file import LockFile
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 """Seconds between two attempts: the first pause, and the longest."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from cormorant.migrations.effects import keys_of
+from cormorant.migrations.safety.effects import keys_of
+from cormorant.migrations.safety.validating import in_two, named, not_null, quoted_name
 from cormorant.migrations.step import Backfill, Step
-from cormorant.migrations.validating import in_two, named, not_null, quoted_name
 from cormorant.schema import column_operations as c
 from cormorant.schema import index_operations as i
 from cormorant.schema import operations as o

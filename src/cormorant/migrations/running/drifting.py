@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from cormorant.migrations.connecting import Place
-from cormorant.migrations.deciding import Standing
-from cormorant.migrations.moves import changes_of
-from cormorant.migrations.outcomes import Drift
+from cormorant.migrations.running.connecting import Place
+from cormorant.migrations.running.deciding import Standing
+from cormorant.migrations.running.moves import changes_of
+from cormorant.migrations.running.outcomes import Drift
 from cormorant.schema.diff import diff
 from cormorant.schema.introspect import introspect, normalised
 from cormorant.schema.operations import Operation

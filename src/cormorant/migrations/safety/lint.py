@@ -6,16 +6,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from cormorant.dialects.base import Dialect
-from cormorant.migrations.breaking import breaks, refused, told, wants_no_rows
-from cormorant.migrations.compatibility import compatibility
-from cormorant.migrations.effects import Effect, effects_of
-from cormorant.migrations.findings import Finding, Level, Rule
-from cormorant.migrations.locks import Lock, stronger
-from cormorant.migrations.safe_form import safe_form
-from cormorant.migrations.sizes import Sizes
+from cormorant.migrations.safety.breaking import breaks, refused, told, wants_no_rows
+from cormorant.migrations.safety.compatibility import compatibility
+from cormorant.migrations.safety.effects import Effect, effects_of
+from cormorant.migrations.safety.findings import Finding, Level, Rule
+from cormorant.migrations.safety.locks import Lock, stronger
+from cormorant.migrations.safety.safe_form import safe_form
+from cormorant.migrations.safety.sizes import Sizes
+from cormorant.migrations.safety.walking import Walk
+from cormorant.migrations.safety.wording import advice_for
 from cormorant.migrations.step import RunSession, RunSQL, Step
-from cormorant.migrations.walking import Walk
-from cormorant.migrations.wording import advice_for
 from cormorant.schema import index_operations as i
 from cormorant.schema import operations as o
 from cormorant.schema import snapshot as s

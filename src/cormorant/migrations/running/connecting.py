@@ -13,7 +13,7 @@ from cormorant.database import Database
 from cormorant.database.gating import unasked
 from cormorant.dialects.base import Dialect
 from cormorant.errors import MigrationError
-from cormorant.migrations.locking import who
+from cormorant.migrations.running.locking import who
 
 
 @dataclass(frozen=True, slots=True)

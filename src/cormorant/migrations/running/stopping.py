@@ -15,7 +15,7 @@ from cormorant.errors import (
     MigrationFailed,
 )
 from cormorant.migrations.migration import MigrationFile
-from cormorant.migrations.moves import Chunk, Move
+from cormorant.migrations.running.moves import Chunk, Move
 from cormorant.schema.names import quoted
 from cormorant.schema.operations import Operation
 

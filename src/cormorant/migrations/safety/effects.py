@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from cormorant.migrations.locks import Lock, LockMode
-from cormorant.migrations.type_changes import keeps_bytes
-from cormorant.migrations.volatility import is_volatile
+from cormorant.migrations.safety.locks import Lock, LockMode
+from cormorant.migrations.safety.type_changes import keeps_bytes
+from cormorant.migrations.safety.volatility import is_volatile
 from cormorant.schema import column_operations as c
 from cormorant.schema import column_types as types
 from cormorant.schema import index_operations as i

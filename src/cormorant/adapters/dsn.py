@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, TypeAlias
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote
 
 from cormorant.dialects.base import check_isolation
 from cormorant.errors import ConfigurationError, suggest
@@ -57,12 +57,7 @@ def parse_dsn(dsn: str) -> dict[str, Any]:
 
 
 def _split(dsn: str, scheme: str) -> SplitResult:
-    parts: SplitResult | None = None
-    try:
-        parts = urlsplit(dsn)
-    except ValueError:
-        parts = None
-    # raised outside the except block: the parser's own error quotes the DSN, password included
+    parts = _parts(dsn)
     if parts is None:
         raise ConfigurationError(f"the {scheme} DSN cannot be read", hint=_FORGOTTEN_ESCAPE)
     # more than one part of such a DSN may be a piece of the password, so none of them is shown
@@ -71,6 +66,22 @@ def _split(dsn: str, scheme: str) -> SplitResult:
             f"the {scheme} DSN has a reserved character in one of its parts", hint=_FORGOTTEN_ESCAPE
         )
     return parts
+
+
+def _parts(dsn: str) -> SplitResult | None:
+    """Gives the parts of a URL (RFC 3986, 3.); None where brackets do not match.
+
+    `urlsplit` of the standard library would refuse "one,[::1]:2", in some versions: it knows one host only.
+    """
+    scheme, _, rest = dsn.partition(":")
+    before, _, fragment = rest.partition("#")
+    hierarchy, _, query = before.partition("?")
+    if not hierarchy.startswith("//"):
+        return SplitResult(scheme, "", hierarchy, query, fragment)
+    netloc, slash, path = hierarchy[2:].partition("/")
+    if netloc.count("[") != netloc.count("]"):
+        return None
+    return SplitResult(scheme, netloc, slash + path, query, fragment)
 
 
 def _parse_server(parts: SplitResult) -> dict[str, Any]:

@@ -35,3 +35,21 @@ async def test_the_default_comes_back(postgres_database: str, name: str) -> None
         await builder.apply([operation.reverse() for operation in reversed(operations)])
         assert diff(await builder.live(), await builder.normalised(BEFORE)) == []
         assert [operation.reverse().reverse() for operation in operations] == operations
+
+
+@pytest.mark.parametrize("kind", ["mood", "text"])
+async def test_a_default_that_goes_with_its_value_comes_back(postgres_database: str, kind: str) -> None:
+    moods = replace(MOODS, default=None)
+    before = replace(TABLE, columns=(TABLE.columns[0], MOOD, moods))
+    changed = replace(MOOD, type=kind, default="'cross'")
+    table = replace(before, columns=(before.columns[0], changed, moods))
+    after = s.SchemaSnapshot((table,), (s.Enum("mood", ("cross", "new")),))
+    first = s.SchemaSnapshot((before,), BEFORE.enums)
+    async with Database(postgres_database) as database:
+        builder = SchemaBuilder(database)
+        await builder.apply(diff(s.SchemaSnapshot(), first))
+        operations = diff(first, after)
+        await builder.apply(operations)
+        assert diff(await builder.live(), await builder.normalised(after)) == []
+        await builder.apply([operation.reverse() for operation in reversed(operations)])
+        assert diff(await builder.live(), await builder.normalised(first)) == []

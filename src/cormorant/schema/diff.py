@@ -11,7 +11,7 @@ from cormorant.schema import column_types as types
 from cormorant.schema import index_operations as i
 from cormorant.schema import operations as o
 from cormorant.schema import snapshot as s
-from cormorant.schema.matching import Named
+from cormorant.schema.matching import Named, same_sql
 from cormorant.schema.state import apply
 from cormorant.schema.table_diff import TableDiff, reads
 from cormorant.schema.views import as_seen
@@ -125,8 +125,9 @@ class _Steps:
                     continue
                 if types.enum_of(column.type) == enum.name:
                     same = types.plain(after.type) == types.plain(column.type)
-                    changed = replace(column, default=after.default if same else None)
-                    yield (table.key, column), (table.key, changed)
+                    default = column.default if same_sql(column.default, after.default) else None
+                    was_default = replace(column, default=default)
+                    yield (table.key, was_default), (table.key, replace(column, default=default if same else None))
 
     # ---- tables
 
@@ -140,6 +141,8 @@ class _Steps:
         yield from self._out_of_the_way()
         yield from self._renamed_parts()
         yield from self._columns_gone()
+        for each in self.diffs:
+            yield from (c.AlterColumn(each.new.key, *pair) for pair in each.bared)
         # tables that are new want the new types
         yield from (change for change in self._enum_changes() if change.swaps)
         yield from made

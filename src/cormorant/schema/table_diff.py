@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from cormorant.schema import column_types as types
@@ -63,6 +63,21 @@ class TableDiff:
     @property
     def altered(self) -> list[tuple[s.Column, s.Column]]:
         """The columns that are declared otherwise, and keep their values."""
+        bare = {was.name: now for was, now in self.bared}
+        return [(bare.get(old.name, old), new) for old, new in self._altered()]
+
+    @property
+    def bared(self) -> list[tuple[s.Column, s.Column]]:
+        """The columns that have no default while their enum type is made anew: neither type has both values."""
+        return [
+            (old, replace(old, default=None))
+            for old, new in self._altered()
+            if types.enum_of(old.type) in self.swapped
+            and old.default is not None
+            and not same_sql(old.default, new.default)
+        ]
+
+    def _altered(self) -> list[tuple[s.Column, s.Column]]:
         return [pair for pair in self.pairs if pair[0].name not in self.redone and not same_column(*pair)]
 
     def _retyped(self) -> Iterable[str]:

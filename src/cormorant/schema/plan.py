@@ -11,6 +11,7 @@ from cormorant.schema import index_operations as i
 from cormorant.schema import operations as o
 from cormorant.schema import shadow_operations as w
 from cormorant.schema import snapshot as s
+from cormorant.schema.conversions import converted
 from cormorant.schema.rebuild import RebuildTable
 from cormorant.schema.state import apply
 from cormorant.schema.views import as_seen
@@ -102,12 +103,22 @@ class _Rebuilds:
 
     def _note_values(self, key: str, operation: o.Operation) -> None:
         using = self.using.setdefault(key, {})
-        if isinstance(operation, (c.AlterColumn, w.SwapColumn)) and operation.using is not None:
-            using[operation.after.name] = s.said(operation.using, self.dialect.name)
+        if isinstance(operation, (c.AlterColumn, w.SwapColumn, w.UnswapColumn)):
+            value = self._converted(operation)
+            using.update({} if value is None else {operation.after.name: value})
         elif isinstance(operation, (c.DropColumn, c.AddColumn)):
             using.pop(operation.column.name, None)
             if isinstance(operation, c.AddColumn):
                 self._forget_old(key, operation.column.name)
+
+    def _converted(self, operation: c.AlterColumn | w.SwapColumn | w.UnswapColumn) -> str | None:
+        """Gives what makes the new value of a row, where it is not the old one."""
+        before, after = operation.before, operation.after
+        if isinstance(operation, w.UnswapColumn):
+            before, after = after, before
+        elif operation.using is not None:
+            return s.said(operation.using, self.dialect.name)
+        return converted(before.type, after.type, self.dialect.quote(after.name))
 
     def _forget_old(self, key: str, name: str) -> None:
         """Keeps the values of a dropped column from coming back in one that is added under its name."""

@@ -74,14 +74,13 @@ class RebuildTable(Operation):
         """Gives what the rows get in a column; None for what the database gives them."""
         old = self.before.column(column.name)
         fill = None if column.fill is None else s.said(column.fill, dialect.name)
-        if column.name in using:
-            return using[column.name]
-        if old is None:
+        if old is None and column.name not in using:
             return fill if column.default is None else None
-        name = dialect.quote(column.name)
+        name = using.get(column.name, dialect.quote(column.name))
         if fill is None and column.default is not None:
             fill = s.said(column.default, dialect.name)
-        return f"coalesce({name}, {fill})" if fill is not None and old.nullable and not column.nullable else name
+        given = fill is not None and old is not None and old.nullable and not column.nullable
+        return f"coalesce({name}, {fill})" if given else name
 
     def _number(self, dialect: Dialect) -> list[str]:
         """Gives what keeps a number from being given twice: the last one goes with the table."""

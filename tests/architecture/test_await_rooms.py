@@ -22,6 +22,7 @@ FILES = {
     "migrations/running/ledger.py",
     "migrations/running/locking.py",
     "migrations/safety/measuring.py",
+    "migrations/running/others.py",
     "migrations/running/outdated.py",
     "migrations/running/proving.py",
     "migrations/running/resuming.py",

@@ -159,6 +159,40 @@ async def test_a_database_is_taken_over(database: Database, tmp_path: Path) -> N
     assert (await engine.prove()).holds
 
 
+async def test_a_table_that_no_model_can_be_of_is_left_out(database: Database, tmp_path: Path) -> None:
+    await execute(database, "CREATE TABLE old (id integer PRIMARY KEY)", "CREATE TABLE loose (id integer)")
+    engine = MigrationEngine(database, tmp_path)
+    adopted = await engine.adopt()
+    assert (adopted.tables, adopted.left_out) == (("old",), ("table loose, which has no primary key",))
+    found = await engine.drift()
+    assert (found.repairs, found.unmanaged) == ((), ("loose",))
+
+
+async def test_what_no_migration_makes_is_named(postgres_database: str, tmp_path: Path) -> None:
+    async with Database(postgres_database) as database:
+        await execute(
+            database,
+            "CREATE EXTENSION pg_trgm",
+            "CREATE DOMAIN year AS integer",
+            "CREATE SEQUENCE numbers",
+            "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+            "CREATE TABLE old (id serial, made year, PRIMARY KEY (id), EXCLUDE USING btree (made WITH =)) ",
+            "CREATE TRIGGER quiet BEFORE UPDATE ON old FOR EACH ROW EXECUTE FUNCTION nothing()",
+            "CREATE TABLE days (day date PRIMARY KEY) PARTITION BY LIST (day)",
+            "CREATE TABLE days_rest PARTITION OF days DEFAULT",
+        )
+        adopted = await MigrationEngine(database, tmp_path).adopt()
+        assert adopted.left_out == (
+            "extension pg_trgm",
+            "domain year",
+            "function nothing",
+            "sequence numbers",
+            "trigger quiet of old",
+            "exclusion constraint old_made_excl of old",
+            "partition days_rest",
+        )
+
+
 async def test_some_tables_are_taken_over(database: Database, tmp_path: Path) -> None:
     await execute(database, "CREATE TABLE old (id integer PRIMARY KEY)", "CREATE TABLE other (id integer PRIMARY KEY)")
     engine = MigrationEngine(database, tmp_path)

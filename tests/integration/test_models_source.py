@@ -23,6 +23,7 @@ from cormorant.models.registry import registry
 from cormorant.schema.builder import SchemaBuilder
 from cormorant.schema.json_form import snapshot_from_json, snapshot_to_json
 from cormorant.schema.models_source import models_source
+from tests.support.essays import execute
 
 SQL = Path(__file__).parent / "schema_sql"
 WRITTEN = Path(__file__).parents[1] / "typing" / "introspected"
@@ -94,3 +95,16 @@ async def _used(name: str, database: Database, models: Any) -> None:
             await session.flush()
             assert worker.hired.tzinfo is not None
             await session.rollback()
+
+
+async def test_a_key_numbered_by_a_sequence_of_its_own_keeps_its_size(postgres_database: str) -> None:
+    async with Database(postgres_database) as database:
+        await execute(
+            database,
+            "CREATE SEQUENCE numbers",
+            "CREATE TABLE tree (id int DEFAULT nextval('numbers') PRIMARY KEY, n int DEFAULT nextval('numbers'))",
+            "CREATE TABLE apple (id bigint DEFAULT nextval('numbers') PRIMARY KEY, tree_id integer REFERENCES tree)",
+        )
+        builder = SchemaBuilder(database)
+        with module_of(models_source(await builder.live())):
+            assert [operation.describe() for operation in await builder.difference()] == []

@@ -130,7 +130,7 @@ class _Writer:
             if column.identity is not None and python.options.get("size") == '"big"':
                 # a key that the database numbers has 64 bits by itself
                 python = replace(python, options={})
-            options |= self._made(column, python)
+            options |= self._made(column, key=column.name in model.key)
         elif column.default is not None:
             options |= {"default": value or "None", "server_default": f"text({_text(column.default)})"}
         elif column.nullable:
@@ -146,12 +146,14 @@ class _Writer:
         options |= {name: literal(text) for name, text in said.items() if text is not None}
         return options, made
 
-    def _made(self, column: s.Column, python: Python) -> dict[str, str]:
+    def _made(self, column: s.Column, *, key: bool) -> dict[str, str]:
         if column.computed is not None:
             return {"computed": _text(column.computed)}
-        if column.default is not None:
+        if column.default is not None and not key:
             return {"server_default": f"text({_text(column.default)})"}
-        return {"size": '"normal"'} if types.plain(column.type) == "integer" else {}
+        # a key that the database makes has 64 bits where nothing is said
+        size = {"size": '"normal"'} if types.plain(column.type) == "integer" else {}
+        return size if column.default is None else {"server_default": f"text({_text(column.default)})"} | size
 
     def _relation(self, model: ModelPlan, relation: Relation) -> list[str]:
         key, target = relation.key, relation.target.name

@@ -29,7 +29,7 @@ class Adopted:
         path: The file of the first migration.
         migration: Its key; the database has it on record.
         tables: Keys of the tables that migrations take care of from now on.
-        left_out: What the database has besides, and no migration makes: views, triggers, partitions.
+        left_out: What the database has besides: what no migration makes, and tables that no model can be of.
     """
 
     path: Path
@@ -50,7 +50,7 @@ def first_draft(
         found: What the database has.
         app: The app whose tables they become.
         name: What the migration is called.
-        tables: Keys of the tables; all if None.
+        tables: Keys of the tables; all that models can be of if None.
 
     Raises:
         MigrationError: The app has migrations already, or there is nothing to take over.
@@ -60,7 +60,7 @@ def first_draft(
             f"there are migrations already: {', '.join(history.heads_of(app))}",
             hint="a database is taken over into an empty directory; `migrate(fake=True)` writes down what is there",
         )
-    taken = found if tables is None else _chosen(found, tuple(tables))
+    taken = found.only(_keyed(found)) if tables is None else _chosen(found, tuple(tables))
     if found.dialect == "sqlite":
         taken = _as_models_say(taken)
     # on PostgreSQL in the words of this database, which is the one that it is for
@@ -108,8 +108,16 @@ def _known(module: ModuleType) -> Generator[None]:
         del sys.modules[module.__name__]
 
 
-def left_out(found: SchemaSnapshot) -> tuple[str, ...]:
-    """Gives in words what a database has and operations do not make."""
-    lines = [f"view {view.key}" for view in found.views]
+def _keyed(found: SchemaSnapshot) -> tuple[str, ...]:
+    """Gives the tables that models can be of, with those that foreign keys of others point to."""
+    targets = {key.target for table in found.tables for key in table.foreign_keys if key.target != table.key}
+    return tuple(table.key for table in found.tables if table.primary_key is not None or table.key in targets)
+
+
+def left_out(found: SchemaSnapshot, tables: Iterable[str] | None = None) -> tuple[str, ...]:
+    """Gives in words what a database has and was not taken over, or no operation makes."""
+    kept = frozenset(_keyed(found) if tables is None else (table.key for table in found.tables))
+    lines = [f"table {table.key}, which has no primary key" for table in found.tables if table.key not in kept]
+    lines += [f"view {view.key}" for view in found.views]
     lines += [f"trigger {trigger.name} of {table.key}" for table in found.tables for trigger in table.triggers]
     return tuple(lines)

@@ -20,6 +20,7 @@ from cormorant.migrations.running.deciding import Standing
 from cormorant.migrations.running.drifting import compared
 from cormorant.migrations.running.locking import held, lock_of
 from cormorant.migrations.running.moves import moves_of
+from cormorant.migrations.running.others import others_in
 from cormorant.migrations.running.outcomes import Drift, Plan, Progress, Proof, Ran, Report, Status, Tell
 from cormorant.migrations.running.planning import offline, planned
 from cormorant.migrations.running.proving import proof
@@ -246,11 +247,12 @@ class MigrationEngine:
             chosen = None if tables is None else tuple(tables)
             schemas = {key.rpartition(".")[0] for key in chosen or ()} - {""}
             found = await introspect(place.connection, place.dialect, sorted(schemas))
+            others = await others_in(place.connection, place.dialect, sorted(schemas))
         draft, taken = first_draft(history, found, app=app, name=name, tables=chosen)
         path = draft.write(directory)
         self._history = self._loaded()
         await self.migrate(draft.key, fake=True)
-        return Adopted(path, draft.key, tuple(table.key for table in taken.tables), left_out(found))
+        return Adopted(path, draft.key, tuple(table.key for table in taken.tables), (*left_out(found, chosen), *others))
 
     def _place_of(self, app: str) -> Path:
         places = self._migrations

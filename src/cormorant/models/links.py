@@ -282,12 +282,15 @@ def _check_symmetrical(owner: ModelInfo, spec: RelationSpec, target: ModelInfo) 
 
 
 def _own_link_table(owner: ModelInfo, spec: RelationSpec, target: ModelInfo) -> LinkTable:
-    near_name, far_name = owner.cls.__default_table__, target.cls.__default_table__
-    if near_name == far_name:
-        near_name, far_name = f"from_{near_name}", f"to_{far_name}"
+    near_name, far_name = end_names(owner.cls.__default_table__, target.cls.__default_table__)
     near = tuple(f"{near_name}_{column.name}" for column in owner.key_columns)
     far = tuple(f"{far_name}_{column.name}" for column in target.key_columns)
     return LinkTable(constraint_name(owner.table, spec.name, ()), near, far)
+
+
+def end_names(near: str, far: str) -> tuple[str, str]:
+    """Gives what the key columns of a table of links begin with, for links between rows of two tables."""
+    return (near, far) if near != far else (f"from_{near}", f"to_{far}")
 
 
 def _through_table(owner: ModelInfo, spec: RelationSpec, target: ModelInfo) -> LinkTable:

@@ -288,17 +288,29 @@ def reverse(of: str, *, orphan_removal: bool = False, init: Literal[False] = Fal
 
 
 def many_to_many(
-    *, through: str | type[Any] | None = None, symmetrical: bool = False, init: Literal[False] = False
+    *,
+    through: str | type[Any] | None = None,
+    symmetrical: bool = False,
+    renamed_from: str | None = None,
+    init: Literal[False] = False,
 ) -> Many[Any]:
     """Declares a relation to many objects through a table of links.
 
     Args:
         through: The model that holds the links, or its name; a table is made for the relation otherwise.
         symmetrical: A link between two objects of this model goes both ways: who is a friend has a friend.
+        renamed_from: The name that the relation had before: its table of links is renamed, and keeps its rows.
         init: Tells checkers that the constructor does not take it.
 
     Example:
         >>> tags: Many[Tag] = many_to_many()   # table "articles_tags" (article_id, tag_id)
     """
-    spec = RelationSpec("many_to_many", through=through, many=True, symmetrical=symmetrical, init=False)
+    spec = RelationSpec(
+        "many_to_many",
+        through=through,
+        many=True,
+        symmetrical=symmetrical,
+        init=False,
+        renamed_from=renamed_from,
+    )
     return cast("Many[Any]", spec)

@@ -10,7 +10,7 @@ from cormorant._internal.naming import constraint_name
 from cormorant._internal.topological import CycleError, sort
 from cormorant.errors import ModelError, WrongType
 from cormorant.models.constraints import CheckSpec, IndexSpec, SearchSpec, UniqueSpec
-from cormorant.models.links import LinkTable, RelationInfo
+from cormorant.models.links import LinkTable, RelationInfo, end_names
 from cormorant.models.metadata import ColumnInfo, ModelInfo
 from cormorant.models.paths import Path
 from cormorant.models.registry import registry
@@ -319,10 +319,10 @@ def _refuse_joins(info: ModelInfo, expr: Expr[Any], what: str) -> None:
 def link_table(relation: RelationInfo, link: LinkTable) -> d.Table:
     """Gives the table of links of a many-to-many relation: both keys, and nothing else."""
     ends = ((relation.owner, link.near), (relation.target, link.far))
-    before = {info: info.renamed_from for info, _ in ends}
+    before = end_names(*(info.renamed_from or info.cls.__default_table__ for info, _ in ends))
     columns = [
-        d.ColumnDef(name, column.type, renamed_from=before[info] and f"{before[info]}_{column.name}")
-        for info, names in ends
+        d.ColumnDef(name, column.type, renamed_from=_other(f"{end}_{column.name}", name))
+        for end, (info, names) in zip(before, ends, strict=True)
         for name, column in zip(names, info.key_columns, strict=True)
     ]
     keys = tuple(
@@ -347,14 +347,19 @@ def link_table(relation: RelationInfo, link: LinkTable) -> d.Table:
         (*link.near, *link.far),
         keys,
         indexes=(far_index,),
-        renamed_from=_renamed_links(relation),
+        renamed_from=_other(_links_before(relation), link.table),
         app=relation.owner.app,
     )
 
 
-def _renamed_links(relation: RelationInfo) -> str | None:
-    before = relation.owner.renamed_from
-    return None if before is None else constraint_name(before, relation.name, ())
+def _links_before(relation: RelationInfo) -> str:
+    """Gives the name that a table of links had before its relation, or the model of it, was renamed."""
+    owner, name = relation.owner, relation.name
+    return constraint_name(owner.renamed_from or owner.table, owner.relation_specs[name].renamed_from or name, ())
+
+
+def _other(before: str, now: str) -> str | None:
+    return None if before == now else before
 
 
 def _bare_column(table: str, name: str) -> Column[Any]:

@@ -12,6 +12,7 @@ from cormorant.schema import index_operations as i
 from cormorant.schema import operations as o
 from cormorant.schema import snapshot as s
 from cormorant.schema.matching import Named, same_sql
+from cormorant.schema.renames import renames
 from cormorant.schema.state import apply
 from cormorant.schema.table_diff import TableDiff, reads
 from cormorant.schema.views import as_seen
@@ -43,14 +44,9 @@ def diff(old: s.SchemaSnapshot, new: s.SchemaSnapshot) -> list[o.Operation]:
 
 
 def _renames(old: s.SchemaSnapshot, new: s.SchemaSnapshot) -> list[o.Operation]:
-    made: list[o.Operation] = []
-    taken: set[str] = set()
-    for table in new.tables:
-        before = table.renamed_from
-        if before is None or before in taken or not _is_renamed(before, table.key, old, new):
-            continue
-        taken.add(before)
-        made.append(o.RenameTable(before, table.key))
+    said = {table.key: table.renamed_from for table in new.tables}
+    pairs = renames([table.key for table in old.tables], said, "tables")
+    made: list[o.Operation] = [o.RenameTable(*pair) for pair in pairs]
     state = apply(old, *made)
     for table in new.tables:
         was = state.table(table.key)
@@ -58,21 +54,10 @@ def _renames(old: s.SchemaSnapshot, new: s.SchemaSnapshot) -> list[o.Operation]:
     return made
 
 
-def _is_renamed(before: str, after: str, old: s.SchemaSnapshot, new: s.SchemaSnapshot) -> bool:
-    return old.table(before) is not None and old.table(after) is None and new.table(before) is None
-
-
 def _renamed_columns(old: s.Table, new: s.Table) -> list[o.Operation]:
-    made: list[o.Operation] = []
-    taken: set[str] = set()
-    for column in new.columns:
-        before = column.renamed_from
-        if before is None or before in taken or old.column(before) is None:
-            continue
-        if old.column(column.name) is None and new.column(before) is None:
-            taken.add(before)
-            made.append(c.RenameColumn(new.key, before, column.name))
-    return made
+    said = {column.name: column.renamed_from for column in new.columns}
+    pairs = renames([column.name for column in old.columns], said, f"columns of {new.key}")
+    return [c.RenameColumn(new.key, *pair) for pair in pairs]
 
 
 class _Steps:

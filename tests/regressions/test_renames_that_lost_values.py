@@ -1,0 +1,96 @@
+"""Names that others take over, links of renamed relations, and links between objects of one renamed model."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from cormorant import AsyncSession, Database, Many, Mapped, Model, ModelError, SchemaBuilder, generated, many_to_many
+from cormorant.models.registry import registry
+from cormorant.schema import snapshot as s
+from cormorant.schema.diff import diff
+
+A, B, C = (s.Column(name, "integer") for name in "abc")
+TABLE = s.Table("shelf", (s.Column("id", "bigint"), A, B), s.PrimaryKey(("id",)))
+
+
+@pytest.fixture
+async def database(database_dsn: str) -> AsyncIterator[Database]:
+    async with Database(database_dsn) as database:
+        yield database
+
+
+async def test_a_name_passes_from_one_column_to_the_next(database: Database) -> None:
+    before = s.SchemaSnapshot((TABLE,))
+    columns = (TABLE.columns[0], replace(B, renamed_from="a"), replace(C, renamed_from="b"))
+    after = s.SchemaSnapshot((replace(TABLE, columns=columns),))
+    operations = diff(before, after)
+    assert [each.describe() for each in operations] == ["rename column shelf.b to c", "rename column shelf.a to b"]
+    assert diff(after, after) == []
+    builder = SchemaBuilder(database)
+    await builder.apply(diff(s.SchemaSnapshot(), before))
+    async with AsyncSession(database) as session:
+        await session.execute("INSERT INTO shelf (id, a, b) VALUES (1, 10, 20)")
+    await builder.apply(operations)
+    async with AsyncSession(database) as session:
+        assert await session.execute("SELECT b, c FROM shelf") == [(10, 20)]
+
+
+def test_a_name_passes_from_one_table_to_the_next() -> None:
+    before = s.SchemaSnapshot((TABLE, replace(TABLE, name="rack")))
+    after = s.SchemaSnapshot((replace(TABLE, renamed_from="rack"), replace(TABLE, name="board", renamed_from="shelf")))
+    described = [each.describe() for each in diff(before, after)]
+    assert described == ["rename table shelf to board", "rename table rack to shelf"]
+
+
+def test_columns_that_change_places_are_refused() -> None:
+    columns = (TABLE.columns[0], replace(A, renamed_from="b"), replace(B, renamed_from="a"))
+    after = s.SchemaSnapshot((replace(TABLE, columns=columns),))
+    with pytest.raises(ModelError, match="columns of shelf change places by renamed_from: a, b"):
+        diff(s.SchemaSnapshot((TABLE,)), after)
+
+
+def test_a_name_that_is_kept_is_not_taken() -> None:
+    columns = (*TABLE.columns, replace(C, renamed_from="b"))
+    after = s.SchemaSnapshot((replace(TABLE, columns=columns),))
+    assert [each.describe() for each in diff(s.SchemaSnapshot((TABLE,)), after)] == [
+        "add column shelf.c integer not null"
+    ]
+
+
+async def test_links_of_a_renamed_relation_stay(database: Database) -> None:
+    with registry.isolated():
+
+        class Word(Model):
+            id: Mapped[int] = generated(primary_key=True)
+
+        class Essay(Model):
+            id: Mapped[int] = generated(primary_key=True)
+            words: Many[Word] = many_to_many()
+            sequels: Many[Essay] = many_to_many()
+
+        before = SchemaBuilder.wanted(Word, Essay)
+        await database.create_all(Word, Essay)
+        async with AsyncSession(database) as session:
+            essay, other = Essay(), Essay()
+            essay.words.add(Word())
+            essay.sequels.add(other)
+            session.add(essay, other)
+    with registry.isolated():
+
+        class Label(Model, renamed_from="word"):
+            id: Mapped[int] = generated(primary_key=True)
+
+        class Article(Model, renamed_from="essay"):
+            id: Mapped[int] = generated(primary_key=True)
+            labels: Many[Label] = many_to_many(renamed_from="words")
+            sequels: Many[Article] = many_to_many()
+
+        operations = diff(before, SchemaBuilder.wanted(Label, Article))
+        assert not [each for each in operations if "with its" in each.describe()]
+        await SchemaBuilder(database).apply(operations)
+        async with AsyncSession(database) as session:
+            assert await session.query(Article).filter(Article.labels.any()).count() == 1
+            assert await session.query(Article).filter(Article.sequels.any()).count() == 1

@@ -248,6 +248,15 @@ def test_options_that_are_not_there(program: Program) -> None:
     assert "holds no schema" in program.run("lint", "--running", "release.json", code=2).err
 
 
+def test_a_command_line_that_is_not_understood_is_told_to_programs_too(program: Program) -> None:
+    said = program.run("status", "--nope", "--json", code=2)
+    assert (said.json["exit"], said.json["message"]) == (2, "No such option: --nope")
+    assert said.err == ""
+    assert "No such command" in program.run("nope", "--json", code=2).json["message"]
+    program.models(ESSAY)
+    assert program.run("snapshot", "--json").out == program.run("snapshot").out
+
+
 def test_an_error_of_our_own_is_told_as_one(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError(f"postgresql://app:{SECRET}@h/x")

@@ -7,9 +7,11 @@ from typing import Annotated
 import typer
 
 from cormorant.cli import package
+from cormorant.cli.usage import Commands
 
 application: typer.Typer = typer.Typer(
     name="cormorant",
+    cls=Commands,
     help="Schemas, migrations and more of a program's database. Configured by [tool.cormorant] in pyproject.toml, by "
     "CORMORANT_DSN, CORMORANT_MODELS and CORMORANT_MIGRATIONS, or by options.",
     no_args_is_help=True,

@@ -114,11 +114,15 @@ def read_snapshot(path: Path) -> SchemaSnapshot:
 
 
 @application.command()
-def snapshot(config: o.File = None, models: o.Models = None) -> None:
+def snapshot(
+    config: o.File = None,
+    models: o.Models = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Taken as everywhere; it is JSON in any case.")] = True,
+) -> None:
     """Print the schema that the models want, as JSON: what `lint --running` compares the next release with."""
 
     def work(config: Config) -> Answer:
         load_models(config)
         return Answer(snapshot_to_json(SchemaBuilder.wanted()))
 
-    carry_out(True, Options(file=config, models=tuple(models or ())), work)
+    carry_out(as_json, Options(file=config, models=tuple(models or ())), work)

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 TOKEN: re.Pattern[str] = re.compile(
     r"""
-      (?P<text>'(?:[^']|'')*')
+      (?P<text>[xX]?'(?:[^']|'')*')
     | (?P<quoted>"(?:[^"]|"")*"|`[^`]*`|\[[A-Za-z_][^\]]*\])
     | (?P<word>[^\W\d]\w*)
     | (?P<number>\d[\w.]*)

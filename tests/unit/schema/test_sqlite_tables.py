@@ -41,6 +41,12 @@ def test_a_table() -> None:
     assert table.options == "strict"
 
 
+def test_defaults_of_bytes_are_whole() -> None:
+    table = read_table("CREATE TABLE t (a blob default x'00ff' not null, b blob default X'', max text default 'x')")
+    assert [column.default for column in table.columns] == ["x'00ff'", "X''", "'x'"]
+    assert [column.not_null for column in table.columns] == [True, False, False]
+
+
 def test_an_index() -> None:
     sql = 'create unique index if not exists main."i x" on [my tab] (a collate nocase desc, lower(b), (c+1)) where a>1'
     assert read_index(sql) == s.Index(

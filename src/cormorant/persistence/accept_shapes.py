@@ -49,6 +49,8 @@ def is_as_written(change: UpdateChange) -> bool:
     if type(instance) is not info.cls or len(instance.__orm_changes__ or ()) != len(values):
         return False
     # of what may change in place, a copy was written
-    others = [name for name, value in values.items() if getattr(instance, name) is not value]
-    columns = info.by_attribute
-    return not others or all(columns[n].type.mutable and same(values[n], getattr(instance, n)) for n in others)
+    for name, value in values.items():
+        now = getattr(instance, name)
+        if now is not value and not (info.by_attribute[name].type.mutable and same(value, now)):
+            return False
+    return True

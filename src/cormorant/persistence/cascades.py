@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import chain
 from operator import attrgetter
 from typing import Any, TypeAlias
 
@@ -72,7 +73,7 @@ def consequences(loaded: Loaded, gone: Iterable[Row], value_of: Callable[[Model,
 
 def acting_among(loaded: Loaded) -> list[RelationInfo]:
     """Gives the relations of loaded objects by which deleting a row does something to theirs."""
-    return [r for info in list(loaded) for r in _acting(info)]
+    return list(chain.from_iterable(map(_acting, list(loaded))))
 
 
 @lru_cache(maxsize=1000)

@@ -196,9 +196,12 @@ def saved_value(instance: Model, name: str) -> Any:
 
 def saved_key(instance: Model) -> tuple[Any, ...]:
     """Gives the key columns as the row has them."""
-    names, changes = type(instance).__info__.key_attributes, instance.__orm_changes__
+    info, changes = type(instance).__info__, instance.__orm_changes__
+    names = info.key_attributes
     if len(names) == 1 and not (changes and names[0] in changes):
-        return (value_or_missing(instance, names[0]),)
+        # only ghosts may lack values
+        name = names[0]
+        return (getattr(instance, name) if type(instance) is info.cls else value_or_missing(instance, name),)
     return tuple([saved_value(instance, name) for name in names])
 
 

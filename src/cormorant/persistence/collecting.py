@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, NamedTuple, TypeAlias
 
 from cormorant._internal.copies import own_copy
@@ -31,9 +32,13 @@ from cormorant.persistence.changes import (
 )
 from cormorant.persistence.conflicts import refuse_same_keys
 from cormorant.persistence.flush_order import to_ones
+from cormorant.persistence.key_changes import moved
 from cormorant.persistence.orphans import orphans_of
 from cormorant.persistence.unit_of_work import UnitOfWork
 from cormorant.persistence.waiting import Known, filler_of
+
+# read by C, once for each row
+_key_given: Callable[[InsertChange], bool] = attrgetter("key_given")
 
 
 def gather(unit: UnitOfWork, delete: Callable[[Model], None]) -> None:
@@ -86,7 +91,7 @@ def collected(unit: UnitOfWork) -> ChangeSet:
         gone: Mapping[int, Model] = {}
     else:
         changes, gone = _collected_beside_deletes(unit)
-    if changes.updates or [change for change in changes.inserts if change.key_given]:
+    if any(map(_key_given, changes.inserts)) or (changes.updates and moved(changes.updates)):
         refuse_same_keys(changes, loaded, gone)
     return changes
 
@@ -97,18 +102,16 @@ def _collected_beside_deletes(unit: UnitOfWork) -> tuple[ChangeSet, Mapping[int,
     along = taken_along(unit.deleted, loaded) if unit.deleted else {}
     gone = {**unit.deleted, **along}
     # what goes by itself, with another row or with its link, has no changes to write
-    unlinked = {
-        id(one)
-        for c in unit.collections.values()
-        for one in link_objects(c.relation, c.owner, c.removed.values(), loaded)
-    }
+    unlinked: set[int] = set()
+    for c in unit.collections.values():
+        unlinked.update(map(id, link_objects(c.relation, c.owner, c.removed.values(), loaded)))
     dirty, deleted = list(unit.dirty.values()), list(unit.deleted.values())
     if dirty:
         dirty = [one for one in dirty if id(one) not in gone and id(one) not in unlinked]
     if unlinked:
         deleted = [one for one in deleted if id(one) not in unlinked]
     changes = collect(unit.new.values(), dirty, deleted, unit.collections.values())
-    if gone:
+    if gone and (changes.inserts or changes.updates or changes.links):
         changes = without_lost_links(changes, gone)
         refuse_lost_children(changes, gone)
     return changes, gone
@@ -144,8 +147,8 @@ def collect(
         ValidationError: Listing every value that cannot be saved.
     """
     findings = Findings()
-    gone = {id(instance): instance for instance in deleted} if deleted else {}
-    inserts = _inserts(new, findings)
+    gone = set(map(id, deleted))
+    inserts = _inserts(new, findings) if new else ()
     updates: list[UpdateChange] = []
     unchanged: list[Model] = []
     for instance in dirty:
@@ -158,11 +161,13 @@ def collect(
         raise ValidationError(findings.problems, instances=findings.instances)
     if not (gone or collections):
         return ChangeSet(tuple(inserts), tuple(updates), unchanged=tuple(unchanged))
-    parts = [CollectionChange(c, tuple(c.added.values()), tuple(c.removed.values())) for c in collections]
+    parts: list[CollectionChange] = []
+    for c in collections:
+        parts.append(CollectionChange(c, tuple(c.added.values()), tuple(c.removed.values())))  # noqa: PERF401
     return ChangeSet(
         tuple(inserts),
         tuple(updates),
-        tuple([_delete(instance) for instance in gone.values()]),
+        tuple(map(_delete, deleted)),
         tuple(_links(parts)) if parts else (),
         tuple(parts),
         tuple(unchanged),
@@ -242,9 +247,9 @@ def _update(instance: Model, problems: list[Problem]) -> UpdateChange | None:
             problems += problems_of(info, {name: value})
     if len(problems) == known and check_of(info) is not None:
         problems += own_problems(info, instance)
-    return UpdateChange(
-        instance, info, values, dict(originals), saved_key(instance), _version(instance, info), stamped=stamped
-    )
+    column = info.version_column
+    version = None if column is None else _version(instance, column)
+    return UpdateChange(instance, info, values, dict(originals), saved_key(instance), version, stamped=stamped)
 
 
 Tests: TypeAlias = "tuple[tuple[str, Callable[[Any], bool], bool], ...]"
@@ -276,7 +281,9 @@ def _plain_update(
         values[name] = own_copy(value) if mutable else value
     if not values:
         return None
-    return UpdateChange(instance, info, values, dict(originals), saved_key(instance), _version(instance, info))
+    column = info.version_column
+    version = None if column is None else _version(instance, column)
+    return UpdateChange(instance, info, values, dict(originals), saved_key(instance), version)
 
 
 def _changed_values(
@@ -317,10 +324,7 @@ def _refuse_generated(instance: Model, info: ModelInfo, values: Mapping[str, Any
             raise FlushError(f"{info.name}.{name} of {instance!r} was set, and {what}", hint="leave it alone")
 
 
-def _version(instance: Model, info: ModelInfo) -> int | None:
-    column = info.version_column
-    if column is None:
-        return None
+def _version(instance: Model, column: ColumnInfo) -> int | None:
     value = saved_value(instance, column.attribute)
     # a reference that was never loaded has no version to compare
     return None if value is MISSING else value
@@ -328,7 +332,8 @@ def _version(instance: Model, info: ModelInfo) -> int | None:
 
 def _delete(instance: Model) -> DeleteChange:
     info = type(instance).__info__
-    return DeleteChange(instance, info, saved_key(instance), _version(instance, info))
+    column = info.version_column
+    return DeleteChange(instance, info, saved_key(instance), None if column is None else _version(instance, column))
 
 
 def _links(changes: Iterable[CollectionChange]) -> Iterable[LinkChange]:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from itertools import chain
+from operator import attrgetter, itemgetter
 from typing import Any, Protocol
 
 from cormorant.adapters.base import Connection, Row
@@ -14,6 +15,7 @@ from cormorant.database.invalidation import Invalidation
 from cormorant.errors import FlushError, ForeignKeyViolation, StaleObjectError
 from cormorant.hooks.dispatcher import registrations, running
 from cormorant.models.metadata import ColumnInfo
+from cormorant.models.model import Model
 from cormorant.observability.performance import PerformanceTracker, asking
 from cormorant.observability.shapes import Caller
 from cormorant.persistence.accept import Acceptance, settle_unchanged
@@ -35,6 +37,11 @@ from cormorant.persistence.transaction import Overtaken, TransactionStack
 from cormorant.persistence.unit_of_work import UnitOfWork
 from cormorant.query.prepared import PreparedWrite
 from cormorant.sql.statements import Delete
+
+# read by C, once for each row
+_waiting: Callable[[InsertChange], tuple[str, ...]] = attrgetter("waiting")
+_attribute: Callable[[ColumnInfo], str] = attrgetter("attribute")
+_first: Callable[[Sequence[Row]], Row] = itemgetter(0)
 
 
 class Use(Protocol):
@@ -65,7 +72,8 @@ class FlushRun:
         for step in plan.steps:
             prepared = self.database.prepare_write(step.statement)
             if isinstance(step, InsertStep):
-                await self._insert(step, prepared, self._resolved_inserts(step))
+                waits = any(map(_waiting, step.changes))
+                await self._insert(step, prepared, self._resolved_inserts(step) if waits else step.rows)
                 continue
             rows = step.rows
             if PendingKey in map(type, chain.from_iterable(rows)):
@@ -83,8 +91,7 @@ class FlushRun:
 
     def _resolved_inserts(self, step: InsertStep) -> Sequence[tuple[Any, ...]]:
         """Gives the rows with the keys that they waited for."""
-        if not (waiting := {name for change in step.changes for name in change.waiting}):
-            return step.rows
+        waiting = {name for change in step.changes for name in change.waiting}
         columns, resolved = list(zip(*step.rows, strict=True)), dict(self.result.resolved)
         for place, name in enumerate(step.changes[0].values):
             if name in waiting:
@@ -125,7 +132,7 @@ class FlushRun:
             if step.returned:
                 if not all(runs):
                     raise _dropped(next(change for change, run in zip(step.changes, runs, strict=True) if not run))
-                found = [run[0] for run in runs]
+                found = list(map(_first, runs))
         if step.returned:
             self._keep(step.changes, step.returned, prepared, found)
 
@@ -137,7 +144,7 @@ class FlushRun:
         rows: Sequence[Row],
     ) -> None:
         """Keeps what the database made of each change."""
-        made, names = self.result, [column.attribute for column in columns]
+        made, names = self.result, tuple(map(_attribute, columns))
         decoders = prepared.decoders[len(prepared.decoders) - len(columns) :]
         if any(decoders):
             rows = encode_rows(decoders, rows)
@@ -156,6 +163,8 @@ class FlushRun:
             found = {row[0]: tuple(row)[1:] for row in await self._batch(prepared, rows)}
         else:
             runs = await self._each(prepared, rows)
+            if not step.returned and all(runs):
+                return
             found = {place: tuple(run[0]) for place, run in enumerate(runs, 1) if run}
         if len(found) < len(step.changes):
             refuse_stale([change for place, change in enumerate(step.changes, 1) if place not in found])
@@ -168,7 +177,10 @@ class FlushRun:
             if step.statement.batch:
                 found = {row[0] for row in await self._batch(prepared, rows)}
             else:
-                found = {place for place, run in enumerate(await self._each(prepared, rows), 1) if run}
+                runs = await self._each(prepared, rows)
+                if all(runs):
+                    return
+                found = {place for place, run in enumerate(runs, 1) if run}
             missing = [change for place, change in enumerate(step.changes, 1) if place not in found]
             if missing and len(step.changes) > 1 and takes_its_own(info):
                 # a delete before may have taken the row along, by way of rows that nobody knows
@@ -292,13 +304,13 @@ class Flusher:
     def _hooks(self) -> HookRun | None:
         """Gives what is to be called for the pending objects; None where no hook is registered for any of them."""
         unit, hooks, version = self.unit, self.hooks, registrations.version
-        infos = {type(one).__info__ for one in (*unit.new.values(), *unit.dirty.values(), *unit.deleted.values())}
-        if hooks.wide or hooks.version != version:
-            return hooks.run_for(infos)
-        for info in infos:
+        classes: set[type[Model]] = set(map(type, (*unit.new.values(), *unit.dirty.values(), *unit.deleted.values())))
+        known = not hooks.wide and hooks.version == version
+        for cls in classes if known else ():
+            info = cls.__info__
             if info.hooks or info.hooks_version != version:
-                return hooks.run_for(infos)
-        return None
+                known = False
+        return None if known else hooks.run_for({cls.__info__ for cls in classes})
 
     async def _write_alone(
         self, connection: Connection, changes: ChangeSet, plan: FlushPlan | None, hooks: HookRun | None, undone: int
@@ -380,7 +392,7 @@ def encode_rows(encoders: Sequence[Callable[[Any], Any] | None], rows: Iterable[
 
 def _is_one_new_object(changes: ChangeSet) -> bool:
     others = changes.updates or changes.deletes or changes.links
-    return len(changes.inserts) == 1 and not (others or changes.inserts[0].instance.__orm_related__)
+    return len(changes.inserts) == 1 and not (others or changes.inserts[0].waiting)
 
 
 def _dropped(change: InsertChange) -> FlushError:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar, cast
 
 from cormorant._internal.topological import CycleError
@@ -25,6 +26,9 @@ from cormorant.persistence.unique_values import handed_over, perhaps_handed_over
 from cormorant.sql.statements import Delete, Insert, InsertMode, TypedColumn, Update
 
 T = TypeVar("T")
+
+# read by C, once for each row
+_key_of: Callable[[UpdateChange | DeleteChange], tuple[Any, ...]] = attrgetter("key")
 
 CHUNK = 10_000
 """The most rows that one statement inserts or updates: PostgreSQL takes messages of up to 1 GB, 100 KB for each."""
@@ -139,7 +143,7 @@ def plan_flush(
 def _depends_on_rows(changes: ChangeSet, *, deferrable: bool) -> bool:
     if changes.updates and moved(changes.updates):
         return True
-    if changes.rows == 1:
+    if len(changes.updates) + len(changes.deletes) == 1 and not (changes.inserts or changes.links):
         # nobody is there to hand anything over to
         return False
     sets = (unique for found in (handed_over, perhaps_handed_over) for _, _, unique in found(changes))
@@ -208,8 +212,8 @@ def _chunks(group: Sequence[T]) -> Iterable[Sequence[T]]:
 
 
 def _inserts(changes: Sequence[InsertChange], insert_mode: Batching) -> Iterable[InsertStep]:
-    # one object without relations needs no order
-    if len(changes) == 1 and not changes[0].instance.__orm_related__:
+    # one object that waits for no key needs no order
+    if len(changes) == 1 and not changes[0].waiting:
         return insert_steps(changes, insert_mode)
     groups: dict[tuple[Any, ...], list[InsertChange]] = {}
     group: list[InsertChange] = []
@@ -260,6 +264,8 @@ def insert_statement(
 
 
 def _updates(changes: Sequence[UpdateChange], *, batches: bool) -> Iterable[UpdateStep]:
+    if len(changes) == 1:
+        return [_update_step(changes, batch=False)]
     groups: dict[tuple[Any, ...], list[UpdateChange]] = {}
     group: list[UpdateChange] = []
     last: tuple[Any, ...] = ()
@@ -268,15 +274,26 @@ def _updates(changes: Sequence[UpdateChange], *, batches: bool) -> Iterable[Upda
         if key != last:
             group, last = groups.setdefault(key, []), key
         group.append(change)
-    for (info, names, checked, part), group in groups.items():
-        statement, returned = update_statement(info, names, checked, batches and len(group) > 1, counted=not part)
-        for chunk in _chunks(group):
-            rows = tuple([_matched(change, checked) + tuple(change.values.values()) for change in chunk])
-            yield UpdateStep(statement, tuple(chunk), rows, returned)
+    return [
+        _update_step(chunk, batch=batches and len(group) > 1) for group in groups.values() for chunk in _chunks(group)
+    ]
 
 
-def _matched(change: UpdateChange | DeleteChange, checked: bool) -> tuple[Any, ...]:
-    return (*change.key, change.version) if checked else change.key
+def _update_step(group: Sequence[UpdateChange], *, batch: bool) -> UpdateStep:
+    """Gives the step that updates rows of one table in the same columns, all of them with a known version or none."""
+    first = group[0]
+    checked = first.version is not None
+    statement, returned = update_statement(first.info, tuple(first.values), checked, batch, counted=not first.part)
+    matched = _matched(group, checked)
+    rows = tuple([(*found, *change.values.values()) for found, change in zip(matched, group, strict=True)])
+    return UpdateStep(statement, tuple(group), rows, returned)
+
+
+def _matched(group: Sequence[UpdateChange] | Sequence[DeleteChange], checked: bool) -> Sequence[tuple[Any, ...]]:
+    """Gives what each row is found by."""
+    if not checked:
+        return tuple(map(_key_of, group))
+    return tuple([(*change.key, change.version) for change in group])
 
 
 @lru_cache(maxsize=1000)
@@ -311,14 +328,18 @@ def _matched_columns(info: ModelInfo, checked: bool) -> tuple[TypedColumn, ...]:
 
 
 def _deletes(changes: Sequence[DeleteChange], *, batches: bool) -> Iterable[DeleteStep]:
+    if len(changes) == 1:
+        return [delete_step(changes, batches=batches)]
     groups: dict[ModelInfo, list[DeleteChange]] = {}
     for change in changes:
         groups.setdefault(change.info, []).append(change)
+    steps: list[DeleteStep] = []
     for info in reversed(parents_first(list(groups))):
         for group in children_first(groups[info], together=batches):
             for checked in (True, False):
-                if part := [change for change in group if (change.version is not None) is checked]:
-                    yield delete_step(part, batches=batches)
+                part = [change for change in group if (change.version is not None) is checked]
+                steps += [delete_step(part, batches=batches)] if part else []
+    return steps
 
 
 def delete_step(group: Sequence[DeleteChange], *, batches: bool) -> DeleteStep:
@@ -329,7 +350,7 @@ def delete_step(group: Sequence[DeleteChange], *, batches: bool) -> DeleteStep:
     checked = group[0].version is not None
     info = group[0].info
     statement = delete_statement(info, checked, batches and len(group) > 1)
-    return DeleteStep(statement, tuple(group), tuple([_matched(change, checked) for change in group]))
+    return DeleteStep(statement, tuple(group), tuple(_matched(group, checked)))
 
 
 @lru_cache(maxsize=1000)

@@ -21,7 +21,12 @@ Moves: TypeAlias = dict[ModelInfo, dict[Key, Key]]
 
 def moved(changes: Iterable[UpdateChange]) -> list[UpdateChange]:
     """Gives the changes that give a row another key."""
-    return [change for change in changes if not change.info.key_set.isdisjoint(change.values)]
+    found: list[UpdateChange] = []
+    # most flushes change one row, for which a comprehension would be another call
+    for change in changes:
+        if not change.info.key_set.isdisjoint(change.values):
+            found.append(change)  # noqa: PERF401
+    return found
 
 
 def new_key(change: UpdateChange) -> Key:

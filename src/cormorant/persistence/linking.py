@@ -121,8 +121,11 @@ def many_to_many(info: ModelInfo) -> tuple[RelationInfo, ...]:
 
 def show_gone(unit: UnitOfWork, gone: Mapping[int, Model]) -> None:
     """Takes deleted objects out of the collections that were linked to them: the database has dropped the links."""
-    models = {type(instance).__info__ for instance in gone.values()}
+    models: set[ModelInfo] = set()
     for info, known in unit.identity.by_model.items():
+        if not many_to_many(info):
+            continue
+        models = models or {type(instance).__info__ for instance in gone.values()}
         names = [relation.name for relation in many_to_many(info) if relation.target in models]
         # all that are loaded are looked at, so that most are passed over quickly
         for instance in [one for one in known.values() if one.__orm_related__] if names else ():

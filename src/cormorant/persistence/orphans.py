@@ -29,11 +29,13 @@ def orphans_of(pending: Pending) -> dict[int, Model]:
             found |= {id(item): item for item in gone if held_by(item, _forward(relation)) is None}
     waiting: list[Model] = [*pending.deleted.values(), *found.values()]
     for owner in waiting:
-        for item in _owned(owner):
+        for item in _owned(owner) if owner.__orm_related__ else ():
             if id(item) not in found and id(item) not in pending.deleted:
                 found[id(item)] = item
                 waiting.append(item)
-    return {key: item for key, item in found.items() if key not in pending.deleted}
+    for key in found.keys() & pending.deleted.keys():
+        del found[key]
+    return found
 
 
 def leaving(pending: Pending) -> tuple[Model, ...]:

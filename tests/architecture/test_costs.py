@@ -115,7 +115,7 @@ async def remove(session: AsyncSession) -> None:
 
 
 # with the session's own beginning and end
-SMALL: dict[Work, int] = {get: 220, page: 265, joined: 255, insert: 240, change: 310, remove: 360}
+SMALL: dict[Work, int] = {get: 220, page: 265, joined: 255, insert: 175, change: 225, remove: 250}
 
 
 @pytest.mark.parametrize("work", SMALL, ids=lambda work: work.__name__)
@@ -206,7 +206,7 @@ def families(rows: int) -> Work:
 
 # of `prefetched` the second parent is counted too
 READING = {load: 0, dicts: 0, tuples: 0, with_parents: 0, prefetched: 0.5, hits: 11}
-WRITING = {made: 14, bulk: 7, changed: 19, families: 20}
+WRITING = {made: 13, bulk: 7, changed: 14, families: 18}
 ROWWISE: dict[Callable[[int], Work], float] = READING | WRITING
 
 

@@ -73,7 +73,7 @@ async def test_add_and_commit(session: AsyncSession) -> None:
     await add(Walker(name="first"))
     walker = Walker(name="second")
     calls, files = await walk(lambda: add(walker))
-    assert calls <= 100
+    assert calls <= 90
     assert files <= 16
 
 

@@ -38,7 +38,15 @@ from cormorant.persistence.changes import (
     saved_value,
 )
 from cormorant.persistence.key_changes import Follow, moved, new_key
-from cormorant.persistence.linking import is_shown, linked, mirrored, show_gone, show_links
+from cormorant.persistence.linking import (
+    is_shown,
+    is_shown_nowhere,
+    linked,
+    mirrored,
+    show_gone,
+    show_links,
+    watching_of,
+)
 from cormorant.persistence.unit_of_work import UnitOfWork
 
 
@@ -239,13 +247,14 @@ class Acceptance:
     def _leave(self, change: DeleteChange) -> None:
         """Makes an object one without a row."""
         instance, unit = change.instance, self.unit
-        if mirrored(change.info) or linked(change.info):
+        watching = watching_of(change.info)
+        if watching is not None and not is_shown_nowhere(instance, watching, unit.identity.by_model):
             saved = {name: saved_value(instance, name) for name in change.info.fields}
             self._mirror(instance, change.info, saved, ())
-        for relation in mirrored(change.info):
-            # where it was given to another that was not written, that one shows it
-            if instance.__orm_changes__ and (held := held_by(instance, relation)) is not None:
-                hide(held, relation, instance)
+            for relation in mirrored(change.info):
+                # where it was given to another that was not written, that one shows it
+                if instance.__orm_changes__ and (held := held_by(instance, relation)) is not None:
+                    hide(held, relation, instance)
         unit.dirty.pop(id(instance), None)
         unit.identity.discard(change.info, bare_key(change.key), instance)
         set_attribute(instance, "__orm_origin__", None)

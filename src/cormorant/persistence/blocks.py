@@ -189,7 +189,7 @@ class Blocks:
             await self.flusher.flush(lone=BEFORE_COMMIT not in hooks.wide)
             if hooks.busy or hooks.wide:
                 await self._write_rest(outermost=True)
-            if self.transactions.is_open:
+            if self.transactions.levels:
                 await shielded(self._commit(), self.patience, of=self.transactions.connections)
             else:
                 hooks.busy = False

@@ -236,7 +236,8 @@ class Flusher:
         unit = self.unit
         pending = unit.new or unit.dirty or unit.deleted or unit.collections or unit.identity.documents
         if not (pending or self._lock.locked()):
-            self.hooks.refresh()
+            if self.hooks.version != registrations.version:
+                self.hooks.refresh()
             self.hooks.has_news = False
             unit.forgotten.clear()
             return
@@ -292,7 +293,7 @@ class Flusher:
                 raise Overtaken
 
         if lone and (plan is None or plan.is_single) and transactions.allows_lone_writes:
-            return transactions.use_alone(lambda c: self._write_alone(c, changes, plan, hooks, undone))
+            return transactions.use_alone(partial(self._write_alone, changes, plan, hooks, undone))
         if plan is not None and not changes.rows:
             Acceptance(self.unit, self.unit.origin(), FlushResult()).accept(changes)
             return None
@@ -313,7 +314,7 @@ class Flusher:
         return None if known else hooks.run_for({cls.__info__ for cls in classes})
 
     async def _write_alone(
-        self, connection: Connection, changes: ChangeSet, plan: FlushPlan | None, hooks: HookRun | None, undone: int
+        self, changes: ChangeSet, plan: FlushPlan | None, hooks: HookRun | None, undone: int, connection: Connection
     ) -> None:
         if self.unit.history.undone != undone:
             raise Overtaken

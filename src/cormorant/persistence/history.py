@@ -122,11 +122,14 @@ class History:
         """
         pending = self.pending
         mark = self.marks[0]
-        ends = mark.ends if len(self.marks) == 1 else joined(mark.ends for mark in self.marks)
-        self.marks = [mark]
+        ends = mark.ends
+        if len(self.marks) > 1:
+            ends = joined(mark.ends for mark in self.marks)
+            self.marks = [mark]
         mark.first_write = mark.ends = None
         for known in (mark.added, mark.known, mark.collections, mark.made, mark.unloaded):
-            known.clear()
+            if known:
+                known.clear()
         if not (pending.new or pending.dirty or pending.deleted or pending.collections):
             return ends
         mark.added.update(pending.new)

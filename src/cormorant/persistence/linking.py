@@ -71,6 +71,23 @@ def is_shown(instance: Model, watching: Watching, known: Mapping[ModelInfo, Mapp
     return True
 
 
+def is_shown_nowhere(instance: Model, watching: Watching, known: Mapping[ModelInfo, Mapping[Any, Model]]) -> bool:
+    """Whether no loaded object that one points to has the side of the relation that would show it.
+
+    Args:
+        instance: The object.
+        watching: Where it may be shown.
+        known: The session's objects.
+    """
+    if not watching or instance.__orm_changes__ or is_ghost(instance):
+        return False
+    for read, relation in watching:
+        target = known[relation.target].get(read(instance))
+        if target is not None and relation.inverse in (target.__orm_related__ or ()):
+            return False
+    return True
+
+
 def show_links(unit: UnitOfWork, instance: Model, before: Mapping[str, Any], written: Iterable[str]) -> None:
     """Shows in loaded collections what an object of a table of links has linked, and what it links no more.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -52,8 +53,9 @@ def room_of(name: str) -> str:
     return parts[1] if len(parts) > 1 else "__init__"
 
 
+@cache
 def load(src: Path = SRC) -> dict[str, Module]:
-    """Parses every file of the package."""
+    """Parses every file of the package, once: nobody changes what was parsed."""
     modules = (_parse(path, src) for path in sorted((src / PACKAGE).rglob("*.py")))
     return {module.name: module for module in modules}
 

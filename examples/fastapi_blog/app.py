@@ -12,6 +12,7 @@ from cormorant import Database, StatementError
 from cormorant.integrations.fastapi import add_exception_handlers, lifespan
 from examples.fastapi_blog import authors, posts
 from examples.fastapi_blog.models import MODELS, Author
+from examples.fastapi_blog.views import Views
 
 
 def create_app(dsn: str | None = None) -> FastAPI:
@@ -26,6 +27,7 @@ def create_app(dsn: str | None = None) -> FastAPI:
             yield
 
     app = FastAPI(title="Blog", lifespan=started)
+    app.state.views = Views()
     app.include_router(authors.router)
     app.include_router(posts.router)
     add_exception_handlers(app)

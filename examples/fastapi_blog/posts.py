@@ -6,14 +6,15 @@ import json
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
-from fastapi import APIRouter, BackgroundTasks
+from fastapi import APIRouter, BackgroundTasks, Request
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 
-from cormorant import AsyncSession, Database, Page, QuerySet, StaleObjectError, func
+from cormorant import AsyncSession, Page, QuerySet, StaleObjectError, func
 from cormorant.integrations.fastapi import Create, DatabaseDep, Patch, ReadSessionDep, SessionDep, SyncSessionDep
 from examples.fastapi_blog.authors import Size
 from examples.fastapi_blog.models import Comment, Post, Tag, slug_of
+from examples.fastapi_blog.views import Views
 
 router = APIRouter(prefix="/posts", tags=["posts"])
 
@@ -95,17 +96,12 @@ def tags(session: SyncSessionDep) -> dict[str, int]:
 
 
 @router.get("/{slug}")
-async def read(slug: str, session: ReadSessionDep, db: DatabaseDep, tasks: BackgroundTasks) -> Post:
+async def read(slug: str, session: ReadSessionDep, db: DatabaseDep, request: Request, tasks: BackgroundTasks) -> Post:
     """Gives a post with author, tags and comments. It is counted when the response has left."""
     post = await shown(session).prefetch_related(Post.comments).filter(Post.slug == slug).one()
-    tasks.add_task(count_view, db, post.id)
+    views: Views = request.app.state.views
+    tasks.add_task(views.count, db, post.id)
     return post
-
-
-async def count_view(db: Database, key: int) -> None:
-    """Counts one view: a task behind the response has a session of its own."""
-    async with db.session() as session:
-        await session.query(Post).filter(Post.id == key).update(Post.views.set(Post.views + 1))
 
 
 @router.patch("/{slug}")

@@ -122,6 +122,16 @@ async def test_readers_are_counted_behind_the_response(client: httpx.AsyncClient
     assert views == [0, 1, 2]
 
 
+async def test_readers_who_come_at_once_are_all_counted_by_few_writes(client: httpx.AsyncClient, app: FastAPI) -> None:
+    path = f"/posts/{(await make_post(client, await make_author(client), 'Notes'))['slug']}"
+    database = app.dependency_overrides[get_database]()
+    database.reset_query_stats()
+    await asyncio.gather(*(client.get(path) for _ in range(40)))
+    writes = [stats.count for stats in database.query_stats() if stats.sql.startswith("UPDATE")]
+    assert sum(writes) < 20
+    assert (await client.get(path)).json()["views"] == 40
+
+
 async def test_comments_belong_to_published_posts(client: httpx.AsyncClient) -> None:
     ada = await make_author(client)
     post = await make_post(client, ada, "Notes")

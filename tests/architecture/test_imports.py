@@ -38,6 +38,10 @@ DRIVER_ROOMS = {"adapters", "cache"}
 # The command line imports the models that somebody's configuration names.
 LAZY = {"cormorant", "cormorant.adapters.registry", "cormorant.cache.redis", "cormorant.cli.loading"}
 
+# The rooms inside of one room: files and their order, what is safe, what runs them.
+MIGRATIONS = "cormorant.migrations."
+FLOORS = ("", "safety", "running")
+
 
 def test_imports_go_down() -> None:
     assert upward(load()) == []
@@ -49,6 +53,25 @@ def test_no_function_imports_the_package_or_a_driver() -> None:
 
 def test_only_adapters_and_caches_know_drivers() -> None:
     assert stray_drivers(load()) == []
+
+
+def test_the_rooms_of_migrations_stand_on_each_other() -> None:
+    modules = load()
+    pairs = [
+        (each.importer, each.target)
+        for name, module in modules.items()
+        if name.startswith(MIGRATIONS)
+        for each in imports(module, modules)
+        if each.target.startswith(MIGRATIONS)
+    ]
+    assert ("running", "safety") in {(_floor(importer), _floor(target)) for importer, target in pairs}
+    upwards = [pair for pair in pairs if FLOORS.index(_floor(pair[0])) < FLOORS.index(_floor(pair[1]))]
+    assert upwards == []
+
+
+def _floor(name: str) -> str:
+    room, dot, _ = name.removeprefix(MIGRATIONS).partition(".")
+    return room if dot or room in FLOORS else ""
 
 
 def test_no_rings() -> None:

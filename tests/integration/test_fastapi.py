@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
 
+import anyio
 import pytest
 from fastapi import BackgroundTasks, Body, FastAPI, HTTPException, Response, WebSocket
 from fastapi.responses import JSONResponse, StreamingResponse
@@ -238,6 +239,32 @@ async def test_who_raises_rolls_back_and_who_answers_commits(app: FastAPI, datab
     statuses = [(await ask(app, "POST", f"/{name}")).status for name in ("raised", "broken", "returned", "fine")]
     assert statuses == [409, 500, 409, 200]
     assert await labels(database) == ["fine", "returned"]
+
+
+async def test_a_request_that_is_cancelled_for_good_leaves_nothing(app: FastAPI, database: RecordedDatabase) -> None:
+    reached = anyio.Event()
+
+    @app.post("/")
+    async def post(session: SessionDep) -> str:
+        session.add(Label(name="cancelled"))
+        await session.flush()
+        reached.set()
+        await anyio.sleep_forever()
+        return "never"
+
+    # a scope of anyio cancels again whatever waits in it, the end of the session too
+    with anyio.CancelScope() as scope:
+        async with anyio.create_task_group() as group:
+            group.start_soon(ask, app, "POST", "/")
+            await reached.wait()
+            scope.cancel()
+    assert scope.cancelled_caught
+    assert database.adapter.stats.in_use == 0
+    assert await labels(database) == []
+    # the connection that was written on is of use again
+    async with AsyncSession(database) as session:
+        session.add(Label(name="later"))
+    assert await labels(database) == ["later"]
 
 
 async def test_a_new_object_is_not_shown_before_it_is_saved(app: FastAPI, database: RecordedDatabase) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -17,6 +16,7 @@ from cormorant.migrations.safety.batches import Batches, Position, batches_of
 from cormorant.migrations.step import Backfill
 from cormorant.schema import snapshot as s
 from cormorant.schema.names import quoted
+from cormorant.schema.running import transaction
 
 RETRIES = 5
 """How often a batch is tried again that met others who write the same rows."""
@@ -78,7 +78,7 @@ async def run_backfill(
         1200345
     """
     if not backfill.values:
-        async with _transaction(connection, dialect):
+        async with transaction(connection, dialect):
             await _told(done)
         return 0
     run = _Run(connection, dialect, batches_of(backfill, table, dialect), name)
@@ -145,7 +145,7 @@ class _Run:
         return await self._once(done)
 
     async def _once(self, done: Callable[[], Awaitable[None]] | None) -> bool:
-        async with _transaction(self._connection, self._dialect):
+        async with transaction(self._connection, self._dialect):
             found = await self._connection.fetch(*self._batches.last_of(self._position))
             to: Position | None = tuple(found[0]) if found else None
             written = await self._connection.execute(*self._batches.update(self._position, to))
@@ -162,14 +162,3 @@ class _Run:
         if not await self._connection.fetch(f"SELECT 1 FROM {b.POSITIONS} LIMIT 1"):
             await self._connection.execute(f"DROP TABLE {b.POSITIONS}")
         await _told(done)
-
-
-@asynccontextmanager
-async def _transaction(connection: Connection, dialect: Dialect) -> AsyncGenerator[None]:
-    await connection.execute(dialect.begin(isolation=None, read_only=False, deferrable=False, write=True))
-    try:
-        yield
-        await connection.execute("COMMIT")
-    finally:
-        if connection.in_transaction:
-            await connection.execute("ROLLBACK")

@@ -310,8 +310,3 @@ _EFFECTS: dict[type[o.Operation], Callable[[s.SchemaSnapshot, Any], Effects]] = 
     i.DropSearchIndex: _drop_index,
     i.AlterEnum: _alter_enum,
 }
-
-
-def tables_locked(effects: Iterable[Effect]) -> tuple[str, ...]:
-    """Gives the keys of all tables that are locked, each once."""
-    return tuple(dict.fromkeys(lock.on for effect in effects for lock in effect.locks))

@@ -178,6 +178,18 @@ class Interruptible(Protocol):
 
 
 @runtime_checkable
+class Resumable(Protocol):
+    """What a connection may offer besides: one task may go on with a statement that another task has begun.
+
+    It holds where the statement waits for futures alone: what asks which task it is in, as `asyncio.timeout` does, and
+    what sets a context variable back, does not stand the change. A write that must not be broken off needs no task of
+    its own then, unless its caller is cancelled.
+    """
+
+    resumable: bool
+
+
+@runtime_checkable
 class Separate(Protocol):
     """What an adapter may offer besides: it tells how many connections there are for each kind of use."""
 

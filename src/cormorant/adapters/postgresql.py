@@ -46,6 +46,8 @@ class PostgresConnection:
         edition: What tells texts from those that were prepared before others changed tables.
     """
 
+    resumable = True
+
     __slots__ = (
         "_driver",
         "_edition",

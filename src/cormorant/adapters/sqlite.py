@@ -50,6 +50,7 @@ class Hop(Generic[R]):
 
     __slots__ = (
         "_args",
+        "_arrived",
         "_asyncio_future_blocking",
         "_cancelled",
         "_error",
@@ -69,6 +70,7 @@ class Hop(Generic[R]):
         self._result: Any = None
         self._error: BaseException | None = None
         self._cancelled: tuple[Any, ...] | None = None
+        self._arrived = False
 
     def __repr__(self) -> str:
         # the driver logs it, and would log what it is given otherwise
@@ -86,20 +88,24 @@ class Hop(Generic[R]):
         except BaseException as error:
             self._error = error
         try:
-            self._loop.call_soon_threadsafe(self._arrive)
+            self._loop.call_soon_threadsafe(self._answer)
         except RuntimeError:
             # the loop is closed: nobody waits for the answer any more
             return
 
     # ---- on the loop
 
-    def _arrive(self) -> None:
+    def _answer(self) -> None:
+        self._arrived = True
+        if self._cancelled is not None:
+            # the task has gone on without it
+            self._result = self._error = None
+        self._wake()
+
+    def _wake(self) -> None:
         waiting, self._waiting = self._waiting, []
         for wake, context in waiting:
             context.run(wake, self)
-        if not waiting:
-            # the task was cancelled, and has gone on without it
-            self._result = self._error = None
 
     def __await__(self) -> Generator[Any, None, R]:
         self._asyncio_future_blocking = True
@@ -111,14 +117,26 @@ class Hop(Generic[R]):
 
     def add_done_callback(self, wake: Callable[[Any], object], *, context: Context | None = None) -> None:
         """Has the task woken when the answer is there."""
-        self._waiting.append((wake, copy_context() if context is None else context))
+        context = copy_context() if context is None else context
+        if self._arrived:
+            # while another task took over what waits for it
+            self._loop.call_soon(wake, self, context=context)
+        else:
+            self._waiting.append((wake, context))
+
+    def remove_done_callback(self, wake: Callable[[Any], object]) -> int:
+        """Has a task not woken any more; gives how often it would have been."""
+        left = [(other, context) for other, context in self._waiting if other != wake]
+        removed = len(self._waiting) - len(left)
+        self._waiting = left
+        return removed
 
     def cancel(self, msg: Any = None) -> bool:
         """Has the task go on with a CancelledError; what is in the thread goes on all the same."""
         if not self._waiting or self._cancelled is not None:
             return False
         self._cancelled = () if msg is None else (msg,)
-        self._loop.call_soon(self._arrive)
+        self._loop.call_soon(self._wake)
         return True
 
     def result(self) -> None:
@@ -158,6 +176,8 @@ class SQLiteConnection:
         statement_timeout: Seconds a statement may run; None sets no limit.
         turn: What the threads of one file take to open and to close it.
     """
+
+    resumable = True
 
     __slots__ = (
         "_cursors",

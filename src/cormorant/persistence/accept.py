@@ -84,6 +84,18 @@ class Acceptance:
             show_gone(self.unit, gone | self._take_along(changes))
         self.unit.forgotten.clear()
 
+    def accept_one(self, change: InsertChange | UpdateChange | DeleteChange) -> None:
+        """Takes over a flush that wrote one row, whose key stays what it was."""
+        if isinstance(change, DeleteChange):
+            self.accept(ChangeSet(deletes=(change,)))
+            return
+        self.unit.accepted += 1
+        if isinstance(change, UpdateChange):
+            self._updated(change)
+        else:
+            self._inserts((change,))
+        self.unit.forgotten.clear()
+
     # ---- rows
 
     def _inserts(self, changes: Sequence[InsertChange]) -> None:
@@ -132,11 +144,9 @@ class Acceptance:
         self._mirror(instance, info, {}, info.fields)
 
     def _key(self, change: InsertChange, made: Mapping[str, Any]) -> Any:
-        return bare_key(tuple([self._value(change, made, name) for name in change.info.key_attributes]))
-
-    def _value(self, change: InsertChange | UpdateChange, made: Mapping[str, Any], name: str) -> Any:
-        value = made[name] if name in made else change.values[name]
-        return self.result.value(value) if isinstance(value, PendingKey) else value
+        values = change.values
+        found = [made[name] if name in made else values[name] for name in change.info.key_attributes]
+        return bare_key(tuple(map(self.result.known, found)))
 
     def _updated(self, change: UpdateChange) -> None:
         instance, info = change.instance, change.info

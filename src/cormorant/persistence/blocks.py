@@ -186,12 +186,12 @@ class Blocks:
         if hooks.version != registrations.version:
             hooks.refresh()
         try:
-            await self.flusher.flush(lone=BEFORE_COMMIT not in hooks.wide)
+            is_over = await self.flusher.flush(lone=not hooks.wide or BEFORE_COMMIT not in hooks.wide)
             if hooks.busy or hooks.wide:
                 await self._write_rest(outermost=True)
             if self.transactions.levels:
-                await shielded(self._commit(), self.patience, of=self.transactions.connections)
-            else:
+                await self._shielded(self._commit())
+            elif not is_over:
                 hooks.busy = False
                 ends = self.history.committed()
                 if ends is not None:
@@ -201,6 +201,13 @@ class Blocks:
             raise
         if hooks.due:
             await hooks.run_due()
+
+    def _shielded(self, work: Coroutine[Any, Any, None]) -> Coroutine[Any, Any, None]:
+        """Gives what ends a block well, whether or not the caller still waits."""
+        connections, connection = self.transactions.connections, self.transactions.connection
+        # where nothing was sent, others get the turn that they get where something was
+        resumable = connection is not None and connections.may_change_task(connection)
+        return shielded(work, self.patience, of=connections, resumable=resumable)
 
     async def _write_rest(self, *, outermost: bool) -> None:
         """Writes what hooks have added, and tells of the commit, until nothing is left."""
@@ -295,7 +302,7 @@ class Blocks:
                 await self.flusher.flush()
                 if self.hooks.busy or BEFORE_COMMIT in self.hooks.wide:
                     await self._write_rest(outermost=block.level.savepoint is None)
-                await shielded(self._release(block), self.patience, of=self.transactions.connections)
+                await self._shielded(self._release(block))
                 return
         except BaseException:
             await self._give_up(block)

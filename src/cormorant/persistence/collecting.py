@@ -167,7 +167,7 @@ def collect(
     return ChangeSet(
         tuple(inserts),
         tuple(updates),
-        tuple(map(_delete, deleted)),
+        tuple(map(deletion, deleted)),
         tuple(_links(parts)) if parts else (),
         tuple(parts),
         tuple(unchanged),
@@ -187,7 +187,7 @@ def _inserts(new: Iterable[Model], findings: Findings) -> list[InsertChange]:
         values = read(instance, problems)
         waiting = () if fill is None else fill(instance, values, known)
         if (names := tuple(values)) != like.names or like is _NOTHING:
-            like = _like(info, names)
+            like = like_of(info, names)
         if like.lacking:
             problems += like.lacking
         if checked:
@@ -201,22 +201,29 @@ def _inserts(new: Iterable[Model], findings: Findings) -> list[InsertChange]:
     return found
 
 
-class _Like(NamedTuple):
-    """What new objects of a model have in common that have values for the same columns."""
+class Like(NamedTuple):
+    """What new objects of a model have in common that have values for the same columns.
+
+    Args:
+        names: The attributes.
+        key_given: The key is among them.
+        lacking: What has to have a value and has none.
+    """
 
     names: tuple[str, ...] = ()
     key_given: bool = False
     lacking: tuple[Problem, ...] = ()
 
 
-_NOTHING = _Like()
+_NOTHING = Like()
 
 
 @lru_cache(maxsize=1000)
-def _like(info: ModelInfo, names: tuple[str, ...]) -> _Like:
+def like_of(info: ModelInfo, names: tuple[str, ...]) -> Like:
+    """Gives what new objects with values for these attributes have in common."""
     lacking = [name for name in info.needed_attributes if name not in names]
     problems = [(f"{info.name}.{name}", _no_value(info.by_attribute[name])) for name in lacking]
-    return _Like(names, info.key_set.issubset(names), tuple(problems))
+    return Like(names, info.key_set.issubset(names), tuple(problems))
 
 
 def _no_value(column: ColumnInfo) -> str:
@@ -228,9 +235,9 @@ def _no_value(column: ColumnInfo) -> str:
 def _update(instance: Model, problems: list[Problem]) -> UpdateChange | None:
     info = type(instance).__info__
     originals = instance.__orm_changes__ or {}
-    alone = _tests_alone(info, tuple(originals))
+    alone = tests_alone(info, tuple(originals))
     if alone is not None and type(instance) is info.cls and not instance.__orm_related__:
-        return _plain_update(instance, info, originals, alone, problems)
+        return plain_update(instance, info, originals, alone, problems)
     waiting = pending_keys(instance, info) if instance.__orm_related__ else {}
     values = _changed_values(instance, info, originals, waiting)
     if not values:
@@ -257,7 +264,7 @@ Tests: TypeAlias = "tuple[tuple[str, Callable[[Any], bool], bool], ...]"
 
 
 @lru_cache(maxsize=4000)
-def _tests_alone(info: ModelInfo, names: tuple[str, ...]) -> Tests | None:
+def tests_alone(info: ModelInfo, names: tuple[str, ...]) -> Tests | None:
     """Gives how changed columns are tested, where nothing but their values has to be looked at."""
     changed = [name for name in info.fields if name in names]
     others = stamped_columns(info) or check_of(info) is not None
@@ -267,7 +274,7 @@ def _tests_alone(info: ModelInfo, names: tuple[str, ...]) -> Tests | None:
     return tuple([(name, tests[name], info.by_attribute[name].type.mutable) for name in changed])
 
 
-def _plain_update(
+def plain_update(
     instance: Model, info: ModelInfo, originals: Mapping[str, Any], tests: Tests, problems: list[Problem]
 ) -> UpdateChange | None:
     """Gives the change of a loaded object of which every column has a value."""
@@ -330,7 +337,8 @@ def _version(instance: Model, column: ColumnInfo) -> int | None:
     return None if value is MISSING else value
 
 
-def _delete(instance: Model) -> DeleteChange:
+def deletion(instance: Model) -> DeleteChange:
+    """Gives the row that an object has, to be deleted."""
     info = type(instance).__info__
     column = info.version_column
     return DeleteChange(instance, info, saved_key(instance), None if column is None else _version(instance, column))

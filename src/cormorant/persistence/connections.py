@@ -17,7 +17,7 @@ from cormorant.observability.performance import PerformanceTracker
 from cormorant.persistence import context
 from cormorant.persistence.levels import Level, Options
 from cormorant.persistence.limits import A_CONNECTION, AN_ANSWER, Limit, answered_in_time
-from cormorant.persistence.shielding import committing, shielded
+from cormorant.persistence.shielding import shielded
 
 T = TypeVar("T")
 
@@ -46,6 +46,14 @@ class Connections:
         """Seconds that undoing may take: a connection that is given up then undoes too."""
         patience = self.database.commit_timeout
         return patience if self.timeout is None else min(patience, self.timeout)
+
+    def may_change_task(self, connection: Connection) -> bool:
+        """Whether one task may go on with a statement that another has begun: nothing in it asks for its task."""
+        # limits of time do, and caches may
+        if self.timeout is not None or self.database.caches.backends:
+            return False
+        # isinstance() of a protocol takes as long as the rest of a commit without I/O
+        return getattr(connection, "resumable", False)
 
     async def acquire(self, *, write: bool = False) -> Connection:
         """Takes a connection.
@@ -94,7 +102,7 @@ class Connections:
                 patience = self.database.commit_timeout
                 # what is cut off may be committed: the server is asked to stop, and its answer counts
                 sent = answered_in_time(work(connection), limit.take_rest(), connection, patience)
-                return await shielded(committing(sent, self), patience, told=self)
+                return await shielded(sent, patience, told=self)
             finally:
                 self.database.adapter.release(connection)
 

@@ -33,6 +33,7 @@ from cormorant.persistence.flush_plan import DeleteStep, FlushPlan, InsertStep, 
 from cormorant.persistence.hooking import HookRun, SessionHooks, refuse_in_hooks
 from cormorant.persistence.noting import note_changes, noted
 from cormorant.persistence.pairing import in_order
+from cormorant.persistence.single import Single, single_of
 from cormorant.persistence.transaction import Overtaken, TransactionStack
 from cormorant.persistence.unit_of_work import UnitOfWork
 from cormorant.query.prepared import PreparedWrite
@@ -224,12 +225,15 @@ class Flusher:
         # whose code asked for what is written now
         self._caller: Caller | None = None
 
-    async def flush(self, *, lone: bool = False, use: Use | None = None) -> None:
+    async def flush(self, *, lone: bool = False, use: Use | None = None) -> bool:
         """Writes what is pending, in a transaction.
 
         Args:
             lone: Nothing follows: what is one row needs no transaction, because the server alone decides its success.
             use: Runs work on the transaction's connection; the stack does unless told otherwise.
+
+        Returns:
+            Whether it was one row, which is committed.
         """
         if running.get() is not None:
             refuse_in_hooks(self.hooks.owner, "a flush")
@@ -240,19 +244,24 @@ class Flusher:
                 self.hooks.refresh()
             self.hooks.has_news = False
             unit.forgotten.clear()
-            return
+            return False
         # as `async with` does it, by two calls less
         await self._lock.acquire()
         try:
             self.hooks.has_news = False
-            await self._flush(unit, lone=lone, use=use)
+            return await self._flush(unit, lone=lone, use=use)
         finally:
             self._lock.release()
 
-    async def _flush(self, unit: UnitOfWork, *, lone: bool, use: Use | None) -> None:
+    async def _flush(self, unit: UnitOfWork, *, lone: bool, use: Use | None) -> bool:
         hooks, undone = None, unit.history.undone
         while True:
             try:
+                one = self._single() if hooks is None else None
+                if one is not None:
+                    alone = lone and self.transactions.allows_lone_writes
+                    await self._send_one(one, alone=alone, use=use)
+                    return alone
                 gather(unit, unit.delete)
                 hooks = hooks or self._hooks()
                 if hooks is None:
@@ -275,6 +284,7 @@ class Flusher:
             settle_unchanged(unit, changes.unchanged)
         if hooks is not None:
             await hooks.after(changes)
+        return False
 
     def _send(
         self, changes: ChangeSet, hooks: HookRun | None, undone: int, *, lone: bool, use: Use | None
@@ -301,6 +311,64 @@ class Flusher:
             # from inside of a block, which nobody else ends
             return use(lambda connection: work(connection, changes, plan, hooks))
         return transactions.use(lambda connection: work(connection, changes, plan, hooks), check)
+
+    # ---- one row
+
+    def _single(self) -> Single | None:
+        """Gives the row to write, where it is the only one, and nobody else has to be asked or told."""
+        version = self.hooks.version
+        if self.hooks.wide or version != registrations.version or self.database.caches.backends:
+            return None
+        one = single_of(self.unit)
+        if one is None:
+            return None
+        info = one.change.info
+        return None if info.hooks or info.hooks_version != version else one
+
+    def _send_one(self, one: Single, *, alone: bool, use: Use | None) -> Awaitable[object]:
+        """Has one row written, by a statement that commits it or inside of a transaction."""
+        self._caller = asking()
+        history, undone = self.unit.history, self.unit.history.undone
+
+        def check() -> None:
+            if history.undone != undone:
+                raise Overtaken
+
+        async def committed(connection: Connection) -> None:
+            check()
+            await self._write_one(connection, one)
+            # the row is committed, whether or not the caller still waits
+            ends = history.committed()
+            if ends is not None or self.hooks.wide:
+                self.hooks.committed(ends)
+
+        async def inside(connection: Connection) -> None:
+            history.note_write(next(self.unit.numbers))
+            await self._write_one(connection, one)
+
+        if alone:
+            return self.transactions.use_alone(committed)
+        return self.transactions.use(inside, check) if use is None else use(inside)
+
+    async def _write_one(self, connection: Connection, one: Single) -> None:
+        change, database, result = one.change, self.database, FlushResult()
+        prepared = database.prepare_write(one.statement)
+        row = one.row if prepared.is_plain else encode_row(prepared.encoders, one.row)
+        try:
+            rows = await database.fetch(
+                connection, self.transactions.tracker, prepared.sql, row, written=1, caller=self._caller
+            )
+        except ForeignKeyViolation as error:
+            if isinstance(change, DeleteChange):
+                raise children_named(error, change.info) from error
+            raise
+        if not rows:
+            _refuse_no_row(one)
+        elif one.returned:
+            result[id(change.instance)] = made_of(one.returned, prepared, rows[0])
+        Acceptance(self.unit, self.unit.origin(), result).accept_one(change)
+
+    # ---- the rest
 
     def _hooks(self) -> HookRun | None:
         """Gives what is to be called for the pending objects; None where no hook is registered for any of them."""
@@ -389,6 +457,21 @@ def encode_rows(encoders: Sequence[Callable[[Any], Any] | None], rows: Iterable[
                 if (value := row[place]) is not None:
                     row[place] = encode(value)
     return found
+
+
+def made_of(columns: Sequence[ColumnInfo], prepared: PreparedWrite, row: Row) -> dict[str, Any]:
+    """Gives what the database has made of a row's columns, by attribute; they are the last ones it gives back."""
+    decoders = prepared.decoders[len(prepared.decoders) - len(columns) :]
+    values = encode_row(decoders, row) if any(decoders) else row
+    return {column.attribute: value for column, value in zip(columns, values, strict=True)}
+
+
+def _refuse_no_row(one: Single) -> None:
+    """Refuses that a statement gave no row back, where it had to."""
+    if not isinstance(one.change, InsertChange):
+        refuse_stale([one.change])
+    elif one.returned:
+        raise _dropped(one.change)
 
 
 def _is_one_new_object(changes: ChangeSet) -> bool:

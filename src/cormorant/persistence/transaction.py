@@ -233,8 +233,9 @@ class TransactionStack:
             try:
                 if not write:
                     return await work(connection)
-                sent = committing(work(connection), connections)
-                return await shielded(sent, database.commit_timeout, told=connections)
+                resumable = connections.may_change_task(connection)
+                patience = database.commit_timeout
+                return await shielded(work(connection), patience, told=connections, resumable=resumable)
             finally:
                 database.adapter.release(connection)
         finally:

@@ -1,0 +1,112 @@
+"""The flush that writes one row, which by far the most are: what the other stages find out for many is found at once.
+
+Nothing is decided here that they would decide otherwise: what needs them is left to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from cormorant.models.collections import is_collection
+from cormorant.models.metadata import ColumnInfo
+from cormorant.models.model import Model
+from cormorant.models.reading import reader_of
+from cormorant.models.state import is_persistent
+from cormorant.models.validation import Problem, check_of
+from cormorant.persistence.cascades import taken_along
+from cormorant.persistence.changes import DeleteChange, InsertChange, UpdateChange, pending_keys
+from cormorant.persistence.collecting import deletion, like_of, plain_update, tests_alone
+from cormorant.persistence.flush_plan import delete_statement, insert_statement, update_statement
+from cormorant.persistence.orphans import owned_by, owning
+from cormorant.persistence.unit_of_work import UnitOfWork
+from cormorant.persistence.waiting import Known, filler_of
+from cormorant.sql.statements import Delete, Insert, Update
+
+
+class Single(NamedTuple):
+    """One row to write.
+
+    Args:
+        row: The statement's values.
+        returned: The columns that the database makes, which the statement gives back.
+    """
+
+    change: InsertChange | UpdateChange | DeleteChange
+    statement: Insert | Update | Delete
+    row: tuple[Any, ...]
+    returned: tuple[ColumnInfo, ...] = ()
+
+
+def single_of(unit: UnitOfWork) -> Single | None:
+    """Gives the one row that is all that is pending; None where more is, or may be, or something is wrong with it."""
+    new, dirty, deleted = unit.new, unit.dirty, unit.deleted
+    if len(new) + len(dirty) + len(deleted) != 1 or unit.collections or unit.forgotten or unit.identity.documents:
+        return None
+    if dirty:
+        for instance in dirty.values():
+            return _update(unit, instance)
+    if new:
+        for instance in new.values():
+            return _insert(unit, instance)
+    for instance in deleted.values():
+        return _delete(unit, instance)
+    return None
+
+
+def _insert(unit: UnitOfWork, instance: Model) -> Single | None:
+    info, related = type(instance).__info__, instance.__orm_related__
+    if (related and not _leads_nowhere(unit, related)) or check_of(info) is not None or owned_by(info):
+        return None
+    problems: list[Problem] = []
+    values, fill = reader_of(info)(instance, problems), filler_of(info)
+    if fill is not None and fill(instance, values, Known()):
+        return None
+    names = tuple(values)
+    like = like_of(info, names)
+    # who brings his key may be another one's double
+    if problems or like.lacking or like.key_given:
+        return None
+    statement, returned = insert_statement(info, names, "row")
+    return Single(InsertChange(instance, info, values, False), statement, tuple(values.values()), returned)
+
+
+def _update(unit: UnitOfWork, instance: Model) -> Single | None:
+    info, related, originals = type(instance).__info__, instance.__orm_related__, instance.__orm_changes__ or {}
+    tests = tests_alone(info, tuple(originals))
+    if tests is None or type(instance) is not info.cls or owned_by(info) or not info.key_set.isdisjoint(originals):
+        return None
+    if related and (not _leads_nowhere(unit, related) or pending_keys(instance, info)):
+        return None
+    problems: list[Problem] = []
+    change = plain_update(instance, info, originals, tests, problems)
+    if change is None or problems:
+        return None
+    checked = change.version is not None
+    statement, returned = update_statement(info, tuple(change.values), checked, False)
+    found_by = (*change.key, change.version) if checked else change.key
+    return Single(change, statement, (*found_by, *change.values.values()), returned)
+
+
+def _delete(unit: UnitOfWork, instance: Model) -> Single | None:
+    if owning(type(instance).__info__) or taken_along(unit.deleted, unit.identity.by_model):
+        return None
+    change = deletion(instance)
+    checked = change.version is not None
+    row = (*change.key, change.version) if checked else change.key
+    return Single(change, delete_statement(change.info, checked, False), row)
+
+
+def _leads_nowhere(unit: UnitOfWork, related: Mapping[str, Any]) -> bool:
+    """Whether an object leads to nothing that would be written with it."""
+    owner = unit.origin_of_new.owner
+    for held in related.values():
+        if is_collection(held):
+            # all members of a new object are
+            if held.added or (held.known and not is_persistent(held.owner)):
+                return False
+        elif held is not None:
+            origin = held.__orm_origin__
+            if origin is None or origin.pending or origin.owner is not owner:
+                return False
+    return True

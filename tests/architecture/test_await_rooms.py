@@ -53,6 +53,7 @@ FILES = {
     "persistence/prefetch.py",
     "persistence/reading.py",
     "persistence/retry.py",
+    "persistence/sending.py",
     "persistence/session.py",
     "persistence/shielding.py",
     "persistence/state.py",

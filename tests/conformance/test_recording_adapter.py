@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cormorant.adapters.base import Adapter, Connection, CopyConnection, Interruptible
+from cormorant.adapters.base import Adapter, Connection, CopyConnection, CountingConnection, Interruptible
 from cormorant.adapters.config import ConnectionConfig
 from cormorant.adapters.registry import create_adapter
 from cormorant.testing import RecordingAdapter
@@ -24,7 +24,7 @@ class RecordingSuite(AdapterConformance):
 
     async def test_it_promises_no_more_than_the_inner_one(self, connection: Connection) -> None:
         assert isinstance(connection, RecordedConnection)
-        for offer in (CopyConnection, Interruptible):
+        for offer in (CopyConnection, CountingConnection, Interruptible):
             assert isinstance(connection, offer) is isinstance(connection.inner, offer)
 
 

@@ -107,6 +107,32 @@ class CopyConnection(Protocol):
 
 
 @runtime_checkable
+class CountingConnection(Protocol):
+    """What a connection may offer besides: many runs of one write of which no rows come back, which is faster."""
+
+    async def write_all(self, sql: str, arg_rows: Sequence[Sequence[Any]]) -> int:
+        """Runs a write once for each row of arguments and gives the number of rows that were written."""
+        ...
+
+    async def write_each(self, sql: str, arg_rows: Sequence[Sequence[Any]]) -> list[int]:
+        """Runs a write once for each row of arguments and gives the number of rows that each run wrote, in order."""
+        ...
+
+    async def insert_each(self, sql: str, silent: str, arg_rows: Sequence[Sequence[Any]]) -> list[Row]:
+        """Runs an INSERT of one row once for each row of arguments and gives the key of each, in order.
+
+        Args:
+            sql: The statement, which returns the row's key.
+            silent: The same without RETURNING, for where the key can be known by itself.
+            arg_rows: The arguments of each run.
+
+        Returns:
+            For each run the key alone, or nothing where it has written no row.
+        """
+        ...
+
+
+@runtime_checkable
 class Adapter(Protocol):
     """A pool of connections to one database.
 

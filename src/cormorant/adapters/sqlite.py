@@ -22,6 +22,7 @@ from cormorant.adapters.sqlite_constraints import note_name
 from cormorant.adapters.sqlite_cursor import OpenCursors, SQLiteCursor
 from cormorant.adapters.sqlite_errors import translate
 from cormorant.adapters.sqlite_functions import register
+from cormorant.adapters.sqlite_runs import ManyRuns
 from cormorant.adapters.stats import PoolStats
 from cormorant.adapters.text import check_sendable
 from cormorant.dialects.base import IsolationLevel
@@ -167,7 +168,7 @@ class _Driver(aiosqlite.Connection):
             threading.Thread(target=driver.stop, daemon=True).start()
 
 
-class SQLiteConnection:
+class SQLiteConnection(ManyRuns):
     """One SQLite connection in a thread of its own.
 
     Args:
@@ -234,9 +235,6 @@ class SQLiteConnection:
 
     async def execute(self, sql: str, args: Sequence[Any] = ()) -> int:
         return await self.call(sql, in_thread.execute, sql, args)
-
-    async def fetch_each(self, sql: str, arg_rows: Sequence[Sequence[Any]]) -> list[Sequence[Row]]:
-        return await self.call(sql, self._fetch_each, sql, arg_rows)
 
     async def query(self, sql: str, args: Sequence[Any] = ()) -> RawRows:
         return await self.call(sql, in_thread.query, sql, args)
@@ -369,7 +367,7 @@ class SQLiteConnection:
     def _work(self, work: Callable[..., R], args: tuple[Any, ...]) -> R:
         if self._cursors.cut:
             self._cursors.end()
-        self._check_stopped()
+        self.check_stopped()
         if self.read_only is not self._refuses:
             self._raw.execute(f"PRAGMA query_only = {self.read_only:d}")
             self._refuses = self.read_only
@@ -379,14 +377,8 @@ class SQLiteConnection:
             note_name(self._raw, error)
             raise
 
-    def _fetch_each(self, raw: sqlite3.Connection, sql: str, arg_rows: Sequence[Sequence[Any]]) -> list[Sequence[Row]]:
-        answers: list[Sequence[Row]] = []
-        for args in arg_rows:
-            self._check_stopped()
-            answers.append(raw.execute(sql, args).fetchall())
-        return answers
-
-    def _check_stopped(self) -> None:
+    def check_stopped(self) -> None:
+        """Raises an error where the rest of a hop is not to be done."""
         if self._stopped:
             error = sqlite3.OperationalError("interrupted")
             error.sqlite_errorname = "SQLITE_INTERRUPT"

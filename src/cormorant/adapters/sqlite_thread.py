@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from cormorant.adapters.base import RawRows, Row
+
+TOGETHER = 500
+"""So many runs of a write are handed to SQLite at once; in between it can be stopped."""
 
 
 def nothing() -> None:
@@ -35,6 +38,62 @@ def query(raw: sqlite3.Connection, sql: str, args: Sequence[Any]) -> RawRows:
     rows = cursor.fetchall()
     columns = tuple(column[0] for column in cursor.description or ())
     return RawRows(columns, rows, len(rows) if columns else _written(raw, cursor, before))
+
+
+def fetch_each(
+    raw: sqlite3.Connection, go_on: Callable[[], None], sql: str, arg_rows: Sequence[Sequence[Any]]
+) -> list[Sequence[Row]]:
+    """Gives the rows of each run; `go_on` raises an error where the rest is not to be run, here and below."""
+    answers: list[Sequence[Row]] = []
+    for args in arg_rows:
+        go_on()
+        answers.append(raw.execute(sql, args).fetchall())
+    return answers
+
+
+def write_all(raw: sqlite3.Connection, go_on: Callable[[], None], sql: str, arg_rows: Sequence[Sequence[Any]]) -> int:
+    """Gives the number of rows that were written."""
+    cursor, written = raw.cursor(), 0
+    for start in range(0, len(arg_rows), TOGETHER):
+        go_on()
+        cursor.executemany(sql, arg_rows[start : start + TOGETHER])
+        written += max(cursor.rowcount, 0)
+    return written
+
+
+def write_each(
+    raw: sqlite3.Connection, go_on: Callable[[], None], sql: str, arg_rows: Sequence[Sequence[Any]]
+) -> list[int]:
+    """Gives the number of rows that each run wrote."""
+    run, counts = raw.cursor().execute, list[int]()
+    for args in arg_rows:
+        go_on()
+        counts.append(run(sql, args).rowcount)
+    return counts
+
+
+def insert_each(
+    raw: sqlite3.Connection, go_on: Callable[[], None], sql: str, silent: str, arg_rows: Sequence[Sequence[Any]]
+) -> list[Row]:
+    """Gives the key of each new row.
+
+    RETURNING costs more than the INSERT itself. Most keys are the number by which SQLite knows the row, and that it
+    tells anyway; whether this one is, the first row shows.
+    """
+    cursor = raw.cursor()
+    run, keys = cursor.execute, list[Row]()
+    is_number = False
+    for args in arg_rows:
+        go_on()
+        if is_number:
+            run(silent, args)
+            # of a row that a trigger has refused, it would be the number of the one before
+            keys.append((cursor.lastrowid,) if cursor.rowcount == 1 else ())
+            continue
+        found = run(sql, args).fetchall()
+        keys += found or [()]
+        is_number = found == [(cursor.lastrowid,)]
+    return keys
 
 
 def _written(raw: sqlite3.Connection, cursor: sqlite3.Cursor, before: int) -> int:

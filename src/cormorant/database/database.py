@@ -59,6 +59,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Runs = TypeVar("Runs", bound="int | Sequence[object]")
 
 PLANS = 1000
 
@@ -319,24 +320,25 @@ class Database(HookTarget["AsyncSession", Model]):
         self.record(tracker, sql, len(rows) or written, start, args, caller)
         return rows
 
-    async def fetch_each(
+    async def run_each(
         self,
-        connection: Connection,
+        run: Callable[[str, Sequence[Sequence[Any]]], Awaitable[Runs]],
         tracker: PerformanceTracker,
         sql: str,
         args: Sequence[Sequence[Any]],
         caller: Caller | None = None,
-    ) -> list[Sequence[Row]]:
-        """Runs one write for each row of arguments and gives the rows of each run."""
+    ) -> Runs:
+        """Runs one write for each row of arguments, by a method of a connection, and gives what that gives."""
         if tracker.budget is not None:
             tracker.budget.count(sql)
         start = perf_counter()
         try:
-            runs = await connection.fetch_each(sql if self.comment is None else sql + self.comment(), args)
+            runs = await run(sql if self.comment is None else sql + self.comment(), args)
         except BaseException as error:
             self.record(tracker, sql, 0, start, args, caller, error, len(args))
             raise
-        self.record(tracker, sql, sum(map(len, runs)) or len(args), start, args, caller, runs=len(args))
+        written = runs if isinstance(runs, int) else sum(map(bool, runs))
+        self.record(tracker, sql, written or len(args), start, args, caller, runs=len(args))
         return runs
 
     async def execute(

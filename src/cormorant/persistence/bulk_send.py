@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from time import perf_counter
-from typing import Any
+from typing import Any, NoReturn
 
 from cormorant.adapters.base import Connection, CopyConnection, Row
 from cormorant.database import Database
@@ -16,6 +16,7 @@ from cormorant.observability.performance import PerformanceTracker
 from cormorant.observability.shapes import Caller
 from cormorant.persistence.bulk_rows import Group, key_values
 from cormorant.persistence.pairing import in_order
+from cormorant.persistence.sending import fetch_each, insert_each, write_all
 from cormorant.query import prefetch
 from cormorant.query.bulk import Conflict, with_stamps, with_version
 from cormorant.query.prepared import PreparedWrite
@@ -65,7 +66,7 @@ class BulkSender:
         prepared = self.database.prepare_write(statement)
         if batches:
             return await self._execute(prepared, self._arrays(prepared, group))
-        return len(await self._each(prepared, group))
+        return await write_all(self, prepared, self._sent(prepared, group))
 
     async def insert_returning(self, group: Group, wanted: Sequence[ColumnInfo]) -> list[Row]:
         """Inserts rows and gives columns of each, in order, as the driver has them.
@@ -82,7 +83,8 @@ class BulkSender:
         statement = _insert(self.info, group.shape.columns, (*wanted, *sorting), mode)
         prepared = self.database.prepare_write(statement)
         if mode == "row":
-            return [self._only(run) for run in await self._each(prepared, group)]
+            made = await insert_each(self, statement, prepared, wanted, self._sent(prepared, group))
+            return made if all(made) else self._refuse_dropped()
         found = await self._fetch(prepared, self._arrays(prepared, group), len(group.batch.rows))
         rows = in_order(statement, prepared, self.info, _rows(group.columns), found)
         return [tuple(row)[: len(wanted)] for row in rows] if sorting else rows
@@ -96,12 +98,10 @@ class BulkSender:
         ascending = len(keys) == 1 and keys[0].identity
         return dialect.insert_mode(version, key_given=self.info.key_set <= given, ascending=ascending)
 
-    def _only(self, run: Sequence[Row]) -> Row:
-        if not run:
-            raise FlushError(
-                f"a row was inserted into {self.info.table!r} and did not come back", hint="a trigger drops it"
-            )
-        return run[0]
+    def _refuse_dropped(self) -> NoReturn:
+        raise FlushError(
+            f"a row was inserted into {self.info.table!r} and did not come back", hint="a trigger drops it"
+        )
 
     async def _copy(self, connection: CopyConnection, group: Group) -> int:
         encoders = [self.database.dialect.encoder(column.type) for column in group.shape.columns]
@@ -201,16 +201,17 @@ class BulkSender:
 
     # ---- the wire
 
-    async def _each(
-        self, prepared: PreparedWrite, group: Group, statement: Upsert | None = None
-    ) -> list[Sequence[Row]]:
+    async def _each(self, prepared: PreparedWrite, group: Group, statement: Upsert) -> list[Sequence[Row]]:
+        return await fetch_each(self, prepared, self._sent(prepared, group, statement))
+
+    def _sent(self, prepared: PreparedWrite, group: Group, statement: Upsert | None = None) -> Sequence[Sequence[Any]]:
+        """Gives the parameters of each row: the statement's own values, the row's, the values of scopes."""
         first = [] if statement is None else prepared.first(statement)
         last = prepared.last(self.scopes)
         pairs = zip(prepared.encoders[len(first) :], group.columns, strict=False)
         columns = [_encoded(encode, values) for encode, values in pairs]
         values = _rows(columns) if columns else [()] * len(group.batch.rows)
-        rows = [[*first, *row, *last] for row in values]
-        return await self.database.fetch_each(self.connection, self.tracker, prepared.sql, rows, self.caller)
+        return [(*first, *row, *last) for row in values] if first or last else values
 
     def _arrays(self, prepared: PreparedWrite, group: Group, statement: Upsert | None = None) -> list[Any]:
         """Gives the parameters: the statement's own values, an array for each column, the values of scopes."""

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from itertools import chain
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from typing import Any, Protocol
 
 from cormorant.adapters.base import Connection, Row
@@ -33,6 +33,7 @@ from cormorant.persistence.flush_plan import DeleteStep, FlushPlan, InsertStep, 
 from cormorant.persistence.hooking import HookRun, SessionHooks, refuse_in_hooks
 from cormorant.persistence.noting import note_changes, noted
 from cormorant.persistence.pairing import in_order
+from cormorant.persistence.sending import fetch_each, insert_each, write_all, write_each
 from cormorant.persistence.single import Single, single_of
 from cormorant.persistence.transaction import Overtaken, TransactionStack
 from cormorant.persistence.unit_of_work import UnitOfWork
@@ -42,7 +43,6 @@ from cormorant.sql.statements import Delete
 # read by C, once for each row
 _waiting: Callable[[InsertChange], tuple[str, ...]] = attrgetter("waiting")
 _attribute: Callable[[ColumnInfo], str] = attrgetter("attribute")
-_first: Callable[[Sequence[Row]], Row] = itemgetter(0)
 
 
 class Use(Protocol):
@@ -103,14 +103,12 @@ class FlushRun:
         self.result.resolved = resolved
         return list(zip(*columns, strict=True))
 
-    async def _each(self, prepared: PreparedWrite, rows: Sequence[Sequence[Any]]) -> list[Sequence[Row]]:
-        """Sends one statement for each row; one trip to the driver where it can."""
+    async def _only(self, prepared: PreparedWrite, rows: Sequence[Sequence[Any]]) -> Sequence[Row]:
+        """Sends the statement of one row, and gives what comes back."""
         if not prepared.is_plain:
             rows = encode_rows(prepared.encoders, rows)
         database, connection, tracker, caller = self.database, self.connection, self.tracker, self.caller
-        if len(rows) == 1:
-            return [await database.fetch(connection, tracker, prepared.sql, rows[0], written=1, caller=caller)]
-        return await database.fetch_each(connection, tracker, prepared.sql, rows, caller)
+        return await database.fetch(connection, tracker, prepared.sql, rows[0], written=1, caller=caller)
 
     async def _batch(self, prepared: PreparedWrite, rows: Sequence[tuple[Any, ...]]) -> Sequence[Row]:
         """Sends one statement with an array for each column."""
@@ -129,13 +127,23 @@ class FlushRun:
             if step.returned:
                 found = in_order(step.statement, prepared, step.changes[0].info, rows, found)
         else:
-            runs = await self._each(prepared, rows)
-            if step.returned:
-                if not all(runs):
-                    raise _dropped(next(change for change, run in zip(step.changes, runs, strict=True) if not run))
-                found = list(map(_first, runs))
+            found = await self._insert_each(step, prepared, rows)
+            if step.returned and not all(found):
+                raise _dropped(next(change for change, row in zip(step.changes, found, strict=True) if not row))
         if step.returned:
             self._keep(step.changes, step.returned, prepared, found)
+
+    async def _insert_each(
+        self, step: InsertStep, prepared: PreparedWrite, rows: Sequence[tuple[Any, ...]]
+    ) -> Sequence[Row]:
+        """Sends one statement for each row, and gives what each returns; nothing for a row that was not inserted."""
+        if len(rows) == 1:
+            return await self._only(prepared, rows) or [()]
+        sent = rows if prepared.is_plain else encode_rows(prepared.encoders, rows)
+        if step.returned:
+            return await insert_each(self, step.statement, prepared, step.returned, sent)
+        await write_all(self, prepared, sent)
+        return ()
 
     def _keep(
         self,
@@ -163,14 +171,25 @@ class FlushRun:
         if step.statement.batch:
             found = {row[0]: tuple(row)[1:] for row in await self._batch(prepared, rows)}
         else:
-            runs = await self._each(prepared, rows)
+            runs = await self._run_each(step, prepared, rows)
             if not step.returned and all(runs):
                 return
-            found = {place: tuple(run[0]) for place, run in enumerate(runs, 1) if run}
+            found = {place: run for place, run in enumerate(runs, 1) if run}
         if len(found) < len(step.changes):
             refuse_stale([change for place, change in enumerate(step.changes, 1) if place not in found])
         if step.returned:
             self._keep(step.changes, step.returned, prepared, [found[place + 1] for place in range(len(rows))])
+
+    async def _run_each(
+        self, step: UpdateStep | DeleteStep, prepared: PreparedWrite, rows: Sequence[tuple[Any, ...]]
+    ) -> Sequence[Any]:
+        """Sends one statement for each row, and gives what each returns; nothing, or 0, where the row was not there."""
+        if len(rows) == 1:
+            return await self._only(prepared, rows) or [()]
+        sent = rows if prepared.is_plain else encode_rows(prepared.encoders, rows)
+        if isinstance(step, DeleteStep) or not step.returned:
+            return await write_each(self, step.statement, prepared, sent)
+        return [run[0] if run else () for run in await fetch_each(self, prepared, sent)]
 
     async def _delete(self, step: DeleteStep, prepared: PreparedWrite, rows: Sequence[tuple[Any, ...]]) -> None:
         info = step.changes[0].info
@@ -178,7 +197,7 @@ class FlushRun:
             if step.statement.batch:
                 found = {row[0] for row in await self._batch(prepared, rows)}
             else:
-                runs = await self._each(prepared, rows)
+                runs = await self._run_each(step, prepared, rows)
                 if all(runs):
                     return
                 found = {place for place, run in enumerate(runs, 1) if run}
@@ -203,7 +222,16 @@ class FlushRun:
     async def _link(self, step: LinkStep, prepared: PreparedWrite, rows: Sequence[tuple[Any, ...]]) -> None:
         statement = step.statement
         batch = statement.batch if isinstance(statement, Delete) else statement.mode != "row"
-        await (self._batch(prepared, rows) if batch else self._each(prepared, rows))
+        if batch:
+            await self._batch(prepared, rows)
+        elif len(rows) == 1:
+            await self._only(prepared, rows)
+        else:
+            sent = rows if prepared.is_plain else encode_rows(prepared.encoders, rows)
+            if isinstance(statement, Delete):
+                await write_each(self, statement, prepared, sent)
+            else:
+                await write_all(self, prepared, sent)
 
 
 class Flusher:

@@ -66,7 +66,7 @@ class Compiler(QueryCompiler):
             f"{self.quote(column.name)} = {self.words.placeholder(i)}" for i, column in enumerate(statement.matched)
         )
         sql = f"UPDATE {self.quote(statement.table)} SET {', '.join(sets)} WHERE {where}"
-        return sql + self.returning(statement.returning or statement.matched[:1])
+        return sql if statement.silent else sql + self.returning(statement.returning or statement.matched[:1])
 
     def bump(self, statement: Update, prefix: str) -> list[str]:
         """Gives the assignment that counts a version up."""

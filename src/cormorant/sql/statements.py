@@ -69,6 +69,7 @@ class Update:
         bumped: A version column that counts up.
         returning: The columns given back; a batch gives the row's ordinal before them.
         batch: The values travel as one array for each column: first `matched`, then `assigned`.
+        silent: Nothing is given back.
     """
 
     table: str
@@ -77,12 +78,13 @@ class Update:
     bumped: str | None = None
     returning: tuple[TypedColumn, ...] = ()
     batch: bool = False
+    silent: bool = False
 
     @cached_property
     def key(self) -> Key:
         """The statement's shape."""
         parts = (*_keys(self.assigned), "by", *_keys(self.matched), "give", *_keys(self.returning))
-        return ("update", self.batch, self.table, self.bumped, *parts)
+        return ("update", self.batch, self.silent, self.table, self.bumped, *parts)
 
 
 @dataclass(frozen=True)

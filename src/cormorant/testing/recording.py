@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from cormorant._internal.transaction_words import transaction_word
@@ -12,6 +13,7 @@ from cormorant.adapters.base import (
     Adapter,
     Connection,
     CopyConnection,
+    CountingConnection,
     Cursor,
     Interruptible,
     RawRows,
@@ -37,7 +39,7 @@ class Recorded:
     Args:
         sql: Its text.
         args: Its arguments, as the driver gets them; for several runs a tuple of each run's. The repr hides them.
-        runs: How often it was sent: once for each row of arguments of `fetch_each`.
+        runs: How often it was sent: once for each row of arguments of `fetch_each` and the like.
     """
 
     sql: str
@@ -172,16 +174,50 @@ class _Interrupts(RecordedConnection):
         await self.inner.interrupt()
 
 
-class _CopiesAndInterrupts(_Copies, _Interrupts): ...
+class _Counts(RecordedConnection):
+    async def write_all(self, sql: str, arg_rows: Sequence[Sequence[Any]]) -> int:
+        """Gives the number of rows that were written."""
+        assert isinstance(self.inner, CountingConnection)
+        answer = self._write_each(sql, arg_rows)
+        if answer is None:
+            return await self.inner.write_all(sql, arg_rows)
+        return sum(answer.given(sql, args).affected for args in arg_rows)
+
+    async def write_each(self, sql: str, arg_rows: Sequence[Sequence[Any]]) -> list[int]:
+        """Gives the number of rows that each run wrote."""
+        assert isinstance(self.inner, CountingConnection)
+        answer = self._write_each(sql, arg_rows)
+        if answer is None:
+            return await self.inner.write_each(sql, arg_rows)
+        return [answer.given(sql, args).affected for args in arg_rows]
+
+    async def insert_each(self, sql: str, silent: str, arg_rows: Sequence[Sequence[Any]]) -> list[Row]:
+        """Gives the key of each new row."""
+        assert isinstance(self.inner, CountingConnection)
+        answer = self._write_each(sql, arg_rows)
+        if answer is None:
+            return await self.inner.insert_each(sql, silent, arg_rows)
+        return [row for args in arg_rows for row in answer.given(sql, args).rows or [()]]
+
+    def _write_each(self, sql: str, arg_rows: Sequence[Sequence[Any]]) -> _Answer | None:
+        return self._book.write(sql, tuple(map(tuple, arg_rows)), len(arg_rows)) if arg_rows else None
 
 
-# by what the inner connection offers besides: a wrapper must not promise more
-_CLASSES: dict[tuple[bool, bool], type[RecordedConnection]] = {
-    (False, False): RecordedConnection,
-    (True, False): _Copies,
-    (False, True): _Interrupts,
-    (True, True): _CopiesAndInterrupts,
-}
+_OFFERS: tuple[tuple[type[Any], type[RecordedConnection]], ...] = (
+    (CopyConnection, _Copies),
+    (Interruptible, _Interrupts),
+    (CountingConnection, _Counts),
+)
+
+
+def _face_of(connection: Connection) -> type[RecordedConnection]:
+    """Gives the class that offers what a connection offers besides: a wrapper must not promise more."""
+    return _class_of(tuple([face for offer, face in _OFFERS if isinstance(connection, offer)]))
+
+
+@lru_cache(maxsize=20)
+def _class_of(bases: tuple[type[RecordedConnection], ...]) -> type[RecordedConnection]:
+    return type("RecordedConnection", bases or (RecordedConnection,), {})
 
 
 class RecordingAdapter(Adapter):
@@ -293,8 +329,7 @@ class RecordingAdapter(Adapter):
         face = self._faces.get(connection)
         if face is None:
             self._faces = {inner: face for inner, face in self._faces.items() if not inner.is_closed}
-            kind = (isinstance(connection, CopyConnection), isinstance(connection, Interruptible))
-            face = self._faces[connection] = _CLASSES[kind](connection, self._book)
+            face = self._faces[connection] = _face_of(connection)(connection, self._book)
         return face
 
     def release(self, connection: Connection) -> None:

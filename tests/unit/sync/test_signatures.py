@@ -45,7 +45,7 @@ MISSING = {
     "Database.beside": "for connections on other loops",
     "Database.execute": "called by sessions",
     "Database.fetch": "called by sessions",
-    "Database.fetch_each": "called by sessions",
+    "Database.run_each": "called by sessions",
     "Database.knows_level": "asked by sessions",
     "Database.level": "asked by sessions",
     "Database.prepare": "called by sessions",

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from cormorant.adapters.base import Adapter, Connection, CopyConnection, Interruptible, Reopenable, Separate
+from cormorant.adapters.base import (
+    Adapter,
+    Connection,
+    CopyConnection,
+    CountingConnection,
+    Interruptible,
+    Reopenable,
+    Separate,
+)
 from cormorant.errors import QueryTimeout, UniqueViolation
 from cormorant.testing.conformance.base import AdapterTests, MakeAdapter
 
@@ -32,6 +40,38 @@ class Offers(AdapterTests):
             await connection.copy_rows("author", COLUMNS, [(1, None, "x")])
         await connection.execute("ROLLBACK")
         assert await self.ids(connection) == [1, 2]
+
+    async def test_writes_are_counted(self, connection: Connection) -> None:
+        if not isinstance(connection, CountingConnection):
+            pytest.skip("no write_all, write_each and insert_each")
+        rows = [(7, "Eve"), (8, "Zoe"), (9, "Mia")]
+        assert await connection.write_all(self.p("INSERT INTO author VALUES ($1, NULL, $2)"), rows) == 3
+        update = self.p("UPDATE author SET name = $1 WHERE id = $2")
+        assert await connection.write_each(update, [("x", 1), ("y", 99), ("z", 9)]) == [1, 0, 1]
+        assert await connection.write_all(update, [("x", 1), ("y", 99)]) == 1
+        assert (await connection.write_all(update, []), await connection.write_each(update, [])) == (0, [])
+        assert await self.ids(connection) == [1, 2, 7, 8, 9]
+
+    async def test_keys_of_new_rows_come_in_order(self, connection: Connection) -> None:
+        if not isinstance(connection, CountingConnection):
+            pytest.skip("no insert_each")
+        silent = self.p("INSERT INTO author VALUES ($1, NULL, $2)")
+        sql = f"{silent} RETURNING id"
+        keys = await connection.insert_each(sql, silent, [(9, "i"), (7, "g"), (8, "h")])
+        assert [tuple(key) for key in keys] == [(9,), (7,), (8,)]
+        assert await connection.insert_each(sql, silent, []) == []
+
+    async def test_counted_writes_stop_at_an_error(self, connection: Connection) -> None:
+        if not isinstance(connection, CountingConnection):
+            pytest.skip("no write_all, write_each and insert_each")
+        silent = self.p("INSERT INTO author VALUES ($1, NULL, 'x')")
+        with pytest.raises(UniqueViolation):
+            await connection.write_all(silent, [(3,), (1,), (9,)])
+        with pytest.raises(UniqueViolation):
+            await connection.write_each(silent, [(4,), (1,), (9,)])
+        with pytest.raises(UniqueViolation):
+            await connection.insert_each(f"{silent} RETURNING id", silent, [(5,), (1,), (9,)])
+        assert await self.ids(connection) == [1, 2, 3, 4, 5]
 
     async def test_an_interrupted_statement_fails_by_itself(self, connection: Connection) -> None:
         if not isinstance(connection, Interruptible):

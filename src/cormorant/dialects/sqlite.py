@@ -340,8 +340,13 @@ def decimal_encoder(scale: int | None) -> Callable[[Any], str]:
     if scale is None:
         return canonical_decimal
     step = decimal.Decimal(1).scaleb(-scale)
+    # with up to six places there is never an exponent
+    is_short = 0 < scale <= 6
 
     def encode(value: decimal.Decimal | int) -> str:
+        if is_short and type(value) is decimal.Decimal and value.same_quantum(step):
+            # by far the most, which need no rounding
+            return str(value).rstrip("0").rstrip(".") if value else "0"
         # PostgreSQL rounds half away from zero, and a wide context keeps every digit before the point
         context = decimal.Context(prec=1000, rounding=decimal.ROUND_HALF_UP)
         return canonical_decimal(decimal.Decimal(value).quantize(step, context=context))

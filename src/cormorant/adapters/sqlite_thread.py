@@ -12,6 +12,8 @@ from cormorant.adapters.base import RawRows, Row
 TOGETHER = 500
 """So many runs of a write are handed to SQLite at once; in between it can be stopped."""
 
+_TOGETHER = "cormorant_together"
+
 
 def nothing() -> None:
     """Answers, which tells that the thread has done all that came before."""
@@ -80,20 +82,52 @@ def insert_each(
     RETURNING costs more than the INSERT itself. Most keys are the number by which SQLite knows the row, and that it
     tells anyway; whether this one is, the first row shows.
     """
-    cursor = raw.cursor()
-    run, keys = cursor.execute, list[Row]()
-    is_number = False
-    for args in arg_rows:
+    cursor, keys = raw.cursor(), list[Row]()
+    is_number = is_alone = False
+    at, end = 0, len(arg_rows)
+    while at < end:
         go_on()
+        if is_alone and end - at > 1 and (found := _counted_up(raw, silent, arg_rows[at : at + TOGETHER], keys[-1][0])):
+            keys += found
+            at += len(found)
+            continue
+        # once is enough to know that something else is written too
+        is_alone = False
         if is_number:
-            run(silent, args)
+            cursor.execute(silent, arg_rows[at])
             # of a row that a trigger has refused, it would be the number of the one before
             keys.append((cursor.lastrowid,) if cursor.rowcount == 1 else ())
-            continue
-        found = run(sql, args).fetchall()
-        keys += found or [()]
-        is_number = found == [(cursor.lastrowid,)]
+        else:
+            before = raw.total_changes
+            found = cursor.execute(sql, arg_rows[at]).fetchall()
+            keys += found or [()]
+            is_number = found == [(cursor.lastrowid,)]
+            is_alone = is_number and raw.in_transaction and raw.total_changes - before == 1
+        at += 1
     return keys
+
+
+def _counted_up(raw: sqlite3.Connection, silent: str, arg_rows: Sequence[Sequence[Any]], last: int) -> Sequence[Row]:
+    """Inserts several rows at once after one that got the key `last`, and gives their keys; nothing, if that fails.
+
+    Every new key is larger than all there are, unless one is given or a row has the largest number of all. So if
+    nothing else was written meanwhile, not by a trigger either, and the last key is as many further on as there are
+    rows, then each row got the next one.
+    """
+    raw.execute(f"SAVEPOINT {_TOGETHER}")
+    before, cursor = raw.total_changes, raw.cursor()
+    try:
+        cursor.executemany(silent, arg_rows)
+        count = len(arg_rows)
+        written = (cursor.rowcount, raw.total_changes - before, *raw.execute("SELECT last_insert_rowid()").fetchone())
+        if written == (count, count, last + count):
+            return list(zip(range(last + 1, last + count + 1), strict=True))
+        raw.execute(f"ROLLBACK TO {_TOGETHER}")
+        return ()
+    finally:
+        # an error may have ended the transaction
+        if raw.in_transaction:
+            raw.execute(f"RELEASE {_TOGETHER}")
 
 
 def _written(raw: sqlite3.Connection, cursor: sqlite3.Cursor, before: int) -> int:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from cormorant._internal.codegen import compile_function
+from cormorant._internal.collector import MANY, without_collector
 from cormorant.hydration.known import Decoders, attach, compile_fill, compile_take, prune_related
 from cormorant.hydration.shapes import EntityPart, KeyPart, RowShape, ValuePart
 from cormorant.models.inside import copier, find_changes_inside, readers
@@ -16,9 +16,6 @@ from cormorant.models.state import Origin, set_class
 from cormorant.sql.types import SqlType
 
 _SET_RELATED = Model.__dict__["__orm_related__"].__set__
-
-# so many new objects make the collector run several full passes over all that is loaded already
-PAUSE_COLLECTOR_ABOVE = 500
 
 
 class IdentitySource(Protocol):
@@ -255,18 +252,7 @@ class _Source:
 
 _LOAD_ANY = f"""
 def load_any(rows, identity, origin):
-    if len(rows) > {PAUSE_COLLECTOR_ABOVE}:
+    if len(rows) > {MANY}:
         return without_collector(load, rows, identity, origin)
     return load(rows, identity, origin)
 """
-
-
-def without_collector(load: Loader, rows: Sequence[Any], identity: IdentitySource, origin: Origin) -> list[Any]:
-    """Pauses the cyclic collector while a large result is built: every row would be visited several times."""
-    if not gc.isenabled():
-        return load(rows, identity, origin)
-    gc.disable()
-    try:
-        return load(rows, identity, origin)
-    finally:
-        gc.enable()

@@ -9,7 +9,7 @@ from cormorant._internal.codegen import compile_function
 from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.sides import show_new_one
-from cormorant.models.state import MISSING, set_attribute, value_or_missing
+from cormorant.models.state import MISSING, set_attribute, set_class
 
 
 def compile_relate(info: ModelInfo, names: tuple[str, ...], *, by_descriptor: bool) -> Callable[..., None]:
@@ -25,7 +25,7 @@ def compile_relate(info: ModelInfo, names: tuple[str, ...], *, by_descriptor: bo
     helpers: dict[str, Any] = {
         "MISSING": MISSING,
         "set_attribute": set_attribute,
-        "value_or_missing": value_or_missing,
+        "set_class": set_class,
         "show_new_one": show_new_one,
     }
     lines = [f"def relate({', '.join(['_o', *names])}):"]
@@ -34,7 +34,8 @@ def compile_relate(info: ModelInfo, names: tuple[str, ...], *, by_descriptor: bo
         if by_descriptor or not _is_usual(relation):
             lines.append(f"    _o.{name} = {name}")
             continue
-        helpers |= {f"_cls{number}": relation.target.cls, f"_ghost{number}": relation.target.ghost}
+        target = relation.target
+        helpers |= {f"_cls{number}": target.cls, f"_ghost{number}": target.ghost, f"_twin{number}": target.twin}
         lines += [f"    {line}" for line in _usual(relation, number)]
     return compile_function("relate", "\n".join(lines), helpers)
 
@@ -50,10 +51,12 @@ def _usual(relation: RelationInfo, number: int) -> list[str]:
     name, pairs = relation.name, list(zip(relation.local, relation.remote, strict=True))
     lines = [f"if {name}.__class__ is _cls{number}:"]
     lines += [f"    set_attribute(_o, {local!r}, {name}.{remote})" for local, remote in pairs]
-    lines += [f"elif {name}.__class__ is _ghost{number}:"]
-    for local, remote in pairs:
-        lines += [f"    if (_v := value_or_missing({name}, {remote!r})) is not MISSING:"]
-        lines += [f"        set_attribute(_o, {local!r}, _v)"]
+    # of the untracked class what is unset is not loaded, nor is an error made of it that nobody sees
+    lines += [f"elif {name}.__class__ is _ghost{number}:", "    try:", f"        set_class({name}, _twin{number})"]
+    lines += [f"        _v{place} = getattr({name}, {remote!r}, MISSING)" for place, (_, remote) in enumerate(pairs)]
+    lines += ["    finally:", f"        set_class({name}, _ghost{number})"]
+    for place, (local, _) in enumerate(pairs):
+        lines += [f"    if _v{place} is not MISSING:", f"        set_attribute(_o, {local!r}, _v{place})"]
     if relation.nullable:
         nullable = [local for local in relation.local if relation.owner.column_info(local).nullable]
         lines += [f"elif {name} is None:"]

@@ -50,13 +50,15 @@ def settler_of(
         "    set_class(o, twin)",
         "    try:",
         *[f"        s{number} = Snapshot(written[{name!r}])" for number, name in enumerate(_copied(info, written))],
+        *(["        related = o.__orm_related__ or nothing"] if waiting else []),
+        *[f"        w{number} = written[{name!r}]" for number, name in enumerate(waiting)],
         f"        if {' or '.join(_others(info, written, made, waiting)) or 'False'}:",
         "            set_class(o, cls)",
         "            return False",
         "    except AttributeError:",
         "        set_class(o, cls)",
         "        return False",
-        *[line for name in waiting for line in _waited(name)],
+        *[line for number, name in enumerate(waiting) for line in _waited(number, name)],
         *[f"    o.{name} = made[{name!r}]" for name in made],
         *([f"    o.__orm_raw__ = ({', '.join(_raw(info, written, made))},)"] if info.mutable_columns else []),
         "    o.__orm_changes__ = None",
@@ -65,7 +67,7 @@ def settler_of(
         "    return True",
     ]
     names: dict[str, Any] = {"set_class": set_class, "twin": info.twin, "final": info.cls, "MISSING": MISSING}
-    names |= {"same": same, "Snapshot": Snapshot}
+    names |= {"same": same, "Snapshot": Snapshot, "nothing": {}}
     return compile_function("settle", "\n".join(lines), names)
 
 
@@ -76,9 +78,7 @@ def _others(info: ModelInfo, written: tuple[str, ...], made: tuple[str, ...], wa
         if name in waiting:
             (relation, _), *_ = info.holders[name]
             found.append(f"getattr(o, {name!r}, MISSING) is not MISSING")
-            found.append(
-                f"not o.__orm_related__ or o.__orm_related__.get({relation!r}) is not written[{name!r}].instance"
-            )
+            found.append(f"related.get({relation!r}) is not w{waiting.index(name)}.instance")
         elif info.by_attribute[name].type.mutable:
             # what was written is a copy
             snapshot = f"s{_copied(info, written).index(name)}"
@@ -88,10 +88,10 @@ def _others(info: ModelInfo, written: tuple[str, ...], made: tuple[str, ...], wa
     return found + [f"getattr(o, {name!r}, MISSING) is not MISSING" for name in made]
 
 
-def _waited(name: str) -> list[str]:
+def _waited(number: int, name: str) -> list[str]:
     return [
-        f"    v = waited.resolved.get(id(written[{name!r}]), MISSING)",
-        f"    o.{name} = waited.value(written[{name!r}]) if v is MISSING else v",
+        f"    v = waited.resolved.get(id(w{number}), MISSING)",
+        f"    o.{name} = waited.value(w{number}) if v is MISSING else v",
     ]
 
 

@@ -107,6 +107,12 @@ def show_new(instance: Model, shown: list[tuple[Model, RelationInfo]]) -> None:
 
 
 @lru_cache(maxsize=1000)
+def inverses_of(info: ModelInfo) -> dict[str, str]:
+    """Gives the other side of each relation that is held by a model's own columns, where it is declared."""
+    return {relation.name: inverse for relation, inverse in _shown_by(info)}
+
+
+@lru_cache(maxsize=1000)
 def _shown_by(info: ModelInfo) -> tuple[tuple[RelationInfo, str], ...]:
     """Gives the relations held by a model's own columns whose other side is declared, with that side's name."""
     relations = info.relations.values()
@@ -123,7 +129,9 @@ def show_new_one(target: Model, name: str, instance: Model) -> None:
     """
     origin = target.__orm_origin__
     if origin is None or origin.pending:
-        collection: Any = getattr(target, name)
+        collection: Any = (target.__orm_related__ or {}).get(name)
+        if collection is None:
+            collection = getattr(target, name)
         if origin is not None:
             origin.owner.shown(target, name)
         collection.include(instance)

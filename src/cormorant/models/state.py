@@ -385,7 +385,10 @@ def record_change(instance: Model, name: str) -> None:
         changes = {}
         set_attribute(instance, "__orm_changes__", changes)
         origin.owner.touched(instance)
-    changes[name] = value_or_missing(instance, name)
+    try:
+        changes[name] = object.__getattribute__(instance, name)
+    except AttributeError:
+        changes[name] = MISSING
 
 
 def unset(instance: Model, name: str) -> None:

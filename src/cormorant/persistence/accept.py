@@ -39,12 +39,12 @@ from cormorant.persistence.changes import (
 )
 from cormorant.persistence.key_changes import Follow, moved, new_key
 from cormorant.persistence.linking import (
-    is_shown,
     is_shown_nowhere,
     linked,
     mirrored,
     show_gone,
     show_links,
+    shower,
     watching_of,
 )
 from cormorant.persistence.unit_of_work import UnitOfWork
@@ -68,13 +68,13 @@ class Acceptance:
     def accept(self, changes: ChangeSet) -> None:
         """Takes the whole flush over."""
         self.unit.accepted += bool(changes.inserts or changes.updates or changes.deletes or changes.links)
-        if changes.updates and (movers := moved(changes.updates)):
+        if not changes.keeps_keys and (movers := moved(changes.updates)):
             keys = [tuple([self.result.known(value) for value in new_key(change)]) for change in movers]
             Follow(self.unit.identity, self.unit.history)(movers, keys)
         if changes.inserts:
             self._inserts(changes.inserts)
-        for update in changes.updates:
-            self._updated(update)
+        if changes.updates:
+            self._updates(changes.updates)
         for part in changes.collections:
             self._written(part)
         for delete in changes.deletes:
@@ -91,7 +91,7 @@ class Acceptance:
             return
         self.unit.accepted += 1
         if isinstance(change, UpdateChange):
-            self._updated(change)
+            self._updates((change,))
         else:
             self._inserts((change,))
         self.unit.forgotten.clear()
@@ -104,27 +104,29 @@ class Acceptance:
         by_model = unit.identity.by_model
         last: tuple[Any, ...] = ()
         filled: tuple[str, ...] = ()
-        settle, watching, single, known = None, None, "", {}
+        settle, shows, single, known = None, None, "", {}
         for change in changes:
-            instance, info, values, _, waiting = change
+            instance, info, values, _, waiting, names = change
             place = id(instance)
             made = results.get(place, _NOTHING)
-            shape = (info, tuple(values), tuple(made), waiting)
+            # what is made goes by what is written, as far as its number is the same
+            shape = (info, names or tuple(values), waiting, len(made))
             if shape != last:
                 # once for all rows of a statement
                 last, known = shape, by_model[info]
-                settle, watching, single, filled = shape_of(*shape)
+                settle, watching, single, filled = shape_of(info, shape[1], tuple(made), waiting)
+                shows = None if watching is None else shower(watching, info, by_model)
             if settle is None or not settle(instance, values, made, origin, results):
                 self._inserted(change, made)
                 continue
             marked[place] = filled
-            known[made[single] if single else self._key(change, made)] = instance
+            known[made[single] if single else _key_of(change, made, self.result)] = instance
             if dirty:
                 dirty.pop(place, None)
             if new.pop(place, None) is None:
                 # deleted while it was being written: now there is a row to delete
                 unit.delete(instance)
-            if watching is not None and not is_shown(instance, watching, by_model):
+            if shows is not None and not shows(instance):
                 self._mirror(instance, info, {}, info.fields)
 
     def _inserted(self, change: InsertChange, made: Mapping[str, Any]) -> None:
@@ -138,26 +140,34 @@ class Acceptance:
                 changed[name] = value
         self._settle(instance, info, change.values, made, changed)
         unit.history.marks[-1].made[id(instance)] = (*made, *keys)
-        unit.identity.by_model[info][self._key(change, made)] = instance
+        unit.identity.by_model[info][_key_of(change, made, self.result)] = instance
         if unit.new.pop(id(instance), None) is None:
             unit.delete(instance)
         self._mirror(instance, info, {}, info.fields)
 
-    def _key(self, change: InsertChange, made: Mapping[str, Any]) -> Any:
-        values = change.values
-        found = [made[name] if name in made else values[name] for name in change.info.key_attributes]
-        return bare_key(tuple(map(self.result.known, found)))
-
-    def _updated(self, change: UpdateChange) -> None:
-        instance, info = change.instance, change.info
-        made = self.result.get(id(instance), _NOTHING)
-        if not (change.stamped or made) and changes_alone(info, tuple(change.values)) and is_as_written(change):
+    def _updates(self, changes: Sequence[UpdateChange]) -> None:
+        result, origin, dirty = self.result, self.origin, self.unit.dirty
+        last: tuple[Any, ...] = ()
+        alone = False
+        for change in changes:
+            instance, info, values = change.instance, change.info, change.values
+            shape = (info, tuple(values), change.stamped)
+            if shape != last:
+                # once for all rows of a statement
+                last, alone = shape, not change.stamped and changes_alone(info, tuple(values))
+            place = id(instance)
+            if not alone or place in result or not is_as_written(instance, info, values):
+                self._updated(change, result.get(place, _NOTHING))
+                continue
             if info.mutable_columns:
-                remember_raw(instance, info, change.values, _NOTHING)
+                remember_raw(instance, info, values, _NOTHING)
             set_attribute(instance, "__orm_changes__", None)
-            set_attribute(instance, "__orm_origin__", self.origin)
-            self.unit.dirty.pop(id(instance), None)
-            return
+            set_attribute(instance, "__orm_origin__", origin)
+            dirty.pop(place, None)
+
+    def _updated(self, change: UpdateChange, made: Mapping[str, Any]) -> None:
+        """Does so for an object that has changed meanwhile, or has more to it than its own columns."""
+        instance, info = change.instance, change.info
         for name in change.stamped:
             if name in change.values and name not in (instance.__orm_changes__ or ()):
                 set_attribute(instance, name, change.values[name])
@@ -386,6 +396,13 @@ class Acceptance:
         elif target is not None and related and held is not MISSING and (shown or held is instance):
             self.unit.history.keep(target)
             related[relation.inverse or ""] = instance if shown else None
+
+
+def _key_of(change: InsertChange, made: Mapping[str, Any], result: FlushResult) -> Any:
+    """Gives the key of a new row, as identity maps hold it."""
+    values = change.values
+    parts = [made[name] if name in made else values[name] for name in change.info.key_attributes]
+    return bare_key(tuple([result.known(part) for part in parts]))
 
 
 def settle_unchanged(unit: UnitOfWork, instances: Iterable[Model]) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cormorant.models.inside import same
 from cormorant.models.metadata import ModelInfo
+from cormorant.models.model import Model
 from cormorant.models.settling import Settle, settler_of
-from cormorant.persistence.changes import UpdateChange
 from cormorant.persistence.linking import Watching, linked, mirrored, watching_of
 
 
@@ -43,9 +44,8 @@ def changes_alone(info: ModelInfo, names: tuple[str, ...]) -> bool:
     return keys.isdisjoint(names) and info.key_set.isdisjoint(names) and not linked(info)
 
 
-def is_as_written(change: UpdateChange) -> bool:
-    """Whether an object with values in all columns has changed no further since."""
-    instance, values, info = change.instance, change.values, change.info
+def is_as_written(instance: Model, info: ModelInfo, values: Mapping[str, Any]) -> bool:
+    """Whether an object with values in all columns has changed no further than what was written."""
     if type(instance) is not info.cls or len(instance.__orm_changes__ or ()) != len(values):
         return False
     # of what may change in place, a copy was written

@@ -17,7 +17,7 @@ from cormorant.models.model import Model
 from cormorant.models.state import Origin, bare_key, set_attribute
 from cormorant.persistence.accept import Acceptance
 from cormorant.persistence.bulk_rows import Group
-from cormorant.persistence.changes import ChangeSet, FlushResult, InsertChange
+from cormorant.persistence.changes import ChangeSet, FlushResult, insert_change
 from cormorant.query.bulk import Returned
 from cormorant.query.spec import Output
 
@@ -62,7 +62,8 @@ class BulkAcceptance:
             result[id(instance)] = {only: row[0]} if only is not None else dict(zip(names, row, strict=True))
         given = self.info.key_set <= set(group.shape.given)
         pairs = zip(batch.instances, batch.rows, strict=True)
-        inserts = tuple([InsertChange(instance, self.info, values, given) for instance, values in pairs])
+        same = (given, (), group.shape.given)
+        inserts = tuple([insert_change((instance, self.info, values, *same)) for instance, values in pairs])
         Acceptance(unit, self.origin, result).accept(ChangeSet(inserts=inserts))
         self.results.update(zip(batch.numbers, batch.instances, strict=True))
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from cormorant._internal.tuples import maker
 from cormorant.models.collections import Collection, is_collection
 from cormorant.models.inside import same
 from cormorant.models.links import RelationInfo
@@ -33,6 +34,7 @@ class InsertChange(NamedTuple):
 
     Args:
         waiting: The attributes that have a PendingKey.
+        names: The attributes of `values`, one and the same tuple for many rows; empty where nobody has said.
     """
 
     instance: Model
@@ -40,6 +42,10 @@ class InsertChange(NamedTuple):
     values: Mapping[str, Any]
     key_given: bool
     waiting: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+
+
+insert_change = maker(InsertChange)
 
 
 class UpdateChange(NamedTuple):
@@ -61,6 +67,9 @@ class UpdateChange(NamedTuple):
     version: int | None
     part: bool = False
     stamped: tuple[str, ...] = ()
+
+
+update_change = maker(UpdateChange)
 
 
 class DeleteChange(NamedTuple):
@@ -103,6 +112,7 @@ class ChangeSet(NamedTuple):
     Args:
         collections: What is no longer pending once the flush has run.
         unchanged: Objects that were written to and have their first values again.
+        keeps_keys: No update gives a row another key, or another value that is unique.
     """
 
     inserts: tuple[InsertChange, ...] = ()
@@ -111,6 +121,7 @@ class ChangeSet(NamedTuple):
     links: tuple[LinkChange, ...] = ()
     collections: tuple[CollectionChange, ...] = ()
     unchanged: tuple[Model, ...] = ()
+    keeps_keys: bool = False
 
     @property
     def rows(self) -> int:

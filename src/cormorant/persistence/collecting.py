@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence, ValuesView
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeAlias
 
+from cormorant._internal.collector import MANY, without_collector
 from cormorant._internal.copies import own_copy
 from cormorant.errors import FlushError, ValidationError
 from cormorant.models.collections import Collection
@@ -25,17 +26,22 @@ from cormorant.persistence.changes import (
     LinkChange,
     PendingKey,
     UpdateChange,
+    insert_change,
     link_changes,
     pending_keys,
     saved_key,
     saved_value,
+    update_change,
 )
 from cormorant.persistence.conflicts import refuse_same_keys
 from cormorant.persistence.flush_order import to_ones
 from cormorant.persistence.key_changes import moved
 from cormorant.persistence.orphans import orphans_of
+from cormorant.persistence.unique_values import unique_names
 from cormorant.persistence.unit_of_work import UnitOfWork
 from cormorant.persistence.waiting import Known, filler_of
+
+Objects: TypeAlias = "ValuesView[Model] | Sequence[Model]"
 
 # read by C, once for each row
 _key_given: Callable[[InsertChange], bool] = attrgetter("key_given")
@@ -91,7 +97,7 @@ def collected(unit: UnitOfWork) -> ChangeSet:
         gone: Mapping[int, Model] = {}
     else:
         changes, gone = _collected_beside_deletes(unit)
-    if any(map(_key_given, changes.inserts)) or (changes.updates and moved(changes.updates)):
+    if any(map(_key_given, changes.inserts)) or (not changes.keeps_keys and moved(changes.updates)):
         refuse_same_keys(changes, loaded, gone)
     return changes
 
@@ -136,8 +142,8 @@ class Findings:
 
 
 def collect(
-    new: Iterable[Model],
-    dirty: Iterable[Model],
+    new: Objects,
+    dirty: Objects,
     deleted: Iterable[Model],
     collections: Iterable[Collection[Any]],
 ) -> ChangeSet:
@@ -148,19 +154,18 @@ def collect(
     """
     findings = Findings()
     gone = set(map(id, deleted))
-    inserts = _inserts(new, findings) if new else ()
-    updates: list[UpdateChange] = []
-    unchanged: list[Model] = []
-    for instance in dirty:
-        if id(instance) not in gone:
-            change = _update(instance, findings.problems)
-            unchanged.append(instance) if change is None else updates.append(change)
-            if findings.problems:
-                findings.of(instance)
+    if gone:
+        dirty = [instance for instance in dirty if id(instance) not in gone]
+    inserts: Sequence[InsertChange] = ()
+    if new:
+        inserts = _inserts(new, findings) if len(new) <= MANY else without_collector(_inserts, new, findings)
+    updates, unchanged, keeps_keys = (
+        _updates(dirty, findings) if len(dirty) <= MANY else without_collector(_updates, dirty, findings)
+    )
     if findings.problems:
         raise ValidationError(findings.problems, instances=findings.instances)
     if not (gone or collections):
-        return ChangeSet(tuple(inserts), tuple(updates), unchanged=tuple(unchanged))
+        return ChangeSet(tuple(inserts), tuple(updates), unchanged=tuple(unchanged), keeps_keys=keeps_keys)
     parts: list[CollectionChange] = []
     for c in collections:
         parts.append(CollectionChange(c, tuple(c.added.values()), tuple(c.removed.values())))  # noqa: PERF401
@@ -171,6 +176,7 @@ def collect(
         tuple(_links(parts)) if parts else (),
         tuple(parts),
         tuple(unchanged),
+        keeps_keys,
     )
 
 
@@ -197,7 +203,7 @@ def _inserts(new: Iterable[Model], findings: Findings) -> list[InsertChange]:
             known.clear()
         if problems:
             findings.of(instance)
-        found.append(InsertChange(instance, info, values, like.key_given, waiting))
+        found.append(insert_change((instance, info, values, like.key_given, waiting, like.names)))
     return found
 
 
@@ -232,12 +238,35 @@ def _no_value(column: ColumnInfo) -> str:
     return "has no value"
 
 
-def _update(instance: Model, problems: list[Problem]) -> UpdateChange | None:
-    info = type(instance).__info__
-    originals = instance.__orm_changes__ or {}
-    alone = tests_alone(info, tuple(originals))
-    if alone is not None and type(instance) is info.cls and not instance.__orm_related__:
-        return plain_update(instance, info, originals, alone, problems)
+def _updates(dirty: Iterable[Model], findings: Findings) -> tuple[list[UpdateChange], list[Model], bool]:
+    """Gives the changes, the objects that have none in the end, and whether keys and unique values stay as they are."""
+    updates: list[UpdateChange] = []
+    unchanged: list[Model] = []
+    problems, last = findings.problems, None
+    names: tuple[str, ...] = ()
+    plain: Plain | None = None
+    keeps_keys = True
+    for instance in dirty:
+        info, originals = type(instance).__info__, instance.__orm_changes__ or {}
+        if info is not last or tuple(originals) != names:
+            # once for all objects that come together and have changed in the same columns
+            last, names = info, tuple(originals)
+            plain = plain_of(info, names)
+            keeps_keys = keeps_keys and plain is not None and plain.keeps_keys
+        if plain is not None and instance.__class__ is info.cls and not instance.__orm_related__:
+            change = plain_update(instance, info, originals, plain, problems)
+        else:
+            keeps_keys = False
+            change = _update(instance, info, originals, problems)
+        unchanged.append(instance) if change is None else updates.append(change)
+        if problems:
+            findings.of(instance)
+    return updates, unchanged, keeps_keys
+
+
+def _update(
+    instance: Model, info: ModelInfo, originals: Mapping[str, Any], problems: list[Problem]
+) -> UpdateChange | None:
     waiting = pending_keys(instance, info) if instance.__orm_related__ else {}
     values = _changed_values(instance, info, originals, waiting)
     if not values:
@@ -259,27 +288,41 @@ def _update(instance: Model, problems: list[Problem]) -> UpdateChange | None:
     return UpdateChange(instance, info, values, dict(originals), saved_key(instance), version, stamped=stamped)
 
 
-Tests: TypeAlias = "tuple[tuple[str, Callable[[Any], bool], bool], ...]"
-"""Attributes in the model's order, each with its quick test, and whether values may change in place."""
+class Plain(NamedTuple):
+    """What objects have in common that have changed in the same columns, and of which only those are looked at.
+
+    Args:
+        tests: The attributes in the model's order, each with its quick test, and whether values may change in place.
+        keeps_keys: None of them is part of a key, or of what is unique.
+        version: The attribute of the version.
+    """
+
+    tests: tuple[tuple[str, Callable[[Any], bool], bool], ...]
+    keeps_keys: bool
+    version: str | None
 
 
 @lru_cache(maxsize=4000)
-def tests_alone(info: ModelInfo, names: tuple[str, ...]) -> Tests | None:
-    """Gives how changed columns are tested, where nothing but their values has to be looked at."""
+def plain_of(info: ModelInfo, names: tuple[str, ...]) -> Plain | None:
+    """Gives it, where nothing but the values of the changed columns has to be looked at."""
     changed = [name for name in info.fields if name in names]
     others = stamped_columns(info) or check_of(info) is not None
     if others or not _generated_names(info).isdisjoint(changed):
         return None
-    tests = tests_of(info)
-    return tuple([(name, tests[name], info.by_attribute[name].type.mutable) for name in changed])
+    tests, version = tests_of(info), info.version_column
+    return Plain(
+        tuple([(name, tests[name], info.by_attribute[name].type.mutable) for name in changed]),
+        info.key_set.isdisjoint(changed) and unique_names(info).isdisjoint(changed),
+        None if version is None else version.attribute,
+    )
 
 
 def plain_update(
-    instance: Model, info: ModelInfo, originals: Mapping[str, Any], tests: Tests, problems: list[Problem]
+    instance: Model, info: ModelInfo, originals: Mapping[str, Any], plain: Plain, problems: list[Problem]
 ) -> UpdateChange | None:
     """Gives the change of a loaded object of which every column has a value."""
     values: dict[str, Any] = {}
-    for name, test, mutable in tests:
+    for name, test, mutable in plain.tests:
         value, before = getattr(instance, name), originals[name]
         if value is before or (same(before, value) if mutable else type(value) is type(before) and value == before):
             continue
@@ -288,9 +331,8 @@ def plain_update(
         values[name] = own_copy(value) if mutable else value
     if not values:
         return None
-    column = info.version_column
-    version = None if column is None else _version(instance, column)
-    return UpdateChange(instance, info, values, dict(originals), saved_key(instance), version)
+    version = None if plain.version is None else getattr(instance, plain.version)
+    return update_change((instance, info, values, dict(originals), saved_key(instance), version, False, ()))
 
 
 def _changed_values(

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from itertools import chain
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, Protocol
 
 from cormorant.adapters.base import Connection, Row
@@ -43,6 +43,7 @@ from cormorant.sql.statements import Delete
 # read by C, once for each row
 _waiting: Callable[[InsertChange], tuple[str, ...]] = attrgetter("waiting")
 _attribute: Callable[[ColumnInfo], str] = attrgetter("attribute")
+_ordinal: Callable[[Row], int] = itemgetter(0)
 
 
 class Use(Protocol):
@@ -169,7 +170,10 @@ class FlushRun:
 
     async def _update(self, step: UpdateStep, prepared: PreparedWrite, rows: Sequence[tuple[Any, ...]]) -> None:
         if step.statement.batch:
-            found = {row[0]: tuple(row)[1:] for row in await self._batch(prepared, rows)}
+            answer = await self._batch(prepared, rows)
+            if not step.returned and len(set(map(_ordinal, answer))) == len(rows):
+                return
+            found = {row[0]: tuple(row)[1:] for row in answer}
         else:
             runs = await self._run_each(step, prepared, rows)
             if not step.returned and all(runs):

@@ -141,7 +141,11 @@ def plan_flush(
 
 
 def _depends_on_rows(changes: ChangeSet, *, deferrable: bool) -> bool:
-    if changes.updates and moved(changes.updates):
+    if changes.keeps_keys:
+        # then only what is deleted has something to hand over
+        if not changes.deletes:
+            return False
+    elif changes.updates and moved(changes.updates):
         return True
     if len(changes.updates) + len(changes.deletes) == 1 and not (changes.inserts or changes.links):
         # nobody is there to hand anything over to
@@ -219,7 +223,7 @@ def _inserts(changes: Sequence[InsertChange], insert_mode: Batching) -> Iterable
     group: list[InsertChange] = []
     last: tuple[Any, ...] = ()
     for place, change in in_order(changes):
-        key = (place, change.info, tuple(change.values), change.key_given)
+        key = (place, change.info, change.names or tuple(change.values), change.key_given)
         # most come together, and a comparison costs less than a hash
         if key != last:
             group, last = groups.setdefault(key, []), key

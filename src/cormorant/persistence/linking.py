@@ -51,16 +51,42 @@ def watching_of(info: ModelInfo) -> Watching | None:
     return tuple([(attrgetter(*r.local), r) for r in mirrored(info)]) or None
 
 
-def is_shown(instance: Model, watching: Watching, known: Mapping[ModelInfo, Mapping[Any, Model]]) -> bool:
-    """Whether all loaded objects that a new one points to show it already.
+def shower(
+    watching: Watching, info: ModelInfo, known: Mapping[ModelInfo, Mapping[Any, Model]]
+) -> Callable[[Model], bool]:
+    """Gives what tells whether all loaded objects that a new one points to show it already.
 
     Args:
-        instance: The object.
         watching: Where it may have to be shown.
+        info: Its model.
         known: The session's objects.
     """
-    if not watching or is_ghost(instance):
-        return False
+    cls = info.cls
+    if len(watching) != 1:
+        return lambda instance: bool(watching) and instance.__class__ is cls and _is_shown(instance, watching, known)
+    ((read, relation),) = watching
+    targets, inverse = known[relation.target], relation.inverse or ""
+    at: Any = MISSING
+    collection: Any = None
+
+    def shows(instance: Model) -> bool:
+        nonlocal at, collection
+        if instance.__class__ is not cls:
+            return False
+        key = read(instance)
+        if key != at:
+            # of those that come together, many point to one
+            target = targets.get(key)
+            held: Any = None if target is None else (target.__orm_related__ or {}).get(inverse)
+            if not is_collection(held):
+                return _is_shown(instance, watching, known)
+            at, collection = key, held
+        return collection.shows(instance)  # type: ignore[no-any-return]
+
+    return shows
+
+
+def _is_shown(instance: Model, watching: Watching, known: Mapping[ModelInfo, Mapping[Any, Model]]) -> bool:
     for read, relation in watching:
         target = known[relation.target].get(read(instance))
         related = target.__orm_related__ if target is not None else None

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple, TypeAlias
 
 from cormorant._internal.copies import own_copy
+from cormorant._internal.tuples import maker
 from cormorant.models.collections import Collection, Contents, is_collection
 from cormorant.models.inside import Decode, readers, saved_value_of
 from cormorant.models.metadata import ModelInfo
@@ -87,7 +88,7 @@ def remember(instance: Model, *, deleted: bool) -> Memento:
     if type(instance) is info.cls and not (changes or instance.__orm_related__ or info.mutable_columns):
         # by far the most: loaded, and changed for the first time
         values = columns_of(info)(instance)
-        return Memento(instance, instance.__orm_origin__, values, MISSING, _NOTHING, _NOTHING, deleted)
+        return _memento((instance, instance.__orm_origin__, values, MISSING, _NOTHING, _NOTHING, deleted))
     raw = value_or_missing(instance, "__orm_raw__") if info.mutable_columns else MISSING
     values = values_of(instance)
     if info.mutable_columns and (changes or raw is MISSING):
@@ -103,6 +104,7 @@ def remember(instance: Model, *, deleted: bool) -> Memento:
     return Memento(instance, origin, values, raw, dict(changes), related, deleted)
 
 
+_memento = maker(Memento)
 _NOTHING: Mapping[str, Any] = {}
 
 

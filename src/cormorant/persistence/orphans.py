@@ -17,10 +17,13 @@ from cormorant.persistence.pending import Pending
 def orphans_of(pending: Pending) -> dict[int, Model]:
     """Gives the objects that a flush deletes, or forgets, because they have no owner any more, by id."""
     found: dict[int, Model] = {}
-    for instance in (*pending.dirty.values(), *pending.new.values()):
-        relations = owned_by(type(instance).__info__)
-        if relations and any(lost_owner(instance, relation) for relation in relations):
-            found[id(instance)] = instance
+    changed = [*pending.dirty.values(), *pending.new.values()]
+    classes: set[type[Model]] = set(map(type, changed))
+    # most models have no owners, which is asked once for all objects of a model
+    if any(owned_by(cls.__info__) for cls in classes):
+        for instance in changed:
+            if any(lost_owner(instance, relation) for relation in owned_by(type(instance).__info__)):
+                found[id(instance)] = instance
     for collection in pending.collections.values():
         relation = collection.relation
         if relation.orphan_removal:

@@ -16,7 +16,7 @@ from cormorant.models.state import is_persistent
 from cormorant.models.validation import Problem, check_of
 from cormorant.persistence.cascades import taken_along
 from cormorant.persistence.changes import DeleteChange, InsertChange, UpdateChange, pending_keys
-from cormorant.persistence.collecting import deletion, like_of, plain_update, tests_alone
+from cormorant.persistence.collecting import deletion, like_of, plain_of, plain_update
 from cormorant.persistence.flush_plan import delete_statement, insert_statement, update_statement
 from cormorant.persistence.orphans import owned_by, owning
 from cormorant.persistence.unit_of_work import UnitOfWork
@@ -73,13 +73,13 @@ def _insert(unit: UnitOfWork, instance: Model) -> Single | None:
 
 def _update(unit: UnitOfWork, instance: Model) -> Single | None:
     info, related, originals = type(instance).__info__, instance.__orm_related__, instance.__orm_changes__ or {}
-    tests = tests_alone(info, tuple(originals))
-    if tests is None or type(instance) is not info.cls or owned_by(info) or not info.key_set.isdisjoint(originals):
+    plain = plain_of(info, tuple(originals))
+    if plain is None or type(instance) is not info.cls or owned_by(info) or not info.key_set.isdisjoint(originals):
         return None
     if related and (not _leads_nowhere(unit, related) or pending_keys(instance, info)):
         return None
     problems: list[Problem] = []
-    change = plain_update(instance, info, originals, tests, problems)
+    change = plain_update(instance, info, originals, plain, problems)
     if change is None or problems:
         return None
     checked = change.version is not None

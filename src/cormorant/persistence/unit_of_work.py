@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from itertools import count
+from itertools import chain, count
+from operator import attrgetter
 from typing import Any
 
 from cormorant.errors import FlushError, ForeignInstanceError
@@ -12,7 +13,7 @@ from cormorant.models.collections import Collection, is_collection
 from cormorant.models.inside import doubtful_of, find_changes_inside, readers
 from cormorant.models.links import RelationInfo
 from cormorant.models.model import Model
-from cormorant.models.sides import hide, show_new
+from cormorant.models.sides import hide, inverses_of, show_new
 from cormorant.models.state import (
     DETACHED,
     Origin,
@@ -25,10 +26,13 @@ from cormorant.models.state import (
 from cormorant.persistence.changes import is_changed
 from cormorant.persistence.history import History
 from cormorant.persistence.identity_map import IdentityMap
-from cormorant.persistence.marks import Decoder
+from cormorant.persistence.marks import Decoder, remember
 from cormorant.persistence.orphans import orphans_of
 from cormorant.persistence.pending import Pending
 from cormorant.sql.raw_source import ANY_TABLE
+
+# read by C, once for each object
+_related_of: Callable[[Model], dict[str, Any] | None] = attrgetter("__orm_related__")
 
 
 class UnitOfWork(Pending):
@@ -71,7 +75,9 @@ class UnitOfWork(Pending):
             new, forgotten = self.origin_of_new, self.forgotten
             for named in (instance, *others):
                 # another one may have brought it in
-                if forgotten or getattr(named, "__orm_origin__", None) is not new:
+                if forgotten or (
+                    getattr(named, "__orm_origin__", None) is not new and not _add_alone(self, named, undo)
+                ):
                     _add(self, named, undo)
         except BaseException:
             for step in reversed(undo):
@@ -216,8 +222,11 @@ class UnitOfWork(Pending):
 
     def touched(self, instance: Model) -> None:
         """Notes an object with changed columns, before the first one changes."""
-        self.history.keep(instance)
-        self.dirty[id(instance)] = instance
+        key, mark = id(instance), self.history.marks[-1]
+        # as `history.keep` does it, by a call less
+        if key not in mark.known and key not in mark.added:
+            mark.known[key] = remember(instance, deleted=key in self.deleted)
+        self.dirty[key] = instance
 
     def collection_touched(self, collection: Collection[Any]) -> None:
         """Notes a collection with pending members, before the first one comes or goes."""
@@ -232,15 +241,14 @@ class UnitOfWork(Pending):
         Returns:
             Whether anything pending leads to other objects.
         """
-        leads = False
         reached: list[Model] = []
         if self.collections:
             reached = [item for collection in list(self.collections.values()) for item in self._members(collection)]
-        for instance in [*self.new.values(), *self.dirty.values()]:
-            if instance.__orm_related__:
-                leads = True
-                if not self.forgotten and _leads_to_new(self, instance.__orm_related__):
-                    continue
+        pending = [*self.new.values(), *self.dirty.values()]
+        related = list(filter(None, map(_related_of, pending)))
+        leads = bool(related)
+        if leads and (self.forgotten or not _holds(self._owner, related)):
+            for instance in filter(_related_of, pending):
                 found = self.reachable(instance)
                 # a row that goes leads to nothing that would be missing
                 goes = id(instance) in self.deleted
@@ -333,6 +341,60 @@ class UnitOfWork(Pending):
         del self.history.pending
 
 
+def _holds(owner: Owner, related: Iterable[dict[str, Any]]) -> bool:
+    """Whether objects lead to nothing but what is the session's already."""
+    # many lead to the same ones
+    distinct: dict[int, Any] = {id(one): one for one in chain.from_iterable(map(dict[str, Any].values, related))}
+    for held in distinct.values():
+        members: Iterable[Model] = () if held is None else (held,)
+        if is_collection(held):
+            if held.added:
+                return False
+            # what has a row leads to nothing by what was loaded
+            members = () if is_persistent(held.owner) else held.known
+        for member in members:
+            origin = member.__orm_origin__
+            if origin is None or origin.owner is not owner:
+                return False
+    return True
+
+
+def _add_alone(unit: UnitOfWork, instance: object, undo: list[Callable[[], object]]) -> bool:
+    """Takes in a new object that leads to nothing but new ones that were taken in before, and show it already.
+
+    Returns:
+        Whether it is such a one; if not, nothing was done.
+    """
+    if not isinstance(instance, Model) or instance.__orm_origin__ is not None:
+        return False
+    related = instance.__orm_related__
+    if related and not _is_shown_by_new(unit, instance, related):
+        return False
+    key, mark = id(instance), unit.history.marks[-1]
+    if key not in mark.known:
+        mark.added[key] = instance
+    set_attribute(instance, "__orm_origin__", unit.origin_of_new)
+    unit.new[key] = instance
+    undo.append(partial(_untake, unit, instance, ()))
+    return True
+
+
+def _is_shown_by_new(unit: UnitOfWork, instance: Model, related: Mapping[str, Any]) -> bool:
+    new, inverses = unit.origin_of_new, inverses_of(type(instance).__info__)
+    for name, held in related.items():
+        if held is None:
+            continue
+        if is_collection(held) or held.__orm_origin__ is not new:
+            return False
+        inverse = inverses.get(name)
+        if inverse is not None:
+            theirs: dict[str, Any] = held.__orm_related__ or {}
+            shown: Any = theirs.get(inverse)
+            if not (shown.shows(instance) if is_collection(shown) else shown is instance):
+                return False
+    return True
+
+
 def _add(unit: UnitOfWork, instance: Model, undo: list[Callable[[], object]]) -> None:
     if id(instance) in unit.forgotten:
         undo.append(partial(unit.forgotten.__setitem__, id(instance), unit.forgotten.pop(id(instance))))
@@ -340,8 +402,10 @@ def _add(unit: UnitOfWork, instance: Model, undo: list[Callable[[], object]]) ->
     # in the order in which they are met, which the database's keys will show; the list grows meanwhile
     for current in found:
         # what was taken in before is passed over, and only who is added by name is no longer to be deleted
-        if current is not instance and (current.__orm_origin__ is new or id(current) in unit.deleted):
-            continue
+        if current is not instance:
+            origin = current.__orm_origin__
+            if origin is new or (origin is None and _add_alone(unit, current, undo)) or id(current) in unit.deleted:
+                continue
         if unit.take(current, undo):
             shown: list[tuple[Model, RelationInfo]] = []
             undo.append(partial(_untake, unit, current, shown))
@@ -364,7 +428,7 @@ def _leads_to_new(unit: UnitOfWork, related: Mapping[str, Any]) -> bool:
     return True
 
 
-def _untake(unit: UnitOfWork, instance: Model, shown: list[tuple[Model, RelationInfo]]) -> None:
+def _untake(unit: UnitOfWork, instance: Model, shown: Iterable[tuple[Model, RelationInfo]]) -> None:
     """Makes a new object nobody's again; what led to it before still does.
 
     Args:

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from cormorant import NotLoadedError
+from cormorant._internal.collector import MANY
 from cormorant.dialects.sqlite import SQLiteDialect
-from cormorant.hydration.hydrator import PAUSE_COLLECTOR_ABOVE, compile_loader
+from cormorant.hydration.hydrator import compile_loader
 from cormorant.hydration.shapes import EntityPart, Part, RowShape, ValuePart
 from cormorant.models.state import Origin, is_ghost, new_ghost
 from cormorant.sql import types as t
@@ -259,7 +260,7 @@ def test_the_collector_rests_while_a_large_result_is_built(owner: Listener, enab
     before = gc.isenabled()
     gc.enable() if enabled else gc.disable()
     try:
-        load(owner, entities(Writer), [(n, "w", None, 0) for n in range(PAUSE_COLLECTOR_ABOVE + 1)], decoders=decoders)
+        load(owner, entities(Writer), [(n, "w", None, 0) for n in range(MANY + 1)], decoders=decoders)
         assert gc.isenabled() is enabled
     finally:
         gc.enable() if before else gc.disable()
@@ -270,7 +271,7 @@ def test_the_collector_comes_back_after_an_error(owner: Listener) -> None:
     def fail(value: Any) -> Any:
         raise ZeroDivisionError
 
-    rows = [(n, "w", None, 0) for n in range(PAUSE_COLLECTOR_ABOVE + 1)]
+    rows = [(n, "w", None, 0) for n in range(MANY + 1)]
     with pytest.raises(ZeroDivisionError):
         load(owner, entities(Writer), rows, decoders=lambda _: fail)
     assert gc.isenabled()

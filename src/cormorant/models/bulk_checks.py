@@ -8,10 +8,11 @@ from typing import Any
 
 from cormorant._internal.codegen import compile_function
 from cormorant._internal.narrowing import is_list
+from cormorant.errors import WrongType
 from cormorant.models.metadata import ColumnInfo, ModelInfo
 from cormorant.models.plain import names_of, plainly_right
 from cormorant.models.state import MISSING
-from cormorant.models.validation import problem_of
+from cormorant.models.validation import LIMITS, problem_of
 from cormorant.sql import types as t
 
 Doubtful = Callable[[Sequence[Any]], list[int]]
@@ -24,6 +25,32 @@ def problems_in(info: ModelInfo, column: ColumnInfo, values: Sequence[Any]) -> I
         text = problem_of(column, value) or _unsendable(column.type, value)
         if text is not None:
             yield place, text
+
+
+def is_text_alone(column: ColumnInfo) -> bool:
+    """Whether a column holds documents of which nothing is asked but that they can be written as JSON."""
+    return type(column.type) is t.Json and column.constrained is None and LIMITS.isdisjoint(column.spec.options)
+
+
+def texts_in(column: ColumnInfo, values: Sequence[Any]) -> tuple[list[str | None], list[tuple[int, str]]]:
+    """Gives the JSON texts of a column of documents, and (position, what is wrong) for each that cannot be saved."""
+    type_ = column.type
+    assert isinstance(type_, t.Json)
+    write = type_.text
+    if column.nullable or None not in values:
+        try:
+            return [None if value is None else write(value) for value in values], []
+        except WrongType:
+            # looked at one by one, to say which
+            pass
+    texts: list[str | None] = []
+    problems: list[tuple[int, str]] = []
+    for place, value in enumerate(values):
+        problem = problem_of(column, value)
+        if problem is not None:
+            problems.append((place, problem))
+        texts.append(None if value is None or problem is not None else write(value))
+    return texts, problems
 
 
 @lru_cache(maxsize=2000)

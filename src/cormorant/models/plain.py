@@ -69,7 +69,8 @@ def names_of(column: ColumnInfo) -> Mapping[str, Any]:
     scale = type_.scale or 0
     return NAMES | {
         step: decimal.Decimal(1).scaleb(-scale),
-        limit: decimal.Decimal(10) ** (type_.precision - scale),
+        limit: (most := decimal.Decimal(10) ** (type_.precision - scale)),
+        f"minus_{limit}": -most,
     }
 
 
@@ -78,7 +79,7 @@ def _numeric(type_: t.Numeric, value: str) -> str | None:
         return None
     step, limit = _numeric_names(type_)
     # a number with just the column's places; neither NaN nor infinity has any
-    return f"type({value}) is Decimal and {value}.same_quantum({step}) and -{limit} < {value} < {limit}"
+    return f"type({value}) is Decimal and {value}.same_quantum({step}) and minus_{limit} < {value} < {limit}"
 
 
 def _numeric_names(type_: t.Numeric) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from operator import attrgetter
 from typing import Any
 
@@ -18,12 +18,16 @@ Reader = Callable[[Any, list[Problem]], dict[str, Any]]
 
 
 @lru_cache(maxsize=2000)
-def reader_of(info: ModelInfo) -> Reader:
+def reader_of(info: ModelInfo, unchecked: frozenset[str] = frozenset()) -> Reader:
     """Gives the function that reads a new object's columns as far as they are set, by attribute.
 
     It adds (place, what is wrong) for each value that cannot be saved. What is unset is left out: who asked knows
     whether the database makes it. Only the key of a related object is MISSING in its place, where it is unset. Lists
     and documents are copied, because the object may change them meanwhile.
+
+    Args:
+        info: The object's model.
+        unchecked: Attributes whose values somebody else looks at.
     """
     columns = _read_columns(info)
     given = [(n, column) for n, column in columns if not column.server_made or column.attribute in info.holders]
@@ -38,13 +42,14 @@ def reader_of(info: ModelInfo) -> Reader:
         lines += [f"    if not ({' and '.join(f'({test})' for test in usual)}):"]
         lines += ["        return read_each(info, o, problems)"]
     for number, column in given:
-        if plainly_right(column) is None:
+        if plainly_right(column) is None and column.attribute not in unchecked:
             unset = f"v{number} is not MISSING and " if column.attribute in info.holders else ""
             lines += [f"    if {unset}(problem := problem_of(c{number}, v{number})) is not None:"]
             lines += [f"        problems.append((place{number}, problem))"]
     pairs = [f"{c.attribute!r}: {f'own_copy(v{n})' if c.type.mutable else f'v{n}'}" for n, c in given]
     lines += [f"    return {{{', '.join(pairs)}}}"]
-    return compile_function("read", "\n".join(lines), _names(info) | {"info": info, "read_each": _read_each})
+    names = _names(info) | {"info": info, "read_each": partial(_read_each, unchecked)}
+    return compile_function("read", "\n".join(lines), names)
 
 
 def _read_columns(info: ModelInfo) -> list[tuple[int, ColumnInfo]]:
@@ -78,21 +83,23 @@ def _whole_test(info: ModelInfo, column: ColumnInfo, value: str) -> str | None:
     return " or ".join([*ways, test])
 
 
-def _read_each(info: ModelInfo, instance: Any, problems: list[Problem]) -> dict[str, Any]:
+def _read_each(unchecked: frozenset[str], info: ModelInfo, instance: Any, problems: list[Problem]) -> dict[str, Any]:
     """Reads an object that is not as most are: it has values that others make, or lacks some, or has doubtful ones."""
-    return _each_reader(info)(instance, problems)
+    return _each_reader(info, unchecked)(instance, problems)
 
 
 @lru_cache(maxsize=2000)
-def _each_reader(info: ModelInfo) -> Reader:
+def _each_reader(info: ModelInfo, unchecked: frozenset[str]) -> Reader:
     lines = ["def read(o, problems):", "    values = {}", "    cls = o.__class__", "    set_class(o, twin)", "    try:"]
     for number, column in _read_columns(info):
-        lines += [f"        {line}" for line in _column(info, column, number)]
+        lines += [
+            f"        {line}" for line in _column(info, column, number, checked=column.attribute not in unchecked)
+        ]
     lines += ["        pass", "    finally:", "        set_class(o, cls)", "    return values"]
     return compile_function("read", "\n".join(lines), _names(info))
 
 
-def _column(info: ModelInfo, column: ColumnInfo, number: int) -> list[str]:
+def _column(info: ModelInfo, column: ColumnInfo, number: int, *, checked: bool) -> list[str]:
     name = column.attribute
     value = "own_copy(v)" if column.type.mutable else "v"
     lines = [f"v = getattr(o, {name!r}, MISSING)", "if v is not MISSING:"]
@@ -102,7 +109,9 @@ def _column(info: ModelInfo, column: ColumnInfo, number: int) -> list[str]:
         "if problem is not None:",
         f"    problems.append((place{number}, problem))",
     ]
-    if fast is not None:
+    if not checked:
+        check = []
+    elif fast is not None:
         check = [f"if not ({fast}):", *(f"    {line}" for line in check)]
     lines += [*(f"    {line}" for line in check), f"    values[{name!r}] = {value}"]
     if name in info.holders:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Protocol, TypeAlias
 
@@ -36,29 +36,31 @@ def settler_of(
 
     Args:
         info: The object's model.
-        written: The attributes that were written.
+        written: The attributes that were written, in the order of their values.
         made: The attributes that the database has made.
         waiting: The attributes of `written` that have waited for the key of a related object.
     """
     if any(len(info.holders[name]) != 1 for name in waiting):
         return None
     complete = info.fields.keys() <= {*written, *made}
+    values = {name: f"w{number}" for number, name in enumerate(written)}
     lines = [
         "def settle(o, written, made, origin, waited):",
+        # one after another they cost less than each by its name
+        *([f"    {', '.join(values.values())}, = written.values()"] if values else []),
         "    cls = o.__class__",
         # nothing is tracked, and what is unset is not loaded
         "    set_class(o, twin)",
         "    try:",
-        *[f"        s{number} = Snapshot(written[{name!r}])" for number, name in enumerate(_copied(info, written))],
+        *[f"        s{number} = Snapshot({values[name]})" for number, name in enumerate(_copied(info, written))],
         *(["        related = o.__orm_related__ or nothing"] if waiting else []),
-        *[f"        w{number} = written[{name!r}]" for number, name in enumerate(waiting)],
-        f"        if {' or '.join(_others(info, written, made, waiting)) or 'False'}:",
+        f"        if {' or '.join(_others(info, values, made, waiting)) or 'False'}:",
         "            set_class(o, cls)",
         "            return False",
         "    except AttributeError:",
         "        set_class(o, cls)",
         "        return False",
-        *[line for number, name in enumerate(waiting) for line in _waited(number, name)],
+        *[line for name in waiting for line in _waited(name, values[name])],
         *[f"    o.{name} = made[{name!r}]" for name in made],
         *([f"    o.__orm_raw__ = ({', '.join(_raw(info, written, made))},)"] if info.mutable_columns else []),
         "    o.__orm_changes__ = None",
@@ -71,31 +73,31 @@ def settler_of(
     return compile_function("settle", "\n".join(lines), names)
 
 
-def _others(info: ModelInfo, written: tuple[str, ...], made: tuple[str, ...], waiting: tuple[str, ...]) -> list[str]:
+def _others(info: ModelInfo, values: Mapping[str, str], made: tuple[str, ...], waiting: tuple[str, ...]) -> list[str]:
     """Gives the source of what holds for an object that is not as it was written."""
     found: list[str] = []
-    for name in written:
+    copied = _copied(info, values)
+    for name, value in values.items():
         if name in waiting:
             (relation, _), *_ = info.holders[name]
             found.append(f"getattr(o, {name!r}, MISSING) is not MISSING")
-            found.append(f"related.get({relation!r}) is not w{waiting.index(name)}.instance")
-        elif info.by_attribute[name].type.mutable:
+            found.append(f"related.get({relation!r}) is not {value}.instance")
+        elif name in copied:
             # what was written is a copy
-            snapshot = f"s{_copied(info, written).index(name)}"
-            found.append(f"not ({snapshot}.is_surely(o.{name}) or same(written[{name!r}], o.{name}))")
+            found.append(f"not (s{copied.index(name)}.is_surely(o.{name}) or same({value}, o.{name}))")
         else:
-            found.append(f"o.{name} is not written[{name!r}]")
+            found.append(f"o.{name} is not {value}")
     return found + [f"getattr(o, {name!r}, MISSING) is not MISSING" for name in made]
 
 
-def _waited(number: int, name: str) -> list[str]:
+def _waited(name: str, value: str) -> list[str]:
     return [
-        f"    v = waited.resolved.get(id(w{number}), MISSING)",
-        f"    o.{name} = waited.value(w{number}) if v is MISSING else v",
+        f"    v = waited.resolved.get(id({value}), MISSING)",
+        f"    o.{name} = waited.value({value}) if v is MISSING else v",
     ]
 
 
-def _copied(info: ModelInfo, written: tuple[str, ...]) -> list[str]:
+def _copied(info: ModelInfo, written: Iterable[str]) -> list[str]:
     return [name for name in written if info.by_attribute[name].type.mutable]
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import chain, repeat
+from operator import attrgetter
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
+from cormorant._internal.collector import MANY, without_collector
 from cormorant.adapters.base import Row
 from cormorant.dialects.base import Dialect
 from cormorant.errors import StaleObjectError
@@ -18,11 +22,16 @@ from cormorant.models.state import Origin, bare_key, set_attribute
 from cormorant.persistence.accept import Acceptance
 from cormorant.persistence.bulk_rows import Group
 from cormorant.persistence.changes import ChangeSet, FlushResult, insert_change
+from cormorant.persistence.unit_of_work import UnitOfWork
 from cormorant.query.bulk import Returned
 from cormorant.query.spec import Output
 
 if TYPE_CHECKING:
     from cormorant.persistence.state import SessionState
+
+# read by C, once for each object
+_related_of: Callable[[Model], dict[str, Any] | None] = attrgetter("__orm_related__")
+_origin_of: Callable[[Model], Origin | None] = attrgetter("__orm_origin__")
 
 
 class BulkAcceptance:
@@ -56,15 +65,18 @@ class BulkAcceptance:
         names = [column.attribute for column in wanted]
         if any(decoders):
             rows = [_decoded(decoders, row) for row in rows]
-        result, only = FlushResult(), names[0] if len(names) == 1 else None
-        for instance, row in zip(batch.instances, rows, strict=True):
-            unit.admit(instance)
-            result[id(instance)] = {only: row[0]} if only is not None else dict(zip(names, row, strict=True))
-        given = self.info.key_set <= set(group.shape.given)
-        pairs = zip(batch.instances, batch.rows, strict=True)
-        same = (given, (), group.shape.given)
-        inserts = tuple([insert_change((instance, self.info, values, *same)) for instance, values in pairs])
-        Acceptance(unit, self.origin, result).accept(ChangeSet(inserts=inserts))
+        if len(names) == 1:
+            only = names[0]
+            made = [{only: row[0]} for row in rows]
+        else:
+            made = [dict(zip(names, row, strict=True)) for row in rows]
+        _admit(unit, batch.instances)
+        result = FlushResult(zip(map(id, batch.instances), made, strict=True))
+        key_given = self.info.key_set <= set(group.shape.given)
+        same = repeat(self.info), batch.rows, repeat(key_given), repeat(()), repeat(tuple(batch.rows[0]))
+        inserts = tuple(map(insert_change, zip(batch.instances, *same, strict=False)))
+        acceptance, changes = Acceptance(unit, self.origin, result), ChangeSet(inserts=inserts, keeps_keys=True)
+        acceptance.accept(changes) if len(inserts) <= MANY else without_collector(acceptance.accept, changes)
         self.results.update(zip(batch.numbers, batch.instances, strict=True))
 
     # ---- objects whose row may have been there
@@ -124,6 +136,21 @@ class BulkAcceptance:
     def _load(self, columns: Sequence[ColumnInfo], output: Output, rows: Sequence[Row]) -> list[Any]:
         load = _loader(self.info, tuple(column.attribute for column in columns), output, self.dialect)
         return load(rows, self.state.identity.of, self.origin)
+
+
+def _admit(unit: UnitOfWork, instances: Sequence[Model]) -> None:
+    """Takes new objects in whose rows are written already."""
+    mark, places = unit.history.marks[-1], list(map(id, instances))
+    held = chain.from_iterable(map(dict[str, Any].values, filter(None, map(_related_of, instances))))
+    is_plain = set(map(type, held)) <= {NoneType} and set(map(_origin_of, instances)) <= {None}
+    if not is_plain or not mark.known.keys().isdisjoint(places):
+        for instance in instances:
+            unit.admit(instance)
+        return
+    # what they come from is said at once when they are accepted
+    fresh = dict(zip(places, instances, strict=True))
+    mark.added.update(fresh)
+    unit.new.update(fresh)
 
 
 @lru_cache(maxsize=500)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from operator import itemgetter
+from dataclasses import dataclass, field
+from operator import attrgetter, itemgetter
 from typing import Any, TypeAlias
 
+from cormorant._internal.collector import MANY, without_collector
 from cormorant._internal.narrowing import is_list, is_mapping
 from cormorant.errors import ForeignInstanceError, UnknownName, ValidationError, WrongType
-from cormorant.models.bulk_checks import default_of, problems_in
+from cormorant.models.bulk_checks import default_of, is_text_alone, problems_in, texts_in
 from cormorant.models.collections import is_collection
 from cormorant.models.metadata import ColumnInfo, ModelInfo
 from cormorant.models.model import Model
@@ -21,6 +22,9 @@ from cormorant.query.bulk import BulkWrite
 from cormorant.sql import types as t
 
 Values: TypeAlias = Mapping[str, Any]
+
+# read by C, once for each object
+_origin_of: Callable[[Any], Origin | None] = attrgetter("__orm_origin__")
 
 RowProblem: TypeAlias = "tuple[int, str, str]"
 """A row's number, the place, and what is wrong."""
@@ -39,17 +43,19 @@ class Batch:
         numbers: Each row's number in the call, counted from 1.
         rows: Its values by attribute; PendingKey where an object's relation has the key.
         instances: The objects; none for mappings.
+        texts: By the id of a document among the values, its text, as far as that was made already.
     """
 
     numbers: list[int]
     rows: list[Values]
     instances: list[Model]
+    texts: dict[int, str | None] = field(default_factory=dict[int, "str | None"])
 
     def chosen(self, places: Iterable[int]) -> Batch:
         """Gives some of the rows, in the order of `places`."""
         wanted = list(places)
         instances = [self.instances[place] for place in wanted] if self.instances else []
-        return Batch([self.numbers[p] for p in wanted], [self.rows[p] for p in wanted], instances)
+        return Batch([self.numbers[p] for p in wanted], [self.rows[p] for p in wanted], instances, self.texts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,11 +79,13 @@ class Group:
 
     Args:
         columns: The values, by column.
+        texts: By the place of a column of documents, their texts: made once, to see that there are some.
     """
 
     shape: Shape
     batch: Batch
     columns: list[list[Any]]
+    texts: dict[int, list[str | None]]
 
 
 class RowReader:
@@ -114,10 +122,22 @@ class RowReader:
         if self.objects is None:
             self.objects = isinstance(rows[0], Model)
         if not self.objects:
-            return Batch(numbers, [self._mapping(row, number) for number, row in enumerate(rows, first)], [])
-        instances = [self._instance(row, number) for number, row in enumerate(rows, first)]
+            plain: set[type[Any]] = set(map(type, rows))
+            if plain == {dict}:
+                mappings: list[Any] = list(rows)
+            else:
+                mappings = [self._mapping(row, number) for number, row in enumerate(rows, first)]
+            return Batch(numbers, mappings, [])
+        # by far the most are new objects, whose keys the database makes
+        if set(map(type, rows)) == {self.info.ghost} and set(map(_origin_of, rows)) == {None}:
+            instances: list[Any] = list(rows)
+        else:
+            instances = [self._instance(row, number) for number, row in enumerate(rows, first)]
         self._refuse_twice(instances, first)
-        return Batch(numbers, self._read(instances, first), instances)
+        read = self._read
+        batch = Batch(numbers, [], instances)
+        read(batch) if len(rows) <= MANY else without_collector(read, batch)
+        return batch
 
     def _mapping(self, row: object, number: int) -> Values:
         if is_mapping(row):
@@ -131,10 +151,6 @@ class RowReader:
         return WrongType(f"{self.write.verb}: row {number} is {text} ({type(row).__name__})", hint=hint)
 
     def _instance(self, row: Any, number: int) -> Model:
-        # by far the most: new objects, whose keys the database makes
-        if row.__class__ is self.info.ghost and row.__orm_origin__ is None:
-            found: Model = row
-            return found
         if not isinstance(row, Model) or not isinstance(row, self.info.cls):
             raise self._wrong(row, number)
         instance: Model = row
@@ -154,7 +170,7 @@ class RowReader:
             raise ForeignInstanceError(f"{place} is not loaded", hint="await it first, or pass a mapping")
 
     def _refuse_twice(self, instances: list[Model], first: int) -> None:
-        if len({id(instance) for instance in instances}) == len(instances) or self.write.dedupe is not None:
+        if len(set(map(id, instances))) == len(instances) or self.write.dedupe is not None:
             return
         seen: dict[int, int] = {}
         for number, instance in enumerate(instances, first):
@@ -163,16 +179,17 @@ class RowReader:
                 raise WrongType(f"{self.write.verb}: {where}, {instance!r}", hint="pass each object once")
             seen[id(instance)] = number
 
-    def _read(self, instances: Sequence[Model], first: int) -> list[Values]:
-        """Gives the values of objects.
+    def _read(self, batch: Batch) -> None:
+        """Reads the values of objects.
 
         Raises:
             ValidationError: Listing those that cannot be saved.
         """
-        read, unset, found = reader_of(self.info), self._unset, list[Problem]()
+        documents = [column for column in self.info.mutable_columns if is_text_alone(column)]
+        read = reader_of(self.info, frozenset([column.attribute for column in documents]))
+        unset, found, result = self._unset, list[Problem](), batch.rows
         problems: list[RowProblem] = []
-        result: list[Values] = []
-        for number, instance in enumerate(instances, first):
+        for number, instance in zip(batch.numbers, batch.instances, strict=True):
             values = read(instance, found)
             if instance.__orm_related__:
                 # in the model's order already
@@ -184,8 +201,13 @@ class RowReader:
                 problems += [(number, place, text) for place, text in found]
                 found.clear()
             result.append(values)
+        for column in documents:
+            places = [place for place, values in enumerate(result) if column.attribute in values]
+            given = [result[place][column.attribute] for place in places]
+            texts, wrong = texts_in(column, given)
+            problems += self._problems(batch, column, [(places[at], text) for at, text in wrong])
+            batch.texts.update(zip(map(id, given), texts, strict=True))
         refuse(problems)
-        return result
 
     def _related_keys(self, instance: Model, problems: list[Problem]) -> dict[str, PendingKey]:
         """Gives the keys that related objects got after they were set; refuses what only a flush writes."""
@@ -249,25 +271,38 @@ class RowReader:
             ValidationError: Listing the values that cannot be saved.
             UnknownName: A mapping has a key that is no column.
         """
+        given = list(map(tuple, batch.rows))
+        problems: list[RowProblem] = []
+        if given and given.count(given[0]) == len(given):
+            # by far the most: all alike
+            shape = self._shape_of(given[0], batch.numbers[0])
+            groups = [self._group(shape, batch, problems)]
+        else:
+            places = self._places(given, batch.numbers)
+            whole = len(places) == 1
+            groups = [
+                self._group(shape, batch if whole else batch.chosen(found), problems) for shape, found in places.items()
+            ]
+        refuse(problems)
+        return groups
+
+    def _places(self, given: Sequence[tuple[Any, ...]], numbers: Sequence[int]) -> dict[Shape, list[int]]:
         places: dict[Shape, list[int]] = {}
         last: tuple[Any, ...] | None = None
         same: list[int] = []
-        for place, row in enumerate(batch.rows):
-            names = tuple(row)
+        for place, names in enumerate(given):
             # most come together, and a comparison costs less than a hash
             if names != last:
-                last, shape = names, self._shapes.get(names)
-                if shape is None:
-                    shape = self._shapes[names] = self._shape(names, batch.numbers[place])
-                same = places.setdefault(shape, [])
+                last = names
+                same = places.setdefault(self._shape_of(names, numbers[place]), [])
             same.append(place)
-        problems: list[RowProblem] = []
-        whole = len(places) == 1
-        groups = [
-            self._group(shape, batch if whole else batch.chosen(found), problems) for shape, found in places.items()
-        ]
-        refuse(problems)
-        return groups
+        return places
+
+    def _shape_of(self, names: tuple[Any, ...], number: int) -> Shape:
+        shape = self._shapes.get(names)
+        if shape is None:
+            shape = self._shapes[names] = self._shape(names, number)
+        return shape
 
     def _shape(self, names: tuple[Any, ...], number: int) -> Shape:
         for name in names:
@@ -306,22 +341,43 @@ class RowReader:
     def _default(self, column: ColumnInfo) -> Callable[[], Any] | None:
         return default_of(self.info, column.attribute)
 
+    def _defaults(self, column: ColumnInfo, count: int) -> list[Any]:
+        make = self._default(column)
+        if make is None:
+            return []
+        return [make()] * count if column.spec.default_factory is None else [make() for _ in range(count)]
+
     def _group(self, shape: Shape, batch: Batch, problems: list[RowProblem]) -> Group:
         problems += [(number, *problem) for number in batch.numbers for problem in shape.problems]
-        columns: list[list[Any]] = []
-        for column in shape.columns:
+        group = Group(shape, batch, [], {})
+        for place, column in enumerate(shape.columns):
             name = column.attribute
             if name in shape.given:
                 values = [row[name] for row in batch.rows]
                 if batch.instances and name in self.info.holders:
                     values = list(map(sent_value, values))
             else:
-                make = self._default(column)
-                values = [] if make is None else [make() for _ in batch.rows]
-            if not batch.instances or type(column.type) in _MADE_TEXTS:
-                problems += self._problems(batch, column, problems_in(self.info, column, values))
-            columns.append(values)
-        return Group(shape, batch, columns)
+                values = self._defaults(column, len(batch.rows))
+            group.columns.append(values)
+            problems += self._problems(batch, column, self._checked(group, place))
+        return group
+
+    def _checked(self, group: Group, place: int) -> Iterable[tuple[int, str]]:
+        """Gives what is wrong with the values of a column; keeps the texts of documents."""
+        column, values, texts = group.shape.columns[place], group.columns[place], group.batch.texts
+        if is_text_alone(column):
+            known = group.batch.instances and all(map(texts.__contains__, map(id, values)))
+            found = [texts[id(value)] for value in values] if known else None
+            if found is None:
+                found, wrong = texts_in(column, values)
+                if wrong:
+                    return wrong
+            group.texts[place] = found
+            return ()
+        # reading an object has checked all but the characters of texts that are made of values
+        if group.batch.instances and type(column.type) not in _MADE_TEXTS:
+            return ()
+        return problems_in(self.info, column, values)
 
 
 def refuse(problems: Sequence[RowProblem], hint: str = HINT) -> None:
@@ -369,7 +425,6 @@ def _frozen(value: Any) -> Any:
     return tuple(map(_frozen, value)) if is_list(value) else value
 
 
-# reading an object checks all but the characters of texts that are made of values
 _MADE_TEXTS = (t.Array, t.Custom)
 
 _TELLING: dict[type[t.SqlType], Callable[[Any, Any], Any]] = {

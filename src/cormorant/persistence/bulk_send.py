@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any, NoReturn
 
 from cormorant.adapters.base import Connection, CopyConnection, Row
 from cormorant.database import Database
+from cormorant.dialects.base import Codec
 from cormorant.errors import FlushError
 from cormorant.models.metadata import ColumnInfo, ModelInfo
 from cormorant.models.scopes import Scopes
@@ -105,7 +106,7 @@ class BulkSender:
 
     async def _copy(self, connection: CopyConnection, group: Group) -> int:
         encoders = [self.database.dialect.encoder(column.type) for column in group.shape.columns]
-        columns = [_encoded(encode, values) for encode, values in zip(encoders, group.columns, strict=True)]
+        columns = self._columns(encoders, group, _encoded)
         names = [column.name for column in group.shape.columns]
         database, tracker, table, start = self.database, self.tracker, self.info.table, perf_counter()
         sql = f"COPY {database.dialect.quote(table)} ({', '.join(map(database.dialect.quote, names))}) FROM STDIN"
@@ -208,17 +209,28 @@ class BulkSender:
         """Gives the parameters of each row: the statement's own values, the row's, the values of scopes."""
         first = [] if statement is None else prepared.first(statement)
         last = prepared.last(self.scopes)
-        pairs = zip(prepared.encoders[len(first) :], group.columns, strict=False)
-        columns = [_encoded(encode, values) for encode, values in pairs]
+        columns = self._columns(prepared.encoders[len(first) :], group, _encoded)
         values = _rows(columns) if columns else [()] * len(group.batch.rows)
         return [(*first, *row, *last) for row in values] if first or last else values
 
     def _arrays(self, prepared: PreparedWrite, group: Group, statement: Upsert | None = None) -> list[Any]:
         """Gives the parameters: the statement's own values, an array for each column, the values of scopes."""
         first = [] if statement is None else prepared.first(statement)
-        pairs = zip(prepared.encoders[len(first) :], group.columns, strict=False)
-        arrays = [values if encode is None else encode(values) for encode, values in pairs]
+        arrays = self._columns(prepared.encoders[len(first) :], group, _as_array)
         return [*first, *arrays, *prepared.last(self.scopes)]
+
+    def _columns(
+        self, encoders: Sequence[Codec | None], group: Group, encoded: Callable[[Codec | None, list[Any]], list[Any]]
+    ) -> list[list[Any]]:
+        """Gives the columns as the driver takes them; of documents the texts that were made to check them."""
+        found: list[list[Any]] = []
+        for place, (encode, values) in enumerate(zip(encoders, group.columns, strict=False)):
+            type_ = group.shape.columns[place].type
+            known = group.texts.get(place) if isinstance(type_, t.Json) else None
+            # a dialect may send documents in a way of its own
+            is_text = known is not None and self.database.dialect.encoder(type_) == getattr(type_, "dump", None)
+            found.append(known if is_text and known is not None else encoded(encode, values))
+        return found
 
     async def _execute(self, prepared: PreparedWrite, arguments: Sequence[Any]) -> int:
         return await self.database.execute(self.connection, self.tracker, prepared.sql, arguments, self.caller)
@@ -274,7 +286,12 @@ def _new_values(info: ModelInfo, given: Sequence[str], conflict: Conflict) -> tu
 # ------------------------------------------------------------------ values
 
 
-def _encoded(encode: Any, values: Sequence[Any]) -> Sequence[Any]:
+def _as_array(encode: Codec | None, values: list[Any]) -> list[Any]:
+    found: list[Any] = values if encode is None else encode(values)
+    return found
+
+
+def _encoded(encode: Codec | None, values: list[Any]) -> list[Any]:
     return values if encode is None else [None if value is None else encode(value) for value in values]
 
 

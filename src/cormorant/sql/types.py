@@ -363,12 +363,19 @@ class Json(SqlType):
         return f"json:{self.type_name}:{id(getattr(self.dump, '__self__', None))}"
 
     def check(self, value: Any) -> None:
-        if value is None:
-            return
+        if value is not None:
+            # whether it is a document to the last part shows when it is written
+            self.text(value)
+
+    def text(self, value: Any) -> str:
+        """Gives the JSON text of a value.
+
+        Raises:
+            WrongType: It is no document of this type.
+        """
         if self.python is not None and not isinstance(value, self.python):
             raise WrongType(f"{_describe(value)} is not a {self.type_name}")
-        # whether the rest of it is a document shows when it is written
-        self.dump(value)
+        return self.dump(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,12 +110,18 @@ class CopyConnection(Protocol):
 class CountingConnection(Protocol):
     """What a connection may offer besides: many runs of one write of which no rows come back, which is faster."""
 
-    async def write_all(self, sql: str, arg_rows: Sequence[Sequence[Any]]) -> int:
-        """Runs a write once for each row of arguments and gives the number of rows that were written."""
+    async def write_all(self, sql: str, arg_rows: Sequence[Sequence[Any]]) -> None:
+        """Runs a write of which nothing comes back once for each row of arguments."""
         ...
 
-    async def write_each(self, sql: str, arg_rows: Sequence[Sequence[Any]]) -> list[int]:
-        """Runs a write once for each row of arguments and gives the number of rows that each run wrote, in order."""
+    async def write_each(self, sql: str, silent: str, arg_rows: Sequence[Sequence[Any]]) -> list[int]:
+        """Runs a write once for each row of arguments and gives the number of rows that each run wrote, in order.
+
+        Args:
+            sql: The statement, which returns something of each row.
+            silent: The same without RETURNING, for where the rows can be counted.
+            arg_rows: The arguments of each run.
+        """
         ...
 
     async def insert_each(self, sql: str, silent: str, arg_rows: Sequence[Sequence[Any]]) -> list[Row]:

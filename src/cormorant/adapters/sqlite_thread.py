@@ -53,24 +53,30 @@ def fetch_each(
     return answers
 
 
-def write_all(raw: sqlite3.Connection, go_on: Callable[[], None], sql: str, arg_rows: Sequence[Sequence[Any]]) -> int:
-    """Gives the number of rows that were written."""
-    cursor, written = raw.cursor(), 0
+def write_all(raw: sqlite3.Connection, go_on: Callable[[], None], sql: str, arg_rows: Sequence[Sequence[Any]]) -> None:
+    """Runs a statement of which nothing comes back."""
+    cursor = raw.cursor()
     for start in range(0, len(arg_rows), TOGETHER):
         go_on()
         cursor.executemany(sql, arg_rows[start : start + TOGETHER])
-        written += max(cursor.rowcount, 0)
-    return written
 
 
 def write_each(
-    raw: sqlite3.Connection, go_on: Callable[[], None], sql: str, arg_rows: Sequence[Sequence[Any]]
+    raw: sqlite3.Connection, go_on: Callable[[], None], sql: str, silent: str, arg_rows: Sequence[Sequence[Any]]
 ) -> list[int]:
-    """Gives the number of rows that each run wrote."""
+    """Gives the number of rows that each run wrote.
+
+    SQLite counts them, but not those of a view, which triggers write in its place; the first row shows which it is.
+    """
     run, counts = raw.cursor().execute, list[int]()
+    is_counted = False
     for args in arg_rows:
         go_on()
-        counts.append(run(sql, args).rowcount)
+        if is_counted:
+            counts.append(run(silent, args).rowcount)
+            continue
+        counts.append(len(run(sql, args).fetchall()))
+        is_counted = counts[-1] > 0 and raw.execute("SELECT changes()").fetchone() == (counts[-1],)
     return counts
 
 

@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Runs = TypeVar("Runs", bound="int | Sequence[object]")
+Runs = TypeVar("Runs", bound="Sequence[object] | None")
 
 PLANS = 1000
 
@@ -337,7 +337,7 @@ class Database(HookTarget["AsyncSession", Model]):
         except BaseException as error:
             self.record(tracker, sql, 0, start, args, caller, error, len(args))
             raise
-        written = runs if isinstance(runs, int) else sum(map(bool, runs))
+        written = 0 if runs is None else sum(map(bool, runs))
         self.record(tracker, sql, written or len(args), start, args, caller, runs=len(args))
         return runs
 

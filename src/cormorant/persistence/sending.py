@@ -64,13 +64,19 @@ async def write_each(
     connection = sender.connection
     if not isinstance(connection, CountingConnection):
         return await fetch_each(sender, prepared, rows)
-    sql = sender.database.prepare_write(replace(statement, silent=True)).sql
-    return await sender.database.run_each(connection.write_each, sender.tracker, sql, rows, sender.caller)
+    counting, silent = connection, sender.database.prepare_write(replace(statement, silent=True)).sql
+
+    def run(sql: str, rows: Rows) -> Awaitable[list[int]]:
+        return counting.write_each(sql, silent, rows)
+
+    return await sender.database.run_each(run, sender.tracker, prepared.sql, rows, sender.caller)
 
 
 async def write_all(sender: Sender, prepared: PreparedWrite, rows: Rows) -> int:
-    """Runs a write of which nothing comes back, and gives the number of rows it was sent for, or has written."""
+    """Runs a write of which nothing comes back, and gives the number of rows it was sent for."""
     connection = sender.connection
-    if not isinstance(connection, CountingConnection):
-        return len(await fetch_each(sender, prepared, rows))
-    return await sender.database.run_each(connection.write_all, sender.tracker, prepared.sql, rows, sender.caller)
+    if isinstance(connection, CountingConnection):
+        await sender.database.run_each(connection.write_all, sender.tracker, prepared.sql, rows, sender.caller)
+    else:
+        await fetch_each(sender, prepared, rows)
+    return len(rows)

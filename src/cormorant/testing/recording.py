@@ -175,20 +175,22 @@ class _Interrupts(RecordedConnection):
 
 
 class _Counts(RecordedConnection):
-    async def write_all(self, sql: str, arg_rows: Sequence[Sequence[Any]]) -> int:
-        """Gives the number of rows that were written."""
+    async def write_all(self, sql: str, arg_rows: Sequence[Sequence[Any]]) -> None:
+        """Runs a write of which nothing comes back."""
         assert isinstance(self.inner, CountingConnection)
         answer = self._write_each(sql, arg_rows)
         if answer is None:
-            return await self.inner.write_all(sql, arg_rows)
-        return sum(answer.given(sql, args).affected for args in arg_rows)
+            await self.inner.write_all(sql, arg_rows)
+            return
+        for args in arg_rows:
+            answer.given(sql, args)
 
-    async def write_each(self, sql: str, arg_rows: Sequence[Sequence[Any]]) -> list[int]:
+    async def write_each(self, sql: str, silent: str, arg_rows: Sequence[Sequence[Any]]) -> list[int]:
         """Gives the number of rows that each run wrote."""
         assert isinstance(self.inner, CountingConnection)
         answer = self._write_each(sql, arg_rows)
         if answer is None:
-            return await self.inner.write_each(sql, arg_rows)
+            return await self.inner.write_each(sql, silent, arg_rows)
         return [answer.given(sql, args).affected for args in arg_rows]
 
     async def insert_each(self, sql: str, silent: str, arg_rows: Sequence[Sequence[Any]]) -> list[Row]:

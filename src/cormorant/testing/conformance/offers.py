@@ -45,12 +45,15 @@ class Offers(AdapterTests):
         if not isinstance(connection, CountingConnection):
             pytest.skip("no write_all, write_each and insert_each")
         rows = [(7, "Eve"), (8, "Zoe"), (9, "Mia")]
-        assert await connection.write_all(self.p("INSERT INTO author VALUES ($1, NULL, $2)"), rows) == 3
-        update = self.p("UPDATE author SET name = $1 WHERE id = $2")
-        assert await connection.write_each(update, [("x", 1), ("y", 99), ("z", 9)]) == [1, 0, 1]
-        assert await connection.write_all(update, [("x", 1), ("y", 99)]) == 1
-        assert (await connection.write_all(update, []), await connection.write_each(update, [])) == (0, [])
+        await connection.write_all(self.p("INSERT INTO author VALUES ($1, NULL, $2)"), rows)
+        await connection.write_all(self.p("INSERT INTO author VALUES ($1, NULL, $2)"), [])
         assert await self.ids(connection) == [1, 2, 7, 8, 9]
+        silent = self.p("UPDATE author SET name = $1 WHERE id = $2")
+        sql = f"{silent} RETURNING id"
+        assert await connection.write_each(sql, silent, [("w", 98), ("x", 1), ("y", 99), ("z", 9)]) == [0, 1, 0, 1]
+        assert await connection.write_each(sql, silent, []) == []
+        found = await connection.fetch("SELECT name FROM author WHERE id IN (1, 9) ORDER BY id")
+        assert [row[0] for row in found] == ["x", "z"]
 
     async def test_keys_of_new_rows_come_in_order(self, connection: Connection) -> None:
         if not isinstance(connection, CountingConnection):
@@ -68,7 +71,7 @@ class Offers(AdapterTests):
         with pytest.raises(UniqueViolation):
             await connection.write_all(silent, [(3,), (1,), (9,)])
         with pytest.raises(UniqueViolation):
-            await connection.write_each(silent, [(4,), (1,), (9,)])
+            await connection.write_each(f"{silent} RETURNING id", silent, [(4,), (1,), (9,)])
         with pytest.raises(UniqueViolation):
             await connection.insert_each(f"{silent} RETURNING id", silent, [(5,), (1,), (9,)])
         assert await self.ids(connection) == [1, 2, 3, 4, 5]

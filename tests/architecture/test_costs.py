@@ -225,7 +225,7 @@ def documents(rows: int) -> Work:
 
 # of `prefetched` the second parent is counted too
 READING = {load: 0, dicts: 0, tuples: 0, with_parents: 0, prefetched: 0.5, hits: 11}
-WRITING = {made: 8, bulk: 1, objects: 9, documents: 4, changed: 9, families: 12}
+WRITING = {made: 7, bulk: 1, objects: 9, documents: 4, changed: 9, families: 11}
 ROWWISE: dict[Callable[[int], Work], float] = READING | WRITING
 
 

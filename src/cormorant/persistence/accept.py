@@ -102,19 +102,20 @@ class Acceptance:
         unit, origin, results = self.unit, self.origin, self.result
         new, dirty, marked = unit.new, unit.dirty, unit.history.marks[-1].made
         by_model = unit.identity.by_model
-        last: tuple[Any, ...] = ()
+        last: tuple[str, ...] = ()
+        model, count = None, -1
         filled: tuple[str, ...] = ()
+        waits: tuple[str, ...] = ()
         settle, shows, single, known = None, None, "", {}
         for change in changes:
             instance, info, values, _, waiting, names = change
             place = id(instance)
             made = results.get(place, _NOTHING)
             # what is made goes by what is written, as far as its number is the same
-            shape = (info, names or tuple(values), waiting, len(made))
-            if shape != last:
+            if not names or names is not last or info is not model or len(made) != count or waiting is not waits:
                 # once for all rows of a statement
-                last, known = shape, by_model[info]
-                settle, watching, single, filled = shape_of(info, shape[1], tuple(made), waiting)
+                last, model, count, waits, known = names, info, len(made), waiting, by_model[info]
+                settle, watching, single, filled = shape_of(info, names or tuple(values), tuple(made), waiting)
                 shows = None if watching is None else shower(watching, info, by_model)
             if settle is None or not settle(instance, values, made, origin, results):
                 self._inserted(change, made)

@@ -174,6 +174,9 @@ def pending_keys(instance: Model, info: ModelInfo) -> dict[str, Any]:
 
 def source_of(instance: Model, attribute: str) -> PendingKey:
     """Gives whose value a column gets: a key may hold the key of another object, and that one of a third."""
+    if attribute not in type(instance).__info__.holders:
+        # by far the most: a key of its own
+        return PendingKey(instance, attribute)
     seen: set[int] = set()
     while not is_set(instance, attribute) and id(instance) not in seen:
         seen.add(id(instance))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from itertools import chain, count
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeAlias
 
 from cormorant.errors import FlushError, ForeignInstanceError
 from cormorant.models.collections import Collection, is_collection
@@ -33,6 +33,10 @@ from cormorant.sql.raw_source import ANY_TABLE
 
 # read by C, once for each object
 _related_of: Callable[[Model], dict[str, Any] | None] = attrgetter("__orm_related__")
+
+
+Undo: TypeAlias = "list[Callable[[], object] | Model]"
+"""What takes objects back that were taken in; of those that changed nothing else, the object."""
 
 
 class UnitOfWork(Pending):
@@ -70,7 +74,7 @@ class UnitOfWork(Pending):
         Raises:
             ForeignInstanceError: One belongs to another session.
         """
-        undo: list[Callable[[], object]] = []
+        undo: Undo = []
         try:
             new, forgotten = self.origin_of_new, self.forgotten
             for named in (instance, *others):
@@ -81,7 +85,7 @@ class UnitOfWork(Pending):
                     _add(self, named, undo)
         except BaseException:
             for step in reversed(undo):
-                step()
+                _untake(self, step, ()) if isinstance(step, Model) else step()
             raise
 
     def admit(self, instance: Model) -> None:
@@ -96,7 +100,7 @@ class UnitOfWork(Pending):
                 related[name] = known = self.known(held)
                 self.take(known, [])
 
-    def take(self, instance: object, undo: list[Callable[[], object]]) -> bool:
+    def take(self, instance: object, undo: Undo) -> bool:
         """Takes one object in; tells whether it is new and its relations are still to be followed.
 
         Args:
@@ -359,7 +363,7 @@ def _holds(owner: Owner, related: Iterable[dict[str, Any]]) -> bool:
     return True
 
 
-def _add_alone(unit: UnitOfWork, instance: object, undo: list[Callable[[], object]]) -> bool:
+def _add_alone(unit: UnitOfWork, instance: object, undo: Undo) -> bool:
     """Takes in a new object that leads to nothing but new ones that were taken in before, and show it already.
 
     Returns:
@@ -367,35 +371,29 @@ def _add_alone(unit: UnitOfWork, instance: object, undo: list[Callable[[], objec
     """
     if not isinstance(instance, Model) or instance.__orm_origin__ is not None:
         return False
-    related = instance.__orm_related__
-    if related and not _is_shown_by_new(unit, instance, related):
-        return False
-    key, mark = id(instance), unit.history.marks[-1]
+    key, new, related = id(instance), unit.origin_of_new, instance.__orm_related__
+    if related:
+        inverses = inverses_of(type(instance).__info__)
+        for name, held in related.items():
+            if held is None:
+                continue
+            if is_collection(held) or held.__orm_origin__ is not new:
+                return False
+            if name in inverses:
+                theirs: dict[str, Any] = held.__orm_related__ or {}
+                shown: Any = theirs.get(inverses[name])
+                if not (shown.shows(instance) if is_collection(shown) else shown is instance):
+                    return False
+    mark = unit.history.marks[-1]
     if key not in mark.known:
         mark.added[key] = instance
-    set_attribute(instance, "__orm_origin__", unit.origin_of_new)
+    set_attribute(instance, "__orm_origin__", new)
     unit.new[key] = instance
-    undo.append(partial(_untake, unit, instance, ()))
+    undo.append(instance)
     return True
 
 
-def _is_shown_by_new(unit: UnitOfWork, instance: Model, related: Mapping[str, Any]) -> bool:
-    new, inverses = unit.origin_of_new, inverses_of(type(instance).__info__)
-    for name, held in related.items():
-        if held is None:
-            continue
-        if is_collection(held) or held.__orm_origin__ is not new:
-            return False
-        inverse = inverses.get(name)
-        if inverse is not None:
-            theirs: dict[str, Any] = held.__orm_related__ or {}
-            shown: Any = theirs.get(inverse)
-            if not (shown.shows(instance) if is_collection(shown) else shown is instance):
-                return False
-    return True
-
-
-def _add(unit: UnitOfWork, instance: Model, undo: list[Callable[[], object]]) -> None:
+def _add(unit: UnitOfWork, instance: Model, undo: Undo) -> None:
     if id(instance) in unit.forgotten:
         undo.append(partial(unit.forgotten.__setitem__, id(instance), unit.forgotten.pop(id(instance))))
     found, new = [instance], unit.origin_of_new

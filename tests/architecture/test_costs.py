@@ -44,6 +44,11 @@ class Fleece(Model, app="costs"):
     data: Mapped[dict[str, Any]]
 
 
+class Note(Model, app="costs"):
+    id: Mapped[int] = generated(primary_key=True)
+    body: Mapped[dict[str, int]]
+
+
 Work = Callable[[AsyncSession], Awaitable[object]]
 
 
@@ -68,8 +73,9 @@ async def calls(work: Callable[[], Awaitable[object]]) -> int:
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
     async with Database(f"sqlite:///{tmp_path / 'costs.db'}") as database:
-        await database.create_all(Herd, Sheep, Fleece)
+        await database.create_all(Herd, Sheep, Fleece, Note)
         async with AsyncSession(database) as session:
+            session.add(*(Note(body={"n": n}) for n in range(3 * ROWS)))
             for herd in (Herd(name=f"herd {n}") for n in range(3)):
                 session.add(*(Sheep(name=f"sheep {n}", age=n, herd=herd) for n in range(ROWS)))
         yield database
@@ -250,6 +256,20 @@ async def test_a_flush_costs_what_changed(database: Database) -> None:
             return await calls(work)
 
     assert await flush(5) == await flush(3 * ROWS)
+
+
+async def test_a_get_costs_the_same_however_many_documents_are_loaded(database: Database) -> None:
+    async def get(loaded: int) -> tuple[int, int]:
+        async with AsyncSession(database) as session:
+            held = await session.query(Note).order_by(Note.id).limit(loaded)
+            await session.get(Note, loaded + 1)
+            few = await calls(lambda: session.get(Note, loaded + 2))
+            # nor does what was changed inside of them make it write first
+            held[0].body["n"] = -1
+            return few, await calls(lambda: session.get(Note, loaded + 3))
+
+    (few, changed), (many, _) = await get(5), await get(2 * ROWS)
+    assert few == many == changed
 
 
 # ---- memory

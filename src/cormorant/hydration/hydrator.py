@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 from cormorant._internal.codegen import compile_function
 from cormorant._internal.collector import MANY, without_collector
+from cormorant._internal.copies import Snapshot
+from cormorant._internal.json_text import load_json
 from cormorant.hydration.known import Decoders, attach, compile_fill, compile_take, prune_related
 from cormorant.hydration.shapes import EntityPart, KeyPart, RowShape, ValuePart
 from cormorant.models.inside import copier, find_changes_inside, readers
@@ -56,6 +58,7 @@ def compile_refresh(info: ModelInfo, decoders: Decoders) -> Callable[..., None]:
         # what changed in place is a change like any other, and nothing has told of it yet
         lines += ["    if find_changes_inside(o, mutable):", "        return"]
     # decoded before anything is written: what cannot be read leaves the object as it is
+    lines += [f"    {line}" for line in source.documents(part)]
     new_values = source.values_of(part, decode_key=False)
     lines += [f"    x{i} = {value}" for i, (_, value) in enumerate(new_values)]
     lines.append("    set_class(o, twin)")
@@ -153,6 +156,7 @@ class _Source:
         o = f"o{position}"
         values = ", ".join(f"v{part.start + i}" for i in range(len(part.columns)))
         create = [
+            *self.documents(part),
             f"{o} = twin{position}()",
             *(f"{o}.{name} = {value}" for name, value in self.values_of(part, decode_key=True)),
             f"{o}.__orm_origin__ = origin",
@@ -233,20 +237,31 @@ class _Source:
         lines.append(f"key{position} = ({', '.join(parts)})")
         return lines, f"key{position}"
 
+    def documents(self, part: EntityPart) -> list[str]:
+        """Gives the lines that read plain documents, each with what tells later whether it was changed inside."""
+        lines: list[str] = []
+        for index, column in enumerate(part.columns, part.start):
+            if self.decoders(column.type) is load_json:
+                self.names.update({"Snapshot": Snapshot, "load_json": load_json})
+                lines += [f"j{index} = s{index} = None", f"if v{index} is not None:"]
+                lines += [f"    j{index} = load_json(v{index})", f"    s{index} = Snapshot(j{index})"]
+        return lines
+
     def values_of(self, part: EntityPart, *, decode_key: bool) -> list[tuple[str, str]]:
         """Gives each attribute of an object with the expression of its value."""
         found: list[tuple[str, str]] = []
         key = set(part.info.key_attributes)
-        for offset, column in enumerate(part.columns):
-            index = part.start + offset
-            decoded = self._decoded(index, column.type)
+        raw: dict[str, str] = {}
+        for index, column in enumerate(part.columns, part.start):
+            is_document = self.decoders(column.type) is load_json
+            decoded = f"j{index}" if is_document else self._decoded(index, column.type)
             if decode_key and column.attribute in key and decoded != f"v{index}":
                 decoded = f"k{index}"
             found.append((column.attribute, decoded))
+            raw[column.attribute] = f"s{index}" if is_document else f"v{index}"
         if part.info.mutable_columns:
-            names = {column.attribute: part.start + offset for offset, column in enumerate(part.columns)}
-            raw = (f"v{names[c.attribute]}" if c.attribute in names else "None" for c in part.info.mutable_columns)
-            found.append(("__orm_raw__", f"({', '.join(raw)},)"))
+            kept = (raw.get(column.attribute, "None") for column in part.info.mutable_columns)
+            found.append(("__orm_raw__", f"({', '.join(kept)},)"))
         return found
 
 

@@ -96,14 +96,14 @@ def doubtful_of(info: ModelInfo) -> Callable[[Iterable[Model]], list[Model]]:
 
     All that are loaded are looked at in each flush, so that each is passed over quickly.
     """
-    unlike = ["o.__orm_changes__ is not None"]
+    alike = ["o.__orm_changes__ is None"]
     for place, column in enumerate(info.mutable_columns):
         value = f"dumps(o.{column.attribute}, FORMAT)"
-        unlike.append(f"((saved := raw[{place}]) is not None and saved.packed != {value})")
-    lines = ["def unlike(o):", "    try:", "        raw = o.__orm_raw__", f"        return {' or '.join(unlike)}"]
+        alike.append(f"((saved := raw[{place}]) is None or saved.packed == {value})")
+    lines = ["def doubtful(instances):", "    found = []", "    for o in instances:", "        try:"]
+    lines += ["            raw = o.__orm_raw__", f"            if {' and '.join(alike)}:", "                continue"]
     # not packed, not loaded, or of types of its own
-    lines += ["    except Exception:", "        return True"]
-    lines += ["def doubtful(instances):", "    return [o for o in instances if unlike(o)]"]
+    lines += ["        except Exception:", "            pass", "        found.append(o)", "    return found"]
     return compile_function("doubtful", "\n".join(lines), {"dumps": marshal.dumps, "FORMAT": FORMAT})
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from cormorant._internal.frames import Place
+from cormorant.models.inside import doubtful_of
 from cormorant.models.model import Model
 from cormorant.persistence import loader
 from cormorant.persistence.blocks import Blocks
@@ -51,7 +52,10 @@ PARTS: dict[str, Callable[[SessionState], object]] = {
 def is_untouched(state: SessionState) -> bool:
     """Whether nothing is to be ended: a session has sent nothing but reads, each on a connection lent for it."""
     work = state.transactions
-    return not ("unit" in state.__dict__ or state.identity.documents or work.levels or work.in_flight or work.cursors)
+    if "unit" in state.__dict__ or work.levels or work.in_flight or work.cursors:
+        return False
+    identity = state.identity
+    return not any(doubtful_of(info)(identity.of(info).values()) for info in identity.documents)
 
 
 def deletes(state: SessionState, instance: Model) -> bool:

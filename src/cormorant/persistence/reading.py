@@ -178,7 +178,8 @@ async def _fetch_by_key(state: SessionState, query: KeyQuery, key: Any) -> list[
     else:
         prepared = database.prepare(query.of(key))
         query.prepared = database.number, prepared
-    pending = state.identity.documents or (unit is not None and not unit.is_empty)
+    # what was changed inside of documents does not decide which row has a key
+    pending = (state.autocommit and state.identity.documents) or (unit is not None and not unit.is_empty)
     if pending and state.unit.concerns(prepared.tables):
         await state.flush()
     number, caller = next(state.numbers), asking()

@@ -10,9 +10,11 @@ import pytest
 
 from cormorant import NotLoadedError
 from cormorant._internal.collector import MANY
+from cormorant._internal.json_text import load_json
 from cormorant.dialects.sqlite import SQLiteDialect
 from cormorant.hydration.hydrator import compile_loader
 from cormorant.hydration.shapes import EntityPart, Part, RowShape, ValuePart
+from cormorant.models.inside import saved_value_of
 from cormorant.models.state import Origin, is_ghost, new_ghost
 from cormorant.sql import types as t
 from tests.support.newsroom import Folder, Grade, Memo, Story, Ticket, Writer
@@ -159,7 +161,9 @@ def test_a_refresh_forgets_related_objects_of_another_key(owner: Listener) -> No
 def test_documents_are_decoded_and_what_came_is_kept(owner: Listener) -> None:
     (memo,) = load(owner, entities(Memo), [(1, '{"a": 1}', '["x"]', "")], decoders=SQLiteDialect().decoder)
     assert (memo.body, memo.words) == ({"a": 1}, ["x"])
-    assert memo.__orm_raw__ == ('{"a": 1}', '["x"]')
+    memo.body["a"] = 2
+    memo.words.append("y")
+    assert [saved_value_of(saved, load_json) for saved in memo.__orm_raw__] == [{"a": 1}, ["x"]]
 
 
 def test_lists_of_the_driver_are_copied(owner: Listener) -> None:

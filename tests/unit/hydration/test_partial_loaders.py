@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from cormorant._internal.json_text import load_json
 from cormorant.dialects.sqlite import SQLiteDialect
 from cormorant.hydration.shapes import EntityPart, KeyPart, RowShape, ValuePart
+from cormorant.models.inside import saved_value_of
 from cormorant.models.state import Origin, is_ghost, is_set, new_ghost
 from cormorant.sql import types as t
 from tests.support.newsroom import Desk, Folder, Memo, Story, Writer
@@ -96,17 +98,22 @@ def test_a_changed_object_is_filled_around_its_changes(owner: Listener) -> None:
     assert set(ada.__orm_changes__) == {"name", "age"}
 
 
+def kept(memo: Memo) -> list[Any]:
+    """Gives what was read of the mutable columns."""
+    return [saved_value_of(saved, load_json) for saved in memo.__orm_raw__]
+
+
 def test_documents_of_a_partial_row_are_compared_with_what_came(owner: Listener) -> None:
     decoders = SQLiteDialect().decoder
     (memo,) = load(owner, some(Memo, "id", "words"), [(1, '["x"]')], decoders=decoders)
-    assert memo.__orm_raw__ == (None, '["x"]')
+    assert kept(memo) == [None, ["x"]]
     memo.words.append("y")
     load(owner, some(Memo, "id", "words"), [(1, '["z"]')], decoders=decoders)
     assert memo.words == ["x", "y"]
     assert memo.__orm_changes__ == {"words": ["x"]}
     load(owner, entities(Memo), [(1, '{"a": 1}', '["z"]', "")], decoders=decoders)
     assert (memo.body, memo.words) == ({"a": 1}, ["x", "y"])
-    assert memo.__orm_raw__ == ('{"a": 1}', '["x"]')
+    assert kept(memo) == [{"a": 1}, ["x"]]
 
 
 def test_a_partial_row_that_cannot_be_read_leaves_the_object_as_it_is(owner: Listener) -> None:

@@ -83,7 +83,8 @@ class _Source:
         values = [part for part in self.shape.parts if isinstance(part, ValuePart)]
         if len(values) == len(self.shape.parts) and not any(self.decoders(part.type) for part in values):
             return self._plain()
-        head = ["def load(rows, identity, origin):", "    out = []"]
+        grouped = self.shape.output == "groups"
+        head = ["def load(rows, identity, origin):", f"    out = {'{}' if grouped else '[]'}"]
         if self.makes_objects:
             head.append("    number = origin.number")
         body: list[str] = []
@@ -101,8 +102,10 @@ class _Source:
         body += self._attachments()
         variables = ", ".join(f"v{i}" for i in range(self.shape.width))
         loop = f"    for {variables}{',' if self.shape.width == 1 else ''} in rows:"
-        body.append(f"out.append({self._item(items)})")
-        return "\n".join([*head, loop, *(f"        {line}" for line in body), "    return out"])
+        body += _grouping(items) if grouped else [f"out.append({self._item(items)})"]
+        return "\n".join(
+            [*head, loop, *(f"        {line}" for line in body), f"    return {'[out]' if grouped else 'out'}"]
+        )
 
     def _plain(self) -> str:
         """Gives the function for rows the driver already has in their final form."""
@@ -263,6 +266,13 @@ class _Source:
             kept = (raw.get(column.attribute, "None") for column in part.info.mutable_columns)
             found.append(("__orm_raw__", f"({', '.join(kept)},)"))
         return found
+
+
+def _grouping(items: Sequence[str]) -> list[str]:
+    """Gives the lines that put the last of a row's items among those of the key before it."""
+    *key, item = items
+    whole = key[0] if len(key) == 1 else f"({', '.join(key)})"
+    return [f"key = {whole}", "if key in out:", f"    out[key].append({item})", "else:", f"    out[key] = [{item}]"]
 
 
 _LOAD_ANY = f"""

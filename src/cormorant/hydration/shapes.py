@@ -56,11 +56,12 @@ class RowShape:
     """How a row becomes a result.
 
     Args:
-        output: "entities" and "scalars" give the one part itself, "tuples" all parts, "dicts" them by name.
+        output: "entities" and "scalars" give the one part itself, "tuples" all parts, "dicts" them by name; "groups"
+            give one dictionary, of the last part's objects in lists by the parts before it.
         width: The number of columns in a row.
     """
 
     parts: tuple[Part, ...]
-    output: Literal["entities", "tuples", "scalars", "dicts"]
+    output: Literal["entities", "tuples", "scalars", "dicts", "groups"]
     width: int
     names: tuple[str, ...] = ()

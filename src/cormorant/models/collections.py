@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic
+from weakref import ref
 
 from typing_extensions import TypeIs, TypeVar
 
@@ -12,7 +13,7 @@ from cormorant._internal.narrowing import narrower
 from cormorant.errors import NotLoadedError, SessionNotEntered, WrongType
 from cormorant.models.links import RelationInfo
 from cormorant.models.sides import let_go
-from cormorant.models.state import is_persistent, not_loaded
+from cormorant.models.state import is_persistent, not_loaded, set_class
 from cormorant.models.through import check_fillable
 
 if TYPE_CHECKING:
@@ -48,21 +49,27 @@ class Collection(Generic[M]):
     Where a part was loaded up front, `Author.articles.filter(...)`, `len`, iteration and `in` are about that part.
     """
 
-    __slots__ = ("_items", "_partial", "added", "owner", "relation", "removed")
+    __slots__ = ("_items", "_loaded", "_owner", "_partial", "added", "owner", "relation", "removed")
+
+    added: dict[int, M]
+    owner: Model
+    removed: dict[int, M]
 
     def __init__(self, relation: RelationInfo, owner: Model) -> None:
         self.relation: RelationInfo = relation
-        self.owner: Model = owner
+        self.owner = owner
         # a new object has no rows that could point to it
         self._items: dict[int, M] | None = None if is_persistent(owner) else {}
+        # what a query has brought, until somebody asks for one of them: of many nobody does
+        self._loaded: list[M] | None = None
         self._partial: bool = False
-        self.added: dict[int, M] = {}
-        self.removed: dict[int, M] = {}
+        self.added = {}
+        self.removed = {}
 
     @property
     def is_loaded(self) -> bool:
         """Whether all the objects are known."""
-        return self._items is not None and not self._partial
+        return (self._items is not None or self._loaded is not None) and not self._partial
 
     @property
     def is_partial(self) -> bool:
@@ -72,14 +79,20 @@ class Collection(Generic[M]):
     @property
     def known(self) -> list[M]:
         """The objects that are known, perhaps not all; never raises."""
+        if self._loaded is not None:
+            self._number()
         return list((self._items or {}).values())
 
     def shows(self, item: object) -> bool:
         """Whether an object is known to be a member; never raises."""
+        if self._loaded is not None:
+            self._number()
         return self._items is not None and id(item) in self._items
 
     def known_among(self, ids: Mapping[int, object]) -> list[M]:
         """Gives the known members among objects by id; as fast as the smaller of both allows."""
+        if self._loaded is not None:
+            self._number()
         items = self._items or {}
         return [items[key] for key in items.keys() & ids.keys()]
 
@@ -92,29 +105,41 @@ class Collection(Generic[M]):
             items: The members.
             partial: There may be more.
         """
-        held = list(items)
+        self._items, self._loaded, self._partial = None, list(items), partial
+        if self.added or self.removed:
+            self._number()
+
+    def _number(self) -> None:
+        """Puts what was loaded in order by id, with what is pending on top of it."""
+        held, self._loaded = self._loaded or [], None
         # without a step of Python's for each member: few collections have anything pending
         loaded = dict(zip(map(id, held), held, strict=True))
         for key in self.removed:
             loaded.pop(key, None)
-        self._items, self._partial = loaded | self.added if self.added else loaded, partial
+        self._items = loaded | self.added if self.added else loaded
 
     def unload(self) -> None:
         """Forgets the members; the next `await` loads them."""
-        self._items, self._partial = None, False
+        self._items, self._loaded, self._partial = None, None, False
 
     def include(self, item: M) -> None:
         """Shows a member that the other side has taken in; nobody knows whether it is of the part that was loaded."""
+        if self._loaded is not None:
+            self._number()
         if not self._partial and self._items is not None:
             self._items[id(item)] = item
 
     def show(self, item: M) -> None:
         """Shows a member."""
+        if self._loaded is not None:
+            self._number()
         if self._items is not None:
             self._items[id(item)] = item
 
     def exclude(self, item: M) -> None:
         """Shows a member no more that the other side has let go."""
+        if self._loaded is not None:
+            self._number()
         if self._items is not None:
             self._items.pop(id(item), None)
 
@@ -128,12 +153,16 @@ class Collection(Generic[M]):
     @property
     def contents(self) -> Contents:
         """What it holds now."""
+        if self._loaded is not None:
+            self._number()
         items = None if self._items is None else dict(self._items)
         return Contents(items, dict(self.added), dict(self.removed), self._partial)
 
     @property
     def saved_contents(self) -> Contents:
         """What it holds in the database, as far as it is known."""
+        if self._loaded is not None:
+            self._number()
         if self._items is None:
             return Contents(None, {}, {})
         kept = {key: item for key, item in self._items.items() if key not in self.added}
@@ -141,7 +170,8 @@ class Collection(Generic[M]):
 
     def restore(self, contents: Contents) -> None:
         """Holds again what it held then."""
-        self._items, self._partial = None if contents.items is None else dict(contents.items), contents.partial
+        self._items, self._loaded = None if contents.items is None else dict(contents.items), None
+        self._partial = contents.partial
         self.added, self.removed = dict(contents.added), dict(contents.removed)
 
     # ---- reading
@@ -166,14 +196,20 @@ class Collection(Generic[M]):
 
     def __repr__(self) -> str:
         some = " of a part" if self._partial else ""
+        if self._loaded is not None:
+            self._number()
         content = "not loaded" if self._items is None else f"{len(self._items)} objects{some}"
         return f"<{self.relation.place} of {self.owner!r}: {content}>"
 
     def _members(self) -> dict[int, M]:
+        if self._loaded is not None:
+            self._number()
         if self._items is None:
             origin = self.owner.__orm_origin__
             if origin is not None:
                 origin.owner.load_now(self.owner, self.relation)
+            if self._loaded is not None:
+                self._number()
             if self._items is None:
                 raise not_loaded(self.owner, self.relation)
         return self._items
@@ -312,3 +348,43 @@ class Collection(Generic[M]):
 
 
 is_collection: Callable[[object], TypeIs[Collection[Any]]] = narrower(Collection)
+
+
+def loaded_collection(relation: RelationInfo, owner: Model, items: list[M], partial: bool) -> Collection[M]:
+    """Gives the collection of an object that had none yet, as a query has loaded it.
+
+    Args:
+        relation: The relation.
+        owner: The object, which has a row.
+        items: The members, for the collection alone.
+        partial: There may be more.
+    """
+    made: Any = _new(_Unseen)
+    # weakly, and with nothing else: whole results are to go without the cyclic collector, which visits all that lives
+    made.relation, made._owner, made.added, made.removed = relation, ref(owner), {}, {}
+    made._items, made._loaded, made._partial = None, items, partial
+    found: Collection[M] = made
+    return found
+
+
+class _Unseen(Collection[Any]):
+    """A collection that came with its owner, and that nobody has looked at until now."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "owner":
+            raise AttributeError(f"{Collection.__name__!r} object has no attribute {name!r}", name=name, obj=self)
+        # who is asked for it is led to by the owner
+        return self._owner()
+
+
+def seen(collection: Collection[M], owner: Model) -> Collection[M]:
+    """Gives a collection to somebody who may keep nothing else: it holds its owner from now on."""
+    if collection.__class__ is _Unseen:
+        set_class(collection, Collection)
+        collection.owner = owner
+    return collection
+
+
+_new: Any = object.__new__

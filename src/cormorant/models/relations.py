@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, cast, get_args, overloa
 from typing_extensions import TypeVar
 
 from cormorant.errors import ModelError, WrongType, suggest
-from cormorant.models.collections import Collection
+from cormorant.models.collections import Collection, seen
 from cormorant.models.links import RelationInfo
 from cormorant.models.paths import ManyExpr, Path, path_of
 from cormorant.models.sides import held_by, relate_other_side, show_sides
@@ -99,6 +99,8 @@ class Many(Generic[M]):
         if found is None:
             collection: Collection[M] = Collection(instance.__class__.__info__.relation(self.name), instance)
             found = related[self.name] = collection
+        elif found.__class__ is not Collection:
+            return seen(found, instance)
         return found
 
     if not TYPE_CHECKING:

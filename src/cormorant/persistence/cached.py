@@ -313,11 +313,20 @@ class _Kept:
     def __init__(self, state: SessionState, keep: Keep | None) -> None:
         self.database: Database = state.database
         self.identity: IdentityMap = state.identity
-        self.unit: UnitOfWork = state.unit
         self.scopes: Scopes | None = state.scopes
         self.cached: CachedReads | None = None
         self._state = state
         self._keep = keep
+
+    @property
+    def unit(self) -> UnitOfWork:
+        """The session's unit of work."""
+        return self._state.unit
+
+    @property
+    def made_unit(self) -> UnitOfWork | None:
+        """The unit of work, if anything has asked for it yet."""
+        return self._state.made_unit
 
     def check_usable(self) -> None:
         """Refuses once the session has ended."""

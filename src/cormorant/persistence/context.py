@@ -38,9 +38,10 @@ class Frame(Generic[S]):
         self.state: S = state
         self.parent: Frame[S] | None = parent
         self.kind = kind
-        opener = running_task()
+        loop = running_loop()
+        opener = None if loop is None else asyncio.current_task(loop)
         self._opener: ref[asyncio.Task[Any]] | None = None if opener is None else ref(opener)
-        self.task: str = name_of(opener)
+        self.task: str = "no task" if opener is None else opener.get_name()
         self.place: Place = place() if opened is None else opened
 
     def __str__(self) -> str:
@@ -122,7 +123,8 @@ current: ContextVar[Cell[Any] | None] = ContextVar("cormorant_innermost", defaul
 
 def enter(frame: Frame[Any], owner: object = None) -> Cell[Any]:
     """Makes a frame the innermost one of this context."""
-    cell = Cell(frame, innermost(), owner)
+    around = current.get()
+    cell = Cell(frame, around if around is None else innermost(), owner)
     current.set(cell)
     return cell
 

@@ -11,7 +11,7 @@ from cormorant.errors import AmbiguousSession, SessionClosedError, SessionNotEnt
 from cormorant.observability.performance import PerformanceTracker
 from cormorant.persistence import context
 from cormorant.persistence.parts import let_go
-from cormorant.persistence.state import SessionState
+from cormorant.persistence.state import EndedState, SessionState
 
 _KEEPS_ITS_FRAME = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
@@ -65,7 +65,7 @@ class Entrances:
             inside: The caller stays in the block that has ended, and is told so.
         """
         self.tracker = state.tracker
-        self.last_commit = state.transactions.connections.last_commit
+        self.last_commit = state.transactions.last_commit
         self.was_open = ended = state.ended
         for entrance in self.open:
             if entrance.state is state:
@@ -78,7 +78,10 @@ class Entrances:
             self.open.clear()
         else:
             self.open = [entrance for entrance in self.open if entrance.state is not state]
-        let_go(state)
+        if state.frame.parent is None:
+            # blocks that outlive their session are still to be left
+            let_go(state)
+            state.__class__ = EndedState
 
     # ---- which one
 
@@ -99,7 +102,10 @@ class Entrances:
         Raises:
             AmbiguousSession: Several are open, and nothing tells which of them is left.
         """
-        for entrance in reversed(self.open):
+        found = self.open
+        if len(found) == 1 and awaiting is not None and found[0].code is awaiting:
+            return found[0].state
+        for entrance in reversed(found):
             if awaiting is not None and entrance.code is awaiting:
                 return entrance.state
         return self.closable()

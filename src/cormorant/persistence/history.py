@@ -59,15 +59,10 @@ class History:
         held = (instance.__orm_related__ or {}).get(name)
         self.keep_collection(held) if is_collection(held) else self.keep(instance)
 
-    def keep_unread(self, collection: Collection[Any]) -> None:
-        """Remembers that a collection was not loaded, where it is going to show rows that may be rolled back."""
-        if any(mark.first_write is not None for mark in self.marks):
-            self.keep_collection(collection)
-
-    def keep_unattached(self, instance: Model) -> None:
-        """Remembers that an object's other side was not loaded, where it is going to show what may be rolled back."""
-        if any(mark.first_write is not None for mark in self.marks):
-            self.keep(instance)
+    @property
+    def may_take_back(self) -> bool:
+        """Whether a rollback would undo writes, so that what shows rows that are read now has to be remembered."""
+        return any(mark.first_write is not None for mark in self.marks)
 
     def note_write(self, number: int) -> None:
         """Remembers the first statement that wrote, for every mark."""

@@ -15,9 +15,8 @@ from cormorant.models.state import is_persistent, row_key_of
 class ByModel(dict[ModelInfo, dict[Any, Any]]):
     """Instances by key, by model; a model's dictionary is made when it is first asked for."""
 
-    def __init__(self) -> None:
-        # models with JSON or arrays, whose changes nobody tells of
-        self.documents: list[ModelInfo] = []
+    # models with JSON or arrays, whose changes nobody tells of
+    documents: list[ModelInfo]
 
     def __missing__(self, info: ModelInfo) -> dict[Any, Any]:
         if info.mutable_columns:
@@ -25,11 +24,6 @@ class ByModel(dict[ModelInfo, dict[Any, Any]]):
         made: dict[Any, Any] = {}
         self[info] = made
         return made
-
-    def clear(self) -> None:
-        """Forgets everything."""
-        self.documents.clear()
-        super().clear()
 
 
 class IdentityMap:
@@ -45,7 +39,8 @@ class IdentityMap:
 
     def __init__(self) -> None:
         self.by_model: ByModel = ByModel()
-        self.documents: list[ModelInfo] = self.by_model.documents
+        self.documents: list[ModelInfo] = []
+        self.by_model.documents = self.documents
         # every query asks, and a bound method of C costs no Python call
         self.of = self.by_model.__getitem__
         self.has_let_go: bool = False
@@ -98,4 +93,5 @@ class IdentityMap:
 
     def clear(self) -> None:
         """Forgets everything."""
+        self.documents.clear()
         self.by_model.clear()

@@ -10,7 +10,7 @@ from weakref import ref
 
 from cormorant.database import Database
 from cormorant.errors import NotFoundError, StaleObjectError
-from cormorant.models.collections import Collection, is_collection
+from cormorant.models.collections import Collection, is_collection, loaded_collection
 from cormorant.models.describing import shown_key
 from cormorant.models.links import RelationInfo
 from cormorant.models.many import WHOLE, Part
@@ -25,6 +25,7 @@ from cormorant.models.state import (
     is_set,
     keep_related,
     row_key_of,
+    set_attribute,
     value_or_missing,
 )
 from cormorant.persistence.identity_map import IdentityMap
@@ -45,9 +46,18 @@ class Reader(Protocol):
 
     database: Database
     identity: IdentityMap
-    unit: UnitOfWork
     scopes: Scopes | None
     cached: CachedReads | None
+
+    @property
+    def unit(self) -> UnitOfWork:
+        """The session's unit of work."""
+        ...
+
+    @property
+    def made_unit(self) -> UnitOfWork | None:
+        """The unit of work, if anything has asked for it yet."""
+        ...
 
     def check_usable(self) -> None:
         """Refuses once the session has ended."""
@@ -73,11 +83,11 @@ def _or_hidden(reader: Reader, info: ModelInfo) -> str:
     return ", or a default scope hides it from this session" if scoped else ""
 
 
-async def flush_before(reader: Reader, spec: QuerySpec) -> None:
-    """Writes what is pending, if the query reads tables that it is for."""
-    unit = reader.unit
-    pending = not unit.is_empty or bool(reader.identity.documents)
-    if pending and unit.concerns(reader.database.prepare(spec).tables):
+async def flush_before(reader: Reader, spec: Callable[[], QuerySpec]) -> None:
+    """Writes what is pending, if the query reads tables that it is for; nothing is, as a rule."""
+    unit = reader.made_unit
+    pending = (unit is not None and not unit.is_empty) or bool(reader.identity.documents)
+    if pending and reader.unit.concerns(reader.database.prepare(spec()).tables):
         await reader.flush()
 
 
@@ -121,7 +131,7 @@ class Loads:
 
         while not is_loaded(instance, relation):
             # before the others: a flush that waits for one of them must not be waited for
-            await flush_before(self.reader, members_of(relation, [row_key_of(instance)]))
+            await flush_before(self.reader, lambda: members_of(relation, [row_key_of(instance)]))
             kind = (relation.owner, relation.name)
             await self._once(kind, instance, lambda: _owners(self.reader, instance, relation), load)
 
@@ -278,15 +288,34 @@ async def load_members(
 ) -> None:
     """Loads a relation on the other side for its owners."""
     found = await members_by_owner(reader, relation, owners, part, loading, single=single)
-    history = reader.unit.history
-    for key, owner in owners.items():
-        if relation.kind == "reverse_one":
-            history.keep_unattached(owner)
-            keep_related(owner, relation.name, found[key][0] if found[key] else None)
-        else:
+    unit = reader.made_unit
+    history = None if unit is None or not unit.history.may_take_back else unit.history
+    if relation.kind == "reverse_one":
+        for key, owner in owners.items():
+            if history is not None:
+                history.keep(owner)
+            keep_related(owner, relation.name, found[key][0] if key in found else None)
+    elif history is None:
+        _fill_collections(relation, owners, found, partial=not part.is_whole)
+    else:
+        for key, owner in owners.items():
             collection: Collection[Any] = getattr(owner, relation.name)
-            history.keep_unread(collection)
-            collection.fill(found[key], partial=not part.is_whole)
+            history.keep_collection(collection)
+            collection.fill(found.get(key, ()), partial=not part.is_whole)
+
+
+def _fill_collections(relation: RelationInfo, owners: Batch, found: Mapping[Any, list[Any]], *, partial: bool) -> None:
+    """Gives owners their members; most had no collection before."""
+    name = relation.name
+    for key, owner in owners.items():
+        related, members = owner.__orm_related__, found.get(key) or []
+        held = None if related is None else related.get(name)
+        if held is not None:
+            held.fill(members, partial=partial)
+        elif related is None:
+            set_attribute(owner, "__orm_related__", {name: loaded_collection(relation, owner, members, partial)})
+        else:
+            related[name] = loaded_collection(relation, owner, members, partial)
 
 
 async def members_by_owner(
@@ -298,23 +327,20 @@ async def members_by_owner(
     *,
     single: Single | None = None,
 ) -> Mapping[Any, list[Any]]:
-    """Gives the objects of a relation on the other side by the owner's key."""
+    """Gives the objects of a relation on the other side by the owner's key; nothing for who has none."""
     wanted = dict.fromkeys(keys)
-    width = len(relation.local)
     while True:
-        seen = reader.unit.accepted
-        found: dict[Any, list[Any]] = {key: [] for key in wanted}
-        for chunk in chunks(wanted, width):
+        unit = reader.made_unit
+        seen = 0 if unit is None else unit.accepted
+        found: dict[Any, list[Any]] = {}
+        for chunk in chunks(wanted, len(relation.local)):
             spec = _marked(members_of(relation, chunk, part, loading), single, chunk)
-            rows = await reader.fetch(spec, autoflush=False)
-            if width == 1:
-                for key, item in rows:
-                    found[key].append(item)
-            else:
-                for row in rows:
-                    found[row[:width]].append(row[width])
+            # keys and members of one chunk are in no other
+            (members,) = await reader.fetch(spec, autoflush=False)
+            found = found | members if found else members
         # a flush meanwhile may have moved objects from one owner to another
-        if reader.unit.accepted == seen:
+        unit = reader.made_unit
+        if (0 if unit is None else unit.accepted) == seen:
             return found
 
 

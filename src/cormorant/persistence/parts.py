@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from cormorant._internal.frames import Place
+from cormorant._internal.made_once import MadeOnce
 from cormorant.models.inside import doubtful_of
 from cormorant.models.model import Model
 from cormorant.persistence import loader
@@ -25,6 +26,7 @@ def _unit(state: SessionState) -> UnitOfWork:
     unit = UnitOfWork(state, state.identity, state.database.dialect.decoder, eager=state.autocommit)
     # statements may have been counted before
     unit.numbers = state.numbers
+    state.made_unit = unit
     return unit
 
 
@@ -37,30 +39,53 @@ def _blocks(state: SessionState) -> Blocks:
     return Blocks(state.unit, state.transactions, state.flusher, autocommit=state.autocommit)
 
 
-PARTS: dict[str, Callable[[SessionState], object]] = {
-    "unit": _unit,
-    "flusher": _flusher,
-    "blocks": _blocks,
-    "writer": StateWriter,
-    "loads": loader.Loads,
-    "repeats": lambda state: Repeats(state.threshold),
-    "turn": lambda _: asyncio.Lock(),
-}
-"""What makes each of them."""
+def _part(make: Callable[[SessionState], object]) -> MadeOnce:
+    def made(state: SessionState) -> object:
+        if state.closed:
+            state.check_usable()
+        return make(state)
+
+    return MadeOnce(made)
+
+
+class Parts:
+    """What a state makes when it is first asked for."""
+
+    if TYPE_CHECKING:
+        unit: UnitOfWork
+        flusher: Flusher
+        blocks: Blocks
+        writer: StateWriter
+        loads: loader.Loads
+        repeats: Repeats
+        turn: asyncio.Lock
+    else:
+        unit = _part(_unit)
+        flusher = _part(_flusher)
+        blocks = _part(_blocks)
+        writer = _part(StateWriter)
+        loads = _part(loader.Loads)
+        repeats = _part(lambda state: Repeats(state.threshold))
+        turn = _part(lambda _: asyncio.Lock())
+
+
+_LET_GO = frozenset(name for name in vars(Parts) if not name.startswith("_")) | {"transactions", "reader", "cached"}
 
 
 def is_untouched(state: SessionState) -> bool:
     """Whether nothing is to be ended: a session has sent nothing but reads, each on a connection lent for it."""
     work = state.transactions
-    if "unit" in state.__dict__ or work.levels or work.in_flight or work.cursors:
+    if state.made_unit is not None or work.levels or work.in_flight or work.cursors:
         return False
     identity = state.identity
-    return not any(doubtful_of(info)(identity.of(info).values()) for info in identity.documents)
+    return not identity.documents or not any(
+        doubtful_of(info)(identity.of(info).values()) for info in identity.documents
+    )
 
 
 def deletes(state: SessionState, instance: Model) -> bool:
     """Whether a session's next flush deletes an instance's row."""
-    return "unit" in state.__dict__ and id(instance) in state.unit.deleted
+    return state.made_unit is not None and id(instance) in state.made_unit.deleted
 
 
 def finish(state: SessionState, at: Place) -> None:
@@ -72,23 +97,19 @@ def finish(state: SessionState, at: Place) -> None:
     """
     state.closed = True
     state.closed_at = at
-    if "unit" in state.__dict__:
-        state.unit.end()
+    if state.made_unit is not None:
+        state.made_unit.end()
     else:
         state.identity.clear()
 
 
-_LET_GO = frozenset({*PARTS, "transactions", "reader", "cached"})
-
-
 def let_go(state: SessionState) -> None:
-    """Has a closed state let go of what works for it, once nobody is in the block any more.
+    """Has a closed state let go of what works for it.
 
     All of that knows the state; without it neither has to wait for the garbage collector.
     """
-    if state.frame.parent is None:
-        # blocks that outlive their session are still to be left
-        held = state.__dict__
-        for name in _LET_GO & held.keys():
-            del held[name]
-        del state.frame.state
+    held = state.__dict__
+    for name in _LET_GO & held.keys():
+        del held[name]
+    state.made_unit = None
+    del state.frame.state

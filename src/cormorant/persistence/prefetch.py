@@ -53,11 +53,20 @@ class Unscoped:
     def __init__(self, reader: Reader, lifted: frozenset[str]) -> None:
         self.database: Database = reader.database
         self.identity: IdentityMap = reader.identity
-        self.unit: UnitOfWork = reader.unit
         self.scopes: Scopes | None = reader.scopes
         self.cached: CachedReads | None = None
         self._reader = reader
         self._lifted = lifted
+
+    @property
+    def unit(self) -> UnitOfWork:
+        """The session's unit of work."""
+        return self._reader.unit
+
+    @property
+    def made_unit(self) -> UnitOfWork | None:
+        """The unit of work, if anything has asked for it yet."""
+        return self._reader.made_unit
 
     def check_usable(self) -> None:
         """Refuses once the session has ended."""
@@ -161,13 +170,14 @@ async def _load_targets(reader: Reader, objects: Sequence[Any], branch: Branch, 
 
 async def _load_other_side(reader: Reader, objects: Sequence[Any], branch: Branch, *, fresh: bool) -> None:
     relation, part = branch.relation, branch.part
-    owners: Batch = {
-        row_key_of(instance): instance
-        for instance in objects
-        if is_persistent(instance) and (fresh or not part.is_whole or not is_loaded(instance, relation))
-    }
+    every = fresh or not part.is_whole
+    owners: Batch = {}
+    for instance in objects:
+        origin = instance.__orm_origin__
+        if origin is not None and not origin.pending and (every or not is_loaded(instance, relation)):
+            owners[row_key_of(instance)] = instance
     if owners:
-        await flush_before(reader, members_of(relation, [next(iter(owners))], part))
+        await flush_before(reader, lambda: members_of(relation, [next(iter(owners))], part))
         single: Single | None = None if fresh else ("relation", relation)
         await load_members(reader, relation, owners, part, loading_of(branch), single=single)
 
@@ -221,7 +231,7 @@ async def _with_members(reader: Reader, spec: QuerySpec, rows: list[Any], place:
     (step,) = many.__steps__[-1:]
     keys = list(dict.fromkeys(key for row in rows if _is_key(key := _value(spec, row, place))))
     if keys:
-        await flush_before(reader, members_of(step.relation, keys[:1], step.part))
+        await flush_before(reader, lambda: members_of(step.relation, keys[:1], step.part))
     found = await members_by_owner(reader, step.relation, keys, step.part)
     return [_replaced(spec, row, place, list(found.get(_value(spec, row, place), ()))) for row in rows]
 

@@ -171,7 +171,7 @@ class Reading:
 
 async def _fetch_by_key(state: SessionState, query: KeyQuery, key: Any) -> list[Any]:
     """Runs the query of one object: what `SessionState.fetch` does, as far as this shape needs it, without a spec."""
-    database, unit = state.database, state.__dict__.get("unit")
+    database, unit = state.database, state.made_unit
     made_for, prepared = query.prepared
     if made_for == database.number:
         database.plans.asked += 1

@@ -61,7 +61,7 @@ def note_single(state: SessionState, single: Single, mode: Mode, caller: tuple[C
     if database.n_plus_one == "ignore":
         return
     repeats = state.repeats
-    counted_by, count = repeats.count(single, caller, state.transactions.connections.last_commit)
+    counted_by, count = repeats.count(single, caller, state.transactions.last_commit)
     if count <= repeats.threshold:
         return
     if database.n_plus_one == "warn" and (told := repeats.told.get(counted_by)) is not None:

@@ -37,6 +37,7 @@ from cormorant.persistence.hooking import HookedSession, refuse_in_hooks
 from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.levels import DEFAULTS, Options
 from cormorant.persistence.orphans import leaving
+from cormorant.persistence.parts import finish, is_untouched
 from cormorant.persistence.preview import FlushPreview, preview
 from cormorant.persistence.reading import Reading
 from cormorant.persistence.result import Result
@@ -99,9 +100,11 @@ class AsyncSession(HookedSession["AsyncSession"]):
         max_rows: int | None = None,
         cache_backend: CacheBackend | None = None,
     ) -> None:
-        check_isolation(isolation)
-        self._timeout = check_timeout("timeout", timeout)
-        self._threshold = check_threshold(performance_threshold)
+        # every request makes one, and most give nothing but the database: what is not given is not looked at
+        if isolation is not None:
+            check_isolation(isolation)
+        self._timeout = None if timeout is None else check_timeout("timeout", timeout)
+        self._threshold = None if performance_threshold is None else check_threshold(performance_threshold)
         self._limits = None if max_queries is None and max_rows is None else (max_queries, max_rows)
         if self._limits is not None:
             budget_of(*self._limits)
@@ -131,7 +134,8 @@ class AsyncSession(HookedSession["AsyncSession"]):
     # ---- life
 
     async def __aenter__(self) -> Self:
-        database, caller = self.database, frames.calling()
+        source, caller = self._source, frames.calling()
+        database = source if isinstance(source, Database) else self.database
         level = self._isolation or database.level
         options = DEFAULTS if level is None and not self._read_only else Options(level, self._read_only)
         autocommit = database.config.autocommit if self._autocommit is None else self._autocommit
@@ -162,7 +166,10 @@ class AsyncSession(HookedSession["AsyncSession"]):
         del caller
         if state is not None:
             try:
-                await state.close(failed=error is not None, at=at)
+                if is_untouched(state):
+                    finish(state, at)
+                else:
+                    await state.close(failed=error is not None, at=at)
             finally:
                 self._entrances.leave(state, inside=False)
 

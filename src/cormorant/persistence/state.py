@@ -23,26 +23,24 @@ from cormorant.models.state import LinkVerb, Origin, is_ghost, new_ghost, set_at
 from cormorant.observability.budgets import Budget
 from cormorant.observability.performance import PerformanceTracker, asking
 from cormorant.persistence import context, loader, locking, m2m, prefetch
-from cormorant.persistence.blocks import Blocks, end
+from cormorant.persistence.blocks import end
 from cormorant.persistence.cached import CachedReads
-from cormorant.persistence.flush import Flusher
 from cormorant.persistence.hooking import refuse_in_hooks
 from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.levels import Options
 from cormorant.persistence.noting import note_raw
-from cormorant.persistence.parts import PARTS, finish, is_untouched
+from cormorant.persistence.parts import Parts, finish, is_untouched
 from cormorant.persistence.reading import Reading
-from cormorant.persistence.repeats import Repeats, note_single
+from cormorant.persistence.repeats import note_single
 from cormorant.persistence.transaction import TransactionStack, other_readers, settled
 from cormorant.persistence.unit_of_work import UnitOfWork
-from cormorant.persistence.writer import StateWriter
 from cormorant.query.beside import Beside
 from cormorant.query.queryset import QuerySet
 from cormorant.query.related import NOTHING
 from cormorant.query.spec import QuerySpec
 
 
-class SessionState:
+class SessionState(Parts):
     """Identity map, unit of work and transaction of one entered session.
 
     Args:
@@ -57,15 +55,6 @@ class SessionState:
         cache: Its second-level cache.
         opened: The place where the block begins; the caller's if not given.
     """
-
-    # made at the first use: most sessions only read
-    unit: UnitOfWork
-    flusher: Flusher
-    blocks: Blocks
-    writer: StateWriter
-    loads: loader.Loads
-    repeats: Repeats
-    turn: asyncio.Lock
 
     def __init__(
         self,
@@ -95,6 +84,8 @@ class SessionState:
         self.transactions: TransactionStack = TransactionStack(
             database, self.tracker, options, self.check_usable, self.frame, timeout
         )
+        # the unit of work, once it is made
+        self.made_unit: UnitOfWork | None = None
         self.closed: bool = False
         self.closed_at: Place = NOWHERE
         # a sync session sets it: has a coroutine run on the loop while the caller waits; False where nobody may wait
@@ -104,18 +95,6 @@ class SessionState:
         # a sync session is entered outside of its loop, and sets it
         self.loop: asyncio.AbstractEventLoop | None = context.running_loop()
         self.threshold: int = performance_threshold or database.performance_threshold
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            # a part that is asked for for the first time, or after the end
-            if self.__dict__.get("closed"):
-                self.check_usable()
-            make = PARTS.get(name)
-            if make is None:
-                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
-            made = self.__dict__[name] = make(self)
-            return made
 
     # ---- who may do what
 
@@ -141,8 +120,9 @@ class SessionState:
     @property
     def ended(self) -> context.Ended:
         """Where the block began and where it ended, for messages."""
-        root = self.frame.root
-        return context.Ended(root.task, root.place, self.closed_at)
+        root = self.frame if self.frame.parent is None else self.frame.root
+        # made by no function of Python's: every session tells it
+        return tuple.__new__(context.Ended, (root.task, root.place, self.closed_at))
 
     def check_owner(self, verb: str, *, alone: bool = True) -> None:
         """Refuses a transaction verb from outside of the innermost block, or while another task waits for a statement.
@@ -195,7 +175,7 @@ class SessionState:
         if self.scopes is not None or spec.lifted:
             spec = spec.scoped(self.scopes)
         prepared = self.database.prepare(spec)
-        if autoflush and ("unit" in self.__dict__ or self.identity.documents):
+        if autoflush and (self.made_unit is not None or self.identity.documents):
             unit = self.unit
             pending = unit.new or unit.dirty or unit.deleted or unit.collections or self.identity.documents
             if pending and unit.concerns(prepared.tables):
@@ -236,7 +216,7 @@ class SessionState:
     async def raw(self, sql: str, args: Sequence[Any], *, write: bool) -> RawRows:
         """Runs raw SQL; what may write opens a transaction."""
         self.check_usable()
-        if "unit" in self.__dict__ or self.identity.documents:
+        if self.made_unit is not None or self.identity.documents:
             self.unit.find_changes_inside()
             if not self.unit.is_empty:
                 await self.flush()
@@ -381,3 +361,13 @@ class SessionState:
                 await end(self.blocks, self._check_ended, failed=failed)
         finally:
             finish(self, place() if at is None else at)
+
+
+class EndedState(SessionState):
+    """What a state is once nobody is in its block any more: it has let go of what has worked for it."""
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            self.check_usable()
+            raise AttributeError(f"{SessionState.__name__!r} object has no attribute {name!r}", name=name, obj=self)

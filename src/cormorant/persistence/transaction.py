@@ -8,8 +8,9 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from time import monotonic, perf_counter
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from cormorant._internal.made_once import MadeOnce
 from cormorant.adapters.base import Connection, RawRows, Row
 from cormorant.adapters.holding import Lease
 from cormorant.database import Database
@@ -51,6 +52,14 @@ class TransactionStack:
         timeout: Seconds that a statement has, with all that it waits for; None sets no limit.
     """
 
+    if TYPE_CHECKING:
+        connections: Connections
+        lock: asyncio.Lock
+    else:
+        # reads outside of transactions need neither
+        connections = MadeOnce(lambda stack: _connections_of(stack))
+        lock = MadeOnce(lambda _: asyncio.Lock())
+
     def __init__(
         self,
         database: Database,
@@ -70,7 +79,8 @@ class TransactionStack:
         self.levels: list[Level] = []
         self.connection: Connection | None = None
         self.cursors: list[OpenCursor] = []
-        self.connections: Connections = Connections(database, tracker, timeout)
+        self.timeout: float | None = timeout
+        self.made_connections: Connections | None = None
         self._check_usable = check_usable
         self.session: Frame[Any] = session
         self.lease: Lease | None = None
@@ -81,11 +91,16 @@ class TransactionStack:
         self.begun: int = 0
         # what has to be dropped from caches once it is committed
         self.written: Invalidation | None = None
-        self.lock: asyncio.Lock = asyncio.Lock()
         # whose statements are under way
         self.in_flight: set[asyncio.Task[Any] | None] = set()
         self._arrivals: asyncio.Event | None = None
         self.ending: asyncio.Event | None = None
+
+    @property
+    def last_commit(self) -> datetime | None:
+        """When the server last said that something of the session is committed."""
+        made = self.made_connections
+        return None if made is None else made.last_commit
 
     @property
     def is_open(self) -> bool:
@@ -150,7 +165,7 @@ class TransactionStack:
             check: Refuses once it is the work's turn; the block does not fail then.
             undo: Undoes the work before anybody else has his turn, instead of failing the block.
         """
-        timeout = self.connections.timeout
+        timeout = self.timeout
         if timeout is None:
             return self._use(work, check, undo, None)
         return _in_time(timeout, lambda limit: self._use(work, check, undo, limit))
@@ -450,6 +465,11 @@ class TransactionStack:
         lease, self.lease = self.lease, None
         if lease is not None:
             lease.release()
+
+
+def _connections_of(stack: TransactionStack) -> Connections:
+    made = stack.made_connections = Connections(stack.database, stack.tracker, stack.timeout)
+    return made
 
 
 async def _in_time(seconds: float, use: Callable[[Limit], Awaitable[T]]) -> T:

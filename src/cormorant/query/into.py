@@ -14,7 +14,7 @@ import typing_extensions
 from cormorant._internal.codegen import compile_function
 from cormorant.errors import QueryError, suggest
 
-RowForm = Literal["entities", "tuples", "scalars", "dicts"]
+RowForm = Literal["entities", "tuples", "scalars", "dicts", "groups"]
 
 _UNPACK = {"tuples": "{0}, = row", "scalars": "{0} = row", "dicts": "{0}, = row.values()"}
 

@@ -107,7 +107,7 @@ def objects_of(info: ModelInfo, keys: Sequence[Any], loading: Loading = NOTHING)
 def members_of(
     relation: RelationInfo, keys: Sequence[Any], part: Part = WHOLE, loading: Loading = NOTHING
 ) -> QuerySpec:
-    """Gives the query of (owner's key, object) for the objects of a relation on the other side.
+    """Gives the query of the objects of a relation on the other side, in lists by the owner's key.
 
     Args:
         relation: A relation to many, or to the one that holds the key.
@@ -115,6 +115,26 @@ def members_of(
         part: Which objects.
         loading: What comes along with them in the rows.
     """
+    if part is WHOLE and len(relation.local) == 1 and loading == NOTHING:
+        made, column = _whole_members(relation.owner, relation.name)
+        if type(column.type) in PLAIN:
+            where = In(column, keys)
+            return made.with_values(where.binds, (where,))
+    return _members_of(relation, keys, part, loading)
+
+
+@lru_cache(maxsize=2000)
+def _whole_members(owner: ModelInfo, name: str) -> tuple[QuerySpec, Column[Any]]:
+    """Gives the query of a whole relation, for no key yet, and the column that holds the owners' keys."""
+    relation = owner.relation(name)
+    made = _members_of(relation, (), WHOLE, NOTHING)
+    (where,) = made.where
+    assert isinstance(where, In)
+    assert isinstance(where.part, Column)
+    return made, where.part
+
+
+def _members_of(relation: RelationInfo, keys: Sequence[Any], part: Part, loading: Loading) -> QuerySpec:
     near, target = relation.near_columns(), relation.target
     spec = by_keys(target, near, keys)
     if part.where:
@@ -124,8 +144,8 @@ def members_of(
     order = (*part.order_by, *(target.column(name).asc() for name in target.key_attributes))
     added = ("order", *(item.key for item in order))
     spec = spec.changed(added, gather(item.expr for item in order), order_by=order)
-    added = ("pairs", *(column.key for column in near))
-    spec = spec.changed(added, (), columns=(*near, target.cls), output="tuples")
+    added = ("by owner", *(column.key for column in near))
+    spec = spec.changed(added, (), columns=(*near, target.cls), output="groups")
     if part.limit is not None:
         spec = spec.changed(("per owner",), (part.limit,), per_owner=PerOwner(tuple(near), part.limit))
     return _with(spec, loading)

@@ -21,7 +21,7 @@ Mode = Literal["rows", "count", "exists", "update", "delete"]
 WRITES: tuple[Mode, ...] = ("update", "delete")
 Single = tuple[Literal["get", "columns"], ModelInfo] | tuple[Literal["reference", "relation", "members"], RelationInfo]
 """What a query reads of one object alone: it by its key, columns it lacks, its reference, relation or members."""
-Output = Literal["entities", "tuples", "scalars", "dicts"]
+Output = Literal["entities", "tuples", "scalars", "dicts", "groups"]
 
 
 @dataclass(frozen=True, slots=True)

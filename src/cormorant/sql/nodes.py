@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 from cormorant.errors import WrongType
 from cormorant.sql import types as t
 from cormorant.sql.expr import OPERATORS, Binary, Bind, Binds, Expr, Key, comparable, gather, is_expr
-from cormorant.sql.operators import check_comparable, members, searched_text, typed_operand
+from cormorant.sql.operators import are_whole_numbers, check_comparable, members, searched_text, typed_operand
 from cormorant.sql.selectable import Selectable, SelectLike
 
 MatchKind: TypeAlias = Literal["contains", "startswith", "endswith", "exact"]
@@ -135,7 +135,8 @@ class In(Expr[bool]):
     def __init__(self, part: Expr[Any], values: Iterable[Any]) -> None:
         items = members(part, values)
         item_type = t.NUMERIC if isinstance(part.type, t.Numeric) else part.type
-        for place, item in enumerate(items):
+        # keys are looked at all at once: there may be thousands
+        for place, item in enumerate(() if are_whole_numbers(item_type, items) else items):
             if item is None:
                 raise WrongType(f"{part!r}.in_() got None, which IN never matches", hint="add | column.is_null()")
             items[place], item_type = typed_operand(part, part.type, item)

@@ -73,6 +73,14 @@ def typed_operand(side: object, type_: t.SqlType, value: Any) -> tuple[Any, t.Sq
     return (float(value) if isinstance(type_, t.Float) and value is not None else value), type_
 
 
+def are_whole_numbers(type_: t.SqlType, values: list[Any]) -> bool:
+    """Whether all values are numbers that fit a column of whole ones."""
+    if type(type_) is not t.Integer or set(map(type, values)) != {int}:
+        return False
+    low, high = type_.bounds
+    return bool(low <= min(values) and max(values) <= high)
+
+
 def check_comparable(sides: tuple[object, object], left: t.SqlType, right: t.SqlType) -> None:
     """Refuses to compare what is never equal, or an error of the server, by its type alone.
 

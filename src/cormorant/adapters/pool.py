@@ -261,7 +261,7 @@ class Pool(Generic[C]):
             young = not self._ages or self._is_young(connection)
             if young and not connection.is_closed and not (self._watched and connection.looks_lost):
                 self._acquired += 1
-                task = asyncio.current_task()
+                task = asyncio.current_task(self._loop)
                 self._in_use[connection] = "no task" if task is None else task.get_name()
                 if place is not None:
                     self._notes.take(connection, place)

@@ -8,9 +8,11 @@ import os
 import sqlite3
 import sys
 import threading
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from contextvars import Context, copy_context
 from typing import Any, Generic, TypeVar
+from weakref import WeakKeyDictionary, ref
 
 import aiosqlite
 
@@ -31,9 +33,51 @@ from cormorant.errors import ConfigurationError, ConnectionLost
 
 R = TypeVar("R")
 
-# interrupted half-way, these would leave it open whether the transaction still stands
-_NEVER_INTERRUPTED = frozenset({"BEGIN", "COMMIT", "END", "ROLLBACK", "RELEASE", "SAVEPOINT"})
 _INTERRUPT_EVERY = 0.05
+
+
+class Answers:
+    """What threads have for one loop: it is woken once for all that comes until it looks."""
+
+    __slots__ = ("_come", "_told")
+
+    def __init__(self) -> None:
+        self._come: deque[Hop[Any]] = deque()
+        self._told = False
+
+    def put(self, hop: Hop[Any], loop: asyncio.AbstractEventLoop) -> None:
+        """Takes what a thread has done."""
+        self._come.append(hop)
+        if not self._told:
+            self._told = True
+            try:
+                loop.call_soon_threadsafe(self._look, loop)
+            except RuntimeError:
+                # the loop is closed: nobody waits for an answer any more
+                return
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        # before the first is taken: what comes from now on wakes the loop again
+        self._told = False
+        come = self._come
+        try:
+            while come:
+                come.popleft().arrive()
+        finally:
+            if come:
+                # a task has ended the loop
+                loop.call_soon(self._look, loop)
+
+
+_answers: WeakKeyDictionary[asyncio.AbstractEventLoop, Answers] = WeakKeyDictionary()
+
+
+def _answers_of(loop: asyncio.AbstractEventLoop) -> Answers:
+    """Gives what threads answer a loop by."""
+    found = _answers.get(loop)
+    if found is None:
+        found = _answers[loop] = Answers()
+    return found
 
 
 class Hop(Generic[R]):
@@ -47,9 +91,11 @@ class Hop(Generic[R]):
         loop: The loop of the task.
         function: What the thread does.
         args: What it takes.
+        answers: By which the loop is told of what threads have done.
     """
 
     __slots__ = (
+        "_answers",
         "_args",
         "_arrived",
         "_asyncio_future_blocking",
@@ -61,9 +107,16 @@ class Hop(Generic[R]):
         "_waiting",
     )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, function: Callable[..., R], args: tuple[Any, ...]) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        function: Callable[..., R],
+        args: tuple[Any, ...],
+        answers: Answers | None = None,
+    ) -> None:
         # where asyncio looks whose it is
         self._loop = loop
+        self._answers = answers or _answers_of(loop)
         self._function: Callable[..., R] | None = function
         self._args = args
         self._asyncio_future_blocking: bool = False
@@ -88,15 +141,12 @@ class Hop(Generic[R]):
             self._result = function(*args)
         except BaseException as error:
             self._error = error
-        try:
-            self._loop.call_soon_threadsafe(self._answer)
-        except RuntimeError:
-            # the loop is closed: nobody waits for the answer any more
-            return
+        self._answers.put(self, self._loop)
 
     # ---- on the loop
 
-    def _answer(self) -> None:
+    def arrive(self) -> None:
+        """Takes note of the answer, and wakes the task."""
         self._arrived = True
         if self._cancelled is not None:
             # the task has gone on without it
@@ -153,21 +203,6 @@ class Hop(Generic[R]):
                 del error
 
 
-class _Driver(aiosqlite.Connection):
-    """The driver's connection, which ends its thread and says nothing when it is dropped.
-
-    There is nobody at the other end, and a transaction that was open is told of by its lease.
-    """
-
-    def __del__(self) -> None:
-        if self._connection is None or sys.is_finalizing():
-            return
-        # from a thread without a loop: otherwise the answer goes to a loop that may be closed by then
-        driver: Any = self
-        with contextlib.suppress(RuntimeError):
-            threading.Thread(target=driver.stop, daemon=True).start()
-
-
 class SQLiteConnection(ManyRuns):
     """One SQLite connection in a thread of its own.
 
@@ -181,8 +216,10 @@ class SQLiteConnection(ManyRuns):
     resumable = True
 
     __slots__ = (
+        "_answers",
         "_cursors",
         "_driver",
+        "_loop",
         "_put",
         "_raw",
         "_refuses",
@@ -209,6 +246,9 @@ class SQLiteConnection(ManyRuns):
         # to whom the driver hands what its thread does; one of other insides does that in its own way
         queue: Any = getattr(driver, "_tx", None)
         self._put: Callable[[Any], None] | None = None if queue is None else queue.put_nowait
+        # and who is told of it on the loop that used the connection last
+        self._answers: Answers | None = None
+        self._loop: Callable[[], asyncio.AbstractEventLoop | None] = type(None)
         self._raw: sqlite3.Connection = driver._conn
         self._statement_timeout = statement_timeout
         self._turn = turn
@@ -287,7 +327,7 @@ class SQLiteConnection(ManyRuns):
             check_sendable(sql)
         if self.is_closed:
             raise ConnectionLost("the connection is closed", statement=sql)
-        if self._statement_timeout is not None and not _is_protected(sql):
+        if self._statement_timeout is not None and not in_thread.is_protected(sql):
             self._timer = _timer(self._statement_timeout, self._time_out)
         self._running = sql
         try:
@@ -315,7 +355,10 @@ class SQLiteConnection(ManyRuns):
             return answer
         if not self._driver._running:
             raise ValueError("the thread has ended")
-        put((None, hop := Hop(asyncio.get_running_loop(), function, args)))
+        loop = asyncio.get_running_loop()
+        if self._answers is None or self._loop() is not loop:
+            self._answers, self._loop = _answers_of(loop), ref(loop)
+        put((None, hop := Hop(loop, function, args, self._answers)))
         return hop
 
     async def _idle(self) -> None:
@@ -323,7 +366,7 @@ class SQLiteConnection(ManyRuns):
 
     async def _settle(self, sql: str) -> None:
         """Waits until the thread has answered, after asking it to stop where that is safe."""
-        interruptible = not _is_protected(sql)
+        interruptible = not in_thread.is_protected(sql)
         self._stopped = interruptible
         # the thread works in order: once it has run this, it has ended the statement
         barrier = asyncio.ensure_future(self._idle())
@@ -345,7 +388,7 @@ class SQLiteConnection(ManyRuns):
     async def interrupt(self) -> None:
         """Has the running statement fail as one that takes too long."""
         # what comes too late must not stop the next one
-        if self._running is not None and not _is_protected(self._running):
+        if self._running is not None and not in_thread.is_protected(self._running):
             self._time_out()
 
     def _time_out(self) -> None:
@@ -510,7 +553,7 @@ class SQLiteAdapter(Adapter):
             timeout=config.busy_timeout if config.lock_timeout is None else config.lock_timeout,
             cached_statements=config.cached_statements,
         )
-        driver.__class__ = _Driver
+        driver.__class__ = in_thread.Driver
         thread: threading.Thread = getattr(driver, "_thread", driver)
         # a connection that nobody closed must not keep the process alive
         thread.daemon = True
@@ -545,7 +588,3 @@ class SQLiteAdapter(Adapter):
 def _timer(seconds: float, function: Callable[[], None]) -> asyncio.TimerHandle:
     # the loop keeps a cancelled timer, and its context, until its time has come
     return asyncio.get_running_loop().call_later(seconds, function, context=Context())
-
-
-def _is_protected(sql: str) -> bool:
-    return sql.lstrip()[:10].upper().partition(" ")[0].rstrip(";") in _NEVER_INTERRUPTED

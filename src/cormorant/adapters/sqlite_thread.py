@@ -1,11 +1,16 @@
-"""What is done in the thread of an SQLite connection: plain functions of the driver's own connection."""
+"""What is done in the thread of an SQLite connection: plain functions of the driver's own connection, and its end."""
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
+import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
+
+import aiosqlite
 
 from cormorant.adapters.base import RawRows, Row
 
@@ -13,6 +18,29 @@ TOGETHER = 500
 """So many runs of a write are handed to SQLite at once; in between it can be stopped."""
 
 _TOGETHER = "cormorant_together"
+
+# interrupted half-way, these would leave it open whether the transaction still stands
+_NEVER_INTERRUPTED = frozenset({"BEGIN", "COMMIT", "END", "ROLLBACK", "RELEASE", "SAVEPOINT"})
+
+
+class Driver(aiosqlite.Connection):
+    """The driver's connection, which ends its thread and says nothing when it is dropped.
+
+    There is nobody at the other end, and a transaction that was open is told of by its lease.
+    """
+
+    def __del__(self) -> None:
+        if self._connection is None or sys.is_finalizing():
+            return
+        # from a thread without a loop: otherwise the answer goes to a loop that may be closed by then
+        driver: Any = self
+        with contextlib.suppress(RuntimeError):
+            threading.Thread(target=driver.stop, daemon=True).start()
+
+
+def is_protected(sql: str) -> bool:
+    """Whether a statement is never interrupted."""
+    return sql.lstrip()[:10].upper().partition(" ")[0].rstrip(";") in _NEVER_INTERRUPTED
 
 
 def nothing() -> None:

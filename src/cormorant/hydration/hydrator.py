@@ -12,6 +12,7 @@ from cormorant._internal.json_text import load_json
 from cormorant.hydration.known import Decoders, attach, compile_fill, compile_take, prune_related
 from cormorant.hydration.shapes import EntityPart, KeyPart, RowShape, ValuePart
 from cormorant.models.inside import copier, find_changes_inside, readers
+from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.state import Origin, set_class
@@ -84,7 +85,7 @@ class _Source:
         if len(values) == len(self.shape.parts) and not any(self.decoders(part.type) for part in values):
             return self._plain()
         grouped = self.shape.output == "groups"
-        head = ["def load(rows, identity, origin):", f"    out = {'{}' if grouped else '[]'}"]
+        head = ["def load(rows, identity, origin):", "    out = {}" if grouped else "    out = []"]
         if self.makes_objects:
             head.append("    number = origin.number")
         body: list[str] = []
@@ -92,20 +93,19 @@ class _Source:
         for position, part in enumerate(self.shape.parts):
             if isinstance(part, EntityPart):
                 head += self._entity_head(position, part)
-                body += self._entity(position, part)
+                # before those that it belongs to, who are made with what belongs to them
+                body = self._entity(position, part) + body
                 if part.attached is None:
                     items.append(f"o{position}")
             elif isinstance(part, KeyPart):
                 items.append(self._key_of(part))
             else:
                 items.append(self._decoded(part.index, part.type))
-        body += self._attachments()
         variables = ", ".join(f"v{i}" for i in range(self.shape.width))
         loop = f"    for {variables}{',' if self.shape.width == 1 else ''} in rows:"
         body += _grouping(items) if grouped else [f"out.append({self._item(items)})"]
-        return "\n".join(
-            [*head, loop, *(f"        {line}" for line in body), f"    return {'[out]' if grouped else 'out'}"]
-        )
+        result = "[out]" if grouped else "out"
+        return "\n".join([*head, loop, *(f"        {line}" for line in body), f"    return {result}"])
 
     def _plain(self) -> str:
         """Gives the function for rows the driver already has in their final form."""
@@ -164,13 +164,12 @@ class _Source:
             *(f"{o}.{name} = {value}" for name, value in self.values_of(part, decode_key=True)),
             f"{o}.__orm_origin__ = origin",
             f"{o}.__orm_changes__ = None",
-            f"{o}.__orm_related__ = None",
+            *self._related(position),
             f"{o}.__class__ = {'cls' if part.names is None else 'ghost'}{position}",
             # at the end: an object whose row cannot be read is never met again
             f"known{position}[{key}] = {o}",
         ]
         known = [
-            f"{o} = known{position}[{key}]",
             f"if {o}.__orm_changes__ is None:",
             f"    if {o}.__orm_origin__.number < number:",
             f"        refresh{position}({o}, origin, {values})",
@@ -179,6 +178,10 @@ class _Source:
             f"elif {o}.__class__ is ghost{position}:",
             f"    fill{position}({o}, {values})",
         ]
+        if all(other.names is None for other in self.shape.parts if isinstance(other, EntityPart)):
+            # what came by a row before needs nothing of this one
+            known = [f"if {o}.__orm_origin__ is not origin:", *(f"    {line}" for line in known)]
+        known = [f"{o} = known{position}[{key}]", *known, *self._attaching(position)]
         # asked by `in`, which is no call: most are not known yet
         lines += [f"if {key} in known{position}:", *(f"    {line}" for line in known)]
         lines += ["else:", *(f"    {line}" for line in create)]
@@ -192,30 +195,46 @@ class _Source:
         alone = part.names is not None and self.infos.count(part.info) == 1
         return f" and o{position}.__orm_origin__ is not origin" if alone else ""
 
-    def _attachments(self) -> list[str]:
-        """Gives each object those that came along with it; what the row did not bring up to date is looked at."""
+    def _attached(self, position: int) -> list[tuple[str, RelationInfo, bool]]:
+        """Gives what came along with a part's objects: its name, the relation, and whether None tells nothing."""
+        found: list[tuple[str, RelationInfo, bool]] = []
+        for place, part in enumerate(self.shape.parts):
+            if isinstance(part, EntityPart) and part.attached is not None and part.attached[0] == position:
+                relation = part.attached[1]
+                # a key of None tells itself that there is none
+                found.append((f"o{place}", relation, part.optional and relation.kind == "to_one"))
+        return found
+
+    def _related(self, position: int) -> list[str]:
+        """Gives the lines that give a new object those that came along with it."""
+        o, attached = f"o{position}", self._attached(position)
+        sure = ", ".join(f"{relation.name!r}: {held}" for held, relation, doubtful in attached if not doubtful)
+        lines = [f"related = {{{sure}}}" if sure else "related = None"]
+        for held, relation, doubtful in attached:
+            if doubtful:
+                lines += [
+                    f"if {held} is not None:",
+                    "    related = related or {}",
+                    f"    related[{relation.name!r}] = {held}",
+                ]
+        return [*lines, f"{o}.__orm_related__ = related"] if attached else [f"{o}.__orm_related__ = None"]
+
+    def _attaching(self, position: int) -> list[str]:
+        """Gives the lines that give a known object those; what the row did not bring up to date is looked at."""
         lines: list[str] = []
-        for position, part in enumerate(self.shape.parts):
-            if not isinstance(part, EntityPart) or part.attached is None:
-                continue
-            parent, relation = part.attached
-            self.names.update({f"relation{position}": relation, "attach": attach, "set_related": _SET_RELATED})
-            o, p, name = f"o{position}", f"o{parent}", repr(relation.name)
-            above = self.shape.parts[parent]
-            there = [p] if isinstance(above, EntityPart) and above.optional else []
-            # a key of None tells itself that there is none
-            there += [o] if part.optional and relation.kind == "to_one" else []
+        for held, relation, doubtful in self._attached(position):
+            p, name = f"o{position}", repr(relation.name)
+            self.names.update({f"relation_{held}": relation, "attach": attach, "set_related": _SET_RELATED})
             attaching = [
                 f"if {p}.__orm_origin__ is not origin or {p}.__orm_changes__ is not None:",
-                f"    attach({p}, relation{position}, {o})",
+                f"    attach({p}, relation_{held}, {held})",
                 f"elif {p}.__orm_related__ is None:",
-                f"    set_related({p}, {{{name}: {o}}})",
+                f"    set_related({p}, {{{name}: {held}}})",
                 "else:",
-                f"    {p}.__orm_related__[{name}] = {o}",
+                f"    {p}.__orm_related__[{name}] = {held}",
             ]
-            if there:
-                condition = " and ".join(f"{name} is not None" for name in there)
-                attaching = [f"if {condition}:", *(f"    {line}" for line in attaching)]
+            if doubtful:
+                attaching = [f"if {held} is not None:", *(f"    {line}" for line in attaching)]
             lines += attaching
         return lines
 

@@ -51,6 +51,7 @@ class Collection(Generic[M]):
 
     __slots__ = ("_items", "_loaded", "_owner", "_partial", "added", "owner", "relation", "removed")
 
+    _owner: Callable[[], Any]
     added: dict[int, M]
     owner: Model
     removed: dict[int, M]
@@ -381,9 +382,10 @@ class _Unseen(Collection[Any]):
 
 def seen(collection: Collection[M], owner: Model) -> Collection[M]:
     """Gives a collection to somebody who may keep nothing else: it holds its owner from now on."""
-    if collection.__class__ is _Unseen:
-        set_class(collection, Collection)
-        collection.owner = owner
+    held: Any = collection
+    if held.__class__ is _Unseen:
+        set_class(held, Collection)
+        held.owner = owner
     return collection
 
 

@@ -82,6 +82,8 @@ class Many(Generic[M]):
     def __init__(self, spec: RelationSpec) -> None:
         self.spec = spec
         self.name: str = spec.name
+        # as queries read it, with the relation that it was made of
+        self._members: tuple[RelationInfo, ManyExpr[M]] | None = None
 
     @overload
     def __get__(self, instance: None, owner: Any) -> ManyExpr[M]: ...
@@ -89,8 +91,10 @@ class Many(Generic[M]):
     def __get__(self, instance: object, owner: Any) -> Collection[M]: ...
     def __get__(self, instance: Any, owner: Any) -> Any:
         if instance is None:
-            members: ManyExpr[M] = ManyExpr(owner.__info__.relation(self.name), owner.__info__.source, nullable=False)
-            return members
+            relation, made = owner.__info__.relation(self.name), self._members
+            if made is None or made[0] is not relation:
+                made = self._members = relation, ManyExpr(relation, owner.__info__.source, nullable=False)
+            return made[1]
         related: dict[str, Any] | None = instance.__orm_related__
         if related is None:
             related = {}

@@ -28,17 +28,23 @@ class Frame(Generic[S]):
         state: The session state.
         parent: The frame around it; None for the session's own.
         opened: Where it begins; the caller's place if not given.
+        loop: The event loop that runs here, where the caller knows it: asking costs a system call in Python 3.11.
     """
 
     __slots__ = ("__weakref__", "_opener", "kind", "parent", "place", "state", "task")
 
     def __init__(
-        self, state: S, parent: Frame[S] | None, kind: Literal["session", "transaction"], opened: Place | None = None
+        self,
+        state: S,
+        parent: Frame[S] | None,
+        kind: Literal["session", "transaction"],
+        opened: Place | None = None,
+        loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self.state: S = state
         self.parent: Frame[S] | None = parent
         self.kind = kind
-        loop = running_loop()
+        loop = loop or running_loop()
         opener = None if loop is None else asyncio.current_task(loop)
         self._opener: ref[asyncio.Task[Any]] | None = None if opener is None else ref(opener)
         self.task: str = "no task" if opener is None else opener.get_name()

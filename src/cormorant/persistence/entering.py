@@ -12,6 +12,7 @@ from cormorant.observability.performance import PerformanceTracker
 from cormorant.persistence import context
 from cormorant.persistence.parts import let_go
 from cormorant.persistence.state import EndedState, SessionState
+from cormorant.persistence.transaction import last_commit_of
 
 _KEEPS_ITS_FRAME = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
@@ -65,7 +66,7 @@ class Entrances:
             inside: The caller stays in the block that has ended, and is told so.
         """
         self.tracker = state.tracker
-        self.last_commit = state.transactions.last_commit
+        self.last_commit = last_commit_of(state.transactions)
         self.was_open = ended = state.ended
         for entrance in self.open:
             if entrance.state is state:

@@ -14,6 +14,7 @@ from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ModelInfo
 from cormorant.observability.findings import Finding
 from cormorant.observability.performance import FINDINGS
+from cormorant.persistence.transaction import last_commit_of
 from cormorant.query.spec import Mode, Single
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def note_single(state: SessionState, single: Single, mode: Mode, caller: tuple[C
     if database.n_plus_one == "ignore":
         return
     repeats = state.repeats
-    counted_by, count = repeats.count(single, caller, state.transactions.last_commit)
+    counted_by, count = repeats.count(single, caller, last_commit_of(state.transactions))
     if count <= repeats.threshold:
         return
     if database.n_plus_one == "warn" and (told := repeats.told.get(counted_by)) is not None:

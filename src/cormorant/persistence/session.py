@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping, Sequence
 from collections.abc import Collection as AbstractCollection
 from datetime import datetime
 from types import TracebackType
@@ -100,7 +100,6 @@ class AsyncSession(HookedSession["AsyncSession"]):
         max_rows: int | None = None,
         cache_backend: CacheBackend | None = None,
     ) -> None:
-        # every request makes one, and most give nothing but the database: what is not given is not looked at
         if isolation is not None:
             check_isolation(isolation)
         self._timeout = None if timeout is None else check_timeout("timeout", timeout)
@@ -134,8 +133,7 @@ class AsyncSession(HookedSession["AsyncSession"]):
     # ---- life
 
     async def __aenter__(self) -> Self:
-        source, caller = self._source, frames.calling()
-        database = source if isinstance(source, Database) else self.database
+        database, caller = self.database, frames.calling()
         level = self._isolation or database.level
         options = DEFAULTS if level is None and not self._read_only else Options(level, self._read_only)
         autocommit = database.config.autocommit if self._autocommit is None else self._autocommit
@@ -249,9 +247,9 @@ class AsyncSession(HookedSession["AsyncSession"]):
             return source(QuerySpec(model_of(source)), self)
         raise WrongType(f"query() takes a model, not {source!r}", hint="session.query(Author)")
 
-    async def fetch(self, spec: QuerySpec) -> list[Any]:
+    def fetch(self, spec: QuerySpec) -> Coroutine[Any, Any, list[Any]]:
         """Runs a query; queries call it."""
-        return await self.state().fetch(spec)
+        return self.state().fetch(spec)
 
     @property
     def reader(self) -> Reading:

@@ -74,7 +74,9 @@ class SessionState(Parts):
         self.handle = handle
         self.database = database
         self.autocommit = autocommit
-        self.frame: context.Frame[SessionState] = context.Frame(self, None, "session", opened)
+        # a sync session is entered outside of its loop, and sets it
+        self.loop: asyncio.AbstractEventLoop | None = context.running_loop()
+        self.frame: context.Frame[SessionState] = context.Frame(self, None, "session", opened, self.loop)
         self.tracker: PerformanceTracker = database.tracker.for_session()
         self.tracker.budget = budget
         self.identity: IdentityMap = IdentityMap()
@@ -92,8 +94,6 @@ class SessionState(Parts):
         self.wait: Callable[..., bool] | None = None
         self.reader: Reading = Reading(self)
         self.cached: CachedReads | None = None if cache is None else CachedReads(self, cache)
-        # a sync session is entered outside of its loop, and sets it
-        self.loop: asyncio.AbstractEventLoop | None = context.running_loop()
         self.threshold: int = performance_threshold or database.performance_threshold
 
     # ---- who may do what
@@ -122,7 +122,8 @@ class SessionState(Parts):
         """Where the block began and where it ended, for messages."""
         root = self.frame if self.frame.parent is None else self.frame.root
         # made by no function of Python's: every session tells it
-        return tuple.__new__(context.Ended, (root.task, root.place, self.closed_at))
+        facts = (root.task, root.place, self.closed_at)
+        return tuple.__new__(context.Ended, facts)  # pyright: ignore[reportUnknownMemberType]
 
     def check_owner(self, verb: str, *, alone: bool = True) -> None:
         """Refuses a transaction verb from outside of the innermost block, or while another task waits for a statement.

@@ -97,12 +97,6 @@ class TransactionStack:
         self.ending: asyncio.Event | None = None
 
     @property
-    def last_commit(self) -> datetime | None:
-        """When the server last said that something of the session is committed."""
-        made = self.made_connections
-        return None if made is None else made.last_commit
-
-    @property
     def is_open(self) -> bool:
         """Whether a transaction is open, or will be with the next statement."""
         return bool(self.levels)
@@ -465,6 +459,12 @@ class TransactionStack:
         lease, self.lease = self.lease, None
         if lease is not None:
             lease.release()
+
+
+def last_commit_of(transactions: TransactionStack) -> datetime | None:
+    """Gives when the server last said that something of the session is committed."""
+    made = transactions.made_connections
+    return None if made is None else made.last_commit
 
 
 def _connections_of(stack: TransactionStack) -> Connections:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from cormorant._internal.lru import LRU
 from cormorant.errors import QueryError
+from cormorant.models.metadata import ModelInfo
 from cormorant.models.paths import ManyExpr
 from cormorant.query.builder import Builder
 from cormorant.query.related import NOTHING, Loading, Verb, chosen_columns, columns_key, following_key, grown, steps_to
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from cormorant.models.model import Model
 
 R = TypeVar("R")
+
+# what follows of one relation, by the object that stands for it, which is held here and so keeps its id
+_followed: LRU[tuple[Verb, int], tuple[Any, ModelInfo, Loading, tuple[Any, ...]]] = LRU(500)
 
 
 class Following(Builder[R]):
@@ -64,10 +69,17 @@ class Following(Builder[R]):
         if not relations:
             raise QueryError(f"{verb}() names no relation", hint=f"{verb}({self._spec.info.name}.relation)")
         info, loading = self._spec.info, self._spec.loading
+        # a relation read from its model is the same object each time
+        known = _followed.recent.get((verb, id(relations[0]))) if len(relations) == 1 and loading is NOTHING else None
+        if known is not None and known[0] is relations[0] and known[1] is info:
+            return self._with(known[3], loading=known[2])
         branches = loading.branches
         for relation in relations:
             branches = grown(branches, steps_to(info, relation, verb), join=verb == "select_related")
-        return self._with(following_key(branches), loading=Loading(branches, loading.only, loading.without))
+        key, made = following_key(branches), Loading(branches, loading.only, loading.without)
+        if len(relations) == 1 and loading is NOTHING and len(branches[0].branches) == 0:
+            _followed.put((verb, id(relations[0])), (relations[0], info, made, key))
+        return self._with(key, loading=made)
 
     def only(self, *columns: Column[Any]) -> Self:
         """Reads just these columns; the primary key and the version always come too.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cormorant.errors import ConfigurationError, SessionError
@@ -84,7 +84,7 @@ class Executor(Protocol):
         """The database it runs them on."""
         ...
 
-    async def fetch(self, spec: QuerySpec) -> list[Any]:
+    def fetch(self, spec: QuerySpec) -> Coroutine[Any, Any, list[Any]]:
         """Runs a query and gives its rows in the form the query asks for."""
         ...
 

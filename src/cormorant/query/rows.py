@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
 from contextlib import aclosing
-from typing import Any, Self, cast
+from typing import Any, cast
 
 from typing_extensions import TypeVar
 
@@ -17,6 +17,8 @@ from cormorant.query.page import Page
 from cormorant.query.paging import PageRequest, count_of_rows
 from cormorant.query.selection import column_names
 from cormorant.query.spec import Mode, QuerySpec
+from cormorant.sql.expr import Bind
+from cormorant.sql.types import BIG_INTEGER
 
 R = TypeVar("R")
 D = TypeVar("D")
@@ -46,7 +48,7 @@ class Terminals(Builder[R]):
 
     async def first(self) -> R | None:
         """Gives the first row, or None: of the order, or of the key's order where there is no other."""
-        rows = await self._fetch(in_order(self._at_most(1)._spec))
+        rows = await self._fetch(in_order(self._at_most(1)))
         return rows[0] if rows else None
 
     async def last(self) -> R | None:
@@ -65,7 +67,9 @@ class Terminals(Builder[R]):
             NotFoundError: There is none.
             MultipleResultsError: There are more.
         """
-        rows = await self._at_most_one()
+        rows = await self._fetch(self._at_most(2))
+        if len(rows) > 1:
+            raise self._too_many()
         if not rows:
             raise NotFoundError(
                 f"no {self._spec.info.name} matches the query", hint="use .first() or .one_or_none() if that can be"
@@ -78,20 +82,23 @@ class Terminals(Builder[R]):
         Raises:
             MultipleResultsError: There are more.
         """
-        rows = await self._at_most_one()
+        rows = await self._fetch(self._at_most(2))
+        if len(rows) > 1:
+            raise self._too_many()
         return rows[0] if rows else None
 
-    async def _at_most_one(self) -> list[R]:
-        rows = await self._at_most(2)
-        if len(rows) > 1:
-            raise MultipleResultsError(
-                f"more than one {self._spec.info.name} matches the query", hint="narrow the filter, or use .first()"
-            )
-        return rows
+    def _too_many(self) -> MultipleResultsError:
+        return MultipleResultsError(
+            f"more than one {self._spec.info.name} matches the query", hint="narrow the filter, or use .first()"
+        )
 
-    def _at_most(self, count: int) -> Self:
-        limit = self._spec.limit
-        return self if limit is not None and limit.value <= count else self.limit(count)
+    def _at_most(self, count: int) -> QuerySpec:
+        """Gives the query with a limit that is no higher; without another object for it."""
+        spec = self._spec
+        if spec.limit is not None and spec.limit.value <= count:
+            return spec
+        bind = Bind(count, BIG_INTEGER)
+        return spec.changed(("limit",), (bind,), limit=bind)
 
     async def count(self) -> int:
         """Gives the number of rows."""
@@ -176,7 +183,7 @@ class Terminals(Builder[R]):
 
     async def exists(self) -> bool:
         """Whether there is a row; reads at most one."""
-        return bool(await self._executor.fetch(in_mode(self._at_most(1)._spec, "exists")))
+        return bool(await self._executor.fetch(in_mode(self._at_most(1), "exists")))
 
 
 class Rows(Terminals[R]):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
+from weakref import ref
 
 import pytest
 
@@ -344,3 +346,42 @@ def test_it_is_the_same_in_a_sync_session(database_dsn: str, database: Database)
         assert len(painters[0].paintings) == 4
         (first, *_) = session.query(Painter).annotate(Painter.paintings.limit(1)).order_by(Painter.id)
         assert [painting.title for painting in first[1]] == ["p0"]
+
+
+# ---- who holds whom
+
+
+async def test_a_whole_result_goes_without_the_collector(database: Database) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        async with AsyncSession(database) as session:
+            painters = await session.query(Painter).prefetch_related(Painter.paintings)
+        gone = [ref(painter) for painter in painters]
+        del painters
+        # what the event loop and the connection remember of their last step
+        await database.ping()
+        assert [painter() for painter in gone] == [None] * len(gone)
+    finally:
+        gc.enable()
+
+
+async def test_a_collection_that_was_read_holds_its_owner(database: Database) -> None:
+    async with AsyncSession(database) as session:
+        painters = await session.query(Painter).prefetch_related(Painter.paintings).order_by(Painter.id)
+        paintings = painters[0].paintings
+    del painters
+    gc.collect()
+    assert paintings.owner.name == "Ada"
+    assert [painting.title for painting in paintings] == TITLES["Ada"]
+
+
+async def test_collections_that_nobody_has_looked_at_know_their_owner(database: Database) -> None:
+    async with AsyncSession(database) as session:
+        ada = await session.query(Painter).prefetch_related(Painter.paintings).get(name="Ada")
+        held = (ada.__orm_related__ or {})["paintings"]
+        assert held.owner is ada
+        assert repr(held) == repr(ada.paintings)
+        assert held is ada.paintings
+        with pytest.raises(AttributeError, match="no attribute 'other'"):
+            held.other  # noqa: B018

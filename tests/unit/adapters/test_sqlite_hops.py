@@ -108,3 +108,55 @@ async def test_a_driver_of_other_insides_works_in_its_own_way() -> None:
         connection._put = None
         database.adapter.release(connection)
         assert list(await session.execute("SELECT 1")) == [(1,)]
+
+
+# ---- several answers
+
+
+async def test_a_loop_is_woken_once_for_all_answers_that_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop, woken = asyncio.get_running_loop(), list[Any]()
+    wake = loop.call_soon_threadsafe
+
+    def counted(*args: Any, **keywords: Any) -> asyncio.Handle:
+        woken.append(args)
+        return wake(*args, **keywords)
+
+    monkeypatch.setattr(loop, "call_soon_threadsafe", counted)
+    hops = [hop_of(divmod, number, 2) for number in range(3)]
+    tasks = [asyncio.create_task(awaited(hop)) for hop in hops]
+    await asyncio.sleep(0)
+    for hop in hops:
+        in_a_thread(hop)
+    assert await asyncio.gather(*tasks) == [(0, 0), (0, 1), (1, 0)]
+    assert len(woken) == 1
+    # and again for what comes later
+    in_a_thread(later := hop_of(divmod, 7, 2))
+    assert await later == (3, 1)
+    assert len(woken) == 2
+
+
+def test_answers_outlive_a_task_that_stops_the_loop() -> None:
+    async def stopping(hop: Hop[Any]) -> None:
+        await hop
+        raise KeyboardInterrupt
+
+    tasks: list[asyncio.Task[Any]] = []
+
+    async def begin() -> None:
+        first, second = hop_of(divmod, 1, 2), hop_of(divmod, 7, 2)
+        tasks.extend((asyncio.create_task(stopping(first)), asyncio.create_task(awaited(second))))
+        await asyncio.sleep(0)
+        in_a_thread(first)
+        in_a_thread(second)
+        await asyncio.wait(tasks)
+
+    loop = asyncio.new_event_loop()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            loop.run_until_complete(begin())
+        assert loop.run_until_complete(tasks[1]) == (3, 1)
+        with pytest.raises(KeyboardInterrupt):
+            tasks[0].result()
+        loop.run_until_complete(asyncio.gather(*asyncio.all_tasks(loop)))
+    finally:
+        loop.close()

@@ -78,6 +78,7 @@ class PreparedQuery:
         picks: For each parameter the place of its value in the query; None if they are in the query's order.
         writes: A part of it writes.
         rests_on: The tables whose changes change its result; "*" where it may be any.
+        further: What its objects come with takes statements of its own.
     """
 
     sql: str
@@ -89,6 +90,7 @@ class PreparedQuery:
     beside: tuple[Pick, ...] = ()
     writes: bool = False
     rests_on: frozenset[str] = frozenset()
+    further: bool = False
 
     def arguments(self, spec: QuerySpec) -> list[Any]:
         """Gives a query's values as the driver takes them, and after them those of default scopes."""

@@ -31,6 +31,7 @@ Parts: TypeAlias = tuple[
     tuple[Pick, ...],
     bool,
     frozenset[str],
+    bool,
 ]
 """What a PreparedQuery is made of."""
 
@@ -57,7 +58,8 @@ def query_parts(dialect: Dialect, spec: QuerySpec, number: int) -> Parts:
     beside = tuple((place, dialect.decoder(type_)) for place, type_ in made.beside)
     writes = isinstance(made.statement, Select) and writes_inside(made.statement)
     rests_on = tables_of_result(made.statement, made.tables) if spec.keep is not None else frozenset[str]()
-    return compiled.sql, picks, used, loader, made.tables, compiled.owners, beside, writes, rests_on
+    further = spec.mode == "rows" and (bool(spec.collections) or spec.loading.is_fetched)
+    return compiled.sql, picks, used, loader, made.tables, compiled.owners, beside, writes, rests_on, further
 
 
 def prepared_write(dialect: Dialect, statement: Write, scopes: Scopes | None = None) -> PreparedWrite:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping, Sequence
 from collections.abc import Collection as AbstractCollection
 from datetime import datetime
@@ -109,9 +110,8 @@ class AsyncSession(HookedSession["AsyncSession"]):
             budget_of(*self._limits)
         self._slow = None if slow_query_ms is None else slow_seconds(slow_query_ms)
         self._scopes = distinct(scopes) if scopes else ()
-        self._source: Any = database
-        if dsn is not None or connection_config is not None:
-            self._source = only_one(database, dsn, connection_config)
+        alone = dsn is None and connection_config is None
+        self._source: Any = database if alone else only_one(database, dsn, connection_config)
         self._autocommit = autocommit
         self._isolation: IsolationLevel | None = isolation
         self._read_only = read_only
@@ -133,7 +133,7 @@ class AsyncSession(HookedSession["AsyncSession"]):
     # ---- life
 
     async def __aenter__(self) -> Self:
-        database, caller = self.database, frames.calling()
+        database, caller = self.database, sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
         level = self._isolation or database.level
         options = DEFAULTS if level is None and not self._read_only else Options(level, self._read_only)
         autocommit = database.config.autocommit if self._autocommit is None else self._autocommit
@@ -158,7 +158,7 @@ class AsyncSession(HookedSession["AsyncSession"]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        caller = frames.calling()
+        caller = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
         state, at = self._entrances.left_by(caller), frames.place_of(caller)
         # nothing that waits holds the frame that waits for it
         del caller
@@ -563,8 +563,8 @@ class AsyncSession(HookedSession["AsyncSession"]):
 
         Whether a commit happened that was cancelled on its way shows in this having changed.
         """
-        entrances = self._entrances
-        return self.state().transactions.connections.last_commit if entrances.open else entrances.last_commit
+        last = self._entrances
+        return self.state().transactions.connections.last_commit if last.open else last.last_commit
 
     def query_stats(self) -> list[StatementStats]:
         """Gives the session's statement shapes, the costliest first; after its block, those of the last one."""

@@ -36,7 +36,6 @@ from cormorant.persistence.transaction import TransactionStack, other_readers, s
 from cormorant.persistence.unit_of_work import UnitOfWork
 from cormorant.query.beside import Beside
 from cormorant.query.queryset import QuerySet
-from cormorant.query.related import NOTHING
 from cormorant.query.spec import QuerySpec
 
 
@@ -197,9 +196,7 @@ class SessionState(Parts):
             beside.append(Beside(rows, prepared.beside))
         origin = Origin(self, number, lifted=bool(spec.lifted), rows=len(rows), caller=caller)
         found = prepared.loader(rows, self.identity.of, origin)
-        loading = spec.loading
-        further = spec.collections or (loading is not NOTHING and loading.is_fetched)
-        if further and whole and spec.mode == "rows":
+        if prepared.further and whole:
             return await prefetch.complete(self, spec, found)
         return found
 

@@ -70,7 +70,9 @@ class Builder(Selectable[R]):
         """
         spec = self._spec
         parts: tuple[Any, ...] = conditions
-        # by far the most filters are plain comparisons
+        # by far the most filters are plain comparisons, and most of them one
+        if len(conditions) == 1 and not lookups and isinstance(conditions[0], Comparison):
+            return self._with(("where", conditions[0].key), conditions[0].binds, where=spec.where + parts)
         if lookups or [one for one in conditions if not isinstance(one, Comparison)]:
             parts = conditions_of(spec.info, conditions, lookups)
         return self._with(("where", *[part.key for part in parts]), gather(parts), where=spec.where + parts)

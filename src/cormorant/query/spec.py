@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Literal
 
 from cormorant.models.links import RelationInfo
@@ -134,9 +135,10 @@ class QuerySpec:
     def values(self) -> list[Any]:
         """The values to send, each once."""
         binds = self.binds
-        return [bind.value for bind in (binds if len(binds) < 2 else dict.fromkeys(binds))]
+        return list(map(_value_of, binds if len(binds) < 2 else dict.fromkeys(binds)))
 
 
+_value_of: Callable[[Bind], Any] = attrgetter("value")
 _hold: Callable[[QuerySpec, dict[str, Any]], None] = QuerySpec.__dict__["__dict__"].__set__
 
 _EMPTY: dict[str, Any] = {

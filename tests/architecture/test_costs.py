@@ -126,7 +126,7 @@ async def remove(session: AsyncSession) -> None:
 
 
 # with the session's own beginning and end
-SMALL: dict[Work, int] = {get: 220, page: 265, joined: 255, insert: 175, change: 225, remove: 250}
+SMALL: dict[Work, int] = {get: 90, page: 140, joined: 110, insert: 175, change: 225, remove: 250}
 
 
 @pytest.mark.parametrize("work", SMALL, ids=lambda work: work.__name__)
@@ -230,7 +230,7 @@ def documents(rows: int) -> Work:
 
 
 # of `prefetched` the second parent is counted too
-READING = {load: 0, dicts: 0, tuples: 0, with_parents: 0, prefetched: 0.5, hits: 11}
+READING = {load: 0, dicts: 0, tuples: 0, with_parents: 0, prefetched: 0.2, hits: 11}
 WRITING = {made: 7, bulk: 1, objects: 9, documents: 4, changed: 9, families: 11}
 ROWWISE: dict[Callable[[int], Work], float] = READING | WRITING
 

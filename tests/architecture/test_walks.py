@@ -61,7 +61,7 @@ async def test_a_warm_select(session: AsyncSession) -> None:
 
     await select()
     calls, files = await walk(select)
-    assert calls <= 80
+    assert calls <= 60
     assert files <= 14
 
 
@@ -88,5 +88,5 @@ async def test_a_session_that_reads_one_object(tmp_path: Path) -> None:
         for _ in range(2):
             await handle()
         calls, files = await walk(handle)
-    assert calls <= 90
-    assert files <= 28
+    assert calls <= 85
+    assert files <= 22

@@ -135,3 +135,32 @@ async def test_changes_inside_are_seen_in_a_reference_that_was_changed_before_it
         document.data["x"] = 2
         document.words.append("b")
     assert await saved(database) == ({"x": 2}, ["a", "b"])
+
+
+async def test_a_get_leaves_changes_inside_of_others_for_later(database: Database) -> None:
+    async with AsyncSession(database) as session:
+        session.add(Document(name="second", data={"y": 1}))
+        await session.commit()
+        session.clear()
+        session.reset_query_stats()
+        document = await session.get_one(Document, 1)
+        document.data["x"] = 2
+        assert (await session.get_one(Document, 2)).data == {"y": 1}
+        assert updates(session) == 0
+        # a query might ask for what they say
+        await session.query(Document).order_by(Document.id)
+        assert updates(session) == 1
+        document.words.append("b")
+    assert await saved(database) == ({"x": 2}, ["a", "b"])
+
+
+@pytest.mark.parametrize("autocommit", [False, True])
+async def test_an_end_by_an_exception_puts_documents_back(database: Database, autocommit: bool) -> None:
+    with suppress(ChangedMyMind):
+        async with AsyncSession(database, autocommit=autocommit) as session:
+            document = await session.get_one(Document, 1)
+            await session.get(Document, 2)
+            document.data["x"] = 2
+            raise ChangedMyMind
+    assert document.data == {"x": 1}
+    assert await saved(database) == ({"x": 1}, ["a"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, Concatenate, LiteralString, NoReturn, ParamSpec, Self, TypeAlias, TypeVar
 
 from cormorant._internal.narrowing import narrower
@@ -28,6 +29,10 @@ R = TypeVar("R")
 T = TypeVar("T")
 P = ParamSpec("P")
 Condition: TypeAlias = "Expr[bool | None] | Q"
+
+
+_key_of: Callable[[Any], Any] = attrgetter("key")
+_expr_of: Callable[[Order], Expr[Any]] = attrgetter("expr")
 
 
 class Builder(Selectable[R]):
@@ -75,7 +80,7 @@ class Builder(Selectable[R]):
             return self._with(("where", conditions[0].key), conditions[0].binds, where=spec.where + parts)
         if lookups or [one for one in conditions if not isinstance(one, Comparison)]:
             parts = conditions_of(spec.info, conditions, lookups)
-        return self._with(("where", *[part.key for part in parts]), gather(parts), where=spec.where + parts)
+        return self._with(("where", *map(_key_of, parts)), gather(parts), where=spec.where + parts)
 
     def exclude(self, *conditions: Condition, **lookups: Any) -> Self:
         """Drops the rows that meet every condition; a condition that is NULL is not met."""
@@ -92,9 +97,8 @@ class Builder(Selectable[R]):
             >>> session.query(Article).order_by(Article.created.desc(), Article.id)
         """
         orders = tuple(map(as_order, keys))
-        added = gather([order.expr for order in orders])
-        key = ("order", *[order.key for order in orders])
-        return self._with(key, added, order_by=self._spec.order_by + orders)
+        added = gather(map(_expr_of, orders))
+        return self._with(("order", *map(_key_of, orders)), added, order_by=self._spec.order_by + orders)
 
     def group_by(self, *keys: Expr[Any] | type[Any]) -> Self:
         """Folds the rows that agree in these expressions into one."""

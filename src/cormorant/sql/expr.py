@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
+from itertools import chain
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias, overload
 
 from typing_extensions import TypeIs, TypeVar
@@ -295,9 +297,12 @@ def unlabelled(expr: Expr[Any]) -> Expr[Any]:
     return expr.expr if isinstance(expr, Label) else expr
 
 
+_binds_of: Callable[[Expr[Any]], Binds] = attrgetter("binds")
+
+
 def gather(parts: Iterable[Expr[Any]]) -> Binds:
     """Gives the values of several expressions in order."""
-    return tuple([bind for part in parts for bind in part.binds])
+    return tuple(chain.from_iterable(map(_binds_of, parts)))
 
 
 def walk(expr: Expr[Any]) -> Iterator[Expr[Any]]:

@@ -24,6 +24,7 @@ _INTEGER_BITS: dict[IntegerSize, int] = {"small": 16, "normal": 32, "big": 64}
 _INTEGER_BOUNDS: dict[IntegerSize, tuple[int, int]] = {
     size: (-(1 << bits - 1), (1 << bits - 1) - 1) for size, bits in _INTEGER_BITS.items()
 }
+_INTEGER_KEYS: dict[IntegerSize, str] = {size: f"integer:{size}" for size in _INTEGER_BITS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,8 @@ class Integer(SqlType):
 
     @property
     def key(self) -> str:
-        return f"integer:{self.size}"
+        # every number in a query asks
+        return _INTEGER_KEYS[self.size]
 
     @property
     def bounds(self) -> tuple[int, int]:

@@ -295,8 +295,17 @@ def keep(folder: Path, account: str, command: list[str]) -> subprocess.Popen[str
 
 
 def _init_cluster(programs: Path, folder: Path, account: str) -> None:
-    options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"]
-    done = subprocess.run(
+    # as on most servers, letters beyond ASCII have cases; not every system knows that locale
+    done = _initdb(programs, folder, account, "--lc-ctype=C.UTF-8")
+    if done.returncode:
+        done = _initdb(programs, folder, account)
+    if done.returncode:
+        raise PostgresBroken(f"initdb from {programs} failed:\n{done.stdout}{done.stderr}")
+
+
+def _initdb(programs: Path, folder: Path, account: str, *further: str) -> subprocess.CompletedProcess[str]:
+    options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", *further, "--no-sync"]
+    return subprocess.run(
         [programs / "initdb", "-D", folder / "data", *options],
         cwd=folder,
         env=_environment(folder),
@@ -305,8 +314,6 @@ def _init_cluster(programs: Path, folder: Path, account: str) -> None:
         text=True,
         **pg_keeper.run_as(account),
     )
-    if done.returncode:
-        raise PostgresBroken(f"initdb from {programs} failed:\n{done.stdout}{done.stderr}")
 
 
 def _environment(folder: Path) -> dict[str, str]:

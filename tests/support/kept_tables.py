@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
-
-import asyncpg
 
 from cormorant import Database, Model
 from tests.support import pgbouncer, postgres
+from tests.support.caretaker import Connection, caretaker
 
 # whatever a test might have made, dropped or altered has a row of its own in one of these, or a newer one
 FINGERPRINT = """
@@ -31,7 +31,7 @@ FINGERPRINT = """
 """
 FILLED = "SELECT oid::regclass::text FROM pg_class WHERE oid >= 16384 AND relkind = 'r' AND pg_relation_size(oid) > 0"
 # A replica's session fires no triggers and checks no references, so that the order of the tables does not matter.
-EMPTY = "SET LOCAL synchronous_commit = off; SET LOCAL session_replication_role = replica; "
+EMPTY = "SET LOCAL session_replication_role = replica; "
 RESTART = "SELECT setval(seqrelid::regclass, seqstart, false) FROM pg_sequence"
 
 _kept: dict[str, tuple[Sequence[type[Model]], str]] = {}
@@ -43,35 +43,29 @@ async def prepare(database: Database, dsn: str, *models: type[Model]) -> None:
         await database.create_all(*models)
         return
     server = pgbouncer.server_of(dsn)
-    if await _emptied(server, models):
+    if await asyncio.wrap_future(caretaker().do(server, lambda connection: _emptied(connection, server, models))):
         await database.ping()
         return
-    await postgres.make_empty(server)
     await database.create_all(*models)
-    await _remember(server, models)
+    made = await asyncio.wrap_future(caretaker().do(server, _fingerprint))
+    _kept[server] = (models, made)
 
 
-async def _emptied(dsn: str, models: Sequence[type[Model]]) -> bool:
-    connection = await asyncpg.connect(dsn)
-    try:
-        await connection.execute(postgres.END_OTHER_SESSIONS)
-        kept = (models, await connection.fetchval(FINGERPRINT))
-        if _kept.get(dsn) != kept or not await connection.fetchval("SELECT usesuper FROM pg_user WHERE usename = user"):
-            return False
-        if filled := [name for (name,) in await connection.fetch(FILLED)]:
-            await connection.execute(EMPTY + "".join(f"DELETE FROM {name}; " for name in filled) + RESTART)
-            # without it, rows would be read in another order than the one they are written in
-            await connection.execute(f"VACUUM {', '.join(filled)}")
-        else:
-            await connection.execute(RESTART)
-        return True
-    finally:
-        await connection.close()
+async def _emptied(connection: Connection, dsn: str, models: Sequence[type[Model]]) -> bool:
+    """Empties the tables, if they are these; else drops whatever there is."""
+    await connection.execute(postgres.END_OTHER_SESSIONS)
+    kept = (models, await _fingerprint(connection))
+    if _kept.get(dsn) != kept or not await connection.fetchval("SELECT usesuper FROM pg_user WHERE usename = user"):
+        await postgres.make_empty(connection)
+        return False
+    if filled := [name for (name,) in await connection.fetch(FILLED)]:
+        await connection.execute(EMPTY + "".join(f"DELETE FROM {name}; " for name in filled) + RESTART)
+        # without it, rows would be read in another order than the one they are written in
+        await connection.execute(f"VACUUM {', '.join(filled)}")
+    else:
+        await connection.execute(RESTART)
+    return True
 
 
-async def _remember(dsn: str, models: Sequence[type[Model]]) -> None:
-    connection = await asyncpg.connect(dsn)
-    try:
-        _kept[dsn] = (models, await connection.fetchval(FINGERPRINT))
-    finally:
-        await connection.close()
+async def _fingerprint(connection: Connection) -> object:
+    return await connection.fetchval(FINGERPRINT)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.support import pgbouncer, postgres, redis_server
+from tests.support import pgbouncer, postgres, redis_server, temporary
 
 pytest_plugins = ["pytester"]
 
@@ -34,6 +34,7 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # a shell starts what runs in the background deaf to Ctrl-C, which tests send themselves
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    temporary.keep_in_memory()
 
 
 @pytest.fixture(scope="session")

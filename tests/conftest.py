@@ -29,12 +29,13 @@ settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 
-def pytest_configure() -> None:
-    """Lets a terminated run end like an interrupted one, so that its databases are dropped."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Lets a terminated run end like an interrupted one, so that its databases are dropped; says where files go."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # a shell starts what runs in the background deaf to Ctrl-C, which tests send themselves
     signal.signal(signal.SIGINT, signal.default_int_handler)
     temporary.keep_in_memory()
+    config.add_cleanup(temporary.keep_bytecode())
 
 
 @pytest.fixture(scope="session")

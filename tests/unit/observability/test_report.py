@@ -208,12 +208,12 @@ def test_hostile_texts_are_texts() -> None:
 
 
 def test_much_is_cut() -> None:
-    many = [stats(f"SELECT {'x' * 9000} -- {n}", 1, 1.0, [n]) for n in range(2000)]
+    many = [stats(f"SELECT {'x' * 9000} -- {n}", 1, 1.0, [n]) for n in range(500)]
     runs = [run(f"SELECT {'x' * 9000} -- {n}", n, 0.5) for n in range(RECENT)]
     made = report(many, [replace(FINDING, line=n) for n in range(5)], runs)
     assert len(made.html()) < 700_000
-    assert "the first 100 of 2,000" in Page(made.html()).text
-    assert "and 1,980 more shapes" in str(made)
+    assert "the first 100 of 500" in Page(made.html()).text
+    assert "and 480 more shapes" in str(made)
     assert len(str(made)) < 20_000
     assert len(drawn(made)) < 50_000
 

@@ -44,7 +44,7 @@ from cormorant import (
     text,
 )
 from cormorant.testing.sandbox import Sandbox
-from tests.support import redis_server
+from tests.support import kept_tables, redis_server
 from tests.support.cancelling import When, cancelled_at
 
 
@@ -127,9 +127,9 @@ def both(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, 
 
 
 @pytest.fixture
-async def db(both: tuple[str, CacheBackend]) -> AsyncIterator[Database]:
+async def db(both: tuple[str, CacheBackend], keeps_tables: None) -> AsyncIterator[Database]:
     async with Database(both[0], cache_backend=both[1]) as database:
-        await database.create_all(*MODELS)
+        await kept_tables.prepare(database, both[0], *MODELS)
         await database.caches.ready()
         yield database
 

@@ -32,6 +32,7 @@ from cormorant import (
     ref,
     reverse,
 )
+from tests.support import kept_tables
 
 
 class Country(Model, app="library"):
@@ -125,9 +126,9 @@ async def fill(session: AsyncSession) -> None:
 
 
 @pytest.fixture
-async def session(database_dsn: str) -> AsyncIterator[AsyncSession]:
+async def session(database_dsn: str, keeps_tables: None) -> AsyncIterator[AsyncSession]:
     async with Database(database_dsn) as database:
-        await database.create_all(*MODELS)
+        await kept_tables.prepare(database, database_dsn, *MODELS)
         async with AsyncSession(database) as session:
             await fill(session)
         async with AsyncSession(database) as session:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -23,7 +24,9 @@ from cormorant import (
     generated,
     ref,
 )
+from tests.support import kept_tables
 from tests.support.newsroom import (
+    MODELS,
     Folder,
     Grade,
     Label,
@@ -49,15 +52,20 @@ class Shelf(Model, app="writes"):
 
 
 @pytest.fixture
-async def database(database: Database) -> Database:
-    await database.create_all(Shelf)
+async def database(database_dsn: str, keeps_tables: None) -> AsyncIterator[Database]:
+    async with Database(database_dsn) as database:
+        await kept_tables.prepare(database, database_dsn, *MODELS, Shelf)
+        await fill(database)
+        yield database
+
+
+async def fill(database: Database) -> None:
     async with AsyncSession(database) as session:
         await session.query(Writer).bulk_create([{"name": "Ada", "age": 1}, {"name": "Bob", "age": 2}])
         names = [(1, 1, "a"), (1, 2, "b"), (2, 1, "c")]
         await session.query(Shelf).bulk_create(
             {"row": row, "place": place, "name": name, "writer_id": row} for row, place, name in names
         )
-    return database
 
 
 # ------------------------------------------------------------------ what comes back

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import random
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -35,7 +35,9 @@ from cormorant import (
     index,
     ref,
 )
+from tests.support import kept_tables
 from tests.support.newsroom import (
+    MODELS,
     Grade,
     Label,
     Memo,
@@ -68,9 +70,10 @@ class Stock(Model, app="upsert"):
 
 
 @pytest.fixture
-async def database(database: Database) -> Database:
-    await database.create_all(Stock)
-    return database
+async def database(database_dsn: str, keeps_tables: None) -> AsyncIterator[Database]:
+    async with Database(database_dsn) as database:
+        await kept_tables.prepare(database, database_dsn, *MODELS, Stock)
+        yield database
 
 
 async def amounts(database: Database) -> dict[str, int]:

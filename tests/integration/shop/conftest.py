@@ -5,14 +5,16 @@ from collections.abc import AsyncIterator
 import pytest
 
 from cormorant import AsyncSession, Database, QuerySet
-from tests.support.oracle.shop import Note, Person, fill
+from tests.support import kept_tables
+from tests.support.oracle.shop import MODELS, Note, Person, add_rows
 
 
 @pytest.fixture
-async def session(database_dsn: str) -> AsyncIterator[AsyncSession]:
+async def session(database_dsn: str, keeps_tables: None) -> AsyncIterator[AsyncSession]:
     """A session on a database with the rows that random queries ask for, too."""
     async with Database(database_dsn) as database:
-        await fill(database)
+        await kept_tables.prepare(database, database_dsn, *MODELS.values())
+        await add_rows(database)
         async with AsyncSession(database) as session:
             yield session
 

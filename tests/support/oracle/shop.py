@@ -85,6 +85,11 @@ NOTES: list[tuple[Any, ...]] = [
 async def fill(database: Database) -> None:
     """Makes the tables and their rows."""
     await database.create_all(*MODELS.values())
+    await add_rows(database)
+
+
+async def add_rows(database: Database) -> None:
+    """Makes the rows alone."""
     async with AsyncSession(database) as session:
         regions = {key: Region(id=key, name=name, rank=rank) for key, name, rank in REGIONS}
         desks = {(row, place): Desk(row=row, place=place, floor=floor) for row, place, floor in DESKS}

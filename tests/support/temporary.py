@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 VARIABLE = "PYTEST_DEBUG_TEMPROOT"
 MEMORY = Path("/dev/shm")
-ROOM = 2 << 30
+ROOM = 512 << 20
 
 
 def keep_in_memory() -> None:

@@ -114,22 +114,22 @@ class CountingConnection(Protocol):
         """Runs a write of which nothing comes back once for each row of arguments."""
         ...
 
-    async def write_each(self, sql: str, silent: str, arg_rows: Sequence[Sequence[Any]]) -> list[int]:
+    def write_each(self, silent: str, sql: str, arg_rows: Sequence[Sequence[Any]]) -> Awaitable[list[int]]:
         """Runs a write once for each row of arguments and gives the number of rows that each run wrote, in order.
 
         Args:
-            sql: The statement, which returns something of each row.
-            silent: The same without RETURNING, for where the rows can be counted.
+            silent: The statement without RETURNING, for where the rows can be counted.
+            sql: The same, which returns something of each row.
             arg_rows: The arguments of each run.
         """
         ...
 
-    async def insert_each(self, sql: str, silent: str, arg_rows: Sequence[Sequence[Any]]) -> list[Row]:
+    def insert_each(self, silent: str, sql: str, arg_rows: Sequence[Sequence[Any]]) -> Awaitable[list[Row]]:
         """Runs an INSERT of one row once for each row of arguments and gives the key of each, in order.
 
         Args:
-            sql: The statement, which returns the row's key.
-            silent: The same without RETURNING, for where the key can be known by itself.
+            silent: The statement without RETURNING, for where the key can be known by itself.
+            sql: The same, which returns the row's key.
             arg_rows: The arguments of each run.
 
         Returns:
@@ -219,6 +219,18 @@ class Resumable(Protocol):
     """
 
     resumable: bool
+
+
+@runtime_checkable
+class Sharing(Protocol):
+    """What an adapter may offer besides: a connection that several write with at a time, by one statement each.
+
+    None of them opens a transaction, asks for a limit of time, or breaks a statement off.
+    """
+
+    def acquire_shared(self) -> Coroutine[Any, Any, Connection]:
+        """Lends the connection; each of its users calls `release`. It raises what `acquire` does."""
+        ...
 
 
 @runtime_checkable

@@ -66,6 +66,9 @@ class Poolable(Protocol):
 
 
 C = TypeVar("C", bound=Poolable)
+
+_SHARED_BY = 1000
+"""So many share a connection before it comes back, because it may be too old by then."""
 _Task: TypeAlias = "asyncio.Task[Any] | None"
 
 
@@ -74,6 +77,7 @@ class _Waiter(Generic[C]):
     future: asyncio.Future[C]
     task: _Task
     place: str | None
+    shares: bool
     deadline: float = inf
 
 
@@ -96,10 +100,10 @@ class _Waiters(Generic[C]):
     def __len__(self) -> int:
         return len(self.queue)
 
-    def join(self, place: str | None) -> _Waiter[C]:
+    def join(self, place: str | None, *, shares: bool) -> _Waiter[C]:
         """Puts the calling task at the end."""
         loop = asyncio.get_running_loop()
-        waiter: _Waiter[C] = _Waiter(loop.create_future(), asyncio.current_task(), place)
+        waiter: _Waiter[C] = _Waiter(loop.create_future(), asyncio.current_task(), place, shares)
         if self._timeout is not None:
             waiter.deadline = loop.time() + self._timeout
             if self._timer is None:
@@ -107,10 +111,17 @@ class _Waiters(Generic[C]):
         self.queue[waiter] = None
         return waiter
 
-    def first(self) -> _Waiter[C] | None:
-        """Takes out the first caller that still waits."""
+    def first(self, *, shares: bool = False) -> _Waiter[C] | None:
+        """Takes out the first caller that still waits.
+
+        Args:
+            shares: Only if it would share a connection.
+        """
         while self.queue:
-            waiter, _ = self.queue.popitem(last=False)
+            waiter = next(iter(self.queue))
+            if shares and not (waiter.shares or waiter.future.done()):
+                return None
+            del self.queue[waiter]
             if not waiter.future.done():
                 return waiter
         return None
@@ -166,6 +177,36 @@ class _Notes(Generic[C]):
         return f"{task} at {place} for {self._loop.time() - since:.1f} s"
 
 
+class _Shared(Generic[C]):
+    """The connection that several use at a time, if there is one."""
+
+    __slots__ = ("_total", "connection", "users")
+
+    def __init__(self) -> None:
+        self.connection: C | None = None
+        self.users = self._total = 0
+
+    def begin(self, connection: C) -> None:
+        """Has a connection shared by its first user and those who come."""
+        self.connection, self.users, self._total = connection, 1, 1
+
+    def join(self) -> C | None:
+        """Gives the connection to one more; None if there is none, or it is to come back first."""
+        connection = self.connection
+        if connection is None or connection.is_closed or self._total >= _SHARED_BY:
+            return None
+        self.users += 1
+        self._total += 1
+        return connection
+
+    def leave(self) -> bool:
+        """Notes that one user has ended; gives whether others have not."""
+        self.users -= 1
+        if not self.users:
+            self.connection = None
+        return self.users > 0
+
+
 class Pool(Generic[C]):
     """Opens connections when they are needed, up to a limit, and lends them.
 
@@ -219,6 +260,7 @@ class Pool(Generic[C]):
         self._in_use: dict[C, str] = {}
         self._waiters: _Waiters[C] = _Waiters(acquire_timeout, self._timeout_error)
         self._notes: _Notes[C] = _Notes(None)
+        self._shared: _Shared[C] = _Shared()
         self._opening = 0
         self._acquired = self._timeouts = self._connected = 0
         # strong references: the loop keeps only weak ones
@@ -240,8 +282,11 @@ class Pool(Generic[C]):
             self._connected - len(self._born),
         )
 
-    async def acquire(self) -> C:
+    async def acquire(self, *, shares: bool = False) -> C:
         """Lends a connection; `release` takes it back.
+
+        Args:
+            shares: Others who share may use it at the same time.
 
         Raises:
             PoolTimeout: None became free in time, or too many wait already.
@@ -254,6 +299,10 @@ class Pool(Generic[C]):
             self._grow(0 if self._closed else self._min_size - len(self._born))
         if self._closed:
             raise _closed_error()
+        # who waits, waits for it alone, or came after somebody who does
+        if shares and not self._waiters.queue and (shared := self._shared.join()) is not None:
+            self._acquired += 1
+            return shared
         place = caller() if self._notes.active else None
         while self._idle:
             connection = self._idle.pop()
@@ -265,12 +314,14 @@ class Pool(Generic[C]):
                 self._in_use[connection] = "no task" if task is None else task.get_name()
                 if place is not None:
                     self._notes.take(connection, place)
+                if shares:
+                    self._shared.begin(connection)
                 return connection
             self._retire(connection)
         # one that is opened, or may be, is waited for in any case
         if self._max_waiting is not None and len(self._waiters) >= self._max_waiting + self.size - len(self._born):
             raise self._busy_error("no more callers may wait for a connection")
-        waiter = self._waiters.join(place)
+        waiter = self._waiters.join(place, shares=shares)
         self._grow(len(self._waiters))
         try:
             return await waiter.future
@@ -287,6 +338,8 @@ class Pool(Generic[C]):
         """Takes a connection back without waiting; one that needs it is rolled back in the background."""
         # one that was terminated meanwhile, or whose loop is gone, is no longer the pool's
         if connection not in self._in_use:
+            return
+        if connection is self._shared.connection and self._shared.leave():
             return
         del self._in_use[connection]
         if self._notes.active:
@@ -327,6 +380,7 @@ class Pool(Generic[C]):
             for connection in list(self._born):
                 self._discard(connection)
             self._in_use.clear()
+            self._shared = _Shared()
             await _give_up(self._tasks)
 
     # ---- lending
@@ -340,6 +394,12 @@ class Pool(Generic[C]):
             self._in_use[connection] = "no task" if waiter.task is None else waiter.task.get_name()
             self._notes.take(connection, waiter.place)
             waiter.future.set_result(connection)
+            if waiter.shares:
+                self._shared.begin(connection)
+                while (waiter := self._waiters.first(shares=True)) is not None:
+                    self._acquired += 1
+                    waiter.future.set_result(connection)
+                    self._shared.users += 1
 
     def _is_young(self, connection: C) -> bool:
         if self._loop is None:
@@ -477,7 +537,7 @@ class Pool(Generic[C]):
         self._loop = loop
         self._born = dict.fromkeys(kept, loop.time())
         self._idle = kept
-        self._in_use, self._opening = {}, 0
+        self._in_use, self._opening, self._shared = {}, 0, _Shared()
         self._waiters = _Waiters(self._acquire_timeout, self._timeout_error)
         self._notes = _Notes(loop)
         self._tasks, self._changed = set(), asyncio.Event()

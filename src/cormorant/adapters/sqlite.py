@@ -14,8 +14,6 @@ from contextvars import Context, copy_context
 from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary, ref
 
-import aiosqlite
-
 from cormorant.adapters import sqlite_thread as in_thread
 from cormorant.adapters.base import Adapter, Connection, RawRows, Row
 from cormorant.adapters.config import ConnectionConfig
@@ -23,7 +21,7 @@ from cormorant.adapters.pool import Pool
 from cormorant.adapters.sqlite_constraints import note_name
 from cormorant.adapters.sqlite_cursor import OpenCursors, SQLiteCursor
 from cormorant.adapters.sqlite_errors import translate
-from cormorant.adapters.sqlite_functions import register
+from cormorant.adapters.sqlite_opening import open_driver, set_up
 from cormorant.adapters.sqlite_runs import ManyRuns
 from cormorant.adapters.stats import PoolStats
 from cormorant.adapters.text import check_sendable
@@ -211,6 +209,7 @@ class SQLiteConnection(ManyRuns):
         writer: Whether it may be lent to who writes; a reader refuses to.
         statement_timeout: Seconds a statement may run; None sets no limit.
         turn: What the threads of one file take to open and to close it.
+        known: The statements of which is known that they tell as much without RETURNING.
     """
 
     resumable = True
@@ -230,12 +229,22 @@ class SQLiteConnection(ManyRuns):
         "_turn",
         "altered",
         "is_closed",
+        "known",
         "looks_lost",
         "read_only",
         "writer",
     )
 
-    def __init__(self, driver: Any, *, writer: bool, statement_timeout: float | None, turn: threading.Lock) -> None:
+    def __init__(
+        self,
+        driver: Any,
+        *,
+        writer: bool,
+        statement_timeout: float | None,
+        turn: threading.Lock,
+        known: set[str],
+    ) -> None:
+        self.known: set[str] = known
         self.writer: bool = writer
         # who has it now may not write; the one connection of a database in memory is lent for both
         self.read_only: bool = not writer
@@ -275,6 +284,12 @@ class SQLiteConnection(ManyRuns):
 
     async def execute(self, sql: str, args: Sequence[Any] = ()) -> int:
         return await self.call(sql, in_thread.execute, sql, args)
+
+    def write_each(self, silent: str, sql: str, arg_rows: Sequence[Sequence[Any]]) -> Coroutine[Any, Any, list[int]]:
+        return self.call(sql, in_thread.write_each, self.check_stopped, self.known, silent, sql, arg_rows)
+
+    def insert_each(self, silent: str, sql: str, arg_rows: Sequence[Sequence[Any]]) -> Coroutine[Any, Any, list[Row]]:
+        return self.call(sql, in_thread.insert_each, self.check_stopped, self.known, silent, sql, arg_rows)
 
     async def query(self, sql: str, args: Sequence[Any] = ()) -> RawRows:
         return await self.call(sql, in_thread.query, sql, args)
@@ -450,6 +465,7 @@ class SQLiteAdapter(Adapter):
         self._path = config.path if config.in_memory else os.path.abspath(config.path)
         self._dialect = SQLiteDialect()
         self._turn = threading.Lock()
+        self._known: set[str] = set()
         self._writers = Pool(
             self._open_writer,
             size=1,
@@ -501,6 +517,12 @@ class SQLiteAdapter(Adapter):
             return self._acquire_for(write)
         return (self._writers if write else self._readers).acquire()
 
+    def acquire_shared(self) -> Coroutine[Any, Any, SQLiteConnection]:
+        """Lends the writer to several at a time, each for one statement."""
+        # what an answer is waited for with, or may be broken off, is a connection's own; and readers write nothing
+        shares = self._config.statement_timeout is None and self._readers is not self._writers
+        return self._writers.acquire(shares=True) if shares else self.acquire(write=True)
+
     async def _acquire_for(self, write: bool) -> SQLiteConnection:
         # the one connection is lent for both
         connection = await self._writers.acquire()
@@ -519,7 +541,8 @@ class SQLiteAdapter(Adapter):
         (self._writers if connection.writer else self._readers).release(connection)
 
     def schema_changed(self) -> None:
-        """Does nothing: SQLite prepares a statement anew when its tables have changed."""
+        """Has found out anew what statements tell; SQLite itself prepares them anew when tables have changed."""
+        self._known.clear()
 
     async def close(self, timeout: float | None = None) -> None:
         """Closes every connection, those in use as they come back.
@@ -547,42 +570,20 @@ class SQLiteAdapter(Adapter):
 
     async def _open(self, *, writer: bool) -> SQLiteConnection:
         config = self._config
-        driver: Any = aiosqlite.connect(
-            self._path,
-            isolation_level=None,
-            timeout=config.busy_timeout if config.lock_timeout is None else config.lock_timeout,
-            cached_statements=config.cached_statements,
-        )
-        driver.__class__ = in_thread.Driver
-        thread: threading.Thread = getattr(driver, "_thread", driver)
-        # a connection that nobody closed must not keep the process alive
-        thread.daemon = True
-        try:
-            await driver
-        except Exception as error:
-            # the driver has asked it to end; it must not answer to a loop that is closed by then
-            await asyncio.to_thread(thread.join)
-            raise translate(error, None) from error
+        driver = await open_driver(self._path, config)
         connection = SQLiteConnection(
-            driver, writer=writer, statement_timeout=config.statement_timeout, turn=self._turn
+            driver,
+            writer=writer,
+            statement_timeout=config.statement_timeout,
+            turn=self._turn,
+            known=self._known,
         )
         try:
-            await connection.call("PRAGMA", self._set_up, writer)
+            await connection.call("PRAGMA", set_up, config, self._turn, writer)
         except BaseException:
             connection.terminate()
             raise
         return connection
-
-    def _set_up(self, raw: sqlite3.Connection, writer: bool) -> None:
-        if not self._config.in_memory:
-            # two connections at once would refuse each other the change of mode
-            with self._turn:
-                in_thread.use_wal(raw, self._config.busy_timeout)
-        raw.execute("PRAGMA synchronous = NORMAL")
-        raw.execute("PRAGMA foreign_keys = ON")
-        register(raw)
-        if not writer:
-            raw.execute("PRAGMA query_only = ON")
 
 
 def _timer(seconds: float, function: Callable[[], None]) -> asyncio.TimerHandle:

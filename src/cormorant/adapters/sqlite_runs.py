@@ -29,9 +29,3 @@ class ManyRuns:
 
     async def write_all(self, sql: str, arg_rows: Sequence[Sequence[Any]]) -> None:
         await self.call(sql, in_thread.write_all, self.check_stopped, sql, arg_rows)
-
-    async def write_each(self, sql: str, silent: str, arg_rows: Sequence[Sequence[Any]]) -> list[int]:
-        return await self.call(sql, in_thread.write_each, self.check_stopped, sql, silent, arg_rows)
-
-    async def insert_each(self, sql: str, silent: str, arg_rows: Sequence[Sequence[Any]]) -> list[Row]:
-        return await self.call(sql, in_thread.insert_each, self.check_stopped, sql, silent, arg_rows)

@@ -1,16 +1,10 @@
-"""What is done in the thread of an SQLite connection: plain functions of the driver's own connection, and its end."""
+"""What is done in the thread of an SQLite connection: plain functions of the driver's own connection."""
 
 from __future__ import annotations
 
-import contextlib
 import sqlite3
-import sys
-import threading
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
-
-import aiosqlite
 
 from cormorant.adapters.base import RawRows, Row
 
@@ -21,21 +15,6 @@ _TOGETHER = "cormorant_together"
 
 # interrupted half-way, these would leave it open whether the transaction still stands
 _NEVER_INTERRUPTED = frozenset({"BEGIN", "COMMIT", "END", "ROLLBACK", "RELEASE", "SAVEPOINT"})
-
-
-class Driver(aiosqlite.Connection):
-    """The driver's connection, which ends its thread and says nothing when it is dropped.
-
-    There is nobody at the other end, and a transaction that was open is told of by its lease.
-    """
-
-    def __del__(self) -> None:
-        if self._connection is None or sys.is_finalizing():
-            return
-        # from a thread without a loop: otherwise the answer goes to a loop that may be closed by then
-        driver: Any = self
-        with contextlib.suppress(RuntimeError):
-            threading.Thread(target=driver.stop, daemon=True).start()
 
 
 def is_protected(sql: str) -> bool:
@@ -56,8 +35,9 @@ def execute(raw: sqlite3.Connection, sql: str, args: Sequence[Any]) -> int:
     """Gives the number of rows that a statement has written."""
     before = raw.total_changes
     cursor = raw.execute(sql, args)
-    # a statement ends, and an implicit transaction with it, only when its last row was read
-    cursor.fetchall()
+    if cursor.description is not None:
+        # a statement ends, and an implicit transaction with it, only when its last row was read
+        cursor.fetchall()
     return _written(raw, cursor, before)
 
 
@@ -90,14 +70,27 @@ def write_all(raw: sqlite3.Connection, go_on: Callable[[], None], sql: str, arg_
 
 
 def write_each(
-    raw: sqlite3.Connection, go_on: Callable[[], None], sql: str, silent: str, arg_rows: Sequence[Sequence[Any]]
+    raw: sqlite3.Connection,
+    go_on: Callable[[], None],
+    known: set[str],
+    silent: str,
+    sql: str,
+    arg_rows: Sequence[Sequence[Any]],
 ) -> list[int]:
     """Gives the number of rows that each run wrote.
 
     SQLite counts them, but not those of a view, which triggers write in its place; the first row shows which it is.
+
+    Args:
+        raw: The driver's own connection.
+        go_on: Raises an error where the rest is not to be run.
+        known: The silent statements whose rows are counted; it is added to.
+        silent: The statement without RETURNING.
+        sql: The same, which returns something of each row.
+        arg_rows: The arguments of each run.
     """
     run, counts = raw.cursor().execute, list[int]()
-    is_counted = False
+    is_counted = silent in known
     for args in arg_rows:
         go_on()
         if is_counted:
@@ -105,19 +98,34 @@ def write_each(
             continue
         counts.append(len(run(sql, args).fetchall()))
         is_counted = counts[-1] > 0 and raw.execute("SELECT changes()").fetchone() == (counts[-1],)
+    if is_counted:
+        known.add(silent)
     return counts
 
 
 def insert_each(
-    raw: sqlite3.Connection, go_on: Callable[[], None], sql: str, silent: str, arg_rows: Sequence[Sequence[Any]]
+    raw: sqlite3.Connection,
+    go_on: Callable[[], None],
+    known: set[str],
+    silent: str,
+    sql: str,
+    arg_rows: Sequence[Sequence[Any]],
 ) -> list[Row]:
     """Gives the key of each new row.
 
     RETURNING costs more than the INSERT itself. Most keys are the number by which SQLite knows the row, and that it
     tells anyway; whether this one is, the first row shows.
+
+    Args:
+        raw: The driver's own connection.
+        go_on: Raises an error where the rest is not to be run.
+        known: The silent statements of which that is known; it is added to.
+        silent: The statement without RETURNING.
+        sql: The same, which returns the row's key.
+        arg_rows: The arguments of each run.
     """
     cursor, keys = raw.cursor(), list[Row]()
-    is_number = is_alone = False
+    is_number, is_alone = silent in known, False
     at, end = 0, len(arg_rows)
     while at < end:
         go_on()
@@ -125,19 +133,20 @@ def insert_each(
             keys += found
             at += len(found)
             continue
-        # once is enough to know that something else is written too
-        is_alone = False
+        before = raw.total_changes
         if is_number:
             cursor.execute(silent, arg_rows[at])
             # of a row that a trigger has refused, it would be the number of the one before
             keys.append((cursor.lastrowid,) if cursor.rowcount == 1 else ())
         else:
-            before = raw.total_changes
             found = cursor.execute(sql, arg_rows[at]).fetchall()
             keys += found or [()]
             is_number = found == [(cursor.lastrowid,)]
-            is_alone = is_number and raw.in_transaction and raw.total_changes - before == 1
+        # once is enough to know that something else is written too
+        is_alone = at == 0 and is_number and raw.in_transaction and raw.total_changes - before == 1
         at += 1
+    if is_number:
+        known.add(silent)
     return keys
 
 
@@ -172,18 +181,3 @@ def _written(raw: sqlite3.Connection, cursor: sqlite3.Cursor, before: int) -> in
     # Python counts no rows for a statement that begins with WITH
     changed: int = raw.execute("SELECT changes()").fetchone()[0]
     return changed
-
-
-def use_wal(raw: sqlite3.Connection, seconds: float) -> None:
-    """Lets readers go on while the writer writes; the file remembers it."""
-    deadline = time.monotonic() + seconds
-    while raw.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-        try:
-            # a file system without shared memory says no by keeping the old mode
-            raw.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            # SQLite does not wait by itself for another process that is changing the mode
-            if not error.sqlite_errorname.startswith("SQLITE_BUSY") or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)

@@ -10,7 +10,7 @@ from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias, get_args
 
-from cormorant.adapters.base import Adapter, Connection, Reopenable, Separate
+from cormorant.adapters.base import Adapter, Connection, Reopenable, Separate, Sharing
 from cormorant.adapters.config import ConnectionConfig
 from cormorant.adapters.stats import PoolStats
 from cormorant.dialects.base import Dialect, IsolationLevel
@@ -73,6 +73,13 @@ class Gate(Adapter):
         if not self._passed and not _asking.get():
             await self._ask()
         return await self.real.acquire(write=write)
+
+    async def acquire_shared(self) -> Connection:
+        """Lends a connection to several at a time, where the other one does so."""
+        real = self.real
+        if not self._passed or not isinstance(real, Sharing):
+            return await self.acquire(write=True)
+        return await real.acquire_shared()
 
     async def _ask(self) -> None:
         async with self._turns.setdefault(asyncio.get_running_loop(), asyncio.Lock()):

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
+from functools import lru_cache
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from cormorant._internal.frames import place
-from cormorant.adapters.base import Connection
+from cormorant.adapters.base import Adapter, Connection, Sharing
 from cormorant.adapters.holding import Held, Lease
 from cormorant.database import Database
 from cormorant.dialects.base import IsolationLevel
@@ -20,6 +21,12 @@ from cormorant.persistence.limits import A_CONNECTION, AN_ANSWER, Limit, answere
 from cormorant.persistence.shielding import shielded
 
 T = TypeVar("T")
+
+
+@lru_cache(maxsize=100)
+def shares(adapter: type[Adapter]) -> bool:
+    """Whether adapters of a class have several write at a time: asked for each write, and slow to find out."""
+    return issubclass(adapter, Sharing)
 
 
 class Connections:
@@ -66,6 +73,15 @@ class Connections:
             return await adapter.acquire(write=write)
         with lending.waiting(around, write=write, waiter=context.used_here):
             return await adapter.acquire(write=write)
+
+    def acquire_once(self, *, write: bool) -> Coroutine[Any, Any, Connection]:
+        """Takes a connection for a single statement, which has no limit of time and is not broken off if it writes."""
+        database = self.database
+        if database.lending.holders:
+            return self.acquire(write=write)
+        if write and shares(type(database.adapter)):
+            return cast(Sharing, database.adapter).acquire_shared()
+        return database.adapter.acquire(write=write)
 
     def _around(self) -> dict[object, str]:
         """Gives the other transactions that the caller is inside of, as far as they hold connections."""

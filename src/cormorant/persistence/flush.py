@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from itertools import chain
 from operator import attrgetter, itemgetter
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
-from cormorant.adapters.base import Connection, Row
+from cormorant.adapters.base import Connection, CountingConnection, Row
 from cormorant.database import Database
 from cormorant.database.invalidation import Invalidation
 from cormorant.errors import FlushError, ForeignKeyViolation, StaleObjectError
@@ -33,12 +33,12 @@ from cormorant.persistence.flush_plan import DeleteStep, FlushPlan, InsertStep, 
 from cormorant.persistence.hooking import HookRun, SessionHooks, refuse_in_hooks
 from cormorant.persistence.noting import note_changes, noted
 from cormorant.persistence.pairing import in_order
-from cormorant.persistence.sending import fetch_each, insert_each, write_all, write_each
-from cormorant.persistence.single import Single, single_of
+from cormorant.persistence.sending import counts, fetch_each, insert_each, write_all, write_each
+from cormorant.persistence.single import Single, SingleWrite, single_of
 from cormorant.persistence.transaction import Overtaken, TransactionStack
 from cormorant.persistence.unit_of_work import UnitOfWork
 from cormorant.query.prepared import PreparedWrite
-from cormorant.sql.statements import Delete
+from cormorant.sql.statements import Delete, Insert
 
 # read by C, once for each row
 _waiting: Callable[[InsertChange], tuple[str, ...]] = attrgetter("waiting")
@@ -118,6 +118,24 @@ class FlushRun:
         return await self.database.fetch(
             self.connection, self.tracker, prepared.sql, arrays, written=len(rows), caller=self.caller
         )
+
+    async def one(self, write: SingleWrite, row: Sequence[Any]) -> Row | None:
+        """Sends the statement of one row and gives what comes back; None where nothing does, or no row was written."""
+        database, connection, silent = self.database, self.connection, write.silent
+        prepared = database.prepare_write(write.statement)
+        if not prepared.is_plain:
+            row = encode_row(prepared.encoders, row)
+        if silent is None or not counts(type(connection)):
+            rows = await database.fetch(connection, self.tracker, prepared.sql, row, written=1, caller=self.caller)
+            return rows[0] if rows else None
+        counting, text = cast(CountingConnection, connection), database.prepare_write(silent).sql
+        if isinstance(silent, Insert):
+            insert = partial(counting.insert_each, text)
+            keys = await database.run_each(insert, self.tracker, prepared.sql, (row,), self.caller)
+            return keys[0] or None
+        run = partial(counting.write_each, text)
+        written = await database.run_each(run, self.tracker, prepared.sql, (row,), self.caller)
+        return () if written[0] else None
 
     # ---- inserts
 
@@ -383,22 +401,20 @@ class Flusher:
         return self.transactions.use(inside, check) if use is None else use(inside)
 
     async def _write_one(self, connection: Connection, one: Single) -> None:
-        change, database, result = one.change, self.database, FlushResult()
-        prepared = database.prepare_write(one.statement)
-        row = one.row if prepared.is_plain else encode_row(prepared.encoders, one.row)
+        change, run = one.change, FlushRun(self.database, connection, self.transactions.tracker, self._caller)
         try:
-            rows = await database.fetch(
-                connection, self.transactions.tracker, prepared.sql, row, written=1, caller=self._caller
-            )
+            row = await run.one(one.write, one.row)
         except ForeignKeyViolation as error:
             if isinstance(change, DeleteChange):
                 raise children_named(error, change.info) from error
             raise
-        if not rows:
+        if row is None:
             _refuse_no_row(one)
-        elif one.returned:
-            result[id(change.instance)] = made_of(one.returned, prepared, rows[0])
-        Acceptance(self.unit, self.unit.origin(), result).accept_one(change)
+        elif one.write.returned:
+            run.result[id(change.instance)] = made_of(
+                one.write.returned, self.database.prepare_write(one.write.statement), row
+            )
+        Acceptance(self.unit, self.unit.origin(), run.result).accept_one(change)
 
     # ---- the rest
 
@@ -495,14 +511,14 @@ def made_of(columns: Sequence[ColumnInfo], prepared: PreparedWrite, row: Row) ->
     """Gives what the database has made of a row's columns, by attribute; they are the last ones it gives back."""
     decoders = prepared.decoders[len(prepared.decoders) - len(columns) :]
     values = encode_row(decoders, row) if any(decoders) else row
-    return {column.attribute: value for column, value in zip(columns, values, strict=True)}
+    return dict(zip(map(_attribute, columns), values, strict=True))
 
 
 def _refuse_no_row(one: Single) -> None:
     """Refuses that a statement gave no row back, where it had to."""
     if not isinstance(one.change, InsertChange):
         refuse_stale([one.change])
-    elif one.returned:
+    elif one.write.returned:
         raise _dropped(one.change)
 
 

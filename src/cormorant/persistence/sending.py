@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Protocol, TypeAlias
+from functools import lru_cache, partial
+from typing import Any, Protocol, TypeAlias, cast
 
 from cormorant.adapters.base import Connection, CountingConnection, Row
 from cormorant.database import Database
@@ -26,6 +27,12 @@ class Sender(Protocol):
     caller: Caller | None
 
 
+@lru_cache(maxsize=100)
+def counts(connection: type[Connection]) -> bool:
+    """Whether connections of a class count what they write: asked for each statement, and slow to find out."""
+    return issubclass(connection, CountingConnection)
+
+
 async def fetch_each(sender: Sender, prepared: PreparedWrite, rows: Rows) -> list[Sequence[Row]]:
     """Gives the rows that come back for each row."""
     return await sender.database.run_each(
@@ -45,13 +52,9 @@ async def insert_each(
         wanted: The columns that it returns.
         rows: The values as the driver takes them.
     """
-    connection = sender.connection
-    if len(wanted) == 1 and wanted[0].identity and isinstance(connection, CountingConnection):
-        counting, silent = connection, sender.database.prepare_write(replace(statement, returning=())).sql
-
-        def run(sql: str, rows: Rows) -> Awaitable[list[Row]]:
-            return counting.insert_each(sql, silent, rows)
-
+    if len(wanted) == 1 and wanted[0].identity and counts(type(sender.connection)):
+        silent = sender.database.prepare_write(replace(statement, returning=()))
+        run = partial(cast(CountingConnection, sender.connection).insert_each, silent.sql)
         return await sender.database.run_each(run, sender.tracker, prepared.sql, rows, sender.caller)
     runs = await fetch_each(sender, prepared, rows)
     return [run[0] if run else () for run in runs]
@@ -61,22 +64,18 @@ async def write_each(
     sender: Sender, statement: Update | Delete, prepared: PreparedWrite, rows: Rows
 ) -> Sequence[object]:
     """Changes or deletes rows, and gives for each what is true if it was there."""
-    connection = sender.connection
-    if not isinstance(connection, CountingConnection):
+    if not counts(type(sender.connection)):
         return await fetch_each(sender, prepared, rows)
-    counting, silent = connection, sender.database.prepare_write(replace(statement, silent=True)).sql
-
-    def run(sql: str, rows: Rows) -> Awaitable[list[int]]:
-        return counting.write_each(sql, silent, rows)
-
+    silent = sender.database.prepare_write(replace(statement, silent=True))
+    run = partial(cast(CountingConnection, sender.connection).write_each, silent.sql)
     return await sender.database.run_each(run, sender.tracker, prepared.sql, rows, sender.caller)
 
 
 async def write_all(sender: Sender, prepared: PreparedWrite, rows: Rows) -> int:
     """Runs a write of which nothing comes back, and gives the number of rows it was sent for."""
-    connection = sender.connection
-    if isinstance(connection, CountingConnection):
-        await sender.database.run_each(connection.write_all, sender.tracker, prepared.sql, rows, sender.caller)
+    if counts(type(sender.connection)):
+        run = cast(CountingConnection, sender.connection).write_all
+        await sender.database.run_each(run, sender.tracker, prepared.sql, rows, sender.caller)
     else:
         await fetch_each(sender, prepared, rows)
     return len(rows)

@@ -6,10 +6,12 @@ Nothing is decided here that they would decide otherwise: what needs them is lef
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from cormorant.models.collections import is_collection
-from cormorant.models.metadata import ColumnInfo
+from cormorant.models.metadata import ColumnInfo, ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.reading import reader_of
 from cormorant.models.state import is_persistent
@@ -24,18 +26,31 @@ from cormorant.persistence.waiting import Known, filler_of
 from cormorant.sql.statements import Delete, Insert, Update
 
 
+class SingleWrite(NamedTuple):
+    """The statement for one row.
+
+    Args:
+        statement: It, giving back what tells whether the row is written.
+        returned: The columns that the database makes, which it gives back.
+        silent: The same giving nothing back, for connections that count and know keys; None where that is too little.
+    """
+
+    statement: Insert | Update | Delete
+    returned: tuple[ColumnInfo, ...]
+    silent: Insert | Update | Delete | None
+
+
 class Single(NamedTuple):
     """One row to write.
 
     Args:
         row: The statement's values.
-        returned: The columns that the database makes, which the statement gives back.
+        write: The statement.
     """
 
     change: InsertChange | UpdateChange | DeleteChange
-    statement: Insert | Update | Delete
     row: tuple[Any, ...]
-    returned: tuple[ColumnInfo, ...] = ()
+    write: SingleWrite
 
 
 def single_of(unit: UnitOfWork) -> Single | None:
@@ -67,8 +82,7 @@ def _insert(unit: UnitOfWork, instance: Model) -> Single | None:
     # who brings his key may be another one's double
     if problems or like.lacking or like.key_given:
         return None
-    statement, returned = insert_statement(info, names, "row")
-    return Single(InsertChange(instance, info, values, False), statement, tuple(values.values()), returned)
+    return Single(InsertChange(instance, info, values, False), tuple(values.values()), _insert_of(info, names))
 
 
 def _update(unit: UnitOfWork, instance: Model) -> Single | None:
@@ -83,9 +97,9 @@ def _update(unit: UnitOfWork, instance: Model) -> Single | None:
     if change is None or problems:
         return None
     checked = change.version is not None
-    statement, returned = update_statement(info, tuple(change.values), checked, False)
     found_by = (*change.key, change.version) if checked else change.key
-    return Single(change, statement, (*found_by, *change.values.values()), returned)
+    write = _update_of(info, tuple(change.values), checked)
+    return Single(change, (*found_by, *change.values.values()), write)
 
 
 def _delete(unit: UnitOfWork, instance: Model) -> Single | None:
@@ -94,7 +108,7 @@ def _delete(unit: UnitOfWork, instance: Model) -> Single | None:
     change = deletion(instance)
     checked = change.version is not None
     row = (*change.key, change.version) if checked else change.key
-    return Single(change, delete_statement(change.info, checked, False), row)
+    return Single(change, row, _delete_of(change.info, checked))
 
 
 def _leads_nowhere(unit: UnitOfWork, related: Mapping[str, Any]) -> bool:
@@ -110,3 +124,25 @@ def _leads_nowhere(unit: UnitOfWork, related: Mapping[str, Any]) -> bool:
             if origin is None or origin.pending or origin.owner is not owner:
                 return False
     return True
+
+
+# ------------------------------------------------------------------ statements
+
+
+@lru_cache(maxsize=4000)
+def _insert_of(info: ModelInfo, names: tuple[str, ...]) -> SingleWrite:
+    statement, returned = insert_statement(info, names, "row")
+    numbered = len(returned) == 1 and returned[0].identity
+    return SingleWrite(statement, returned, replace(statement, returning=()) if numbered else None)
+
+
+@lru_cache(maxsize=4000)
+def _update_of(info: ModelInfo, names: tuple[str, ...], checked: bool) -> SingleWrite:
+    statement, returned = update_statement(info, names, checked, False)
+    return SingleWrite(statement, returned, None if returned else replace(statement, silent=True))
+
+
+@lru_cache(maxsize=2000)
+def _delete_of(info: ModelInfo, checked: bool) -> SingleWrite:
+    statement = delete_statement(info, checked, False)
+    return SingleWrite(statement, (), replace(statement, silent=True))

@@ -237,8 +237,7 @@ class TransactionStack:
                 raise Overtaken
             if connections.timeout is not None:
                 return await connections.alone(work, connections.timeout, write=write)
-            source = connections if database.lending.holders else database.adapter
-            connection = await source.acquire(write=write)
+            connection = await connections.acquire_once(write=write)
             try:
                 if not write:
                     return await work(connection)

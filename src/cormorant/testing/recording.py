@@ -185,20 +185,20 @@ class _Counts(RecordedConnection):
         for args in arg_rows:
             answer.given(sql, args)
 
-    async def write_each(self, sql: str, silent: str, arg_rows: Sequence[Sequence[Any]]) -> list[int]:
+    async def write_each(self, silent: str, sql: str, arg_rows: Sequence[Sequence[Any]]) -> list[int]:
         """Gives the number of rows that each run wrote."""
         assert isinstance(self.inner, CountingConnection)
         answer = self._write_each(sql, arg_rows)
         if answer is None:
-            return await self.inner.write_each(sql, silent, arg_rows)
+            return await self.inner.write_each(silent, sql, arg_rows)
         return [answer.given(sql, args).affected for args in arg_rows]
 
-    async def insert_each(self, sql: str, silent: str, arg_rows: Sequence[Sequence[Any]]) -> list[Row]:
+    async def insert_each(self, silent: str, sql: str, arg_rows: Sequence[Sequence[Any]]) -> list[Row]:
         """Gives the key of each new row."""
         assert isinstance(self.inner, CountingConnection)
         answer = self._write_each(sql, arg_rows)
         if answer is None:
-            return await self.inner.insert_each(sql, silent, arg_rows)
+            return await self.inner.insert_each(silent, sql, arg_rows)
         return [row for args in arg_rows for row in answer.given(sql, args).rows or [()]]
 
     def _write_each(self, sql: str, arg_rows: Sequence[Sequence[Any]]) -> _Answer | None:

@@ -693,3 +693,100 @@ def test_closing_in_the_next_loop(server: Server) -> None:
     pool = Pool(server.connect, size=1)
     lent, _ = in_loops(pool.acquire, pool.close)
     assert lent.done == ["terminate"]
+
+
+# ---- one connection for several at a time
+
+
+async def acquired(pool: Pool[Fake], *, shares: bool) -> asyncio.Task[Fake]:
+    """Gives a task that asks for a connection, after all that can happen has happened."""
+    task = asyncio.create_task(pool.acquire(shares=shares))
+    await turns()
+    return task
+
+
+async def test_several_share_a_connection(server: Server) -> None:
+    pool = Pool(server.connect, size=1)
+    users = await asyncio.gather(*[pool.acquire(shares=True) for _ in range(5)])
+    assert set(users) == set(server.opened)
+    assert (pool.stats.in_use, pool.stats.acquired) == (1, 5)
+    for user in users:
+        assert pool.stats.in_use == 1
+        pool.release(user)
+    assert (pool.stats.in_use, pool.stats.idle) == (0, 1)
+
+
+async def test_who_wants_a_connection_alone_has_his_turn_among_those_who_share(server: Server) -> None:
+    pool = Pool(server.connect, size=1)
+    first = await pool.acquire(shares=True)
+    alone = await acquired(pool, shares=False)
+    later = [await acquired(pool, shares=True) for _ in range(3)]
+    last = await acquired(pool, shares=False)
+    assert not any(task.done() for task in (alone, *later))
+    pool.release(first)
+    await turns()
+    assert alone.done()
+    assert not any(task.done() for task in later)
+    pool.release(alone.result())
+    await turns()
+    assert all(task.done() for task in later)
+    for task in later:
+        assert not last.done()
+        pool.release(task.result())
+    await turns()
+    pool.release(last.result())
+    assert (len(server.opened), pool.stats.in_use, pool.stats.waiting) == (1, 0, 0)
+
+
+async def test_who_shares_and_is_cancelled_gives_his_part_back(server: Server) -> None:
+    pool = Pool(server.connect, size=1)
+    alone = await pool.acquire()
+    waiting = [await acquired(pool, shares=True) for _ in range(3)]
+    pool.release(alone)
+    # they have it, and do not know yet
+    waiting[0].cancel()
+    waiting[2].cancel()
+    await turns()
+    assert [task.cancelled() for task in waiting] == [True, False, True]
+    assert pool.stats.in_use == 1
+    pool.release(waiting[1].result())
+    assert (pool.stats.in_use, pool.stats.idle) == (0, 1)
+
+
+async def test_a_connection_that_is_shared_and_lost_is_not_shared_further(server: Server) -> None:
+    pool = Pool(server.connect, size=1)
+    first, second = [await pool.acquire(shares=True) for _ in range(2)]
+    first.terminate()
+    third = await acquired(pool, shares=True)
+    pool.release(first)
+    await turns()
+    assert not third.done()
+    pool.release(second)
+    assert await third is server.opened[1]
+
+
+async def test_a_connection_comes_back_however_many_share_it(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cormorant.adapters.pool._SHARED_BY", 2)
+    pool = Pool(server.connect, size=1)
+    first, second = [await pool.acquire(shares=True) for _ in range(2)]
+    third = await acquired(pool, shares=True)
+    assert not third.done()
+    pool.renew()
+    pool.release(first)
+    pool.release(second)
+    assert await third is server.opened[1]
+
+
+async def test_a_pool_that_closes_waits_for_all_who_share(server: Server) -> None:
+    pool = Pool(server.connect, size=1)
+    first, second = [await pool.acquire(shares=True) for _ in range(2)]
+    closing = asyncio.create_task(pool.close())
+    await turns()
+    with pytest.raises(PoolClosed):
+        await pool.acquire(shares=True)
+    pool.release(first)
+    await turns()
+    assert not closing.done()
+    pool.release(second)
+    await closing
+    assert server.opened[0].done == ["close"]

@@ -50,8 +50,8 @@ class Offers(AdapterTests):
         assert await self.ids(connection) == [1, 2, 7, 8, 9]
         silent = self.p("UPDATE author SET name = $1 WHERE id = $2")
         sql = f"{silent} RETURNING id"
-        assert await connection.write_each(sql, silent, [("w", 98), ("x", 1), ("y", 99), ("z", 9)]) == [0, 1, 0, 1]
-        assert await connection.write_each(sql, silent, []) == []
+        assert await connection.write_each(silent, sql, [("w", 98), ("x", 1), ("y", 99), ("z", 9)]) == [0, 1, 0, 1]
+        assert await connection.write_each(silent, sql, []) == []
         found = await connection.fetch("SELECT name FROM author WHERE id IN (1, 9) ORDER BY id")
         assert [row[0] for row in found] == ["x", "z"]
 
@@ -60,9 +60,9 @@ class Offers(AdapterTests):
             pytest.skip("no insert_each")
         silent = self.p("INSERT INTO author VALUES ($1, NULL, $2)")
         sql = f"{silent} RETURNING id"
-        keys = await connection.insert_each(sql, silent, [(9, "i"), (7, "g"), (8, "h")])
+        keys = await connection.insert_each(silent, sql, [(9, "i"), (7, "g"), (8, "h")])
         assert [tuple(key) for key in keys] == [(9,), (7,), (8,)]
-        assert await connection.insert_each(sql, silent, []) == []
+        assert await connection.insert_each(silent, sql, []) == []
 
     async def test_counted_writes_stop_at_an_error(self, connection: Connection) -> None:
         if not isinstance(connection, CountingConnection):
@@ -71,9 +71,9 @@ class Offers(AdapterTests):
         with pytest.raises(UniqueViolation):
             await connection.write_all(silent, [(3,), (1,), (9,)])
         with pytest.raises(UniqueViolation):
-            await connection.write_each(f"{silent} RETURNING id", silent, [(4,), (1,), (9,)])
+            await connection.write_each(silent, f"{silent} RETURNING id", [(4,), (1,), (9,)])
         with pytest.raises(UniqueViolation):
-            await connection.insert_each(f"{silent} RETURNING id", silent, [(5,), (1,), (9,)])
+            await connection.insert_each(silent, f"{silent} RETURNING id", [(5,), (1,), (9,)])
         assert await self.ids(connection) == [1, 2, 3, 4, 5]
 
     async def test_an_interrupted_statement_fails_by_itself(self, connection: Connection) -> None:

@@ -67,10 +67,11 @@ async def test_what_was_done_is_counted(database_dsn: str) -> None:
         assert (after.statements.count, after.statements.shapes) == (sent, len(db.query_stats()))
         assert after.statements.total_ms > before.statements.total_ms > 0
         assert after.statements.errors == 0
-        # the write and the read are made once
-        assert after.plans.misses - before.plans.misses == 2
+        # the write and the read are made once; and the write once more for SQLite, which counts what it gives back
+        made = 3 if database_dsn.startswith("sqlite") else 2
+        assert after.plans.misses - before.plans.misses == made
         assert after.plans.hits - before.plans.hits == 2
-        assert after.plans.kept == 2
+        assert after.plans.kept == made
         assert after.pool.acquired - before.pool.acquired == 4
         assert after.pool.opened == after.pool.connected - after.pool.closed == after.pool.idle
     assert db.stats().pool.closed == db.stats().pool.connected > 0

@@ -227,3 +227,91 @@ async def test_rows_of_a_view_are_written_by_its_triggers(db: Database) -> None:
             session.delete(one)
         await session.commit()
     assert await rows(db, Card) == {1: "1!", 2: "2!", 3: "3!", 6: "6"}
+
+
+# ---- one row at a time
+
+
+@models
+@pytest.mark.parametrize("what", TRIGGERS)
+async def test_keys_of_single_rows_are_theirs(db: Database, model: type[Text], what: str) -> None:
+    async with AsyncSession(db) as session:
+        # the statement is known when the trigger comes
+        await write(session, texts(model, "y"), bulk=False)
+        await write(session, texts(model, "z"), bulk=False)
+    await trigger(db, model, TRIGGERS[what])
+    async with AsyncSession(db) as session:
+        made = texts(model, "abcdefgh")
+        for one in made:
+            await write(session, [one], bulk=False)
+        gone = {"b"} if what == "deleting" else set[str]()
+        found = {
+            key: value for key, value in (await rows(db, model)).items() if value not in ("of a trigger", "y", "z")
+        }
+        assert found == {one.id: one.text for one in made if one.text not in gone}
+
+
+@models
+async def test_a_single_row_that_a_trigger_drops_is_told(db: Database, model: type[Text]) -> None:
+    async with AsyncSession(db) as session:
+        for letter in "ab":
+            await write(session, texts(model, letter), bulk=False)
+        await trigger(db, model, DROPPING)
+        with pytest.raises(FlushError, match="did not come back"):
+            await write(session, texts(model, "c"), bulk=False)
+        await session.rollback()
+    assert sorted((await rows(db, model)).values()) == ["a", "b"]
+
+
+async def test_single_rows_that_are_gone_are_told(db: Database) -> None:
+    async with AsyncSession(db) as session:
+        made = texts(Card, "abcd")
+        await write(session, made, bulk=False)
+        for card in made[:2]:
+            card.text += "!"
+            await session.commit()
+        await session.execute("DELETE FROM keyless_card WHERE text IN ('c', 'd')")
+        await session.commit()
+        made[2].text += "!"
+        with pytest.raises(StaleObjectError, match=r"text='c!'"):
+            await session.commit()
+        await session.rollback()
+        session.delete(made[0])
+        await session.commit()
+        session.delete(made[3])
+        with pytest.raises(StaleObjectError, match=r"text='d'"):
+            await session.commit()
+        await session.rollback()
+    assert await rows(db, Card) == {made[1].id: "b!"}
+
+
+async def test_single_rows_of_a_view_are_written_by_its_triggers(db: Database) -> None:
+    async with AsyncSession(db) as session:
+        for statement in VIEW:
+            await session.execute(text(statement), write=True)
+        cards = texts(Card, "abcd")
+        await write(session, cards, bulk=False)
+    async with AsyncSession(db) as session:
+        seen = await session.query(Seen).order_by(Seen.id)
+        for one in seen[:3]:
+            one.text += "!"
+            await session.commit()
+        for one in seen[2:]:
+            session.delete(one)
+            await session.commit()
+    assert await rows(db, Card) == {cards[0].id: "a!", cards[1].id: "b!"}
+
+
+async def test_a_table_made_anew_is_asked_anew_what_its_keys_are(db: Database) -> None:
+    async with AsyncSession(db) as session:
+        await session.execute("CREATE TABLE keyless_stamp (id INTEGER PRIMARY KEY, text TEXT NOT NULL)")
+        for letter in "ab":
+            session.add(Stamp(text=letter))
+            await session.commit()
+    await db.drop_all(Stamp)
+    async with AsyncSession(db) as session:
+        await session.execute(FILLING)
+        made = Stamp(text="c")
+        session.add(made)
+        await session.commit()
+        assert made.id >= 1000

@@ -790,13 +790,15 @@ async def test_a_commit_that_was_sent_counts_although_its_caller_was_cancelled(d
         database.adapter.release(connection)
         sent_, cls = asyncio.Event(), type(connection)
         with pytest.MonkeyPatch.context() as patch:
-            for name in ("fetch", "execute"):
-                real = getattr(cls, name)
+            for name in ("fetch", "execute", "insert_each"):
+                real = getattr(cls, name, None)
+                if real is None:
+                    continue
 
-                async def note(self: Any, sql: str, args: Any = (), real: Any = real) -> Any:
+                async def note(self: Any, sql: str, *args: Any, real: Any = real) -> Any:
                     if sql.startswith(word):
                         sent_.set()
-                    return await real(self, sql, args)
+                    return await real(self, sql, *args)
 
                 patch.setattr(cls, name, note)
             committing = asyncio.create_task(session.commit())

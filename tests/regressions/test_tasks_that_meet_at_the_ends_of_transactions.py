@@ -172,14 +172,15 @@ async def test_a_flush_that_fails_in_autocommit_mode_undoes_nobody_elses(
         await database.create_all(*MODELS)
         async with AsyncSession(database) as session:
             session.add(Label(name="taken"))
-        fetch: Any = database.fetch
-
-        async def telling(connection: Any, tracker: Any, sql: str, args: Any, **options: Any) -> Any:
-            sent.set()
-            return await fetch(connection, tracker, sql, args, **options)
-
         with monkeypatch.context() as patched:
-            patched.setattr(database, "fetch", telling)
+            for name in ("fetch", "run_each"):
+                real: Any = getattr(database, name)
+
+                async def telling(*args: Any, real: Any = real, **options: Any) -> Any:
+                    sent.set()
+                    return await real(*args, **options)
+
+                patched.setattr(database, name, telling)
             async with AsyncSession(database, autocommit=True) as session:
                 # one row that is refused, which needs no transaction, and meanwhile two others that do
                 failing = asyncio.create_task(session.create(Label, name="taken"))

@@ -5,7 +5,7 @@ They are named tuples, which are made four times as fast as frozen dataclasses: 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -45,7 +45,7 @@ class InsertChange(NamedTuple):
     names: tuple[str, ...] = ()
 
 
-insert_change = maker(InsertChange)
+insert_change: Callable[[tuple[Any, ...]], InsertChange] = maker(InsertChange)
 
 
 class UpdateChange(NamedTuple):
@@ -69,7 +69,7 @@ class UpdateChange(NamedTuple):
     stamped: tuple[str, ...] = ()
 
 
-update_change = maker(UpdateChange)
+update_change: Callable[[tuple[Any, ...]], UpdateChange] = maker(UpdateChange)
 
 
 class DeleteChange(NamedTuple):

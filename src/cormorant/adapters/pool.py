@@ -69,6 +69,7 @@ C = TypeVar("C", bound=Poolable)
 
 _SHARED_BY = 1000
 """So many share a connection before it comes back, because it may be too old by then."""
+
 _Task: TypeAlias = "asyncio.Task[Any] | None"
 
 

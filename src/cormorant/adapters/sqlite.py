@@ -22,7 +22,6 @@ from cormorant.adapters.sqlite_constraints import note_name
 from cormorant.adapters.sqlite_cursor import OpenCursors, SQLiteCursor
 from cormorant.adapters.sqlite_errors import translate
 from cormorant.adapters.sqlite_opening import open_driver, set_up
-from cormorant.adapters.sqlite_runs import ManyRuns
 from cormorant.adapters.stats import PoolStats
 from cormorant.adapters.text import check_sendable
 from cormorant.dialects.base import IsolationLevel
@@ -201,7 +200,7 @@ class Hop(Generic[R]):
                 del error
 
 
-class SQLiteConnection(ManyRuns):
+class SQLiteConnection:
     """One SQLite connection in a thread of its own.
 
     Args:
@@ -285,6 +284,12 @@ class SQLiteConnection(ManyRuns):
     async def execute(self, sql: str, args: Sequence[Any] = ()) -> int:
         return await self.call(sql, in_thread.execute, sql, args)
 
+    async def fetch_each(self, sql: str, arg_rows: Sequence[Sequence[Any]]) -> list[Sequence[Row]]:
+        return await self.call(sql, in_thread.fetch_each, self.check_stopped, sql, arg_rows)
+
+    async def write_all(self, sql: str, arg_rows: Sequence[Sequence[Any]]) -> None:
+        await self.call(sql, in_thread.write_all, self.check_stopped, sql, arg_rows)
+
     def write_each(self, silent: str, sql: str, arg_rows: Sequence[Sequence[Any]]) -> Coroutine[Any, Any, list[int]]:
         return self.call(sql, in_thread.write_each, self.check_stopped, self.known, silent, sql, arg_rows)
 
@@ -309,7 +314,7 @@ class SQLiteConnection(ManyRuns):
             self.is_closed = True
             self._cursors.clear()
             try:
-                await self._hop(self._close)
+                await self._hop(in_thread.close, self._raw, self._turn)
             finally:
                 await self._driver.close()
 
@@ -319,7 +324,6 @@ class SQLiteConnection(ManyRuns):
             return
         self.is_closed = self._stopped = True
         self._cursors.clear()
-        self._stopped = True
         self._raw.interrupt()
         # at the program's end nothing starts a thread any more, and the file is closed with the process
         if sys.is_finalizing():
@@ -376,18 +380,15 @@ class SQLiteConnection(ManyRuns):
         put((None, hop := Hop(loop, function, args, self._answers)))
         return hop
 
-    async def _idle(self) -> None:
-        await self._hop(in_thread.nothing)
-
     async def _settle(self, sql: str) -> None:
         """Waits until the thread has answered, after asking it to stop where that is safe."""
         interruptible = not in_thread.is_protected(sql)
         self._stopped = interruptible
         # the thread works in order: once it has run this, it has ended the statement
-        barrier = asyncio.ensure_future(self._idle())
+        barrier = asyncio.ensure_future(_idle(self._hop))
         while not barrier.done() or barrier.cancelled():
             if barrier.cancelled():
-                barrier = asyncio.ensure_future(self._idle())
+                barrier = asyncio.ensure_future(_idle(self._hop))
             # again and again, because an interrupt between two steps of the thread is lost
             if interruptible and not self.is_closed:
                 self._cursors.cut = True
@@ -416,11 +417,6 @@ class SQLiteConnection(ManyRuns):
         self._timer = _timer(_INTERRUPT_EVERY, self._time_out)
 
     # ---- in the thread
-
-    def _close(self) -> None:
-        # of two that close at the same moment neither is the last, and nobody would empty the write-ahead log
-        with self._turn:
-            self._raw.close()
 
     def _work(self, work: Callable[..., R], args: tuple[Any, ...]) -> R:
         if self._cursors.cut:
@@ -584,6 +580,10 @@ class SQLiteAdapter(Adapter):
             connection.terminate()
             raise
         return connection
+
+
+async def _idle(hop: Callable[..., Awaitable[None]]) -> None:
+    await hop(in_thread.nothing)
 
 
 def _timer(seconds: float, function: Callable[[], None]) -> asyncio.TimerHandle:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -38,11 +39,9 @@ def texts_in(column: ColumnInfo, values: Sequence[Any]) -> tuple[list[str | None
     assert isinstance(type_, t.Json)
     write = type_.text
     if column.nullable or None not in values:
-        try:
+        # what is refused is looked at one by one, to say which
+        with suppress(WrongType):
             return [None if value is None else write(value) for value in values], []
-        except WrongType:
-            # looked at one by one, to say which
-            pass
     texts: list[str | None] = []
     problems: list[tuple[int, str]] = []
     for place, value in enumerate(values):

@@ -415,6 +415,7 @@ def settle_unchanged(unit: UnitOfWork, instances: Iterable[Model]) -> None:
             unit.dirty.pop(id(instance), None)
             if is_ghost(instance) and is_complete(instance, type(instance).__info__):
                 set_class(instance, type(instance).__info__.cls)
+            unit.history.forget_unchanged(instance)
 
 
 def is_complete(instance: Model, info: ModelInfo) -> bool:

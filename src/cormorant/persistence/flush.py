@@ -34,7 +34,7 @@ from cormorant.persistence.hooking import HookRun, SessionHooks, refuse_in_hooks
 from cormorant.persistence.noting import note_changes, noted
 from cormorant.persistence.pairing import in_order
 from cormorant.persistence.sending import counts, fetch_each, insert_each, write_all, write_each
-from cormorant.persistence.single import Single, SingleWrite, single_of
+from cormorant.persistence.single import Single, single_of
 from cormorant.persistence.transaction import Overtaken, TransactionStack
 from cormorant.persistence.unit_of_work import UnitOfWork
 from cormorant.query.prepared import PreparedWrite
@@ -119,23 +119,23 @@ class FlushRun:
             self.connection, self.tracker, prepared.sql, arrays, written=len(rows), caller=self.caller
         )
 
-    async def one(self, write: SingleWrite, row: Sequence[Any]) -> Row | None:
-        """Sends the statement of one row and gives what comes back; None where nothing does, or no row was written."""
-        database, connection, silent = self.database, self.connection, write.silent
-        prepared = database.prepare_write(write.statement)
-        if not prepared.is_plain:
-            row = encode_row(prepared.encoders, row)
+    async def one(self, one: Single) -> dict[str, Any] | None:
+        """Sends the statement of one row; gives what the database made by attribute, None if nothing came back."""
+        statement, returned, silent = one.write
+        database, connection = self.database, self.connection
+        prepared = database.prepare_write(statement)
+        row = one.row if prepared.is_plain else encode_row(prepared.encoders, one.row)
         if silent is None or not counts(type(connection)):
             rows = await database.fetch(connection, self.tracker, prepared.sql, row, written=1, caller=self.caller)
-            return rows[0] if rows else None
+            return made_of(returned, prepared, rows[0]) if rows else None
         counting, text = cast(CountingConnection, connection), database.prepare_write(silent).sql
         if isinstance(silent, Insert):
             insert = partial(counting.insert_each, text)
             keys = await database.run_each(insert, self.tracker, prepared.sql, (row,), self.caller)
-            return keys[0] or None
+            return made_of(returned, prepared, keys[0]) if keys[0] else None
         run = partial(counting.write_each, text)
         written = await database.run_each(run, self.tracker, prepared.sql, (row,), self.caller)
-        return () if written[0] else None
+        return {} if written[0] else None
 
     # ---- inserts
 
@@ -403,17 +403,15 @@ class Flusher:
     async def _write_one(self, connection: Connection, one: Single) -> None:
         change, run = one.change, FlushRun(self.database, connection, self.transactions.tracker, self._caller)
         try:
-            row = await run.one(one.write, one.row)
+            made = await run.one(one)
         except ForeignKeyViolation as error:
             if isinstance(change, DeleteChange):
                 raise children_named(error, change.info) from error
             raise
-        if row is None:
+        if made is None:
             _refuse_no_row(one)
-        elif one.write.returned:
-            run.result[id(change.instance)] = made_of(
-                one.write.returned, self.database.prepare_write(one.write.statement), row
-            )
+        elif made:
+            run.result[id(change.instance)] = made
         Acceptance(self.unit, self.unit.origin(), run.result).accept_one(change)
 
     # ---- the rest
@@ -509,6 +507,8 @@ def encode_rows(encoders: Sequence[Callable[[Any], Any] | None], rows: Iterable[
 
 def made_of(columns: Sequence[ColumnInfo], prepared: PreparedWrite, row: Row) -> dict[str, Any]:
     """Gives what the database has made of a row's columns, by attribute; they are the last ones it gives back."""
+    if not columns:
+        return {}
     decoders = prepared.decoders[len(prepared.decoders) - len(columns) :]
     values = encode_row(decoders, row) if any(decoders) else row
     return dict(zip(map(_attribute, columns), values, strict=True))

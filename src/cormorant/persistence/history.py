@@ -50,6 +50,13 @@ class History:
         if key not in mark.known and key not in mark.added:
             mark.known[key] = remember(instance, deleted=key in self.pending.deleted)
 
+    def forget_unchanged(self, instance: Model) -> None:
+        """Forgets how an object was that is so again: what is read of its row from now on is not to be taken back."""
+        mark, key = self.marks[-1], id(instance)
+        known = mark.known.get(key)
+        if known is not None and known == remember(instance, deleted=key in self.pending.deleted):
+            del mark.known[key]
+
     def keep_collection(self, collection: Collection[Any]) -> None:
         """Remembers what a collection holds before that changes."""
         self.marks[-1].keep_collection(collection)

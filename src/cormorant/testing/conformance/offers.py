@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from cormorant.adapters.base import (
@@ -12,9 +14,10 @@ from cormorant.adapters.base import (
     Interruptible,
     Reopenable,
     Separate,
+    Sharing,
 )
 from cormorant.errors import QueryTimeout, UniqueViolation
-from cormorant.testing.conformance.base import AdapterTests, MakeAdapter
+from cormorant.testing.conformance.base import TABLES, AdapterTests, MakeAdapter
 
 ROWS: list[tuple[int, str | None, str]] = [(7, None, "Eve"), (8, "z@example.org", "Zoe")]
 COLUMNS: list[str] = ["id", "email", "name"]
@@ -75,6 +78,32 @@ class Offers(AdapterTests):
         with pytest.raises(UniqueViolation):
             await connection.insert_each(silent, f"{silent} RETURNING id", [(5,), (1,), (9,)])
         assert await self.ids(connection) == [1, 2, 3, 4, 5]
+
+    async def test_several_write_at_a_time(self, adapter: Adapter) -> None:
+        if not isinstance(adapter, Sharing):
+            pytest.skip("no acquire_shared")
+        connection = await adapter.acquire(write=True)
+        for sql in TABLES:
+            await connection.execute(sql)
+        adapter.release(connection)
+        insert = self.p("INSERT INTO author VALUES ($1, NULL, 'x')")
+
+        async def single(number: int) -> None:
+            user = await adapter.acquire_shared()
+            await user.execute(insert, (number,))
+            adapter.release(user)
+
+        async def several(number: int) -> None:
+            alone = await adapter.acquire(write=True)
+            await alone.execute("BEGIN")
+            await alone.execute(insert, (number,))
+            await alone.execute("ROLLBACK")
+            adapter.release(alone)
+
+        await asyncio.gather(*((several if number % 3 == 0 else single)(number) for number in range(10, 22)))
+        reader = await adapter.acquire()
+        assert await self.ids(reader) == [1, 2, *(number for number in range(10, 22) if number % 3)]
+        adapter.release(reader)
 
     async def test_an_interrupted_statement_fails_by_itself(self, connection: Connection) -> None:
         if not isinstance(connection, Interruptible):

@@ -353,7 +353,21 @@ async def test_a_background_task_cannot_use_the_session_of_its_request(app: Fast
         return "done"
 
     assert (await ask(app, "POST", "/")).status == 200
+    # by the handler, whose session it was
+    place = f"{__file__}:{post.__code__.co_firstlineno}"
     assert "closed" in str(told[0])
+    assert f"at {place} ended at {place}" in str(told[0])
+
+
+async def test_a_handler_may_close_the_session_of_its_request(app: FastAPI, database: Database) -> None:
+    @app.post("/")
+    async def post(session: SessionDep) -> str:
+        session.add(Label(name="given up"))
+        await session.close()
+        return "done"
+
+    assert (await ask(app, "POST", "/")).status == 200
+    assert await labels(database) == []
 
 
 async def test_a_background_task_opens_a_session_of_its_own(app: FastAPI, database: RecordedDatabase) -> None:

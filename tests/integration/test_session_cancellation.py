@@ -171,7 +171,9 @@ async def test_an_inner_block_cancelled_anywhere_is_undone_or_fails_the_outer_on
             assert names in (["inner", "old"], ["old"])
             outcomes.add("kept" if len(names) == 2 else "undone")
         await everything_is_given_back(database)
-    assert {"kept", "undone"} <= outcomes
+    # whether SQLite is cut off within a write, which undoes the whole transaction, is a matter of moments
+    assert "kept" in outcomes
+    assert outcomes & ({"undone", "failed"} if when == "waiting" else {"undone"})
 
 
 @pytest.mark.parametrize("when", ["waiting", "answered"])

@@ -92,7 +92,9 @@ def line_of(code: CodeType, instruction: int) -> int | None:
     """Gives the line of an instruction; None for the event loop's own, which starts tasks for nobody in particular."""
     if code.co_filename.endswith(_LOOPS):
         return None
-    return next((line for start, end, line in code.co_lines() if start <= instruction < end), None)
+    line = next((line for start, end, line in code.co_lines() if start <= instruction < end), None)
+    # what a function begins with may have none
+    return code.co_firstlineno if line is None else line
 
 
 _LOOPS = (os.path.join("asyncio", "events.py"), os.path.join("asyncio", "base_events.py"))

@@ -28,5 +28,7 @@ class MadeOnce:
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         if instance is None:
             return self
-        made = instance.__dict__[self._name] = self._make(instance)
+        made = self._make(instance)
+        # not by its __dict__, which would be one object more to every instance that has none yet
+        setattr(instance, self._name, made)
         return made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from cormorant.models.collections import Collection
 from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model, ref
+from cormorant.models.relating import KeyOnly, takes_key
 from cormorant.models.state import key_of
 
 if TYPE_CHECKING:
@@ -81,22 +82,36 @@ def assigned(plan: Plan, data: BaseModel, instance: Any) -> Any:
 def _references(info: ModelInfo, values: dict[str, Any]) -> dict[str, Any]:
     """Takes the keys that have no column of their own in the constructor, and gives what they point to."""
     found: dict[str, Any] = {}
-    for name, target, keys in _pointing(info):
-        if all(key in values for key in keys):
-            parts = [values.pop(key) for key in keys]
-            found[name] = None if None in parts else ref(target, *parts)
+    for name, keys, given in _pointing(info):
+        parts = [values[key] for key in keys if key in values]
+        if len(parts) == len(keys):
+            for key in keys:
+                del values[key]
+            found[name] = None if None in parts else given(parts)
     return found
 
 
 @lru_cache(maxsize=2000)
-def _pointing(info: ModelInfo) -> tuple[tuple[str, type[Model], tuple[str, ...]], ...]:
-    """Gives the relations whose keys the constructor does not take: (name, the target's class, the keys)."""
-    found: list[tuple[str, type[Model], tuple[str, ...]]] = []
+def _pointing(info: ModelInfo) -> tuple[tuple[str, tuple[str, ...], Callable[[Iterable[Any]], Any]], ...]:
+    """Gives the relations whose keys the constructor does not take.
+
+    Returns:
+        Each one's name, its keys, and what makes of their values what the constructor takes for them.
+    """
+    cls: type[Model] = info.cls
+    generated = cls.__init__ is info.cls.__construct__ and cls.__setattr__ is Model.__setattr__
+    found: list[tuple[str, tuple[str, ...], Callable[[Iterable[Any]], Any]]] = []
     for name, spec in info.relation_specs.items():
         keys = tuple(key for key in spec.keys if info.fields[key].annotation is None)
         if spec.kind == "foreign_key" and spec.init and keys:
-            found.append((name, info.relation(name).target.cls, keys))
+            relation = info.relation(name)
+            found.append((name, keys, KeyOnly if generated and takes_key(relation) else _reference_to(relation.target)))
     return tuple(found)
+
+
+def _reference_to(target: ModelInfo) -> Callable[[Iterable[Any]], Model]:
+    cls: type[Model] = target.cls
+    return lambda parts: ref(cls, *parts)
 
 
 def _built_inside(value: Any, more: Mapping[str, Any]) -> Any:

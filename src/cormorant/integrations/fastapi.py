@@ -7,7 +7,7 @@ fails is the response. Who raises rolls back, an HTTPException too; who returns 
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from types import TracebackType
 from typing import Annotated, Any, TypeAlias
@@ -17,6 +17,7 @@ from fastapi import Depends, FastAPI
 from fastapi.requests import HTTPConnection
 from pydantic_core import PydanticSerializationError
 
+from cormorant._internal.frames import NOWHERE, Place
 from cormorant.adapters.config import ConnectionConfig
 from cormorant.database import Database, default_database
 from cormorant.errors import ConfigurationError
@@ -24,6 +25,7 @@ from cormorant.integrations.problems import add_exception_handlers
 from cormorant.integrations.pydantic import Create, Patch, Read
 from cormorant.integrations.serialising import refused
 from cormorant.persistence.session import AsyncSession
+from cormorant.persistence.state import SessionState
 from cormorant.sync.session import Session
 
 __all__ = [
@@ -103,42 +105,61 @@ async def _overriding(override: Callable[[], Any]) -> AsyncGenerator[Database]:
 
 async def get_session(connection: HTTPConnection) -> AsyncSession:
     """Gives a session for one request: committed when the response is made, and before it starts."""
-    return await _entered(connection, read_only=False)
+    overriding = _overriding_of(connection)
+    database = _database_of(connection) if overriding is None else await overriding
+    return _entered(connection, AsyncSession(database))
 
 
 async def get_read_session(connection: HTTPConnection) -> AsyncSession:
     """Gives a session for one request that only reads."""
-    return await _entered(connection, read_only=True)
+    overriding = _overriding_of(connection)
+    database = _database_of(connection) if overriding is None else await overriding
+    return _entered(connection, AsyncSession(database, read_only=True))
 
 
-async def _entered(connection: HTTPConnection, *, read_only: bool) -> AsyncSession:
-    """Enters a session, and has FastAPI leave it where dependencies of its scope "function" end.
+def _overriding_of(connection: HTTPConnection) -> Awaitable[Database] | None:
+    """Gives the database that an application has in the place of its own; asked for as a dependency it costs more."""
+    override: Callable[[], Any] | None = connection.app.dependency_overrides.get(get_database)
+    return None if override is None else _ends_of(connection).enter_async_context(_overriding(override))
+
+
+def _ends_of(connection: HTTPConnection) -> AsyncExitStack:
+    ends: AsyncExitStack = connection.scope["fastapi_function_astack"]
+    return ends
+
+
+def _entered(connection: HTTPConnection, session: AsyncSession) -> AsyncSession:
+    """Begins a session's block, and has FastAPI end it where dependencies of its scope "function" end.
 
     A dependency that yields would be left at the same place, through two generators and a cancel scope more: a sixth of
     a request that reads one row.
     """
-    ends: AsyncExitStack = connection.scope["fastapi_function_astack"]
-    override: Callable[[], Any] | None = connection.app.dependency_overrides.get(get_database)
-    # asked for as a dependency of this one, what gives the database would cost as much again
-    database = _database_of(connection) if override is None else await ends.enter_async_context(_overriding(override))
-    return await ends.enter_async_context(_Unit(AsyncSession(database, read_only=read_only)))
+    handler = connection.scope.get("endpoint")
+    # the block is the request: messages about it name its handler
+    place = Place(handler.__code__, 0) if inspect.isfunction(handler) else NOWHERE
+    _ends_of(connection).push_async_exit(_Unit(session, session.begin_block(place), place))
+    return session
 
 
 class _Unit:
-    """A session around a request; what hindered an object of it from being shown is raised as what it is."""
+    """A session's block around a request; what hindered an object of it from being shown is raised as what it is."""
 
-    __slots__ = ("_session",)
+    __slots__ = ("_place", "_session", "_state")
 
-    def __init__(self, session: AsyncSession) -> None:
+    def __init__(self, session: AsyncSession, state: SessionState, place: Place) -> None:
         self._session = session
+        self._state = state
+        self._place = place
 
     async def __aenter__(self) -> AsyncSession:
-        return await self._session.__aenter__()
+        # begun already
+        return self._session
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self._session.__aexit__(kind, error, traceback)
+        if not self._state.closed:
+            await self._session.end_block(self._state, self._place, failed=error is not None)
         if isinstance(error, PydanticSerializationError):
             raise _own(error) from None
 

@@ -12,6 +12,17 @@ from cormorant.models.sides import show_new_one
 from cormorant.models.state import MISSING, set_attribute, set_class
 
 
+class KeyOnly(tuple[Any, ...]):
+    """The key of what a new object points to, in the place of that: a reference is made if anybody asks for it."""
+
+    __slots__ = ()
+
+
+def takes_key(relation: RelationInfo) -> bool:
+    """Whether a generated constructor takes a KeyOnly for a relation: nothing but the key has to be set."""
+    return _is_usual(relation) and relation.inverse is None
+
+
 def compile_relate(info: ModelInfo, names: tuple[str, ...], *, by_descriptor: bool) -> Callable[..., None]:
     """Gives the function that sets a new object's relations, of which none is set yet: it takes the object and theirs.
 
@@ -23,6 +34,7 @@ def compile_relate(info: ModelInfo, names: tuple[str, ...], *, by_descriptor: bo
         by_descriptor: All of them do.
     """
     helpers: dict[str, Any] = {
+        "KeyOnly": KeyOnly,
         "MISSING": MISSING,
         "set_attribute": set_attribute,
         "set_class": set_class,
@@ -61,9 +73,13 @@ def _usual(relation: RelationInfo, number: int) -> list[str]:
         nullable = [local for local in relation.local if relation.owner.column_info(local).nullable]
         lines += [f"elif {name} is None:"]
         lines += [f"    set_attribute(_o, {local!r}, None)" for local in nullable or relation.local]
+    if takes_key(relation):
+        lines += [f"elif {name}.__class__ is KeyOnly:"]
+        lines += [f"    set_attribute(_o, {local!r}, {name}[{place}])" for place, (local, _) in enumerate(pairs)]
     lines += ["else:", f"    _o.{name} = {name}"]
     # the descriptor has done so already
-    lines += ["if (_related := _o.__orm_related__) is None:"]
+    unrelated = [f"if {name}.__class__ is KeyOnly:", "    pass"] if takes_key(relation) else []
+    lines += [*unrelated, f"{'elif' if unrelated else 'if'} (_related := _o.__orm_related__) is None:"]
     lines += [
         f"    set_attribute(_o, '__orm_related__', {{{name!r}: {name}}})",
         "else:",

@@ -368,6 +368,16 @@ def _check_open(transactions: TransactionStack, block: Block) -> None:
 # ------------------------------------------------------------------ the session's own block
 
 
+def is_over(blocks: Blocks) -> bool:
+    """Whether nothing is left to be ended, or told, since the last commit."""
+    unit, hooks, work = blocks.unit, blocks.hooks, blocks.transactions
+    if work.levels or work.in_flight or work.cursors or unit.identity.documents or not unit.is_empty:
+        return False
+    told = hooks.due or hooks.busy or hooks.wide or hooks.has_news or hooks.version != registrations.version
+    marks = blocks.history.marks
+    return not (told or unit.forgotten) and len(marks) == 1 and marks[0].is_blank
+
+
 async def end(blocks: Blocks, check: Callable[[], None], *, failed: bool) -> None:
     """Commits what a session did, or rolls it back.
 

@@ -46,8 +46,8 @@ class Entrances:
         self.tracker: PerformanceTracker | None = None
         self.last_commit: datetime | None = None
 
-    def enter(self, state: SessionState, awaiting: FrameType | None) -> None:
-        """Makes a state the innermost one of the calling context.
+    def enter(self, state: SessionState, awaiting: FrameType | None) -> SessionState:
+        """Makes a state the innermost one of the calling context, and gives it back.
 
         Args:
             state: The state.
@@ -57,6 +57,7 @@ class Entrances:
         # any other frame, such as the event loop's, says nothing
         keeps = awaiting is not None and awaiting.f_code.co_flags & _KEEPS_ITS_FRAME
         self.open.append(Entrance(state, context.enter(state.frame, self.key), awaiting if keeps else None))
+        return state
 
     def leave(self, state: SessionState, *, inside: bool) -> None:
         """Forgets a state, from whatever context, and empties what contexts hold of it.

@@ -119,24 +119,6 @@ class FlushRun:
             self.connection, self.tracker, prepared.sql, arrays, written=len(rows), caller=self.caller
         )
 
-    async def one(self, one: Single) -> dict[str, Any] | None:
-        """Sends the statement of one row; gives what the database made by attribute, None if nothing came back."""
-        statement, returned, silent = one.write
-        database, connection = self.database, self.connection
-        prepared = database.prepare_write(statement)
-        row = one.row if prepared.is_plain else encode_row(prepared.encoders, one.row)
-        if silent is None or not counts(type(connection)):
-            rows = await database.fetch(connection, self.tracker, prepared.sql, row, written=1, caller=self.caller)
-            return made_of(returned, prepared, rows[0]) if rows else None
-        counting, text = cast(CountingConnection, connection), database.prepare_write(silent).sql
-        if isinstance(silent, Insert):
-            insert = partial(counting.insert_each, text)
-            keys = await database.run_each(insert, self.tracker, prepared.sql, (row,), self.caller)
-            return made_of(returned, prepared, keys[0]) if keys[0] else None
-        run = partial(counting.write_each, text)
-        written = await database.run_each(run, self.tracker, prepared.sql, (row,), self.caller)
-        return {} if written[0] else None
-
     # ---- inserts
 
     async def _insert(self, step: InsertStep, prepared: PreparedWrite, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -299,6 +281,15 @@ class Flusher:
         await self._lock.acquire()
         try:
             self.hooks.has_news = False
+            if lone and self.transactions.allows_lone_writes and (one := self._single()) is not None:
+                # most commits, by the shortest way
+                self._caller = asking()
+                try:
+                    await self.transactions.use_alone(partial(self._write_one, one, unit.history.undone))
+                except Overtaken:
+                    # nothing was sent, and it goes into what another task has begun
+                    return await self._flush(unit, lone=lone, use=use)
+                return True
             return await self._flush(unit, lone=lone, use=use)
         finally:
             self._lock.release()
@@ -309,9 +300,10 @@ class Flusher:
             try:
                 one = self._single() if hooks is None else None
                 if one is not None:
-                    alone = lone and self.transactions.allows_lone_writes
-                    await self._send_one(one, alone=alone, use=use)
-                    return alone
+                    self._caller = asking()
+                    write = partial(self._write_one, one, None)
+                    await (self.transactions.use(write, self._overtaken(undone)) if use is None else use(write))
+                    return False
                 gather(unit, unit.delete)
                 hooks = hooks or self._hooks()
                 if hooks is None:
@@ -346,12 +338,7 @@ class Flusher:
         if plan is None or plan.steps:
             # now: what is shielded runs in a task of its own, which nobody called
             self._caller = asking()
-        history, transactions, work = self.unit.history, self.transactions, self._write_in_transaction
-
-        def check() -> None:
-            if history.undone != undone:
-                raise Overtaken
-
+        transactions, work = self.transactions, self._write_in_transaction
         if lone and (plan is None or plan.is_single) and transactions.allows_lone_writes:
             return transactions.use_alone(partial(self._write_alone, changes, plan, hooks, undone))
         if plan is not None and not changes.rows:
@@ -360,7 +347,17 @@ class Flusher:
         if use is not None:
             # from inside of a block, which nobody else ends
             return use(lambda connection: work(connection, changes, plan, hooks))
-        return transactions.use(lambda connection: work(connection, changes, plan, hooks), check)
+        return transactions.use(lambda connection: work(connection, changes, plan, hooks), self._overtaken(undone))
+
+    def _overtaken(self, undone: int) -> Callable[[], None]:
+        """Gives what refuses to write once something has been put back that was read before."""
+        history = self.unit.history
+
+        def check() -> None:
+            if history.undone != undone:
+                raise Overtaken
+
+        return check
 
     # ---- one row
 
@@ -375,35 +372,16 @@ class Flusher:
         info = one.change.info
         return None if info.hooks or info.hooks_version != version else one
 
-    def _send_one(self, one: Single, *, alone: bool, use: Use | None) -> Awaitable[object]:
-        """Has one row written, by a statement that commits it or inside of a transaction."""
-        self._caller = asking()
-        history, undone = self.unit.history, self.unit.history.undone
-
-        def check() -> None:
-            if history.undone != undone:
-                raise Overtaken
-
-        async def committed(connection: Connection) -> None:
-            check()
-            await self._write_one(connection, one)
-            # the row is committed, whether or not the caller still waits
-            ends = history.committed()
-            if ends is not None or self.hooks.wide:
-                self.hooks.committed(ends)
-
-        async def inside(connection: Connection) -> None:
-            history.note_write(next(self.unit.numbers))
-            await self._write_one(connection, one)
-
-        if alone:
-            return self.transactions.use_alone(committed)
-        return self.transactions.use(inside, check) if use is None else use(inside)
-
-    async def _write_one(self, connection: Connection, one: Single) -> None:
-        change, run = one.change, FlushRun(self.database, connection, self.transactions.tracker, self._caller)
+    async def _write_one(self, one: Single, undone: int | None, connection: Connection) -> None:
+        # `undone` says how often something had been put back when it was read, where the statement commits by itself
+        unit, history, change = self.unit, self.unit.history, one.change
+        if undone is None:
+            history.note_write(next(unit.numbers))
+        elif history.undone != undone:
+            raise Overtaken
+        result = FlushResult()
         try:
-            made = await run.one(one)
+            made = await send_one(self.database, connection, self.transactions.tracker, one, self._caller)
         except ForeignKeyViolation as error:
             if isinstance(change, DeleteChange):
                 raise children_named(error, change.info) from error
@@ -411,8 +389,13 @@ class Flusher:
         if made is None:
             _refuse_no_row(one)
         elif made:
-            run.result[id(change.instance)] = made
-        Acceptance(self.unit, self.unit.origin(), run.result).accept_one(change)
+            result[id(change.instance)] = made
+        Acceptance(unit, unit.origin(), result).accept_one(change)
+        if undone is not None:
+            # the row is committed, whether or not the caller still waits
+            ends = history.committed()
+            if ends is not None or self.hooks.wide:
+                self.hooks.committed(ends)
 
     # ---- the rest
 
@@ -486,6 +469,26 @@ class Flusher:
             deferrable=dialect.supports_deferrable_unique,
             server_version=version,
         )
+
+
+async def send_one(
+    database: Database, connection: Connection, tracker: PerformanceTracker, one: Single, caller: Caller | None
+) -> dict[str, Any] | None:
+    """Sends the statement of one row; gives what the database made by attribute, None if nothing came back."""
+    statement, returned, silent = one.write
+    prepared = database.prepare_write(statement)
+    row = one.row if prepared.is_plain else encode_row(prepared.encoders, one.row)
+    if silent is None or not counts(type(connection)):
+        rows = await database.fetch(connection, tracker, prepared.sql, row, written=1, caller=caller)
+        return made_of(returned, prepared, rows[0]) if rows else None
+    counting, text = cast(CountingConnection, connection), database.prepare_write(silent).sql
+    if isinstance(silent, Insert):
+        insert = partial(counting.insert_each, text)
+        keys = await database.run_each(insert, tracker, prepared.sql, (row,), caller)
+        return made_of(returned, prepared, keys[0]) if keys[0] else None
+    run = partial(counting.write_each, text)
+    written = await database.run_each(run, tracker, prepared.sql, (row,), caller)
+    return {} if written[0] else None
 
 
 def encode_row(encoders: Sequence[Callable[[Any], Any] | None], row: Sequence[Any]) -> list[Any]:

@@ -87,7 +87,7 @@ class SessionHooks:
         # hooks have left something that is pending
         self.has_news: bool = False
         self.last: Hook | None = None
-        self._sources: tuple[object, object] = (database, handle)
+        self._database = database
 
     def refresh(self) -> None:
         """Finds out which hooks the database and the session have, after a registration."""
@@ -96,7 +96,7 @@ class SessionHooks:
         self.version = registrations.version
         # by far the most sessions have none
         self.wide = {}
-        kept = list(filter(None, map(hooks_kept_by, self._sources)))
+        kept = list(filter(None, map(hooks_kept_by, (self._database, self.handle))))
         if kept:
             self.wide = {event: found for event in EVENTS if (found := sum((hooks.of(event) for hooks in kept), ()))}
 

@@ -15,8 +15,11 @@ from cormorant.models.state import is_persistent, row_key_of
 class ByModel(dict[ModelInfo, dict[Any, Any]]):
     """Instances by key, by model; a model's dictionary is made when it is first asked for."""
 
-    # models with JSON or arrays, whose changes nobody tells of
-    documents: list[ModelInfo]
+    __slots__ = ("documents",)
+
+    def __init__(self) -> None:
+        # models with JSON or arrays, whose changes nobody tells of
+        self.documents: list[ModelInfo] = []
 
     def __missing__(self, info: ModelInfo) -> dict[Any, Any]:
         if info.mutable_columns:
@@ -39,8 +42,7 @@ class IdentityMap:
 
     def __init__(self) -> None:
         self.by_model: ByModel = ByModel()
-        self.documents: list[ModelInfo] = []
-        self.by_model.documents = self.documents
+        self.documents: list[ModelInfo] = self.by_model.documents
         # every query asks, and a bound method of C costs no Python call
         self.of = self.by_model.__getitem__
         self.has_let_go: bool = False

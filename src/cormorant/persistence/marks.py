@@ -152,6 +152,12 @@ class Mark:
         self.first_write: int | None = first_write
         self.ends: Ends | None = ends
 
+    @property
+    def is_blank(self) -> bool:
+        """Whether nothing has happened since that a rollback would take back."""
+        kept = self.added or self.known or self.collections or self.made or self.unloaded or self.ends
+        return not kept and self.first_write is None
+
     def keep_collection(self, collection: Collection[Any]) -> None:
         """Remembers a collection before its first change."""
         if id(collection) not in self.collections:

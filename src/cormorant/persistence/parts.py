@@ -11,7 +11,7 @@ from cormorant._internal.made_once import MadeOnce
 from cormorant.models.inside import doubtful_of
 from cormorant.models.model import Model
 from cormorant.persistence import loader
-from cormorant.persistence.blocks import Blocks
+from cormorant.persistence.blocks import Blocks, is_over
 from cormorant.persistence.flush import Flusher
 from cormorant.persistence.hooking import SessionHooks
 from cormorant.persistence.repeats import Repeats
@@ -23,10 +23,8 @@ if TYPE_CHECKING:
 
 
 def _unit(state: SessionState) -> UnitOfWork:
-    unit = UnitOfWork(state, state.identity, state.database.dialect.decoder, eager=state.autocommit)
-    # statements may have been counted before
-    unit.numbers = state.numbers
-    state.made_unit = unit
+    decoder = state.database.dialect.decoder
+    unit = state.made_unit = UnitOfWork(state, state.identity, decoder, state.numbers, eager=state.autocommit)
     return unit
 
 
@@ -36,7 +34,8 @@ def _flusher(state: SessionState) -> Flusher:
 
 
 def _blocks(state: SessionState) -> Blocks:
-    return Blocks(state.unit, state.transactions, state.flusher, autocommit=state.autocommit)
+    blocks = state.made_blocks = Blocks(state.unit, state.transactions, state.flusher, autocommit=state.autocommit)
+    return blocks
 
 
 def _part(make: Callable[[SessionState], object]) -> MadeOnce:
@@ -73,8 +72,10 @@ _LET_GO = frozenset(name for name in vars(Parts) if not name.startswith("_")) | 
 
 
 def is_untouched(state: SessionState) -> bool:
-    """Whether nothing is to be ended: a session has sent nothing but reads, each on a connection lent for it."""
+    """Whether nothing is to be ended: a session has sent nothing but reads since it began, or since its last commit."""
     work = state.transactions
+    if state.made_blocks is not None:
+        return is_over(state.made_blocks)
     if state.made_unit is not None or work.levels or work.in_flight or work.cursors:
         return False
     identity = state.identity
@@ -111,5 +112,5 @@ def let_go(state: SessionState) -> None:
     held = state.__dict__
     for name in _LET_GO & held.keys():
         del held[name]
-    state.made_unit = None
+    state.made_unit = state.made_blocks = None
     del state.frame.state

@@ -6,7 +6,7 @@ import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping, Sequence
 from collections.abc import Collection as AbstractCollection
 from datetime import datetime
-from types import TracebackType
+from types import CoroutineType, FrameType, TracebackType
 from typing import Any, LiteralString, ParamSpec, Self, cast, overload
 
 from typing_extensions import TypeVar
@@ -133,43 +133,48 @@ class AsyncSession(HookedSession["AsyncSession"]):
     # ---- life
 
     async def __aenter__(self) -> Self:
-        database, caller = self.database, sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
+        caller = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
+        self.begin_block(frames.place_of(caller), caller)
+        return self
+
+    def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> CoroutineType[Any, Any, None]:
+        # gives a coroutine instead of being one: that is a call less
+        caller, failed = sys._getframe(1), error is not None  # pyright: ignore[reportPrivateUsage]
+        return self.end_block(self._entrances.left_by(caller), frames.place_of(caller), failed=failed)  # type: ignore[return-value]
+
+    def begin_block(self, opened: frames.Place, awaiting: FrameType | None = None) -> SessionState:
+        """Begins a block, which may be the `async with` of a frame; gives its state."""
+        database = self.database
         level = self._isolation or database.level
-        options = DEFAULTS if level is None and not self._read_only else Options(level, self._read_only)
-        autocommit = database.config.autocommit if self._autocommit is None else self._autocommit
-        timeout = self._timeout or database.timeout
         state = SessionState(
             self,
             database,
-            options,
-            autocommit=autocommit,
+            DEFAULTS if level is None and not self._read_only else Options(level, self._read_only),
+            autocommit=database.config.autocommit if self._autocommit is None else self._autocommit,
             scopes=self._scopes,
-            timeout=timeout,
+            timeout=self._timeout or database.timeout,
             performance_threshold=self._threshold,
             budget=None if self._limits is None else budget_of(*self._limits),
             cache=database.caches.of_session(self._cache_backend),
-            opened=frames.place_of(caller),
+            opened=opened,
         )
         if self._slow is not None:
             state.tracker.slow = self._slow
-        self._entrances.enter(state, caller)
-        return self
+        return self._entrances.enter(state, awaiting)
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        caller = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
-        state, at = self._entrances.left_by(caller), frames.place_of(caller)
-        # nothing that waits holds the frame that waits for it
-        del caller
-        if state is not None:
-            try:
-                if is_untouched(state):
-                    finish(state, at)
-                else:
-                    await state.close(failed=error is not None, at=at)
-            finally:
-                self._entrances.leave(state, inside=False)
+    async def end_block(self, state: SessionState | None, at: frames.Place, *, failed: bool) -> None:
+        """Ends a block, unless it was ended before: commits, or rolls back if it failed."""
+        if state is None:
+            return
+        try:
+            if is_untouched(state):
+                finish(state, at)
+            else:
+                await state.close(failed=failed, at=at)
+        finally:
+            self._entrances.leave(state, inside=False)
 
     async def close(self) -> None:
         """Rolls back what is not committed and ends the session's block; a second call does nothing.
@@ -177,8 +182,7 @@ class AsyncSession(HookedSession["AsyncSession"]):
         Raises:
             AmbiguousSession: Several are open, and the context names none.
         """
-        state = self._entrances.closable()
-        if state is not None:
+        if (state := self._entrances.closable()) is not None:
             refuse_in_hooks(state, "close()")
             try:
                 await state.close(failed=True)
@@ -211,9 +215,8 @@ class AsyncSession(HookedSession["AsyncSession"]):
                     frame.state.check_usable()
                 return frame.state
             cell = cell.parent
-        found = self._entrances.only
-        if found is None:
-            raise self._no_state()
+        if (found := self._entrances.only) is None:
+            raise self._entrances.why_none()
         return found
 
     def _here(self) -> SessionState:
@@ -222,9 +225,6 @@ class AsyncSession(HookedSession["AsyncSession"]):
         if context.running_loop() is not state.loop and state.wait is None:
             state.check_usable()
         return state
-
-    def _no_state(self) -> Exception:
-        return self._entrances.why_none()
 
     # ---- reading
 
@@ -432,8 +432,7 @@ class AsyncSession(HookedSession["AsyncSession"]):
             >>> print(session.preview())
             ... # 1 statement, 1 row
             ... # 1. INSERT author: 1 row
-            ... #    INSERT INTO "author" ("name") VALUES ($1) RETURNING "id"
-            ... #    name = 'Ada'
+            ... #    INSERT INTO "author" ("name") VALUES ($1) RETURNING "id"     name = 'Ada'
         """
         return preview(self.state().flusher)
 
@@ -575,9 +574,8 @@ class AsyncSession(HookedSession["AsyncSession"]):
         return self._tracker().cache_use()
 
     def _tracker(self) -> PerformanceTracker:
-        if not self._entrances.open and self._entrances.tracker is not None:
-            return self._entrances.tracker
-        return self.state().tracker
+        last = self._entrances
+        return self.state().tracker if last.open or last.tracker is None else last.tracker
 
     def report(self) -> Report:
         """Gives what the session has done, for people: `print(session.report())`, `.show()`, `.save("report.html")`.

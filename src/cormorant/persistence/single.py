@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from cormorant.models.collections import is_collection
 from cormorant.models.metadata import ColumnInfo, ModelInfo
 from cormorant.models.model import Model
-from cormorant.models.reading import reader_of
+from cormorant.models.reading import Reader, reader_of
 from cormorant.models.state import is_persistent
 from cormorant.models.validation import Problem, check_of
 from cormorant.persistence.cascades import taken_along
@@ -22,7 +22,7 @@ from cormorant.persistence.collecting import deletion, like_of, plain_of, plain_
 from cormorant.persistence.flush_plan import delete_statement, insert_statement, update_statement
 from cormorant.persistence.orphans import owned_by, owning
 from cormorant.persistence.unit_of_work import UnitOfWork
-from cormorant.persistence.waiting import Known, filler_of
+from cormorant.persistence.waiting import Fill, Known, filler_of
 from cormorant.sql.statements import Delete, Insert, Update
 
 
@@ -71,18 +71,18 @@ def single_of(unit: UnitOfWork) -> Single | None:
 
 def _insert(unit: UnitOfWork, instance: Model) -> Single | None:
     info, related = type(instance).__info__, instance.__orm_related__
-    if (related and not _leads_nowhere(unit, related)) or check_of(info) is not None or owned_by(info):
+    ways = _ways_of(info)
+    if ways is None or (related and not _leads_nowhere(unit, related)):
         return None
+    read, fill = ways
     problems: list[Problem] = []
-    values, fill = reader_of(info)(instance, problems), filler_of(info)
+    values = read(instance, problems)
     if fill is not None and fill(instance, values, Known()):
         return None
-    names = tuple(values)
-    like = like_of(info, names)
-    # who brings his key may be another one's double
-    if problems or like.lacking or like.key_given:
+    write = _insert_of(info, tuple(values))
+    if problems or write is None:
         return None
-    return Single(InsertChange(instance, info, values, False), tuple(values.values()), _insert_of(info, names))
+    return Single(InsertChange(instance, info, values, False), tuple(values.values()), write)
 
 
 def _update(unit: UnitOfWork, instance: Model) -> Single | None:
@@ -129,8 +129,18 @@ def _leads_nowhere(unit: UnitOfWork, related: Mapping[str, Any]) -> bool:
 # ------------------------------------------------------------------ statements
 
 
+@lru_cache(maxsize=1000)
+def _ways_of(info: ModelInfo) -> tuple[Reader, Fill | None] | None:
+    """Gives how a new object's values are read; None where more is to be looked at."""
+    return None if check_of(info) is not None or owned_by(info) else (reader_of(info), filler_of(info))
+
+
 @lru_cache(maxsize=4000)
-def _insert_of(info: ModelInfo, names: tuple[str, ...]) -> SingleWrite:
+def _insert_of(info: ModelInfo, names: tuple[str, ...]) -> SingleWrite | None:
+    like = like_of(info, names)
+    if like.lacking or like.key_given:
+        # who brings his key may be another one's double
+        return None
     statement, returned = insert_statement(info, names, "row")
     numbered = len(returned) == 1 and returned[0].identity
     return SingleWrite(statement, returned, replace(statement, returning=()) if numbered else None)

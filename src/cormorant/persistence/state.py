@@ -23,7 +23,7 @@ from cormorant.models.state import LinkVerb, Origin, is_ghost, new_ghost, set_at
 from cormorant.observability.budgets import Budget
 from cormorant.observability.performance import PerformanceTracker, asking
 from cormorant.persistence import context, loader, locking, m2m, prefetch
-from cormorant.persistence.blocks import end
+from cormorant.persistence.blocks import Blocks, end
 from cormorant.persistence.cached import CachedReads
 from cormorant.persistence.hooking import refuse_in_hooks
 from cormorant.persistence.identity_map import IdentityMap
@@ -85,8 +85,9 @@ class SessionState(Parts):
         self.transactions: TransactionStack = TransactionStack(
             database, self.tracker, options, self.check_usable, self.frame, timeout
         )
-        # the unit of work, once it is made
+        # once they are made
         self.made_unit: UnitOfWork | None = None
+        self.made_blocks: Blocks | None = None
         self.closed: bool = False
         self.closed_at: Place = NOWHERE
         # a sync session sets it: has a coroutine run on the loop while the caller waits; False where nobody may wait

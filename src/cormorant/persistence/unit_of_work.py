@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from itertools import chain, count
+from itertools import chain
 from operator import attrgetter
 from typing import Any, TypeAlias
 
@@ -46,10 +46,13 @@ class UnitOfWork(Pending):
         owner: The session state, for the instances to know.
         identity: Its instances.
         decoder: Makes Python values of the driver's, to find changes inside documents.
+        numbers: Counts the session's statements.
         eager: Every statement is to find everything written.
     """
 
-    def __init__(self, owner: Owner, identity: IdentityMap, decoder: Decoder, *, eager: bool) -> None:
+    def __init__(
+        self, owner: Owner, identity: IdentityMap, decoder: Decoder, numbers: Iterator[int], *, eager: bool
+    ) -> None:
         super().__init__()
         self.identity = identity
         self.history: History = History(self, identity, decoder)
@@ -57,10 +60,8 @@ class UnitOfWork(Pending):
         self._decoder = decoder
         self._eager = eager
         self.accepted: int = 0
-        # counts the session's statements
-        self.numbers: count[int] = count(1)
+        self.numbers: Iterator[int] = numbers
         self.origin_of_new: Origin = Origin(owner, 0, pending=True)
-        self._origin_of_references = Origin(owner, 0)
 
     def origin(self) -> Origin:
         """Gives what objects come from that are written or put back now: it is newer than every statement before."""
@@ -143,7 +144,7 @@ class UnitOfWork(Pending):
             raise ForeignInstanceError(
                 f"this session has an object for {instance!r} already", hint="use that one: await session.get(...)"
             )
-        set_attribute(instance, "__orm_origin__", self._origin_of_references)
+        set_attribute(instance, "__orm_origin__", Origin(self._owner, 0))
         self.identity.put(type(instance).__info__, row_key_of(instance), instance)
         if instance.__orm_changes__:
             self.touched(instance)

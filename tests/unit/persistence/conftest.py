@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any, NoReturn, cast
 
 import pytest
@@ -19,7 +20,7 @@ class Listener:
 
     def __init__(self) -> None:
         self.identity = IdentityMap()
-        self.unit = UnitOfWork(self, self.identity, lambda _: None, eager=False)
+        self.unit = UnitOfWork(self, self.identity, lambda _: None, count(1), eager=False)
         self._numbers = 0
 
     def touched(self, instance: Model) -> None:

@@ -35,6 +35,8 @@ PAIRS = [
 
 # What cannot be the same, with the reason.
 MISSING = {
+    "AsyncSession.begin_block": "called by integrations, on the loop",
+    "AsyncSession.end_block": "called by integrations, on the loop",
     "AsyncSession.current": "a sync session is on its handle, not in a context that could name it",
     "AsyncSession.fetch": "called by queries, on the loop",
     "AsyncSession.reader": "used by queries, on the loop",

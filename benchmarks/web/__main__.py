@@ -25,7 +25,8 @@ from rich.table import Table
 
 from benchmarks.web.tables import fill
 
-LIBRARIES = ("cormorant", "sqlalchemy", "tortoise")
+# Cormorant twice: with sessions by FastAPI's dependencies, and in blocks of the handlers
+LIBRARIES = ("cormorant", "cormorant_blocks", "sqlalchemy", "tortoise")
 POST = """
 wrk.method = "POST"
 wrk.body = '{"title": "New", "body": "words", "author_id": 1}'

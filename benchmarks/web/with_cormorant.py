@@ -1,4 +1,4 @@
-"""The application with Cormorant."""
+"""The application with Cormorant, and a session for each request by FastAPI's dependencies."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from benchmarks.web.tables import Article, Author
 from cormorant import Database
 from cormorant.integrations.fastapi import Create, ReadSessionDep, SessionDep, lifespan
 
-app = FastAPI(lifespan=lifespan(lambda: Database(os.environ["BENCH_DSN"], pool_size=10)))
+app = FastAPI(lifespan=lifespan(lambda: Database(os.environ["BENCH_DSN"], pool_size=10), freeze=True))
 
 
 @app.get("/authors/{key}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
 
@@ -676,3 +677,20 @@ async def test_a_handler_may_take_the_model_itself(app: FastAPI, database: Recor
     answer = await ask(app, "POST", "/", {"title": "Notes"})
     assert (answer.status, answer.json["detail"][0]["loc"]) == (422, ["body", "writer_id"])
     assert set(app.openapi()["components"]["schemas"]) >= {"Story", "StoryCreate", "Writer"}
+
+
+@pytest.mark.parametrize("freeze", [True, False])
+async def test_what_an_application_starts_with_is_frozen_until_it_stops(database: Database, freeze: bool) -> None:
+    def is_collected() -> bool:
+        return any(each is made for each in gc.get_objects())
+
+    app, made, frozen = FastAPI(lifespan=lifespan(database, freeze=freeze)), [database], gc.get_freeze_count()
+    try:
+        assert is_collected()
+        async with app.router.lifespan_context(app):
+            assert is_collected() is not freeze
+        assert is_collected()
+    finally:
+        # as the tests have it
+        if frozen and not gc.get_freeze_count():
+            gc.freeze()

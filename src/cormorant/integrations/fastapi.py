@@ -6,6 +6,7 @@ fails is the response. Who raises rolls back, an HTTPException too; who returns 
 
 from __future__ import annotations
 
+import gc
 import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
@@ -194,7 +195,7 @@ SyncSessionDep: TypeAlias = Annotated[Session, Depends(get_sync_session, scope="
 
 
 def lifespan(
-    source: DatabaseSource, *, ping: bool = False
+    source: DatabaseSource, *, ping: bool = False, freeze: bool = False
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Database]]]:
     """Gives what `FastAPI(lifespan=...)` takes: the database is the application's, and is closed with it.
 
@@ -204,6 +205,8 @@ def lifespan(
         source: A database; or a DSN, a ConnectionConfig or a function, of which one is made each time the application
             starts. A database is closed for good, so tests that start one application often give one of these.
         ping: Ask the server for an answer first, and do not start without one.
+        freeze: Have the garbage collector pass over what was made by then, until the application stops (`gc.freeze()`):
+            modules and classes are most of what it goes through while requests are answered.
 
     Example:
         >>> app = FastAPI(lifespan=lifespan("postgresql://app@localhost/app"))
@@ -215,9 +218,14 @@ def lifespan(
             if ping:
                 await database.ping()
             setattr(app.state, _STATE, database)
+            if freeze:
+                gc.collect()
+                gc.freeze()
             try:
                 yield {_STATE: database}
             finally:
+                if freeze:
+                    gc.unfreeze()
                 delattr(app.state, _STATE)
 
     return around

@@ -59,6 +59,8 @@ class Acceptance:
         origin: What the written objects come from now.
     """
 
+    __slots__ = ("_shown", "origin", "result", "unit")
+
     def __init__(self, unit: UnitOfWork, origin: Origin, result: FlushResult) -> None:
         self.unit = unit
         self.origin = origin

@@ -151,6 +151,8 @@ class Blocks:
         autocommit: Every flush is a transaction of its own.
     """
 
+    __slots__ = ("autocommit", "flusher", "history", "hooks", "patience", "transactions", "unit")
+
     def __init__(self, unit: UnitOfWork, transactions: TransactionStack, flusher: Flusher, *, autocommit: bool) -> None:
         self.unit = unit
         self.history: History = unit.history
@@ -390,9 +392,13 @@ async def end(blocks: Blocks, check: Callable[[], None], *, failed: bool) -> Non
     try:
         # what another task begins while the COMMIT is on its way is committed, too: nobody would end it later
         while not failed:
-            await transactions.drain(cancel=False)
+            if transactions.in_flight:
+                await transactions.drain(cancel=False)
             check()
-            await _commit_all(blocks)
+            blocks.hooks.has_news = False
+            await blocks.commit()
+            if blocks.hooks.has_news:
+                await _commit_rest(blocks)
             if not transactions.levels:
                 return
     except BaseException:
@@ -411,9 +417,9 @@ async def _end_badly(blocks: Blocks) -> None:
             return
 
 
-async def _commit_all(blocks: Blocks) -> None:
-    """Commits, and what hooks have added after the commit too: nobody would do it later."""
-    for _ in range(ROUNDS):
+async def _commit_rest(blocks: Blocks) -> None:
+    """Commits what hooks have added after the commit: nobody would do it later."""
+    for _ in range(1, ROUNDS):
         blocks.hooks.has_news = False
         await blocks.commit()
         if not blocks.hooks.has_news:

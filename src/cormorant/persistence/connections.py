@@ -37,6 +37,8 @@ class Connections:
         timeout: Seconds that a statement has, with all that it waits for; None sets no limit.
     """
 
+    __slots__ = ("begun", "database", "last_commit", "timeout", "tracker", "xid")
+
     def __init__(self, database: Database, tracker: PerformanceTracker, timeout: float | None) -> None:
         self.database = database
         self.tracker = tracker

@@ -55,6 +55,8 @@ class Use(Protocol):
 class FlushRun:
     """One run of a plan on one connection; touches no object."""
 
+    __slots__ = ("caller", "connection", "database", "result", "tracker")
+
     def __init__(
         self, database: Database, connection: Connection, tracker: PerformanceTracker, caller: Caller | None
     ) -> None:
@@ -245,6 +247,8 @@ class Flusher:
         unit: What is pending.
         hooks: The session's hooks.
     """
+
+    __slots__ = ("__weakref__", "_caller", "_lock", "database", "hooks", "transactions", "unit")
 
     def __init__(
         self, database: Database, unit: UnitOfWork, transactions: TransactionStack, hooks: SessionHooks

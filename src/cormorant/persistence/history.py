@@ -35,6 +35,8 @@ class History:
         decoder: Makes Python values of the driver's, for documents that were changed in place.
     """
 
+    __slots__ = ("_decoder", "identity", "marks", "pending", "undone")
+
     def __init__(self, pending: Pending, identity: IdentityMap, decoder: Decoder) -> None:
         self.pending = pending
         self.identity = identity

@@ -71,6 +71,20 @@ class SessionHooks:
         transactions: What fails with a hook.
     """
 
+    __slots__ = (
+        "_database",
+        "busy",
+        "due",
+        "handle",
+        "has_news",
+        "last",
+        "owner",
+        "transactions",
+        "unit",
+        "version",
+        "wide",
+    )
+
     def __init__(
         self, owner: object, handle: object, database: Database, unit: UnitOfWork, transactions: TransactionStack
     ) -> None:

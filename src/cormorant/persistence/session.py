@@ -30,7 +30,7 @@ from cormorant.observability.shapes import CacheUse, StatementStats
 from cormorant.observability.watching import slow_seconds
 from cormorant.persistence import context, merging
 from cormorant.persistence.arguments import check_own, is_queryset, links_of, model_of, only_one, raw_text, sent_as
-from cormorant.persistence.blocks import Transaction, begin, check_verb
+from cormorant.persistence.blocks import Transaction, begin, check_verb, end
 from cormorant.persistence.changed import Change, changes_of
 from cormorant.persistence.current import current_state
 from cormorant.persistence.entering import Entrances
@@ -169,11 +169,11 @@ class AsyncSession(HookedSession["AsyncSession"]):
         if state is None:
             return
         try:
-            if is_untouched(state):
-                finish(state, at)
-            else:
-                await state.close(failed=failed, at=at)
+            # as `state.close()` does it, by a call less
+            if not is_untouched(state):
+                await end(state.blocks, state.check_ended, failed=failed)
         finally:
+            finish(state, at)
             self._entrances.leave(state, inside=False)
 
     async def close(self) -> None:

@@ -340,7 +340,7 @@ class SessionState(Parts):
         async with self.turn:
             await self.blocks.flush()
 
-    def _check_ended(self) -> None:
+    def check_ended(self) -> None:
         """Refuses to commit the half of what another task does in a block of its own."""
         if self.frame.kind == "transaction":
             raise SessionTaskError(
@@ -357,7 +357,7 @@ class SessionState(Parts):
         """
         try:
             if not is_untouched(self):
-                await end(self.blocks, self._check_ended, failed=failed)
+                await end(self.blocks, self.check_ended, failed=failed)
         finally:
             finish(self, place() if at is None else at)
 

@@ -50,6 +50,18 @@ class UnitOfWork(Pending):
         eager: Every statement is to find everything written.
     """
 
+    __slots__ = (
+        "__weakref__",
+        "_decoder",
+        "_eager",
+        "_owner",
+        "accepted",
+        "history",
+        "identity",
+        "numbers",
+        "origin_of_new",
+    )
+
     def __init__(
         self, owner: Owner, identity: IdentityMap, decoder: Decoder, numbers: Iterator[int], *, eager: bool
     ) -> None:

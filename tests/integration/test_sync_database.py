@@ -96,8 +96,8 @@ async def test_tables_that_a_thread_makes_anew_are_no_surprise_to_a_loop(databas
     async with AsyncSession(database) as session:
         session.add(Writer(name="Ada"))
     db = SyncDatabase(database)
-    await asyncio.to_thread(db.drop_all)
-    await asyncio.to_thread(db.create_all)
+    await asyncio.to_thread(db.drop_all, *MODELS)
+    await asyncio.to_thread(db.create_all, *MODELS)
     async with AsyncSession(database) as session:
         assert await session.query(Writer).count() == 0
 

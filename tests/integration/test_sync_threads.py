@@ -43,7 +43,7 @@ from cormorant.errors import (
 from cormorant.models.registry import registry
 from cormorant.persistence.session import AsyncSession as InnerSession
 from cormorant.sync.portal import portal
-from tests.support.newsroom import Story, Writer
+from tests.support.newsroom import MODELS, Story, Writer
 
 ROOT = Path(__file__).parents[2]
 Calls: TypeAlias = list[Callable[[], object]]
@@ -285,8 +285,8 @@ async def test_tables_made_anew_are_no_surprise(database: Database) -> None:
             return session.query(Writer).count()
 
     assert await asyncio.to_thread(work) == 1
-    await database.drop_all()
-    await database.create_all()
+    await database.drop_all(*MODELS)
+    await database.create_all(*MODELS)
     assert await asyncio.to_thread(work) == 1
 
 
@@ -460,7 +460,7 @@ import logging, os, sys, threading
 logging.getLogger("asyncio").setLevel(logging.ERROR)
 from cormorant import Database, Session
 from cormorant.errors import SessionTaskError
-from tests.support.newsroom import Story, Writer
+from tests.support.newsroom import MODELS, Story, Writer
 database = Database(sys.argv[1])
 """
 

@@ -62,9 +62,9 @@ class Acceptance:
     __slots__ = ("_shown", "origin", "result", "unit")
 
     def __init__(self, unit: UnitOfWork, origin: Origin, result: FlushResult) -> None:
-        self.unit = unit
-        self.origin = origin
-        self.result = result
+        self.unit: UnitOfWork = unit
+        self.origin: Origin = origin
+        self.result: FlushResult = result
         self._shown: dict[RelationInfo, dict[int, list[Model]]] = {}
 
     def accept(self, changes: ChangeSet) -> None:

@@ -154,12 +154,12 @@ class Blocks:
     __slots__ = ("autocommit", "flusher", "history", "hooks", "patience", "transactions", "unit")
 
     def __init__(self, unit: UnitOfWork, transactions: TransactionStack, flusher: Flusher, *, autocommit: bool) -> None:
-        self.unit = unit
+        self.unit: UnitOfWork = unit
         self.history: History = unit.history
-        self.transactions = transactions
-        self.flusher = flusher
+        self.transactions: TransactionStack = transactions
+        self.flusher: Flusher = flusher
         self.hooks: SessionHooks = flusher.hooks
-        self.autocommit = autocommit
+        self.autocommit: bool = autocommit
         # seconds that what was sent may still take after a cancellation
         self.patience: float = transactions.database.commit_timeout
 

@@ -40,8 +40,8 @@ class Connections:
     __slots__ = ("begun", "database", "last_commit", "timeout", "tracker", "xid")
 
     def __init__(self, database: Database, tracker: PerformanceTracker, timeout: float | None) -> None:
-        self.database = database
-        self.tracker = tracker
+        self.database: Database = database
+        self.tracker: PerformanceTracker = tracker
         self.timeout: float | None = timeout
         # when the server last said that something of ours is committed
         self.last_commit: datetime | None = None

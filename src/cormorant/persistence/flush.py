@@ -60,10 +60,10 @@ class FlushRun:
     def __init__(
         self, database: Database, connection: Connection, tracker: PerformanceTracker, caller: Caller | None
     ) -> None:
-        self.database = database
-        self.connection = connection
-        self.tracker = tracker
-        self.caller = caller
+        self.database: Database = database
+        self.connection: Connection = connection
+        self.tracker: PerformanceTracker = tracker
+        self.caller: Caller | None = caller
         self.result: FlushResult = FlushResult()
 
     async def run(self, plan: FlushPlan) -> FlushResult:
@@ -253,10 +253,10 @@ class Flusher:
     def __init__(
         self, database: Database, unit: UnitOfWork, transactions: TransactionStack, hooks: SessionHooks
     ) -> None:
-        self.database = database
-        self.unit = unit
-        self.transactions = transactions
-        self.hooks = hooks
+        self.database: Database = database
+        self.unit: UnitOfWork = unit
+        self.transactions: TransactionStack = transactions
+        self.hooks: SessionHooks = hooks
         self._lock = asyncio.Lock()
         # whose code asked for what is written now
         self._caller: Caller | None = None

@@ -38,8 +38,8 @@ class History:
     __slots__ = ("_decoder", "identity", "marks", "pending", "undone")
 
     def __init__(self, pending: Pending, identity: IdentityMap, decoder: Decoder) -> None:
-        self.pending = pending
-        self.identity = identity
+        self.pending: Pending = pending
+        self.identity: IdentityMap = identity
         # the first mark is the last commit; each block adds one
         self.marks: list[Mark] = [Mark()]
         # how often objects were put back: what was read off them before is no more

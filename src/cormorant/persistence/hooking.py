@@ -88,10 +88,10 @@ class SessionHooks:
     def __init__(
         self, owner: object, handle: object, database: Database, unit: UnitOfWork, transactions: TransactionStack
     ) -> None:
-        self.owner = owner
-        self.handle = handle
-        self.unit = unit
-        self.transactions = transactions
+        self.owner: object = owner
+        self.handle: object = handle
+        self.unit: UnitOfWork = unit
+        self.transactions: TransactionStack = transactions
         # the hooks of the database and of the session, as of a number of registrations
         self.version: int = -1
         self.wide: dict[Event, tuple[Hook, ...]] = {}

@@ -66,7 +66,7 @@ class UnitOfWork(Pending):
         self, owner: Owner, identity: IdentityMap, decoder: Decoder, numbers: Iterator[int], *, eager: bool
     ) -> None:
         super().__init__()
-        self.identity = identity
+        self.identity: IdentityMap = identity
         self.history: History = History(self, identity, decoder)
         self._owner = owner
         self._decoder = decoder

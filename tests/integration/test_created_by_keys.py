@@ -24,6 +24,16 @@ class Volume(Model, app="bykey"):
     lent_to: One[Shelf | None] = foreign_key(default=None)
 
 
+class Place(Model, app="bykey"):
+    row: Mapped[int] = field(primary_key=True)
+    column: Mapped[int] = field(primary_key=True)
+
+
+class Find(Model, app="bykey"):
+    id: Mapped[int] = generated(primary_key=True)
+    place: One[Place] = foreign_key()
+
+
 class Noted(Model, app="bykey"):
     """Its constructor is its own, and gets objects."""
 
@@ -49,7 +59,7 @@ class Watched(Model, app="bykey"):
 @pytest.fixture
 async def database(database_dsn: str, keeps_tables: None) -> AsyncIterator[Database]:
     async with Database(database_dsn) as database:
-        await kept_tables.prepare(database, database_dsn, Shelf, Volume, Noted, Watched)
+        await kept_tables.prepare(database, database_dsn, Shelf, Volume, Place, Find, Noted, Watched)
         async with AsyncSession(database) as session:
             session.add(Shelf(name="first"), Shelf(name="second"))
         yield database
@@ -81,6 +91,17 @@ async def test_it_is_the_one_that_the_session_has(database: Database) -> None:
     async with AsyncSession(database) as session:
         found = await session.query(Volume).select_related(Volume.shelf).one()
         assert (found.shelf.name, found.lent_to_id) == ("first", 2)
+
+
+async def test_a_key_of_two_columns(database: Database) -> None:
+    async with AsyncSession(database) as session:
+        session.add(Place(row=3, column=4))
+        await session.flush()
+        made: Find = Create[Find](place_column=4, place_row=3).build()
+        session.add(made)
+    async with AsyncSession(database) as session:
+        found = await session.query(Find).select_related(Find.place).one()
+        assert (found.place.row, found.place.column) == (3, 4)
 
 
 async def test_it_may_be_exchanged_before_it_is_written(database: Database) -> None:

@@ -460,7 +460,7 @@ import logging, os, sys, threading
 logging.getLogger("asyncio").setLevel(logging.ERROR)
 from cormorant import Database, Session
 from cormorant.errors import SessionTaskError
-from tests.support.newsroom import MODELS, Story, Writer
+from tests.support.newsroom import Story, Writer
 database = Database(sys.argv[1])
 """
 

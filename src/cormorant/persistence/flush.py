@@ -305,8 +305,8 @@ class Flusher:
                 one = self._single() if hooks is None else None
                 if one is not None:
                     self._caller = asking()
-                    write = partial(self._write_one, one, None)
-                    await (self.transactions.use(write, self._overtaken(undone)) if use is None else use(write))
+                    write, check = partial(self._write_one, one, None), self._overtaken(unit.history.undone)
+                    await (self.transactions.use(write, check) if use is None else use(write))
                     return False
                 gather(unit, unit.delete)
                 hooks = hooks or self._hooks()

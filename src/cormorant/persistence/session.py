@@ -432,7 +432,8 @@ class AsyncSession(HookedSession["AsyncSession"]):
             >>> print(session.preview())
             ... # 1 statement, 1 row
             ... # 1. INSERT author: 1 row
-            ... #    INSERT INTO "author" ("name") VALUES ($1) RETURNING "id"     name = 'Ada'
+            ... #    INSERT INTO "author" ("name") VALUES ($1) RETURNING "id"
+            ... #    name = 'Ada'
         """
         return preview(self.state().flusher)
 

@@ -62,7 +62,8 @@ async def test_a_warm_select(session: AsyncSession) -> None:
     await select()
     calls, files = await walk(select)
     assert calls <= 60
-    assert files <= 14
+    # the way to the thread and back is a module of its own
+    assert files <= 15
 
 
 async def test_add_and_commit(session: AsyncSession) -> None:
@@ -74,7 +75,7 @@ async def test_add_and_commit(session: AsyncSession) -> None:
     walker = Walker(name="second")
     calls, files = await walk(lambda: add(walker))
     assert calls <= 90
-    assert files <= 16
+    assert files <= 17
 
 
 async def test_a_session_that_reads_one_object(tmp_path: Path) -> None:

@@ -223,7 +223,8 @@ async def test_without_the_option_the_error_names_it(postgres_database: str, poo
     ) as database:
 
         async def work() -> None:
-            for _ in range(10):
+            # so often that two of them meet on one connection of the server
+            for _ in range(200):
                 connection = await database.adapter.acquire()
                 try:
                     await connection.fetch("SELECT 1 + $1::int", [1])

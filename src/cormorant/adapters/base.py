@@ -223,13 +223,17 @@ class Resumable(Protocol):
 
 @runtime_checkable
 class Sharing(Protocol):
-    """What an adapter may offer besides: a connection that several write with at a time, by one statement each.
+    """What an adapter may offer besides: a connection that several use at a time, by one statement each.
 
-    None of them opens a transaction, asks for a limit of time, or breaks a statement off.
+    None of them opens a transaction or asks for a limit of time, or breaks off a statement that writes.
     """
 
-    def acquire_shared(self) -> Coroutine[Any, Any, Connection]:
-        """Lends the connection; each of its users calls `release`. It raises what `acquire` does."""
+    def acquire_shared(self, *, write: bool = True) -> Coroutine[Any, Any, Connection]:
+        """Lends the connection; each of its users calls `release`. It raises what `acquire` does.
+
+        Args:
+            write: It may write; one that reads is used by `fetch` alone.
+        """
         ...
 
 

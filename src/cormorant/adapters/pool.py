@@ -179,33 +179,42 @@ class _Notes(Generic[C]):
 
 
 class _Shared(Generic[C]):
-    """The connection that several use at a time, if there is one."""
+    """The connections that several use at a time, and the one that who comes next joins."""
 
-    __slots__ = ("_total", "connection", "users")
+    __slots__ = ("_total", "current", "users")
 
     def __init__(self) -> None:
-        self.connection: C | None = None
-        self.users = self._total = 0
+        self.users: dict[C, int] = {}
+        self.current: C | None = None
+        self._total = 0
 
-    def begin(self, connection: C) -> None:
-        """Has a connection shared by its first user and those who come."""
-        self.connection, self.users, self._total = connection, 1, 1
+    def begin(self, connection: C, users: int = 1) -> None:
+        """Has a connection shared by its first users and those who come."""
+        self.current, self._total = connection, users
+        self.users[connection] = users
 
     def join(self) -> C | None:
         """Gives the connection to one more; None if there is none, or it is to come back first."""
-        connection = self.connection
+        connection = self.current
         if connection is None or connection.is_closed or self._total >= _SHARED_BY:
             return None
-        self.users += 1
+        self.users[connection] += 1
         self._total += 1
         return connection
 
-    def leave(self) -> bool:
+    def leave(self, connection: C) -> bool:
         """Notes that one user has ended; gives whether others have not."""
-        self.users -= 1
-        if not self.users:
-            self.connection = None
-        return self.users > 0
+        self.users[connection] -= 1
+        if self.users[connection]:
+            return True
+        del self.users[connection]
+        if connection is self.current:
+            self.current = None
+        return False
+
+    def seal(self) -> None:
+        """Has nobody join any more, until others begin."""
+        self.current = None
 
 
 class Pool(Generic[C]):
@@ -301,9 +310,11 @@ class Pool(Generic[C]):
         if self._closed:
             raise _closed_error()
         # who waits, waits for it alone, or came after somebody who does
-        if shares and not self._waiters.queue and (shared := self._shared.join()) is not None:
-            self._acquired += 1
-            return shared
+        if shares and self._shared.current is not None and not self._waiters.queue:
+            shared = self._shared.join()
+            if shared is not None:
+                self._acquired += 1
+                return shared
         place = caller() if self._notes.active else None
         while self._idle:
             connection = self._idle.pop()
@@ -323,7 +334,8 @@ class Pool(Generic[C]):
         if self._max_waiting is not None and len(self._waiters) >= self._max_waiting + self.size - len(self._born):
             raise self._busy_error("no more callers may wait for a connection")
         waiter = self._waiters.join(place, shares=shares)
-        self._grow(len(self._waiters))
+        # those who share need one between them
+        self._grow(max(1, self._opening) if shares else len(self._waiters))
         try:
             return await waiter.future
         except asyncio.CancelledError:
@@ -340,7 +352,7 @@ class Pool(Generic[C]):
         # one that was terminated meanwhile, or whose loop is gone, is no longer the pool's
         if connection not in self._in_use:
             return
-        if connection is self._shared.connection and self._shared.leave():
+        if connection in self._shared.users and self._shared.leave(connection):
             return
         del self._in_use[connection]
         if self._notes.active:
@@ -355,6 +367,15 @@ class Pool(Generic[C]):
             self._lend(connection)
         else:
             self._idle.append(connection)
+
+    @property
+    def free(self) -> int:
+        """How many could be lent now, or will be once they are open."""
+        return len(self._idle) + self.size - len(self._born) - len(self._waiters)
+
+    def seal(self) -> None:
+        """Has nobody join those who share a connection; the next who share take another one."""
+        self._shared.seal()
 
     def renew(self) -> None:
         """Replaces every connection before it is lent again."""
@@ -376,7 +397,9 @@ class Pool(Generic[C]):
             self._retire(self._idle.pop())
         try:
             async with asyncio.timeout(timeout):
-                await self._drain()
+                while self._born or self._tasks:
+                    self._changed.clear()
+                    await self._changed.wait()
         except TimeoutError:
             for connection in list(self._born):
                 self._discard(connection)
@@ -396,11 +419,12 @@ class Pool(Generic[C]):
             self._notes.take(connection, waiter.place)
             waiter.future.set_result(connection)
             if waiter.shares:
-                self._shared.begin(connection)
+                users = 1
                 while (waiter := self._waiters.first(shares=True)) is not None:
                     self._acquired += 1
                     waiter.future.set_result(connection)
-                    self._shared.users += 1
+                    users += 1
+                self._shared.begin(connection, users)
 
     def _is_young(self, connection: C) -> bool:
         if self._loop is None:
@@ -498,11 +522,6 @@ class Pool(Generic[C]):
         if self._loop is not None and not self._loop.is_closed():
             self._grow(len(self._waiters))
 
-    async def _drain(self) -> None:
-        while self._born or self._tasks:
-            self._changed.clear()
-            await self._changed.wait()
-
     # ---- tasks and event loops
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -516,17 +535,13 @@ class Pool(Generic[C]):
         self._tasks.discard(task)
         self._changed.set()
 
-    def _leave_to_parent(self) -> None:
-        """Forgets the connections that a fork has copied: they are the parent's, and so are their threads."""
-        # kept alive: closing them here would say goodbye in the parent's name
-        _inherited.extend(self._born)
-        self._pid = os.getpid()
-        self._loop, self._born, self._idle = None, {}, []
-
     def _bind(self, loop: asyncio.AbstractEventLoop) -> None:
         """Moves the pool to another loop once its own is closed, or left behind in the parent of a fork."""
         if self._pid != os.getpid():
-            self._leave_to_parent()
+            # what a fork has copied is the parent's; kept alive, because closing it would say goodbye in his name
+            _inherited.extend(self._born)
+            self._pid = os.getpid()
+            self._loop, self._born, self._idle = None, {}, []
         if self._loop is not None and not self._loop.is_closed():
             raise ConfigurationError(
                 "the connection pool belongs to another event loop, which is still open",

@@ -8,11 +8,12 @@ import os
 import sqlite3
 import sys
 import threading
-from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
-from contextvars import Context, copy_context
-from typing import Any, Generic, TypeVar
-from weakref import WeakKeyDictionary, ref
+from collections.abc import Callable, Coroutine, Sequence
+from contextvars import Context
+from functools import partial
+from time import monotonic
+from typing import Any, TypeVar
+from weakref import WeakMethod, ref
 
 from cormorant.adapters import sqlite_thread as in_thread
 from cormorant.adapters.base import Adapter, Connection, RawRows, Row
@@ -21,6 +22,7 @@ from cormorant.adapters.pool import Pool
 from cormorant.adapters.sqlite_constraints import note_name
 from cormorant.adapters.sqlite_cursor import OpenCursors, SQLiteCursor
 from cormorant.adapters.sqlite_errors import translate
+from cormorant.adapters.sqlite_hops import Hop, Line, TurnedAway, nobody
 from cormorant.adapters.sqlite_opening import open_driver, set_up
 from cormorant.adapters.stats import PoolStats
 from cormorant.adapters.text import check_sendable
@@ -30,174 +32,11 @@ from cormorant.errors import ConfigurationError, ConnectionLost
 
 R = TypeVar("R")
 
+
 _INTERRUPT_EVERY = 0.05
 
-
-class Answers:
-    """What threads have for one loop: it is woken once for all that comes until it looks."""
-
-    __slots__ = ("_come", "_told")
-
-    def __init__(self) -> None:
-        self._come: deque[Hop[Any]] = deque()
-        self._told = False
-
-    def put(self, hop: Hop[Any], loop: asyncio.AbstractEventLoop) -> None:
-        """Takes what a thread has done."""
-        self._come.append(hop)
-        if not self._told:
-            self._told = True
-            try:
-                loop.call_soon_threadsafe(self._look, loop)
-            except RuntimeError:
-                # the loop is closed: nobody waits for an answer any more
-                return
-
-    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        # before the first is taken: what comes from now on wakes the loop again
-        self._told = False
-        come = self._come
-        try:
-            while come:
-                come.popleft().arrive()
-        finally:
-            if come:
-                # a task has ended the loop
-                loop.call_soon(self._look, loop)
-
-
-_answers: WeakKeyDictionary[asyncio.AbstractEventLoop, Answers] = WeakKeyDictionary()
-
-
-def _answers_of(loop: asyncio.AbstractEventLoop) -> Answers:
-    """Gives what threads answer a loop by."""
-    found = _answers.get(loop)
-    if found is None:
-        found = _answers[loop] = Answers()
-    return found
-
-
-class Hop(Generic[R]):
-    """A function on its way through a connection's thread, to be awaited once by the task that has sent it.
-
-    The driver answers by a Future, whose result is set in one turn of the loop and read in the next. This wakes its
-    task in the turn in which the answer comes, which spares a third of what a short statement costs. To the task it
-    is what a Future is: the names are those by which asyncio knows what a task may wait for.
-
-    Args:
-        loop: The loop of the task.
-        function: What the thread does.
-        args: What it takes.
-        answers: By which the loop is told of what threads have done.
-    """
-
-    __slots__ = (
-        "_answers",
-        "_args",
-        "_arrived",
-        "_asyncio_future_blocking",
-        "_cancelled",
-        "_error",
-        "_function",
-        "_loop",
-        "_result",
-        "_waiting",
-    )
-
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        function: Callable[..., R],
-        args: tuple[Any, ...],
-        answers: Answers | None = None,
-    ) -> None:
-        # where asyncio looks whose it is
-        self._loop = loop
-        self._answers = answers or _answers_of(loop)
-        self._function: Callable[..., R] | None = function
-        self._args = args
-        self._asyncio_future_blocking: bool = False
-        self._waiting: list[tuple[Callable[[Any], object], Context]] = []
-        self._result: Any = None
-        self._error: BaseException | None = None
-        self._cancelled: tuple[Any, ...] | None = None
-        self._arrived = False
-
-    def __repr__(self) -> str:
-        # the driver logs it, and would log what it is given otherwise
-        return f"<a hop of {getattr(self._function, '__name__', 'a function')}>"
-
-    # ---- in the thread
-
-    def __call__(self) -> None:
-        function, args = self._function, self._args
-        # the thread remembers its last hop until the next one
-        self._function, self._args = None, ()
-        assert function is not None
-        try:
-            self._result = function(*args)
-        except BaseException as error:
-            self._error = error
-        self._answers.put(self, self._loop)
-
-    # ---- on the loop
-
-    def arrive(self) -> None:
-        """Takes note of the answer, and wakes the task."""
-        self._arrived = True
-        if self._cancelled is not None:
-            # the task has gone on without it
-            self._result = self._error = None
-        self._wake()
-
-    def _wake(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for wake, context in waiting:
-            context.run(wake, self)
-
-    def __await__(self) -> Generator[Any, None, R]:
-        self._asyncio_future_blocking = True
-        # an error is thrown in here
-        yield self
-        result: R = self._result
-        self._result = None
-        return result
-
-    def add_done_callback(self, wake: Callable[[Any], object], *, context: Context | None = None) -> None:
-        """Has the task woken when the answer is there."""
-        context = copy_context() if context is None else context
-        if self._arrived:
-            # while another task took over what waits for it
-            self._loop.call_soon(wake, self, context=context)
-        else:
-            self._waiting.append((wake, context))
-
-    def remove_done_callback(self, wake: Callable[[Any], object]) -> int:
-        """Has a task not woken any more; gives how often it would have been."""
-        left = [(other, context) for other, context in self._waiting if other != wake]
-        removed = len(self._waiting) - len(left)
-        self._waiting = left
-        return removed
-
-    def cancel(self, msg: Any = None) -> bool:
-        """Has the task go on with a CancelledError; what is in the thread goes on all the same."""
-        if not self._waiting or self._cancelled is not None:
-            return False
-        self._cancelled = () if msg is None else (msg,)
-        self._loop.call_soon(self._wake)
-        return True
-
-    def result(self) -> None:
-        """Raises what there was instead of an answer; the task asks for that when it is woken."""
-        if self._cancelled is not None:
-            raise asyncio.CancelledError(*self._cancelled)
-        error, self._error = self._error, None
-        if error is not None:
-            try:
-                raise error
-            finally:
-                # its traceback leads back here
-                del error
+_APART_FOR = 0.1
+"""Seconds in which readers are lent to one at a time after a statement was slow: they may come in numbers."""
 
 
 class SQLiteConnection:
@@ -209,15 +48,16 @@ class SQLiteConnection:
         statement_timeout: Seconds a statement may run; None sets no limit.
         turn: What the threads of one file take to open and to close it.
         known: The statements of which is known that they tell as much without RETURNING.
+        others: Connections that do what several have sent to this one and its thread does not come to.
     """
 
     resumable = True
 
     __slots__ = (
-        "_answers",
         "_cursors",
         "_driver",
-        "_loop",
+        "_line",
+        "_others",
         "_put",
         "_raw",
         "_refuses",
@@ -242,6 +82,7 @@ class SQLiteConnection:
         statement_timeout: float | None,
         turn: threading.Lock,
         known: set[str],
+        others: Others | None = None,
     ) -> None:
         self.known: set[str] = known
         self.writer: bool = writer
@@ -253,13 +94,13 @@ class SQLiteConnection:
         self._driver = driver
         # to whom the driver hands what its thread does; one of other insides does that in its own way
         queue: Any = getattr(driver, "_tx", None)
-        self._put: Callable[[Any], None] | None = None if queue is None else queue.put_nowait
-        # and who is told of it on the loop that used the connection last
-        self._answers: Answers | None = None
-        self._loop: Callable[[], asyncio.AbstractEventLoop | None] = type(None)
+        self._put: Callable[[Any], object] = partial(have_put, ref(driver)) if queue is None else queue.put_nowait
+        # of the loop that used the connection last
+        self._line: Line | None = None
         self._raw: sqlite3.Connection = driver._conn
         self._statement_timeout = statement_timeout
         self._turn = turn
+        self._others = others
         self._timer: asyncio.TimerHandle | None = None
         self.is_closed: bool = False
         # nobody is at its other end
@@ -350,10 +191,14 @@ class SQLiteConnection:
             self._timer = _timer(self._statement_timeout, self._time_out)
         self._running = sql
         try:
-            return await self._hop(self._work, work, args)
-        except asyncio.CancelledError:
-            await self._settle(sql)
-            raise
+            hop: Hop[R] = self._hop(self._work, work, args)
+            try:
+                return await hop
+            except asyncio.CancelledError:
+                await self._settle(hop, sql)
+                raise
+        except TurnedAway:
+            others = self._others
         except Exception as error:
             if self.is_closed:
                 raise ConnectionLost("the connection was closed before the statement ended", statement=sql) from error
@@ -364,42 +209,38 @@ class SQLiteConnection:
                 self._timer.cancel()
                 self._timer = None
                 self._stopped = self.is_closed
+        assert others is not None
+        return await others.call(sql, work, args)
 
-    def _hop(self, function: Callable[..., R], *args: Any) -> Awaitable[R]:
+    def _hop(self, function: Callable[..., R], *args: Any) -> Hop[R]:
         """Sends a function to the thread; gives what is to be awaited, at once and by the caller."""
         # the driver's public methods take a hop for each step: cursor, execute, fetch
-        put = self._put
-        if put is None:
-            answer: Awaitable[R] = self._driver._execute(function, *args)
-            return answer
         if not self._driver._running:
             raise ValueError("the thread has ended")
         loop = asyncio.get_running_loop()
-        if self._answers is None or self._loop() is not loop:
-            self._answers, self._loop = _answers_of(loop), ref(loop)
-        put((None, hop := Hop(loop, function, args, self._answers)))
-        return hop
+        line = self._line
+        if line is None or line.loop() is not loop:
+            others = self._others
+            line = self._line = Line(loop, self._put, nobody if others is None else WeakMethod(others.are_free))
+        return line.send(loop, function, args)
 
-    async def _settle(self, sql: str) -> None:
+    async def _settle(self, hop: Hop[Any], sql: str) -> None:
         """Waits until the thread has answered, after asking it to stop where that is safe."""
-        interruptible = not in_thread.is_protected(sql)
-        self._stopped = interruptible
-        # the thread works in order: once it has run this, it has ended the statement
-        barrier = asyncio.ensure_future(_idle(self._hop))
-        while not barrier.done() or barrier.cancelled():
-            if barrier.cancelled():
-                barrier = asyncio.ensure_future(_idle(self._hop))
+        line, interruptible = self._line, not in_thread.is_protected(sql)
+        assert line is not None
+        self._cursors.cut = interruptible
+        if interruptible and line.leave(hop):
+            return
+        hop.stopped = interruptible
+        answered = asyncio.get_running_loop().create_future()
+        hop.add_done_callback(lambda _: answered.set_result(None), context=Context())
+        while not answered.done():
             # again and again, because an interrupt between two steps of the thread is lost
-            if interruptible and not self.is_closed:
-                self._cursors.cut = True
+            if line.now is hop and interruptible and not self.is_closed:
                 self._raw.interrupt()
             # a second cancellation changes nothing: the first is raised in the end
             with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait((barrier,), timeout=_INTERRUPT_EVERY)
-        # of a connection that was closed meanwhile; the thread has ended, or is about to
-        barrier.exception()
-        # only here: an earlier call that ends meanwhile must not set this one going
-        self._stopped = self.is_closed
+                await asyncio.wait((answered,), timeout=_INTERRUPT_EVERY)
 
     async def interrupt(self) -> None:
         """Has the running statement fail as one that takes too long."""
@@ -419,24 +260,67 @@ class SQLiteConnection:
     # ---- in the thread
 
     def _work(self, work: Callable[..., R], args: tuple[Any, ...]) -> R:
-        if self._cursors.cut:
-            self._cursors.end()
-        self.check_stopped()
-        if self.read_only is not self._refuses:
-            self._raw.execute(f"PRAGMA query_only = {self.read_only:d}")
-            self._refuses = self.read_only
-        try:
-            return work(self._raw, *args)
-        except sqlite3.IntegrityError as error:
-            note_name(self._raw, error)
-            raise
+        while True:
+            if self._cursors.cut:
+                self._cursors.end()
+            self.check_stopped()
+            if self.read_only is not self._refuses:
+                self._raw.execute(f"PRAGMA query_only = {self.read_only:d}")
+                self._refuses = self.read_only
+            try:
+                return work(self._raw, *args)
+            except sqlite3.IntegrityError as error:
+                note_name(self._raw, error)
+                raise
+            except sqlite3.OperationalError as error:
+                # of those who share a reader one may be stopped when the next has begun
+                if self.writer or work is not in_thread.fetch or not in_thread.is_interrupted(error):
+                    raise
 
     def check_stopped(self) -> None:
         """Raises an error where the rest of a hop is not to be done."""
-        if self._stopped:
+        now = None if self._line is None else self._line.now
+        if self._stopped or (now is not None and now.stopped):
             error = sqlite3.OperationalError("interrupted")
             error.sqlite_errorname = "SQLITE_INTERRUPT"
             raise error
+
+
+class Others:
+    """The readers that do what waits behind a slow statement of one of them.
+
+    Args:
+        readers: All of them.
+    """
+
+    def __init__(self, readers: Pool[SQLiteConnection]) -> None:
+        self._readers = readers
+        self._apart_until = 0.0
+        # there was no slow statement of late
+        self.sharing_pays: bool = True
+
+    def are_free(self) -> bool:
+        """Whether there are any, asked when a statement is slow; the next ones run side by side for a while then."""
+        # who is sent on still holds the reader that he waits for: nobody must wait for it while he does
+        if self._readers.free < 1:
+            return False
+        self._readers.seal()
+        self.sharing_pays, self._apart_until = False, monotonic() + _APART_FOR
+        return True
+
+    def may_share(self) -> bool:
+        """Whether sharing pays again."""
+        self.sharing_pays = self._apart_until < monotonic()
+        return self.sharing_pays
+
+    async def call(self, sql: str, work: Callable[..., R], args: tuple[Any, ...]) -> R:
+        """Does what `SQLiteConnection.call` does."""
+        # the last one that is free is for all who come
+        connection = await self._readers.acquire(shares=self._readers.free <= 1)
+        try:
+            return await connection.call(sql, work, *args)
+        finally:
+            self._readers.release(connection)
 
 
 class SQLiteAdapter(Adapter):
@@ -473,6 +357,9 @@ class SQLiteAdapter(Adapter):
             outlives_loops=True,
         )
         self._readers = self._writers if config.in_memory else self._reader_pool(config)
+        # what an answer is waited for with is a connection's own; and one that is lent for both does one at a time
+        self._shares = config.statement_timeout is None and not config.in_memory
+        self._others = Others(self._readers)
 
     def _reader_pool(self, config: ConnectionConfig) -> Pool[SQLiteConnection]:
         return Pool(
@@ -513,11 +400,18 @@ class SQLiteAdapter(Adapter):
             return self._acquire_for(write)
         return (self._writers if write else self._readers).acquire()
 
-    def acquire_shared(self) -> Coroutine[Any, Any, SQLiteConnection]:
-        """Lends the writer to several at a time, each for one statement."""
-        # what an answer is waited for with, or may be broken off, is a connection's own; and readers write nothing
-        shares = self._config.statement_timeout is None and self._readers is not self._writers
-        return self._writers.acquire(shares=True) if shares else self.acquire(write=True)
+    def acquire_shared(self, *, write: bool = True) -> Coroutine[Any, Any, SQLiteConnection]:
+        """Lends a connection to several at a time, each for one statement.
+
+        A thread for each of them would be slower than one for all: they would take the interpreter from each other at
+        every row. Who waits behind a slow statement gets another reader.
+        """
+        if not self._shares:
+            return self.acquire(write=write)
+        if write:
+            return self._writers.acquire(shares=True)
+        others = self._others
+        return self._readers.acquire(shares=others.sharing_pays or others.may_share())
 
     async def _acquire_for(self, write: bool) -> SQLiteConnection:
         # the one connection is lent for both
@@ -573,6 +467,7 @@ class SQLiteAdapter(Adapter):
             statement_timeout=config.statement_timeout,
             turn=self._turn,
             known=self._known,
+            others=None if writer or not self._shares else self._others,
         )
         try:
             await connection.call("PRAGMA", set_up, config, self._turn, writer)
@@ -582,8 +477,10 @@ class SQLiteAdapter(Adapter):
         return connection
 
 
-async def _idle(hop: Callable[..., Awaitable[None]]) -> None:
-    await hop(in_thread.nothing)
+def have_put(driver: Callable[[], Any], item: tuple[None, Callable[[], None]]) -> None:
+    """Has a driver's thread call something, by the driver's own method."""
+    # an empty context: the task must not keep its maker's session alive
+    asyncio.get_running_loop().create_task(driver()._execute(item[1]), context=Context())
 
 
 def _timer(seconds: float, function: Callable[[], None]) -> asyncio.TimerHandle:

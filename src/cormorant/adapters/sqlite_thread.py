@@ -23,8 +23,9 @@ def is_protected(sql: str) -> bool:
     return sql.lstrip()[:10].upper().partition(" ")[0].rstrip(";") in _NEVER_INTERRUPTED
 
 
-def nothing() -> None:
-    """Answers, which tells that the thread has done all that came before."""
+def is_interrupted(error: sqlite3.Error) -> bool:
+    """Whether somebody has stopped a statement."""
+    return getattr(error, "sqlite_errorname", None) == "SQLITE_INTERRUPT"
 
 
 def close(raw: sqlite3.Connection, turn: threading.Lock) -> None:

@@ -74,12 +74,12 @@ class Gate(Adapter):
             await self._ask()
         return await self.real.acquire(write=write)
 
-    async def acquire_shared(self) -> Connection:
+    async def acquire_shared(self, *, write: bool = True) -> Connection:
         """Lends a connection to several at a time, where the other one does so."""
         real = self.real
         if not self._passed or not isinstance(real, Sharing):
-            return await self.acquire(write=True)
-        return await real.acquire_shared()
+            return await self.acquire(write=write)
+        return await real.acquire_shared(write=write)
 
     async def _ask(self) -> None:
         async with self._turns.setdefault(asyncio.get_running_loop(), asyncio.Lock()):

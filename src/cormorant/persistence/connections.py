@@ -85,6 +85,14 @@ class Connections:
             return cast(Sharing, database.adapter).acquire_shared()
         return database.adapter.acquire(write=write)
 
+    def acquire_to_read(self) -> Coroutine[Any, Any, Connection]:
+        """Takes a connection for a single statement that reads, by `fetch`."""
+        database = self.database
+        if database.lending.holders and self._around():
+            return self.acquire()
+        adapter = database.adapter
+        return cast(Sharing, adapter).acquire_shared(write=False) if shares(type(adapter)) else adapter.acquire()
+
     def _around(self) -> dict[object, str]:
         """Gives the other transactions that the caller is inside of, as far as they hold connections."""
         holders, found = self.database.lending.holders, dict[object, str]()

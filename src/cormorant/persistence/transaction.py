@@ -8,10 +8,10 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from time import monotonic, perf_counter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from cormorant._internal.made_once import MadeOnce
-from cormorant.adapters.base import Connection, RawRows, Row
+from cormorant.adapters.base import Connection, RawRows, Row, Sharing
 from cormorant.adapters.holding import Lease
 from cormorant.database import Database
 from cormorant.database.cache_news import CHANNEL
@@ -26,7 +26,7 @@ from cormorant.errors import (
 )
 from cormorant.observability.performance import PerformanceTracker
 from cormorant.observability.shapes import Caller
-from cormorant.persistence.connections import Connections
+from cormorant.persistence.connections import Connections, shares
 from cormorant.persistence.context import Frame
 from cormorant.persistence.levels import Level, OpenCursor, Options
 from cormorant.persistence.limits import AN_ANSWER, Limit
@@ -128,7 +128,13 @@ class TransactionStack:
         self.in_flight.add(task := asyncio.current_task())
         database = self.database
         try:
-            connection = await (self.connections.acquire() if database.lending.holders else database.adapter.acquire())
+            adapter = database.adapter
+            if database.lending.holders:
+                connection = await self.connections.acquire_to_read()
+            elif shares(type(adapter)):
+                connection = await cast(Sharing, adapter).acquire_shared(write=False)
+            else:
+                connection = await adapter.acquire()
             try:
                 return await database.fetch(connection, self.tracker, sql, args, caller=caller)
             finally:

@@ -8,7 +8,7 @@ import weakref
 
 import pytest
 
-from cormorant.adapters.sqlite import Hop
+from cormorant.adapters.sqlite_hops import Line
 from cormorant.errors import CommitOutcomeUnknown, ConnectionLost
 from cormorant.persistence.shielding import Steps, shielded
 
@@ -242,7 +242,8 @@ async def test_steps_inside_of_steps() -> None:
 async def test_a_hop_keeps_its_answer_for_who_goes_on(early: bool) -> None:
     loop = asyncio.get_running_loop()
     found: list[int] = []
-    hop = Hop(loop, lambda: 7, ())
+    line = Line(loop, lambda _: None)
+    hop = line.send(loop, lambda: 7, ())
 
     async def work() -> None:
         found.append(await hop)
@@ -252,7 +253,7 @@ async def test_a_hop_keeps_its_answer_for_who_goes_on(early: bool) -> None:
     caller.cancel()
     if not early:
         await turns()
-    await loop.run_in_executor(None, hop)
+    await loop.run_in_executor(None, line)
     with pytest.raises(asyncio.CancelledError):
         await caller
     assert found == [7]

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from benchmarks.contestants import CONTESTANTS
-from benchmarks.results import BY_HAND, OURS, RAW, Figure, Key, Results, best_peer, mean, ratio
+from benchmarks.results import BY_HAND, ON_LOOP, OURS, RAW, Figure, Key, Results, best_peer, mean, ratio
 
 DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
@@ -142,28 +142,39 @@ def heading(key: Key) -> str:
 
 
 def standing(results: Results, db: str) -> list[str]:
-    """Says in sentences how ours stands."""
+    """Says in sentences how ours stands, in each of its ways."""
+    there = results.contestants("workloads", db)
+    return [
+        f"{title_of(name)}: {line}" if ON_LOOP in there else line
+        for name in (OURS, ON_LOOP)
+        if name in there
+        for line in standing_of(results, db, name)
+    ]
+
+
+def standing_of(results: Results, db: str, name: str) -> list[str]:
+    """Says in sentences how a contestant stands."""
     table = results.table("workloads", db)
-    to_raw = mean(ratio(row[OURS], row.get(RAW)) for row in table.values() if OURS in row)
+    to_raw = mean(ratio(row[name], row.get(RAW)) for row in table.values() if name in row)
     if to_raw is None:
         return []
-    cpu = mean(ratio(row[OURS], row.get(RAW), "cpu") for row in table.values() if OURS in row)
+    cpu = mean(ratio(row[name], row.get(RAW), "cpu") for row in table.values() if name in row)
     lines = [f"geometric mean of the speed of the driver: {number(to_raw)} by the clock, {number(cpu)} by CPU time"]
     get = table.get(("get", 1, 0), {})
-    if OURS in get and RAW in get and get[OURS].cpu and get[RAW].cpu:
-        more = (median_low(get[OURS].cpu) - median_low(get[RAW].cpu)) * 1e6
-        lines.append(f"CPU time of a get by key above the driver's: {more:.0f} us")
+    if name in get and RAW in get and get[name].cpu and get[RAW].cpu:
+        more = (median_low(get[name].cpu) - median_low(get[RAW].cpu)) * 1e6
+        lines.append(f"CPU time of a get by key {'above' if more > 0 else 'below'} the driver's: {abs(more):.0f} us")
     for clock, what in (("wall", "by the clock"), ("cpu", "by CPU time")):
         behind = [
             f"{results.title(key)} ({title_of(peer[0])}, {peer[1]:.2f} x)"
             for key, row in table.items()
-            if (peer := best_peer(row, clock)) and peer[1] < 1
+            if (peer := best_peer(row, clock, name)) and peer[1] < 1
         ]
         lines.append(f"a peer is faster {what}: {', '.join(behind) or 'nowhere'}")
     below = [
         f"{results.title(key)} ({value:.2f})"
         for key, row in table.items()
-        if OURS in row and BY_HAND in row and (value := ratio(row[OURS], row[BY_HAND])) is not None and value < 0.65
+        if name in row and BY_HAND in row and (value := ratio(row[name], row[BY_HAND])) is not None and value < 0.65
     ]
     lines.append(f"below 0.65 of objects by hand: {', '.join(below) or 'nowhere'}")
     return lines

@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.contestants import CONTESTANTS, DECIMALS, PACKAGES
+from benchmarks.contestants import CONTESTANTS, DECIMALS, ONLY_ON, PACKAGES
 from benchmarks.results import Figure, Results
 from benchmarks.schema import Sizes
 from benchmarks.targets import fresh
@@ -145,9 +145,8 @@ def once(name: str, dsn: str, settings: Settings, cache: str = "", **what: Any) 
 @contextmanager
 def databases(db: str, settings: Settings) -> Iterator[dict[str, str]]:
     """Makes a database for each contestant."""
-    with fresh(
-        db, {name: DECIMALS.get(name, "DECIMAL(12, 2)") for name in settings.contestants}, settings.sizes
-    ) as dsns:
+    there = [name for name in settings.contestants if ONLY_ON.get(name, label(db)) == label(db)]
+    with fresh(db, {name: DECIMALS.get(name, "DECIMAL(12, 2)") for name in there}, settings.sizes) as dsns:
         yield dsns
 
 

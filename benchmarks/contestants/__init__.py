@@ -10,6 +10,7 @@ CONTESTANTS = {
     "raw": ("driver", "by_hand:Raw"),
     "objects": ("by hand", "by_hand:Objects"),
     "cormorant": ("Cormorant", "with_cormorant:WithCormorant"),
+    "cormorant_on_loop": ("Cormorant, on_loop", "with_cormorant:OnLoop"),
     "sqlalchemy": ("SQLAlchemy", "with_sqlalchemy:WithSQLAlchemy"),
     "tortoise": ("Tortoise", "with_tortoise:WithTortoise"),
     "piccolo": ("Piccolo", "with_piccolo:WithPiccolo"),
@@ -31,10 +32,20 @@ PACKAGES = {
 }
 """Their distributions."""
 
-DECIMALS = {"cormorant": "TEXT", "oxyde": "TEXT", "tortoise": "VARCHAR(40)", "piccolo": "NUMERIC", "django": "decimal"}
+DECIMALS = {
+    "cormorant": "TEXT",
+    "cormorant_on_loop": "TEXT",
+    "oxyde": "TEXT",
+    "tortoise": "VARCHAR(40)",
+    "piccolo": "NUMERIC",
+    "django": "decimal",
+}
 """How SQLite declares a decimal column for each; `DECIMAL` for everybody else."""
 
-MAIN = ("raw", "objects", "cormorant", "sqlalchemy", "tortoise", "oxyde")
+ONLY_ON = {"cormorant_on_loop": "sqlite"}
+"""Who takes part on one kind of database alone."""
+
+MAIN = ("raw", "objects", "cormorant", "cormorant_on_loop", "sqlalchemy", "tortoise", "oxyde")
 """Those of a quick run."""
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from cormorant import errors
+from cormorant.adapters import sqlite_short
 from cormorant.adapters.base import Connection
 from cormorant.adapters.config import ConnectionConfig
 from cormorant.adapters.sqlite import SQLiteAdapter, SQLiteConnection
@@ -411,3 +412,46 @@ async def test_what_is_terminated_between_two_steps_stops(connection: SQLiteConn
     with pytest.raises(errors.CormorantError):
         await task
     assert seen == [1]
+
+
+# ------------------------------------------------------------------ on the event loop
+
+
+class AllShort(dict[str, int]):
+    """Takes every statement that may be short for one, until it proves to be long."""
+
+    def get(self, sql: str, default: Any = 0) -> Any:
+        return super().get(sql, sqlite_short.PROVEN if sql.startswith(sqlite_short.KINDS) else default)
+
+
+@pytest.fixture
+def all_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    def begin(self: sqlite_short.Short) -> None:
+        self.credit = AllShort()
+
+    monkeypatch.setattr(sqlite_short.Short, "__init__", begin)
+
+
+class OnLoop:
+    async def test_a_cancelled_begin_leaves_nothing_open(self, make: MakeAdapter) -> None:
+        connection = await make().acquire(write=True)
+        task = asyncio.ensure_future(connection.execute("BEGIN"))
+        await asyncio.sleep(0)
+        # it has ended before anybody could cancel it
+        assert not task.cancel()
+        assert connection.in_transaction
+        await connection.execute("ROLLBACK")
+
+
+@pytest.mark.usefixtures("all_short")
+class TestMemoryOnLoop(OnLoop, TestMemory):
+    @pytest.fixture
+    def config(self) -> ConnectionConfig:
+        return ConnectionConfig.from_dsn("sqlite://?on_loop=true")
+
+
+@pytest.mark.usefixtures("all_short")
+class TestFileOnLoop(OnLoop, TestFile):
+    @pytest.fixture
+    def config(self, tmp_path: Path) -> ConnectionConfig:
+        return ConnectionConfig.from_dsn(f"sqlite:///{tmp_path / 'test.db'}?on_loop=true")

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from cormorant import AsyncSession, Database
-from cormorant.adapters.sqlite import SQLiteConnection
+from cormorant.adapters.sqlite_hops import Route
 from tests.support.newsroom import MODELS, Label, Story, Writer, make_writer
 
 Work = Callable[[Database], Awaitable[None]]
@@ -20,13 +20,13 @@ Work = Callable[[Database], Awaitable[None]]
 def hops(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of what was done in a connection's thread."""
     done: list[str] = []
-    hop: Any = SQLiteConnection._hop
+    hop: Any = Route.send
 
-    def counted(self: SQLiteConnection, function: Any, *args: Any) -> Any:
+    def counted(self: Route, function: Any, *args: Any) -> Any:
         done.append(function.__name__)
         return hop(self, function, *args)
 
-    monkeypatch.setattr(SQLiteConnection, "_hop", counted)
+    monkeypatch.setattr(Route, "send", counted)
     return done
 
 

@@ -214,6 +214,7 @@ READERS: dict[str, Callable[[str, str], Any]] = {
     "lock_timeout": _seconds,
     "max_connection_age": _seconds,
     "max_waiting": _integer,
+    "on_loop": _boolean,
     "min_pool_size": _integer,
     "password": _text,
     "pool_size": _integer,

@@ -13,7 +13,7 @@ from contextvars import Context
 from functools import partial
 from time import monotonic
 from typing import Any, TypeVar
-from weakref import WeakMethod, ref
+from weakref import WeakMethod
 
 from cormorant.adapters import sqlite_thread as in_thread
 from cormorant.adapters.base import Adapter, Connection, RawRows, Row
@@ -22,8 +22,9 @@ from cormorant.adapters.pool import Pool
 from cormorant.adapters.sqlite_constraints import note_name
 from cormorant.adapters.sqlite_cursor import OpenCursors, SQLiteCursor
 from cormorant.adapters.sqlite_errors import translate
-from cormorant.adapters.sqlite_hops import Hop, Line, TurnedAway, nobody
+from cormorant.adapters.sqlite_hops import Hop, Route, TurnedAway, nobody
 from cormorant.adapters.sqlite_opening import open_driver, set_up
+from cormorant.adapters.sqlite_short import LATER, OnLoop, Short
 from cormorant.adapters.stats import PoolStats
 from cormorant.adapters.text import check_sendable
 from cormorant.dialects.base import IsolationLevel
@@ -49,6 +50,7 @@ class SQLiteConnection:
         turn: What the threads of one file take to open and to close it.
         known: The statements of which is known that they tell as much without RETURNING.
         others: Connections that do what several have sent to this one and its thread does not come to.
+        on_loop: Runs what is short on the event loop; None leaves everything to the thread.
     """
 
     resumable = True
@@ -56,11 +58,11 @@ class SQLiteConnection:
     __slots__ = (
         "_cursors",
         "_driver",
-        "_line",
+        "_on_loop",
         "_others",
-        "_put",
         "_raw",
         "_refuses",
+        "_route",
         "_running",
         "_statement_timeout",
         "_stopped",
@@ -83,6 +85,7 @@ class SQLiteConnection:
         turn: threading.Lock,
         known: set[str],
         others: Others | None = None,
+        on_loop: OnLoop | None = None,
     ) -> None:
         self.known: set[str] = known
         self.writer: bool = writer
@@ -92,15 +95,12 @@ class SQLiteConnection:
         # what a pragma sets stays set
         self.altered: bool = False
         self._driver = driver
-        # to whom the driver hands what its thread does; one of other insides does that in its own way
-        queue: Any = getattr(driver, "_tx", None)
-        self._put: Callable[[Any], object] = partial(have_put, ref(driver)) if queue is None else queue.put_nowait
-        # of the loop that used the connection last
-        self._line: Line | None = None
+        self._route = Route(driver, nobody if others is None else WeakMethod(others.are_free))
         self._raw: sqlite3.Connection = driver._conn
         self._statement_timeout = statement_timeout
         self._turn = turn
         self._others = others
+        self._on_loop = on_loop
         self._timer: asyncio.TimerHandle | None = None
         self.is_closed: bool = False
         # nobody is at its other end
@@ -145,7 +145,7 @@ class SQLiteConnection:
 
     async def reset(self) -> None:
         """Rolls back what is open."""
-        await self._hop(self._cursors.end)
+        await self._route.send(self._cursors.end)
         if self.in_transaction:
             await self.execute("ROLLBACK")
 
@@ -155,7 +155,7 @@ class SQLiteConnection:
             self.is_closed = True
             self._cursors.clear()
             try:
-                await self._hop(in_thread.close, self._raw, self._turn)
+                await self._route.send(in_thread.close, self._raw, self._turn)
             finally:
                 await self._driver.close()
 
@@ -187,11 +187,23 @@ class SQLiteConnection:
             check_sendable(sql)
         if self.is_closed:
             raise ConnectionLost("the connection is closed", statement=sql)
+        on_loop = self._on_loop
+        if on_loop is not None and on_loop.offers(sql, work, args):
+            if on_loop.takes_turn():
+                await self._route.turn()
+            if not (self.is_closed or self._route.is_taken):
+                try:
+                    here: Any = on_loop.run(sql, partial(self._do, work, args))
+                except Exception as error:
+                    raise translate(error, sql) from error
+                if here is not LATER:
+                    found: R = here
+                    return found
         if self._statement_timeout is not None and not in_thread.is_protected(sql):
             self._timer = _timer(self._statement_timeout, self._time_out)
         self._running = sql
         try:
-            hop: Hop[R] = self._hop(self._work, work, args)
+            hop: Hop[R] = self._route.send(self._work, sql, work, args)
             try:
                 return await hop
             except asyncio.CancelledError:
@@ -212,21 +224,9 @@ class SQLiteConnection:
         assert others is not None
         return await others.call(sql, work, args)
 
-    def _hop(self, function: Callable[..., R], *args: Any) -> Hop[R]:
-        """Sends a function to the thread; gives what is to be awaited, at once and by the caller."""
-        # the driver's public methods take a hop for each step: cursor, execute, fetch
-        if not self._driver._running:
-            raise ValueError("the thread has ended")
-        loop = asyncio.get_running_loop()
-        line = self._line
-        if line is None or line.loop() is not loop:
-            others = self._others
-            line = self._line = Line(loop, self._put, nobody if others is None else WeakMethod(others.are_free))
-        return line.send(loop, function, args)
-
     async def _settle(self, hop: Hop[Any], sql: str) -> None:
         """Waits until the thread has answered, after asking it to stop where that is safe."""
-        line, interruptible = self._line, not in_thread.is_protected(sql)
+        line, interruptible = self._route.line, not in_thread.is_protected(sql)
         assert line is not None
         self._cursors.cut = interruptible
         if interruptible and line.leave(hop):
@@ -259,28 +259,34 @@ class SQLiteConnection:
 
     # ---- in the thread
 
-    def _work(self, work: Callable[..., R], args: tuple[Any, ...]) -> R:
+    def _work(self, sql: str, work: Callable[..., R], args: tuple[Any, ...]) -> R:
         while True:
-            if self._cursors.cut:
-                self._cursors.end()
             self.check_stopped()
-            if self.read_only is not self._refuses:
-                self._raw.execute(f"PRAGMA query_only = {self.read_only:d}")
-                self._refuses = self.read_only
             try:
-                return work(self._raw, *args)
-            except sqlite3.IntegrityError as error:
-                note_name(self._raw, error)
-                raise
+                if self._on_loop is None:
+                    return self._do(work, args)
+                found: R = self._on_loop.measure(sql, work, args, partial(self._do, work, args))
+                return found
             except sqlite3.OperationalError as error:
                 # of those who share a reader one may be stopped when the next has begun
                 if self.writer or work is not in_thread.fetch or not in_thread.is_interrupted(error):
                     raise
 
+    def _do(self, work: Callable[..., R], args: tuple[Any, ...]) -> R:
+        if self._cursors.cut:
+            self._cursors.end()
+        if self.read_only is not self._refuses:
+            self._raw.execute(f"PRAGMA query_only = {self.read_only:d}")
+            self._refuses = self.read_only
+        try:
+            return work(self._raw, *args)
+        except sqlite3.IntegrityError as error:
+            note_name(self._raw, error)
+            raise
+
     def check_stopped(self) -> None:
         """Raises an error where the rest of a hop is not to be done."""
-        now = None if self._line is None else self._line.now
-        if self._stopped or (now is not None and now.stopped):
+        if self._stopped or self._route.is_stopped:
             error = sqlite3.OperationalError("interrupted")
             error.sqlite_errorname = "SQLITE_INTERRUPT"
             raise error
@@ -360,6 +366,7 @@ class SQLiteAdapter(Adapter):
         # what an answer is waited for with is a connection's own; and one that is lent for both does one at a time
         self._shares = config.statement_timeout is None and not config.in_memory
         self._others = Others(self._readers)
+        self._short = Short() if config.on_loop else None
 
     def _reader_pool(self, config: ConnectionConfig) -> Pool[SQLiteConnection]:
         return Pool(
@@ -461,8 +468,10 @@ class SQLiteAdapter(Adapter):
     async def _open(self, *, writer: bool) -> SQLiteConnection:
         config = self._config
         driver = await open_driver(self._path, config)
+        short, wait = self._short, config.busy_timeout if config.lock_timeout is None else config.lock_timeout
         connection = SQLiteConnection(
             driver,
+            on_loop=None if short is None else OnLoop(driver._conn, short, wait, writer=writer),
             writer=writer,
             statement_timeout=config.statement_timeout,
             turn=self._turn,
@@ -475,12 +484,6 @@ class SQLiteAdapter(Adapter):
             connection.terminate()
             raise
         return connection
-
-
-def have_put(driver: Callable[[], Any], item: tuple[None, Callable[[], None]]) -> None:
-    """Has a driver's thread call something, by the driver's own method."""
-    # an empty context: the task must not keep its maker's session alive
-    asyncio.get_running_loop().create_task(driver()._execute(item[1]), context=Context())
 
 
 def _timer(seconds: float, function: Callable[[], None]) -> asyncio.TimerHandle:

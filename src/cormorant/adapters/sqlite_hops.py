@@ -7,6 +7,7 @@ import contextlib
 from collections import deque
 from collections.abc import Callable, Generator
 from contextvars import Context, copy_context
+from functools import partial
 from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary, WeakSet, ref
 
@@ -205,6 +206,61 @@ class Line:
                     self._waiting.popleft().turn_away()
 
 
+class Route:
+    """The way to the thread of a connection, from the loop that uses it.
+
+    Args:
+        driver: The driver's connection.
+        may_leave: What a line asks.
+    """
+
+    __slots__ = ("_driver", "_may_leave", "_put", "line")
+
+    def __init__(self, driver: Any, may_leave: Callable[[], Callable[[], bool] | None] = nobody) -> None:
+        self._driver = driver
+        self._may_leave = may_leave
+        # to whom the driver hands what its thread does; one of other insides does that in its own way
+        queue: Any = getattr(driver, "_tx", None)
+        self._put: Callable[[Any], object] = partial(have_put, ref(driver)) if queue is None else queue.put_nowait
+        # of the loop that used the connection last
+        self.line: Line | None = None
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether the thread has something to do."""
+        return self.line is not None and self.line.under_way > 0
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the rest of what the thread does is not to be done."""
+        now = None if self.line is None else self.line.now
+        return now is not None and now.stopped
+
+    def send(self, function: Callable[..., R], *args: Any) -> Hop[R]:
+        """Sends a function to the thread; gives what is to be awaited, at once and by the caller."""
+        # the driver's public methods take a hop for each step: cursor, execute, fetch
+        if not self._driver._running:
+            raise ValueError("the thread has ended")
+        loop = asyncio.get_running_loop()
+        line = self.line
+        if line is None or line.loop() is not loop:
+            line = self.line = Line(loop, self._put, self._may_leave)
+        return line.send(loop, function, args)
+
+    def turn(self) -> Hop[None]:
+        """Gives what is to be awaited to let every other task have its turn; the thread is not asked."""
+        loop = asyncio.get_running_loop()
+        hop: Hop[None] = Hop(Line(loop, self._put), loop, nobody, ())
+        loop.call_soon(hop.land)
+        return hop
+
+
+def have_put(driver: Callable[[], Any], item: tuple[None, Callable[[], None]]) -> None:
+    """Has a driver's thread call something, by the driver's own method."""
+    # an empty context: the task must not keep its maker's session alive
+    asyncio.get_running_loop().create_task(driver()._execute(item[1]), context=Context())
+
+
 class Hop(Generic[R]):
     """A function on its way through a connection's thread, to be awaited once by the task that has sent it.
 
@@ -271,8 +327,12 @@ class Hop(Generic[R]):
 
     def arrive(self) -> None:
         """Takes note of the answer, and wakes the task."""
-        self._arrived = True
         self._line.under_way -= 1
+        self.land()
+
+    def land(self) -> None:
+        """Wakes the task."""
+        self._arrived = True
         if self._cancelled is not None:
             # the task has gone on without it
             self._result = self._error = None

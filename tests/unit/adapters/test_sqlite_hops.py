@@ -13,8 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from cormorant import AsyncSession, Database
-from cormorant.adapters.sqlite import have_put
-from cormorant.adapters.sqlite_hops import Hop, Line, TurnedAway, nobody
+from cormorant.adapters.sqlite_hops import Hop, Line, TurnedAway, have_put, nobody
 
 
 class Sent(NamedTuple):
@@ -120,7 +119,8 @@ def test_a_loop_that_is_closed_gets_no_answer() -> None:
 async def test_a_driver_of_other_insides_works_in_its_own_way() -> None:
     async with Database("sqlite://") as database, AsyncSession(database) as session:
         connection: Any = await database.adapter.acquire()
-        connection._put = partial(have_put, weakref.ref(connection._driver))
+        connection._route._put = partial(have_put, weakref.ref(connection._route._driver))
+        connection._route.line = None
         database.adapter.release(connection)
         assert list(await session.execute("SELECT 1")) == [(1,)]
 

@@ -56,8 +56,12 @@ class Single(NamedTuple):
 def single_of(unit: UnitOfWork) -> Single | None:
     """Gives the one row that is all that is pending; None where more is, or may be, or something is wrong with it."""
     new, dirty, deleted = unit.new, unit.dirty, unit.deleted
-    if len(new) + len(dirty) + len(deleted) != 1 or unit.collections or unit.forgotten or unit.identity.documents:
+    if len(new) + len(dirty) + len(deleted) != 1 or unit.collections or unit.forgotten:
         return None
+    if unit.identity.documents:
+        unit.find_changes_inside()
+        if len(new) + len(dirty) + len(deleted) != 1:
+            return None
     if dirty:
         for instance in dirty.values():
             return _update(unit, instance)

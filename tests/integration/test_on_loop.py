@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -26,6 +27,7 @@ from cormorant.adapters import sqlite_short
 from cormorant.adapters.config import ConnectionConfig
 from cormorant.adapters.sqlite import SQLiteAdapter
 from cormorant.adapters.sqlite_hops import Route
+from cormorant.adapters.sqlite_short import OnLoop, Short
 
 
 class Coin(Model, table="coin"):
@@ -209,6 +211,81 @@ async def test_the_log_of_the_file_does_not_grow_without_end(database: Database,
             coin.worth += 1
             await session.commit()
     assert (tmp_path / "coins.db-wal").stat().st_size < 16_000_000
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize("statements", [1, 2, 3, 7])
+async def test_the_log_does_not_grow_by_transactions_either(tmp_path: Path, statements: int) -> None:
+    adapter = SQLiteAdapter(f"sqlite:///{tmp_path / 'coins.db'}?on_loop=true")
+    writer = await adapter.acquire(write=True)
+    await writer.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, x TEXT)")
+    await writer.execute("INSERT INTO t VALUES (1, 'a')")
+    for number in range(9000 // (statements + 2)):
+        await writer.execute("BEGIN IMMEDIATE")
+        for _ in range(statements):
+            await writer.fetch_each("UPDATE t SET x = ? WHERE id = ?", [(str(number) * 200, 1)])
+        await writer.execute("COMMIT")
+    assert (tmp_path / "coins.db-wal").stat().st_size < 16_000_000
+    adapter.release(writer)
+    await adapter.close()
+
+
+@pytest.mark.usefixtures("patient")
+async def test_what_may_be_about_many_rows_stays_in_the_thread(database: Database, hops: list[str]) -> None:
+    async with AsyncSession(database) as session:
+        for year in range(5):
+            hops.clear()
+            assert await session.query(Coin).filter(Coin.year == year).update(Coin.worth.set(2)) == 0
+            assert await session.query(Coin).filter(Coin.year == year).delete() == 0
+            assert any("UPDATE" in sql for sql in hops)
+            assert any("DELETE" in sql for sql in hops)
+
+
+@pytest.mark.usefixtures("patient")
+async def test_what_pragmas_have_set_comes_back(tmp_path: Path) -> None:
+    adapter = SQLiteAdapter(f"sqlite:///{tmp_path / 'coins.db'}?on_loop=true")
+    writer = await adapter.acquire(write=True)
+    await writer.execute("PRAGMA wal_autocheckpoint = 0")
+    await writer.execute("PRAGMA busy_timeout = 30000")
+    await writer.execute("CREATE TABLE t (x INTEGER)")
+    for _ in range(6):
+        await writer.fetch_each("INSERT INTO t VALUES (?)", [(1,)])
+    assert await writer.fetch("PRAGMA wal_autocheckpoint") == [(0,)]
+    assert await writer.fetch("PRAGMA busy_timeout") == [(30_000,)]
+    adapter.release(writer)
+    await adapter.close()
+
+
+def test_what_a_handler_of_signals_raises_is_not_lost() -> None:
+    raw = sqlite3.connect(":memory:", isolation_level=None)
+    raw.execute("CREATE TABLE t (x INTEGER PRIMARY KEY)")
+    raw.execute(
+        "INSERT INTO t WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 300000) SELECT x FROM n"
+    )
+    on_loop = OnLoop(raw, Short(), writer=True)
+    sql = "SELECT count(*) FROM t WHERE x + 0 < 200000"
+    raised = seen = 0
+
+    def handler(*_: object) -> None:
+        nonlocal raised
+        raised += 1
+        raise SystemExit
+
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        for _ in range(50):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 0.0001)
+                on_loop.run(sql, lambda: raw.execute(sql).fetchall())
+                while raised == seen:
+                    pass
+            except SystemExit:
+                seen += 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        raw.close()
+    assert raised == seen == 50
 
 
 @pytest.mark.usefixtures("patient")

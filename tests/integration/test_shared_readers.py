@@ -13,7 +13,7 @@ import pytest
 
 from cormorant import AsyncSession, Database, Mapped, Model, StatementError, generated
 from cormorant.adapters.sqlite import SQLiteAdapter, SQLiteConnection
-from cormorant.errors import ConnectionLost
+from cormorant.errors import ConnectionLost, PoolTimeout
 
 ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
 
@@ -112,17 +112,78 @@ async def test_what_is_slow_runs_side_by_side(adapter: SQLiteAdapter) -> None:
     assert await asyncio.gather(*tasks) == [7] * 4
 
 
-async def test_nobody_is_sent_on_to_readers_that_are_not_free(tmp_path: Path, gate: Gate) -> None:
-    adapter = SQLiteAdapter(f"sqlite:///{tmp_path / 'seats.db'}?pool_size=1")
+async def test_where_no_reader_is_free_all_wait_for_one_as_they_always_do(tmp_path: Path, gate: Gate) -> None:
+    adapter = SQLiteAdapter(f"sqlite:///{tmp_path / 'seats.db'}?pool_size=1&max_waiting=3")
     await gate.add_to(adapter)
     slow = asyncio.create_task(read(adapter, "SELECT gate()"))
     await gate.reached.wait()
     others = [asyncio.create_task(read(adapter, "SELECT ?", number)) for number in range(5)]
-    done, _ = await asyncio.wait(others, timeout=0.05)
+    while adapter.stats.waiting < 3:
+        await asyncio.sleep(0.001)
+    gate.open.set()
+    found = await asyncio.gather(slow, *others, return_exceptions=True)
+    assert found[:4] == [7, 0, 1, 2]
+    assert [type(error) for error in found[4:]] == [PoolTimeout, PoolTimeout]
+    assert adapter.stats.in_use == 0
+    await adapter.close()
+
+
+async def test_who_waits_too_long_behind_a_slow_statement_is_told(tmp_path: Path, gate: Gate) -> None:
+    adapter = SQLiteAdapter(f"sqlite:///{tmp_path / 'seats.db'}?pool_size=1&acquire_timeout=0.05")
+    await gate.add_to(adapter)
+    slow = asyncio.create_task(read(adapter, "SELECT gate()"))
+    await gate.reached.wait()
+    with pytest.raises(PoolTimeout):
+        await read(adapter, "SELECT 1")
+    gate.open.set()
+    assert await slow == 7
+    await adapter.close()
+
+
+async def test_a_reader_whose_slow_statement_has_ended_is_free_for_others(tmp_path: Path) -> None:
+    adapter = SQLiteAdapter(f"sqlite:///{tmp_path / 'seats.db'}?pool_size=2")
+    gates = [Gate(), Gate()]
+    readers = [await adapter.acquire() for _ in gates]
+    for connection, gate in zip(readers, gates, strict=True):
+        await connection.call("", lambda raw, gate=gate: raw.create_function("gate", 0, gate))
+    for connection in readers:
+        adapter.release(connection)
+    tasks = [asyncio.create_task(read(adapter, "SELECT gate()")) for _ in gates]
+    for gate in gates:
+        await gate.reached.wait()
+    # the second was sent on from the reader of the first
+    gates[1].open.set()
+    done, (late,) = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    assert len(done) == 1
+    assert await read(adapter, "SELECT 2") == 2
+    alone = await adapter.acquire()
+    adapter.release(alone)
+    gates[0].open.set()
+    assert await late == 7
+    await adapter.close()
+
+
+async def test_who_shares_does_not_wait_for_those_who_do_not(adapter: SQLiteAdapter) -> None:
+    await read(adapter, "SELECT 1")
+    alone = [asyncio.create_task(adapter.acquire()) for _ in range(2)]
+    # one of them is being opened for the second
+    assert await read(adapter, "SELECT 1") == 1
+    for connection in await asyncio.gather(*alone):
+        adapter.release(connection)
+
+
+async def test_a_transaction_is_never_sent_on(adapter: SQLiteAdapter, gate: Gate) -> None:
+    connection = await gate.add_to(adapter)
+    assert await adapter.acquire() is connection
+    slow = asyncio.create_task(connection.fetch("SELECT gate()"))
+    await gate.reached.wait()
+    late = asyncio.create_task(connection.fetch("SELECT 1"))
+    done, _ = await asyncio.wait((late,), timeout=0.05)
     assert not done
     gate.open.set()
-    assert await asyncio.gather(slow, *others) == [7, 0, 1, 2, 3, 4]
-    await adapter.close()
+    assert [await slow, await late] == [[(7,)], [(1,)]]
+    assert adapter.stats.opened == 1
+    adapter.release(connection)
 
 
 async def test_a_transaction_gets_a_reader_alone(adapter: SQLiteAdapter, gate: Gate) -> None:
@@ -235,6 +296,31 @@ async def test_whoever_is_not_cancelled_gets_what_he_asked_for(adapter: SQLiteAd
             assert isinstance(end, asyncio.CancelledError)
             assert task in cancelled
     assert adapter.stats.in_use == 0
+
+
+def test_a_loop_that_was_closed_before_the_answer_came_is_forgotten(tmp_path: Path) -> None:
+    adapter = SQLiteAdapter(f"sqlite:///{tmp_path / 'seats.db'}")
+    loop = asyncio.new_event_loop()
+
+    async def begin() -> tuple[Gate, SQLiteConnection]:
+        gate = Gate()
+        gate._loop = asyncio.get_running_loop()
+        connection = await gate.add_to(adapter)
+        task = asyncio.create_task(read(adapter, "SELECT gate()"))
+        await gate.reached.wait()
+        task.add_done_callback(lambda _: None)
+        return gate, connection
+
+    gate, connection = loop.run_until_complete(begin())
+    for task in asyncio.all_tasks(loop):
+        task._log_destroy_pending = False  # type: ignore[attr-defined]
+    loop.close()
+    gate.open.set()
+    line = connection._route.line
+    assert line is not None
+    connection.terminate()
+    connection._driver._thread.join(30)
+    assert not line._answers.come
 
 
 def test_the_next_loop_goes_on_with_what_the_last_one_has_opened(tmp_path: Path) -> None:

@@ -94,12 +94,18 @@ class _Waiters(Generic[C]):
 
     def __init__(self, timeout: float | None, error: Callable[[], Exception]) -> None:
         self.queue: OrderedDict[_Waiter[C], None] = OrderedDict()
+        self._sharing = 0
         self._timeout = timeout
         self._error = error
         self._timer: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
         return len(self.queue)
+
+    @property
+    def wanted(self) -> int:
+        """How many connections they need: those who share, one between them."""
+        return len(self.queue) - max(0, self._sharing - 1)
 
     def join(self, place: str | None, *, shares: bool) -> _Waiter[C]:
         """Puts the calling task at the end."""
@@ -110,6 +116,7 @@ class _Waiters(Generic[C]):
             if self._timer is None:
                 self._set_timer(loop, waiter.deadline)
         self.queue[waiter] = None
+        self._sharing += shares
         return waiter
 
     def first(self, *, shares: bool = False) -> _Waiter[C] | None:
@@ -122,14 +129,16 @@ class _Waiters(Generic[C]):
             waiter = next(iter(self.queue))
             if shares and not (waiter.shares or waiter.future.done()):
                 return None
-            del self.queue[waiter]
+            self.leave(waiter)
             if not waiter.future.done():
                 return waiter
         return None
 
     def leave(self, waiter: _Waiter[C]) -> None:
         """Takes out a caller who waits no more."""
-        self.queue.pop(waiter, None)
+        if waiter in self.queue:
+            del self.queue[waiter]
+            self._sharing -= waiter.shares
 
     def refuse_all(self, error: Callable[[], Exception]) -> None:
         """Sends every caller away."""
@@ -150,7 +159,7 @@ class _Waiters(Generic[C]):
                 return
             if not waiter.future.done():
                 waiter.future.set_exception(self._error())
-            self.queue.pop(waiter, None)
+            self.leave(waiter)
 
 
 class _Notes(Generic[C]):
@@ -334,8 +343,7 @@ class Pool(Generic[C]):
         if self._max_waiting is not None and len(self._waiters) >= self._max_waiting + self.size - len(self._born):
             raise self._busy_error("no more callers may wait for a connection")
         waiter = self._waiters.join(place, shares=shares)
-        # those who share need one between them
-        self._grow(max(1, self._opening) if shares else len(self._waiters))
+        self._grow(self._waiters.wanted)
         try:
             return await waiter.future
         except asyncio.CancelledError:
@@ -368,10 +376,9 @@ class Pool(Generic[C]):
         else:
             self._idle.append(connection)
 
-    @property
-    def free(self) -> int:
-        """How many could be lent now, or will be once they are open."""
-        return len(self._idle) + self.size - len(self._born) - len(self._waiters)
+    def is_shared(self, connection: C) -> bool:
+        """Whether a connection is lent to who shares it."""
+        return connection in self._shared.users
 
     def seal(self) -> None:
         """Has nobody join those who share a connection; the next who share take another one."""
@@ -471,7 +478,7 @@ class Pool(Generic[C]):
             self._opening -= 1
             if (waiter := self._waiters.first()) is not None:
                 waiter.future.set_exception(error)
-            self._grow(len(self._waiters))
+            self._grow(self._waiters.wanted)
             return
         self._opening -= 1
         self._connected += 1
@@ -520,7 +527,7 @@ class Pool(Generic[C]):
         self._born.pop(connection, None)
         self._changed.set()
         if self._loop is not None and not self._loop.is_closed():
-            self._grow(len(self._waiters))
+            self._grow(self._waiters.wanted)
 
     # ---- tasks and event loops
 

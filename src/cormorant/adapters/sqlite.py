@@ -13,7 +13,7 @@ from contextvars import Context
 from functools import partial
 from time import monotonic
 from typing import Any, TypeVar
-from weakref import WeakMethod
+from weakref import ref
 
 from cormorant.adapters import sqlite_thread as in_thread
 from cormorant.adapters.base import Adapter, Connection, RawRows, Row
@@ -56,10 +56,10 @@ class SQLiteConnection:
     resumable = True
 
     __slots__ = (
+        "__weakref__",
         "_cursors",
         "_driver",
         "_on_loop",
-        "_others",
         "_raw",
         "_refuses",
         "_route",
@@ -72,6 +72,7 @@ class SQLiteConnection:
         "is_closed",
         "known",
         "looks_lost",
+        "others",
         "read_only",
         "writer",
     )
@@ -95,11 +96,11 @@ class SQLiteConnection:
         # what a pragma sets stays set
         self.altered: bool = False
         self._driver = driver
-        self._route = Route(driver, nobody if others is None else WeakMethod(others.are_free))
+        self._route = Route(driver, nobody if others is None else partial(leaving, ref(self)))
         self._raw: sqlite3.Connection = driver._conn
         self._statement_timeout = statement_timeout
         self._turn = turn
-        self._others = others
+        self.others: Others | None = others
         self._on_loop = on_loop
         self._timer: asyncio.TimerHandle | None = None
         self.is_closed: bool = False
@@ -210,7 +211,7 @@ class SQLiteConnection:
                 await self._settle(hop, sql)
                 raise
         except TurnedAway:
-            others = self._others
+            others = self.others
         except Exception as error:
             if self.is_closed:
                 raise ConnectionLost("the connection was closed before the statement ended", statement=sql) from error
@@ -222,7 +223,7 @@ class SQLiteConnection:
                 self._timer = None
                 self._stopped = self.is_closed
         assert others is not None
-        return await others.call(sql, work, args)
+        return await others.call(self, sql, work, args)
 
     async def _settle(self, hop: Hop[Any], sql: str) -> None:
         """Waits until the thread has answered, after asking it to stop where that is safe."""
@@ -292,6 +293,12 @@ class SQLiteConnection:
             raise error
 
 
+def leaving(connection: Callable[[], SQLiteConnection | None]) -> Callable[[], bool] | None:
+    """Gives what tells whether who waits for a slow statement is to have another reader; nothing, if that is gone."""
+    found = connection()
+    return None if found is None or found.others is None else partial(found.others.note_slow, found)
+
+
 class Others:
     """The readers that do what waits behind a slow statement of one of them.
 
@@ -302,13 +309,14 @@ class Others:
     def __init__(self, readers: Pool[SQLiteConnection]) -> None:
         self._readers = readers
         self._apart_until = 0.0
+        # who has given back a reader that he still takes for his
+        self.left: set[tuple[asyncio.Task[Any] | None, SQLiteConnection]] = set()
         # there was no slow statement of late
         self.sharing_pays: bool = True
 
-    def are_free(self) -> bool:
-        """Whether there are any, asked when a statement is slow; the next ones run side by side for a while then."""
-        # who is sent on still holds the reader that he waits for: nobody must wait for it while he does
-        if self._readers.free < 1:
+    def note_slow(self, connection: SQLiteConnection) -> bool:
+        """Notes that a statement is slow; gives whether it is that of somebody who shares a reader."""
+        if not self._readers.is_shared(connection):
             return False
         self._readers.seal()
         self.sharing_pays, self._apart_until = False, monotonic() + _APART_FOR
@@ -319,10 +327,15 @@ class Others:
         self.sharing_pays = self._apart_until < monotonic()
         return self.sharing_pays
 
-    async def call(self, sql: str, work: Callable[..., R], args: tuple[Any, ...]) -> R:
-        """Does what `SQLiteConnection.call` does."""
-        # the last one that is free is for all who come
-        connection = await self._readers.acquire(shares=self._readers.free <= 1)
+    async def call(self, left: SQLiteConnection, sql: str, work: Callable[..., R], args: tuple[Any, ...]) -> R:
+        """Does what `SQLiteConnection.call` does, for who has left one that he shares.
+
+        That one is given back first: nobody must wait for a connection while he has another. His own `release` of it
+        comes when all is done, and is passed over then.
+        """
+        self.left.add((asyncio.current_task(), left))
+        self._readers.release(left)
+        connection = await self._readers.acquire()
         try:
             return await connection.call(sql, work, *args)
         finally:
@@ -435,6 +448,10 @@ class SQLiteAdapter(Adapter):
     def release(self, connection: Connection) -> None:
         if not isinstance(connection, SQLiteConnection):
             raise ConfigurationError(f"{connection!r} is no SQLite connection", hint="release it where it was acquired")
+        left = self._others.left
+        if left and (who := (asyncio.current_task(), connection)) in left:
+            left.discard(who)
+            return
         (self._writers if connection.writer else self._readers).release(connection)
 
     def schema_changed(self) -> None:
@@ -468,10 +485,10 @@ class SQLiteAdapter(Adapter):
     async def _open(self, *, writer: bool) -> SQLiteConnection:
         config = self._config
         driver = await open_driver(self._path, config)
-        short, wait = self._short, config.busy_timeout if config.lock_timeout is None else config.lock_timeout
+        short = self._short
         connection = SQLiteConnection(
             driver,
-            on_loop=None if short is None else OnLoop(driver._conn, short, wait, writer=writer),
+            on_loop=None if short is None else OnLoop(driver._conn, short, writer=writer),
             writer=writer,
             statement_timeout=config.statement_timeout,
             turn=self._turn,

@@ -44,13 +44,16 @@ class Answers:
 
     # ---- in threads
 
-    def tell(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Wakes the loop."""
+    def tell(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        """Wakes the loop, if it is still there."""
         if not self._told:
             self._told = True
-            # a loop that is closed has nobody who waits for an answer
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(self.look, loop)
+            try:
+                if loop is not None:
+                    loop.call_soon_threadsafe(self.look, loop)
+            except RuntimeError:
+                # the loop is closed: nobody waits for an answer any more, and none is to keep it
+                self.come.clear()
 
     # ---- on the loop
 
@@ -69,7 +72,8 @@ class Answers:
 
     def watch(self, line: Line, loop: asyncio.AbstractEventLoop) -> None:
         """Looks now and then until a line has no more than one hop."""
-        line.watched = True
+        if not line.watched:
+            line.begin_watch()
         self._crowded.add(line)
         if not self._watches:
             self._watches = True
@@ -81,9 +85,10 @@ class Answers:
         watched = list(self._crowded)
         self._crowded.clear()
         for line in watched:
-            line.watched = False
             if line.under_way > 1:
                 self.watch(line, loop)
+            else:
+                line.watched = False
         for line in watched:
             line.note_progress()
         self.look(loop)
@@ -179,7 +184,7 @@ class Line:
         self._answers.come.append(hop)
         # looked at afterwards: who leaves meanwhile looks for the answers that were left to him
         if not self._waiting:
-            self._answers.tell(hop.loop)
+            self._answers.tell(self.loop())
 
     # ---- on the loop
 
@@ -191,8 +196,13 @@ class Line:
             return False
         self.under_way -= 1
         # the one before may rely on its answer
-        hop.loop.call_soon(self._answers.look, hop.loop)
+        loop = asyncio.get_running_loop()
+        loop.call_soon(self._answers.look, loop)
         return True
+
+    def begin_watch(self) -> None:
+        """Notes what the thread has done before somebody looks."""
+        self.watched, self._seen, self._still = True, self._taken, 0
 
     def note_progress(self) -> None:
         """Turns those away who wait behind a slow statement, if somebody else can do what they want."""
@@ -319,11 +329,6 @@ class Hop(Generic[R]):
             self._error = error
 
     # ---- on the loop
-
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop:
-        """The loop of the task."""
-        return self._loop
 
     def arrive(self) -> None:
         """Takes note of the answer, and wakes the task."""

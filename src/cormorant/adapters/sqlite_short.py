@@ -29,15 +29,15 @@ PROVEN = 3
 
 _DOUBTFUL = -30
 
-_KEPT = 2000
+_KEPT = 10_000
 
 _CHECKPOINT_AFTER = 500
 
-_ONE_STATEMENT = frozenset({in_thread.fetch, in_thread.execute, in_thread.query})
+_READS = frozenset({in_thread.fetch, in_thread.query})
 _ONE_FOR_EACH_ROW = frozenset({in_thread.fetch_each, in_thread.write_each, in_thread.insert_each})
 
-KINDS = ("SELECT ", "INSERT ", "UPDATE ", "DELETE ", "BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT ", "RELEASE ")
-"""How statements begin that may be short."""
+_WRITES = ("INSERT ", "UPDATE ", "DELETE ")
+_FRAMES = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT ", "RELEASE ")
 
 # as long as what was done before them
 _ENDS = ("COMMIT", "ROLLBACK", "RELEASE ")
@@ -56,7 +56,7 @@ class Short:
     __slots__ = ("credit",)
 
     def __init__(self) -> None:
-        # written by threads too, each time by one step of the interpreter
+        # written by threads too; a doubt that is lost by that comes again
         self.credit: dict[str, int] = {}
 
     def note(self, sql: str, seconds: float) -> None:
@@ -77,14 +77,14 @@ class OnLoop:
     Args:
         raw: The driver's own connection, which any thread may use.
         short: Which statements are short.
-        busy_timeout: Seconds that the thread waits for another process's lock; the loop waits for none.
         writer: Whether the connection may write.
     """
 
     __slots__ = (
+        "_allowed",
         "_busy_timeout",
+        "_checkpoint",
         "_guards",
-        "_interruptions",
         "_is_here",
         "_is_light",
         "_left",
@@ -94,30 +94,33 @@ class OnLoop:
         "_writer",
     )
 
-    def __init__(self, raw: sqlite3.Connection, short: Short, busy_timeout: float, *, writer: bool) -> None:
+    def __init__(self, raw: sqlite3.Connection, short: Short, *, writer: bool) -> None:
         self._raw = raw
         self._short = short
-        self._busy_timeout = busy_timeout
+        self._busy_timeout = self._checkpoint = 0
         self._writer = writer
         self._is_here = False
         # nothing in the open transaction was done by the thread
         self._is_light = False
         self._guards = False
-        self._interruptions = 0
+        # what SQLite asks for whether to break off
+        self._allowed: list[int] = []
         self._left = IN_A_ROW
         self._until_checkpoint = _CHECKPOINT_AFTER
 
     def offers(self, sql: str, work: Callable[..., Any], args: Sequence[Any]) -> bool:
         """Whether a function that runs a statement is to be called here."""
-        if self._short.credit.get(sql, 0) < PROVEN or not _is_one(work, args):
+        if self._short.credit.get(sql, 0) < PROVEN or not may_be_short(sql, work, args):
             return False
-        if self._writer:
-            if not self._is_light and sql.startswith(_ENDS):
-                return False
-            self._until_checkpoint -= 1
-            # the thread looks after the log, which every commit makes longer
-            return self._until_checkpoint > 0
-        return True
+        if not self._writer:
+            return True
+        if self._raw.in_transaction:
+            if sql.startswith(_ENDS):
+                # the thread looks after the log, which every commit makes longer
+                return self._is_light and self._until_checkpoint > 0
+            # what it takes along cannot be known, and nothing is broken off in a transaction
+            return not sql.startswith("DELETE ")
+        return self._until_checkpoint > 0 or sql.startswith(("SELECT ", "BEGIN"))
 
     def takes_turn(self) -> bool:
         """Whether other tasks are to have their turn first."""
@@ -133,13 +136,13 @@ class OnLoop:
             self._enter()
         if sql.startswith("BEGIN"):
             self._is_light = True
-        # what writes is not broken off: that would take back its whole transaction
-        self._guards, self._interruptions = sql.startswith("SELECT"), 0
+        self._until_checkpoint -= self._writer
+        self._guard(sql.startswith("SELECT ") or not self._raw.in_transaction)
         start = perf_counter()
         try:
             return do()
         except sqlite3.OperationalError as error:
-            if not self._interruptions and getattr(error, "sqlite_errorname", "") != "SQLITE_BUSY":
+            if (self._allowed or not self._guards) and getattr(error, "sqlite_errorname", "") != "SQLITE_BUSY":
                 raise
             self._short.doubt(sql)
             return LATER
@@ -149,41 +152,52 @@ class OnLoop:
 
     def _enter(self) -> None:
         self._is_here = True
+        # whatever somebody has set comes back with the thread
+        (self._busy_timeout,) = self._raw.execute("PRAGMA busy_timeout").fetchone()
         self._raw.execute("PRAGMA busy_timeout = 0").fetchall()
         if self._writer:
+            (self._checkpoint,) = self._raw.execute("PRAGMA wal_autocheckpoint").fetchone()
             self._raw.execute("PRAGMA wal_autocheckpoint = 0").fetchall()
-        self._raw.set_progress_handler(self._give_up, STEPS)
 
-    def _give_up(self) -> bool:
-        if not self._guards:
-            return False
-        # steps are counted through all runs of a statement
-        self._interruptions += 1
-        return self._interruptions > 1
+    def _guard(self, wanted: bool) -> None:
+        """Has SQLite break the next statement off once it has taken more steps than it may."""
+        # steps are counted through all runs of a statement: the first time means nothing. No function of Python is
+        # called, because what a handler of signals raises in there would be lost
+        self._allowed[:] = (1, 0)
+        if wanted is not self._guards:
+            self._guards = wanted
+            self._raw.set_progress_handler(self._allowed.pop if wanted else None, STEPS if wanted else 0)
 
     # ---- in the thread
 
     def leave(self) -> None:
         """Makes the connection the thread's again."""
-        self._is_here = False
+        self._is_here = self._guards = False
         self._raw.set_progress_handler(None, 0)
-        self._raw.execute(f"PRAGMA busy_timeout = {int(self._busy_timeout * 1000)}").fetchall()
+        self._raw.execute(f"PRAGMA busy_timeout = {self._busy_timeout}").fetchall()
         if self._writer:
-            self._raw.execute("PRAGMA wal_autocheckpoint = 1000").fetchall()
+            self._raw.execute(f"PRAGMA wal_autocheckpoint = {self._checkpoint}").fetchall()
 
     def measure(self, sql: str, work: Callable[..., Any], args: Sequence[Any], do: Callable[[], Any]) -> Any:
         """Calls a function that runs a statement in the thread, and notes how long it takes."""
         if self._is_here:
             self.leave()
-        self._until_checkpoint = _CHECKPOINT_AFTER
         # of a long transaction the end is long too
         self._is_light = sql.startswith("BEGIN")
         start = perf_counter()
         found = do()
-        if _is_one(work, args) and sql.startswith(KINDS):
+        if may_be_short(sql, work, args):
             self._short.note(sql, perf_counter() - start)
+        if self._writer and not self._raw.in_transaction and not sql.startswith(("SELECT ", "ROLLBACK")):
+            # it was committed here
+            self._until_checkpoint = _CHECKPOINT_AFTER
         return found
 
 
-def _is_one(work: Callable[..., Any], args: Sequence[Any]) -> bool:
-    return work in _ONE_STATEMENT or (work in _ONE_FOR_EACH_ROW and len(args[-1]) == 1)
+def may_be_short(sql: str, work: Callable[..., Any], args: Sequence[Any]) -> bool:
+    """Whether a statement can be short by what it is: a read, a write of one row by its key, or what is around them."""
+    if work in _READS:
+        return sql.startswith("SELECT ")
+    if work in _ONE_FOR_EACH_ROW:
+        return len(args[-1]) == 1 and sql.startswith(_WRITES)
+    return work is in_thread.execute and sql.startswith(_FRAMES)

@@ -111,6 +111,10 @@ class FlushRun:
         if not prepared.is_plain:
             rows = encode_rows(prepared.encoders, rows)
         database, connection, tracker, caller = self.database, self.connection, self.tracker, self.caller
+        if counts(type(connection)):
+            # which tells SQLite's connection that it is one row
+            (found,) = await fetch_each(self, prepared, rows)
+            return found
         return await database.fetch(connection, tracker, prepared.sql, rows[0], written=1, caller=caller)
 
     async def _batch(self, prepared: PreparedWrite, rows: Sequence[tuple[Any, ...]]) -> Sequence[Row]:

@@ -40,7 +40,8 @@ def test_what_was_killed_is_gone_on_with(database_dsn: str, kind: str) -> None:
 
 
 def test_several_begin_at_once(database_dsn: str) -> None:
-    lines = run(database_dsn, "1", "at-once")
-    assert len(lines) == 3
+    # three write at once, and two may meet in one line
+    said = " ".join(run(database_dsn, "1", "at-once"))
+    assert said.count("ran:") == 3
     # through a pooler one may run the first, and another the second
-    assert sorted(" ".join(line.removeprefix("ran:") for line in lines).split()) == ["0001_initial", "0002_second"]
+    assert sorted(said.replace("ran:", " ").split()) == ["0001_initial", "0002_second"]

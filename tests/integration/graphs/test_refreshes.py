@@ -27,17 +27,20 @@ async def held_back(database: Database, chosen: Callable[[str], bool]) -> AsyncI
     connection = await database.adapter.acquire()
     database.adapter.release(connection)
     gate, kind = Gate(), type(connection)
-    real = kind.fetch
 
-    async def fetch(self: Any, sql: str, args: Any = ()) -> Any:
-        rows = await real(self, sql, args)
-        if chosen(sql) and not gate.reached.is_set():
-            gate.reached.set()
-            await gate.opened.wait()
-        return rows
+    def held(real: Any) -> Any:
+        async def wait(self: Any, sql: str, args: Any = ()) -> Any:
+            rows = await real(self, sql, args)
+            if chosen(sql) and not gate.reached.is_set():
+                gate.reached.set()
+                await gate.opened.wait()
+            return rows
+
+        return wait
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kind, "fetch", fetch)
+        for name in ("fetch", "fetch_each"):
+            patch.setattr(kind, name, held(getattr(kind, name)))
         yield gate
 
 

@@ -304,15 +304,14 @@ def test_a_loop_that_was_closed_before_the_answer_came_is_forgotten(tmp_path: Pa
 
     async def begin() -> tuple[Gate, SQLiteConnection]:
         gate = Gate()
-        gate._loop = asyncio.get_running_loop()
         connection = await gate.add_to(adapter)
-        task = asyncio.create_task(read(adapter, "SELECT gate()"))
+        asking.append(asyncio.create_task(read(adapter, "SELECT gate()")))
         await gate.reached.wait()
-        task.add_done_callback(lambda _: None)
         return gate, connection
 
+    asking: list[asyncio.Task[Any]] = []
     gate, connection = loop.run_until_complete(begin())
-    for task in asyncio.all_tasks(loop):
+    for task in asking:
         task._log_destroy_pending = False  # type: ignore[attr-defined]
     loop.close()
     gate.open.set()

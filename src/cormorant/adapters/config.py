@@ -140,7 +140,7 @@ class ConnectionConfig:
         _check_flag("autocommit", self.autocommit)
         _check_flag("on_loop", self.on_loop)
         if self.on_loop and self.scheme != "sqlite":
-            raise ConfigurationError("on_loop is for SQLite, which needs a thread otherwise", hint="leave on_loop out")
+            raise ConfigurationError("on_loop is about SQLite's threads", hint="leave on_loop out")
         _check_choice("pooler", self.pooler, ("transaction",))
         if self.pooler is not None:
             self._check_pooled()

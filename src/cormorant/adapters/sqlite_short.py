@@ -19,7 +19,7 @@ LONG = 0.001
 """Seconds after which one that was run on the loop is called short no more."""
 
 STEPS = 5000
-"""So many steps of SQLite's machine, or twice as many, a read may take on the loop: a tenth of a millisecond."""
+"""So many steps of SQLite's machine, or twice as many, a statement that can be broken off may take on the loop."""
 
 IN_A_ROW = 10
 """So many statements run on the loop before all tasks have had their turn."""

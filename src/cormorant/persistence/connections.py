@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 @lru_cache(maxsize=100)
 def shares(adapter: type[Adapter]) -> bool:
-    """Whether adapters of a class have several write at a time: asked for each write, and slow to find out."""
+    """Whether several may use a connection of such an adapter: asked for each statement, and slow to find out."""
     return issubclass(adapter, Sharing)
 
 

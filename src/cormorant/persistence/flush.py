@@ -289,7 +289,8 @@ class Flusher:
         await self._lock.acquire()
         try:
             self.hooks.has_news = False
-            if lone and self.transactions.allows_lone_writes and (one := self._single()) is not None:
+            tried = lone and self.transactions.allows_lone_writes
+            if tried and (one := self._single()) is not None:
                 # most commits, by the shortest way
                 self._caller = asking()
                 try:
@@ -298,15 +299,16 @@ class Flusher:
                     # nothing was sent, and it goes into what another task has begun
                     return await self._flush(unit, lone=lone, use=use)
                 return True
-            return await self._flush(unit, lone=lone, use=use)
+            return await self._flush(unit, lone=lone, use=use, tried=tried)
         finally:
             self._lock.release()
 
-    async def _flush(self, unit: UnitOfWork, *, lone: bool, use: Use | None) -> bool:
+    async def _flush(self, unit: UnitOfWork, *, lone: bool, use: Use | None, tried: bool = False) -> bool:
+        # `tried`: what is pending is known to be no single row, and its documents need not be looked through for that
         hooks, undone = None, unit.history.undone
         while True:
             try:
-                one = self._single() if hooks is None else None
+                one = self._single() if hooks is None and not tried else None
                 if one is not None:
                     self._caller = asking()
                     write, check = partial(self._write_one, one, None), self._overtaken(unit.history.undone)
@@ -326,6 +328,7 @@ class Flusher:
                     await sent
             except Overtaken:
                 # nothing was sent, and something else is pending now; only what was put back is told to hooks again
+                tried = False
                 if undone != unit.history.undone:
                     hooks = None
                 continue

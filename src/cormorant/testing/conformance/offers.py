@@ -105,6 +105,27 @@ class Offers(AdapterTests):
         assert await self.ids(reader) == [1, 2, *(number for number in range(10, 22) if number % 3)]
         adapter.release(reader)
 
+    async def test_several_read_at_a_time(self, adapter: Adapter) -> None:
+        if not isinstance(adapter, Sharing):
+            pytest.skip("no acquire_shared")
+
+        async def read(number: int) -> None:
+            user = await adapter.acquire_shared(write=False)
+            try:
+                assert tuple((await user.fetch(self.p("SELECT CAST($1 AS integer)"), (number,)))[0]) == (number,)
+            finally:
+                adapter.release(user)
+
+        readers = [asyncio.ensure_future(read(number)) for number in range(30)]
+        for turn, reader in enumerate(readers[::3]):
+            if turn % 2:
+                await asyncio.sleep(0)
+            reader.cancel()
+        ends = await asyncio.gather(*readers, return_exceptions=True)
+        assert [end for end in ends if end is not None and not isinstance(end, asyncio.CancelledError)] == []
+        assert [ends[at] for at in range(len(ends)) if at % 3] == [None] * 20
+        assert adapter.stats.in_use == 0
+
     async def test_an_interrupted_statement_fails_by_itself(self, connection: Connection) -> None:
         if not isinstance(connection, Interruptible):
             pytest.skip("no interrupt")

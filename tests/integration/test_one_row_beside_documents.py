@@ -50,6 +50,7 @@ async def test_what_changed_inside_is_written_with_it(crates: Database, place: i
         found[place].content["n"] = "other"
         found[place].marks.append(7)
         await session.commit()
+        assert (await held(crates))[place][1:] == ({"n": "other"}, [place, 7])
         found[place].marks.append(8)
         found[0].label = "newer"
         await session.commit()
@@ -76,9 +77,11 @@ async def test_a_new_row_and_a_deletion_beside_it(crates: Database) -> None:
         session.add(Crate(label="c5", content={}, marks=[]))
         found[0].content["n"] = "first"
         await session.commit()
+        assert (await held(crates))[0][1] == {"n": "first"}
         session.delete(found[4])
         found[1].marks.clear()
         await session.commit()
+        assert (await held(crates))[1][2] == []
     rows = await held(crates)
     assert [row[0] for row in rows] == ["c0", "c1", "c2", "c3", "c5"]
     assert (rows[0][1], rows[1][2]) == ({"n": "first"}, [])

@@ -166,7 +166,8 @@ async def test_a_reader_whose_slow_statement_has_ended_is_free_for_others(tmp_pa
 async def test_who_shares_does_not_wait_for_those_who_do_not(adapter: SQLiteAdapter) -> None:
     await read(adapter, "SELECT 1")
     alone = [asyncio.create_task(adapter.acquire()) for _ in range(2)]
-    # one of them is being opened for the second
+    await asyncio.sleep(0)
+    # the first has the only one, and another is being opened for the second
     assert await read(adapter, "SELECT 1") == 1
     for connection in await asyncio.gather(*alone):
         adapter.release(connection)

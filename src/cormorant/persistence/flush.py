@@ -328,7 +328,6 @@ class Flusher:
                     await sent
             except Overtaken:
                 # nothing was sent, and something else is pending now; only what was put back is told to hooks again
-                tried = False
                 if undone != unit.history.undone:
                     hooks = None
                 continue

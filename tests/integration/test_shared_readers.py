@@ -275,6 +275,24 @@ async def test_closing_in_a_hurry_ends_all_who_share(adapter: SQLiteAdapter) -> 
     assert all(isinstance(end, ConnectionLost) or end in (2, 3) for end in found[1:])
 
 
+async def test_a_statement_that_begins_when_its_connection_was_given_up_is_stopped(adapter: SQLiteAdapter) -> None:
+    connection = await adapter.acquire()
+    begun, go_on = threading.Event(), threading.Event()
+
+    def late(raw: Any) -> Any:
+        begun.set()
+        assert go_on.wait(30)
+        return raw.execute(ENDLESS).fetchall()
+
+    task = asyncio.create_task(connection.call("", late))
+    await asyncio.to_thread(begun.wait)
+    connection.terminate()
+    go_on.set()
+    with pytest.raises(ConnectionLost):
+        await task
+    adapter.release(connection)
+
+
 @pytest.mark.parametrize("seed", range(5))
 async def test_whoever_is_not_cancelled_gets_what_he_asked_for(adapter: SQLiteAdapter, seed: int) -> None:
     chance = random.Random(seed)

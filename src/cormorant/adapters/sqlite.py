@@ -23,7 +23,7 @@ from cormorant.adapters.sqlite_constraints import note_name
 from cormorant.adapters.sqlite_cursor import OpenCursors, SQLiteCursor
 from cormorant.adapters.sqlite_errors import translate
 from cormorant.adapters.sqlite_hops import Hop, Route, TurnedAway, nobody
-from cormorant.adapters.sqlite_opening import open_driver, set_up
+from cormorant.adapters.sqlite_opening import end_thread, open_driver, set_up
 from cormorant.adapters.sqlite_short import LATER, OnLoop, Short
 from cormorant.adapters.stats import PoolStats
 from cormorant.adapters.text import check_sendable
@@ -171,7 +171,7 @@ class SQLiteConnection:
         if sys.is_finalizing():
             return
         # from a thread without a loop: otherwise the answer goes to a loop that may be closed by then
-        threading.Thread(target=self._driver.stop, daemon=True).start()
+        threading.Thread(target=end_thread, args=(self._driver, self._raw), daemon=True).start()
 
     async def call(self, sql: str, work: Callable[..., R], *args: Any) -> R:
         """Runs `work(sqlite3_connection, *args)` in the connection's thread, in one hop.

@@ -54,6 +54,17 @@ async def open_driver(path: str, config: ConnectionConfig) -> Any:
     return driver
 
 
+def end_thread(driver: Any, raw: sqlite3.Connection) -> None:
+    """Ends a connection's thread, whatever that is doing, and waits for it."""
+    driver.stop()
+    thread: threading.Thread = getattr(driver, "_thread", driver)
+    # again and again: an interrupt that comes before a statement has begun is lost. It refuses once all is closed
+    with contextlib.suppress(sqlite3.ProgrammingError):
+        while thread.is_alive():
+            raw.interrupt()
+            thread.join(0.05)
+
+
 # ---- in the thread
 
 

@@ -7,15 +7,13 @@ from typing import Any, Protocol
 
 from cormorant._internal.codegen import compile_function
 from cormorant._internal.collector import MANY, without_collector
-from cormorant._internal.copies import Snapshot
-from cormorant._internal.json_text import load_json
 from cormorant.hydration.known import Decoders, attach, compile_fill, compile_take, prune_related
 from cormorant.hydration.shapes import EntityPart, KeyPart, RowShape, ValuePart
 from cormorant.models.inside import copier, find_changes_inside, readers
 from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
-from cormorant.models.state import Origin, set_class
+from cormorant.models.state import Origin, set_class, unset_silently
 from cormorant.sql.types import SqlType
 
 _SET_RELATED = Model.__dict__["__orm_related__"].__set__
@@ -59,11 +57,12 @@ def compile_refresh(info: ModelInfo, decoders: Decoders) -> Callable[..., None]:
         # what changed in place is a change like any other, and nothing has told of it yet
         lines += ["    if find_changes_inside(o, mutable):", "        return"]
     # decoded before anything is written: what cannot be read leaves the object as it is
-    lines += [f"    {line}" for line in source.documents(part)]
     new_values = source.values_of(part, decode_key=False)
     lines += [f"    x{i} = {value}" for i, (_, value) in enumerate(new_values)]
     lines.append("    set_class(o, twin)")
     lines += [f"    o.{name} = x{i}" for i, (name, _) in enumerate(new_values)]
+    source.names["unset_silently"] = unset_silently
+    lines += [f"    unset_silently(o, {name!r})" for name in info.fields if name in info.read_late]
     lines += ["    o.__orm_origin__ = origin", "    o.__orm_changes__ = None", "    set_class(o, cls)"]
     lines += ["    if o.__orm_related__ is not None:", "        prune(o)"]
     return compile_function("refresh", "\n".join(lines), source.names)
@@ -159,7 +158,6 @@ class _Source:
         o = f"o{position}"
         values = ", ".join(f"v{part.start + i}" for i in range(len(part.columns)))
         create = [
-            *self.documents(part),
             f"{o} = twin{position}()",
             *(f"{o}.{name} = {value}" for name, value in self.values_of(part, decode_key=True)),
             f"{o}.__orm_origin__ = origin",
@@ -259,28 +257,22 @@ class _Source:
         lines.append(f"key{position} = ({', '.join(parts)})")
         return lines, f"key{position}"
 
-    def documents(self, part: EntityPart) -> list[str]:
-        """Gives the lines that read plain documents, each with what tells later whether it was changed inside."""
-        lines: list[str] = []
-        for index, column in enumerate(part.columns, part.start):
-            if self.decoders(column.type) is load_json:
-                self.names.update({"Snapshot": Snapshot, "load_json": load_json})
-                lines += [f"j{index} = s{index} = None", f"if v{index} is not None:"]
-                lines += [f"    j{index} = load_json(v{index})", f"    s{index} = Snapshot(j{index})"]
-        return lines
-
     def values_of(self, part: EntityPart, *, decode_key: bool) -> list[tuple[str, str]]:
         """Gives each attribute of an object with the expression of its value."""
         found: list[tuple[str, str]] = []
         key = set(part.info.key_attributes)
         raw: dict[str, str] = {}
         for index, column in enumerate(part.columns, part.start):
-            is_document = self.decoders(column.type) is load_json
-            decoded = f"j{index}" if is_document else self._decoded(index, column.type)
+            if column.attribute in part.info.read_late:
+                # nobody may ever ask for it
+                self.names[f"d{index}"] = self.decoders(column.type) or copier(column.type)
+                raw[column.attribute] = f"(v{index}, d{index})"
+                continue
+            decoded = self._decoded(index, column.type)
             if decode_key and column.attribute in key and decoded != f"v{index}":
                 decoded = f"k{index}"
             found.append((column.attribute, decoded))
-            raw[column.attribute] = f"s{index}" if is_document else f"v{index}"
+            raw[column.attribute] = f"v{index}"
         if part.info.mutable_columns:
             kept = (raw.get(column.attribute, "None") for column in part.info.mutable_columns)
             found.append(("__orm_raw__", f"({', '.join(kept)},)"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cormorant._internal.secrets import HIDDEN
+from cormorant.errors import DataError
 from cormorant.models.state import MISSING, is_ghost, is_persistent, is_reference, value_or_missing
 
 if TYPE_CHECKING:
@@ -18,7 +19,12 @@ def describe(instance: Model) -> str:
     parts: list[str] = []
     for name in dict.fromkeys((*info.key_attributes, *info.fields)):
         spec = info.fields[name]
-        value = value_or_missing(instance, name)
+        try:
+            value = value_or_missing(instance, name)
+        except DataError:
+            # what says so shows the object too
+            parts.append(f"{name}=(unreadable)")
+            continue
         if value is not MISSING:
             parts.append(f"{name}={shown_value(value, sensitive=spec.sensitive)}")
     state = ""

@@ -10,7 +10,7 @@ from typing import Any
 
 from cormorant._internal.codegen import compile_function
 from cormorant._internal.copies import FORMAT, Snapshot, packed
-from cormorant._internal.narrowing import is_dict, is_list
+from cormorant._internal.narrowing import is_dict, is_list, is_tuple
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.state import MISSING, record_change, set_attribute, value_or_missing
@@ -35,6 +35,9 @@ def saved_value_of(saved: Any, decode: Decode) -> Any:
     """Gives a value as the database has it, in an object of its own."""
     if isinstance(saved, Snapshot):
         return saved.copy()
+    if is_tuple(saved):
+        # nobody has read it
+        saved, decode = saved
     return None if saved is None else decode(saved)
 
 
@@ -73,7 +76,8 @@ def find_changes_inside(instance: Model, columns: Sequence[tuple[str, Decode]]) 
         return False
     found = False
     for place, saved in enumerate(raw):
-        if saved is None:
+        # what nobody has read nobody has changed
+        if saved is None or saved.__class__ is tuple:
             continue
         name, decode = columns[place]
         current, changes = value_or_missing(instance, name), instance.__orm_changes__
@@ -99,7 +103,8 @@ def doubtful_of(info: ModelInfo) -> Callable[[Iterable[Model]], list[Model]]:
     alike = ["o.__orm_changes__ is None"]
     for place, column in enumerate(info.mutable_columns):
         value = f"dumps(o.{column.attribute}, FORMAT)"
-        alike.append(f"((saved := raw[{place}]) is None or saved.packed == {value})")
+        unread = "saved.__class__ is tuple or " if column.attribute in info.read_late else ""
+        alike.append(f"((saved := raw[{place}]) is None or {unread}saved.packed == {value})")
     lines = ["def doubtful(instances):", "    found = []", "    for o in instances:", "        try:"]
     lines += ["            raw = o.__orm_raw__", f"            if {' and '.join(alike)}:", "                continue"]
     # not packed, not loaded, or of types of its own

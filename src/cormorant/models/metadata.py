@@ -93,6 +93,8 @@ class ModelInfo:
         self.hooks: Mapping[Event, tuple[Hook, ...]] = {}
         self.hooks_version: int = -1
         self.cache: bool | float | None = None
+        # those attributes of `mutable_columns` whose values are read when somebody asks for them
+        self.read_late: frozenset[str] = frozenset()
         for spec in self.fields.values():
             if spec.sensitive:
                 hide(self, spec)
@@ -153,7 +155,7 @@ class ModelInfo:
         """Gives one column with its type; does not need the other columns' annotations."""
         found = self._column_infos.get(name)
         if found is None:
-            found = self._column_infos[name] = self._resolve(self.fields[name])
+            found = self._column_infos[name] = self.resolved(self.fields[name])
         return found
 
     def column(self, name: str) -> Column[Any]:
@@ -169,7 +171,8 @@ class ModelInfo:
         owner = f"{self.name}.{name}"
         return Column(source, info.name, info.type, nullable=nullable or info.nullable, owner=owner, attribute=name)
 
-    def _resolve(self, spec: FieldSpec) -> ColumnInfo:
+    def resolved(self, spec: FieldSpec) -> ColumnInfo:
+        """Gives a column with its type, which its annotation tells."""
         type_, nullable, constrained = self._type_of(spec)
         _check_limits(f"{self.name}.{spec.name}", spec, type_)
         _check_key_and_version(f"{self.name}.{spec.name}", spec, type_, nullable=nullable)

@@ -17,6 +17,7 @@ from cormorant.models.construct import compile_init
 from cormorant.models.declaration import cache_rule, own_slots, read_class
 from cormorant.models.describing import describe
 from cormorant.models.fields import field
+from cormorant.models.late import Late, is_read_late
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.registry import registry
 from cormorant.models.relations import Many, One, foreign_key, many_to_many, reverse
@@ -156,6 +157,7 @@ def make_model(mcls: Any, name: str, bases: tuple[Any, ...], namespace: dict[str
         retired=declaration.retired,
     )
     info.cache = cache
+    info.read_late = _read_late(meta, cls, info)
     info.twin, info.ghost = _hidden_classes(meta, cls, slots)
     is_own = cls.__setattr__ is not Model.__setattr__
     cls.__construct__ = compile_init(
@@ -199,6 +201,17 @@ def _check_bases(name: str, bases: tuple[Any, ...]) -> None:
 
 def _metaclass(mcls: Any, name: str, columns: tuple[str, ...]) -> Any:
     return type(f"{name}Meta", (mcls,), {column: ColumnOfClass(column) for column in columns})
+
+
+def _read_late(meta: Any, cls: Any, info: ModelInfo) -> frozenset[str]:
+    """Has lists and documents read when somebody asks for them; gives the attributes."""
+    found = frozenset(name for name, spec in info.fields.items() if is_read_late(info, spec))
+    for name in found:
+        # what answers for the class would refuse it
+        delattr(meta, name)
+        type.__setattr__(cls, name, Late(vars(cls)[name], info, name))
+        setattr(meta, name, ColumnOfClass(name))
+    return found
 
 
 def _hidden_classes(meta: Any, cls: Any, slots: tuple[str, ...]) -> tuple[Any, Any]:

@@ -11,7 +11,7 @@ from cormorant._internal.codegen import compile_function
 from cormorant._internal.copies import own_copy
 from cormorant.models.metadata import ColumnInfo, ModelInfo
 from cormorant.models.plain import names_of, plainly_right
-from cormorant.models.state import MISSING, set_class
+from cormorant.models.state import MISSING, UNREAD, set_class, value_or_missing
 from cormorant.models.validation import Problem, problem_of
 
 Reader = Callable[[Any, list[Problem]], dict[str, Any]]
@@ -63,6 +63,8 @@ def _names(info: ModelInfo) -> dict[str, Any]:
         names |= names_of(column)
         names[f"c{number}"] = column
         names[f"place{number}"] = f"{info.name}.{column.attribute}"
+        if column.attribute in info.read_late:
+            names[f"read{number}"] = partial(value_or_missing, name=column.attribute)
     return names
 
 
@@ -90,7 +92,11 @@ def _read_each(unchecked: frozenset[str], info: ModelInfo, instance: Any, proble
 
 @lru_cache(maxsize=2000)
 def _each_reader(info: ModelInfo, unchecked: frozenset[str]) -> Reader:
-    lines = ["def read(o, problems):", "    values = {}", "    cls = o.__class__", "    set_class(o, twin)", "    try:"]
+    lines = ["def read(o, problems):", "    values = {}"]
+    # of an object whose row was deleted nobody may have read them
+    late = [number for number, column in _read_columns(info) if column.attribute in info.read_late]
+    lines += [f"    late{number} = read{number}(o)" for number in late]
+    lines += ["    cls = o.__class__", "    set_class(o, twin)", "    try:"]
     for number, column in _read_columns(info):
         lines += [
             f"        {line}" for line in _column(info, column, number, checked=column.attribute not in unchecked)
@@ -102,7 +108,8 @@ def _each_reader(info: ModelInfo, unchecked: frozenset[str]) -> Reader:
 def _column(info: ModelInfo, column: ColumnInfo, number: int, *, checked: bool) -> list[str]:
     name = column.attribute
     value = "own_copy(v)" if column.type.mutable else "v"
-    lines = [f"v = getattr(o, {name!r}, MISSING)", "if v is not MISSING:"]
+    read = f"late{number}" if name in info.read_late else f"getattr(o, {name!r}, MISSING)"
+    lines = [f"v = {read}", "if v is not MISSING:"]
     fast = plainly_right(column)
     check = [
         f"problem = problem_of(c{number}, v)",
@@ -138,3 +145,10 @@ def columns_of(info: ModelInfo) -> Callable[[Any], tuple[Any, ...]]:
         return attrgetter(*names)
     read = attrgetter(*names)
     return lambda instance: (read(instance),)
+
+
+@lru_cache(maxsize=2000)
+def columns_but(info: ModelInfo, unread: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    """Gives what reads every column as `columns_of` does, but for documents that nobody has looked at: UNREAD."""
+    values = ["UNREAD" if name in unread else f"o.{name}" for name in info.fields]
+    return compile_function("columns", f"def columns(o):\n    return ({', '.join(values)},)", {"UNREAD": UNREAD})

@@ -37,6 +37,15 @@ class Missing(enum.Enum):
 
 MISSING: Final = Missing.MISSING
 
+
+class Unread(enum.Enum):
+    """The one value that stands for a document that nobody has looked at."""
+
+    UNREAD = "UNREAD"
+
+
+UNREAD: Final = Unread.UNREAD
+
 set_class: Any = object.__dict__["__class__"].__set__
 set_attribute: Any = object.__setattr__
 
@@ -54,6 +63,10 @@ class Owner(Protocol):
 
     def touched(self, instance: Model) -> None:
         """Notes the first change of an instance since it was loaded or flushed."""
+        ...
+
+    def opened(self, instance: Model) -> None:
+        """Notes that somebody has a document of an instance, and may change it inside."""
         ...
 
     def collection_touched(self, collection: Collection[Any]) -> None:
@@ -148,6 +161,9 @@ class NoOwner:
     closed = False
 
     def touched(self, instance: Model) -> None:
+        """Does nothing: nobody will flush it."""
+
+    def opened(self, instance: Model) -> None:
         """Does nothing: nobody will flush it."""
 
     def collection_touched(self, collection: Collection[Any]) -> None:
@@ -402,8 +418,11 @@ def unset(instance: Model, name: str) -> None:
 
 def unset_silently(instance: Model, name: str) -> None:
     """Takes a column's value away without tracking."""
-    if is_set(instance, name):
+    try:
         object.__delattr__(instance, name)
+    except AttributeError:
+        # it has none
+        return
 
 
 def keep_related(instance: Model, name: str, value: Any) -> None:

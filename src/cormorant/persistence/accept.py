@@ -108,7 +108,7 @@ class Acceptance:
         model, count = None, -1
         filled: tuple[str, ...] = ()
         waits: tuple[str, ...] = ()
-        settle, shows, single, known = None, None, "", {}
+        settle, shows, opened, single, known = None, None, None, "", {}
         for change in changes:
             instance, info, values, _, waiting, names = change
             place = id(instance)
@@ -117,6 +117,7 @@ class Acceptance:
             if not names or names is not last or info is not model or len(made) != count or waiting is not waits:
                 # once for all rows of a statement
                 last, model, count, waits, known = names, info, len(made), waiting, by_model[info]
+                opened = unit.identity.opened if info.read_late else None
                 settle, watching, single, filled = shape_of(info, names or tuple(values), tuple(made), waiting)
                 shows = None if watching is None else shower(watching, info, by_model)
             if settle is None or not settle(instance, values, made, origin, results):
@@ -124,6 +125,8 @@ class Acceptance:
                 continue
             marked[place] = filled
             known[made[single] if single else _key_of(change, made, self.result)] = instance
+            if opened is not None:
+                opened(instance)
             if dirty:
                 dirty.pop(place, None)
             if new.pop(place, None) is None:
@@ -143,7 +146,7 @@ class Acceptance:
                 changed[name] = value
         self._settle(instance, info, change.values, made, changed)
         unit.history.marks[-1].made[id(instance)] = (*made, *keys)
-        unit.identity.by_model[info][_key_of(change, made, self.result)] = instance
+        unit.identity.put(info, _key_of(change, made, self.result), instance)
         if unit.new.pop(id(instance), None) is None:
             unit.delete(instance)
         self._mirror(instance, info, {}, info.fields)

@@ -13,6 +13,7 @@ from typing import Any, Generic, Literal, NamedTuple, TypeVar
 from weakref import ref
 
 from cormorant._internal.frames import Place, caller, place
+from cormorant.errors import SessionTaskError
 
 S = TypeVar("S")
 
@@ -52,6 +53,18 @@ class Frame(Generic[S]):
 
     def __str__(self) -> str:
         return f"the {self.kind} opened by {self.task} at {self.place}"
+
+    def check_ended(self) -> None:
+        """Refuses to commit the half of what another task does in a block of its own.
+
+        Raises:
+            SessionTaskError: It is a block inside of a session, which ends.
+        """
+        if self.kind == "transaction":
+            raise SessionTaskError(
+                f"{self.root} ended while {self} was open",
+                hint="wait for the task before leaving the session, or give it a session of its own",
+            )
 
     @property
     def is_left_to_others(self) -> bool:

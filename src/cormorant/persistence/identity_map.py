@@ -7,6 +7,7 @@ from typing import Any
 
 from cormorant.errors import ForeignInstanceError
 from cormorant.models.describing import shown_key
+from cormorant.models.late import reads_all_late
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.state import is_persistent, row_key_of
@@ -18,14 +19,14 @@ class ByModel(dict[ModelInfo, dict[Any, Any]]):
     __slots__ = ("documents",)
 
     def __init__(self) -> None:
-        # models with JSON or arrays, whose changes nobody tells of
-        self.documents: list[ModelInfo] = []
+        # by model, those whose JSON or arrays somebody may have changed, of which nobody tells
+        self.documents: dict[ModelInfo, dict[Any, Model]] = {}
 
     def __missing__(self, info: ModelInfo) -> dict[Any, Any]:
-        if info.mutable_columns:
-            self.documents.append(info)
         made: dict[Any, Any] = {}
         self[info] = made
+        if not reads_all_late(info):
+            self.documents[info] = made
         return made
 
 
@@ -42,7 +43,7 @@ class IdentityMap:
 
     def __init__(self) -> None:
         self.by_model: ByModel = ByModel()
-        self.documents: list[ModelInfo] = self.by_model.documents
+        self.documents: dict[ModelInfo, dict[Any, Model]] = self.by_model.documents
         # every query asks, and a bound method of C costs no Python call
         self.of = self.by_model.__getitem__
         self.has_let_go: bool = False
@@ -54,12 +55,22 @@ class IdentityMap:
     def put(self, info: ModelInfo, key: Any, instance: Model) -> None:
         """Takes an instance in."""
         self.of(info)[key] = instance
+        if info.read_late:
+            self.opened(instance)
+
+    def opened(self, instance: Model) -> None:
+        """Has changes looked for inside of an instance from now on."""
+        info = type(instance).__info__
+        if reads_all_late(info):
+            self.documents.setdefault(info, {})[id(instance)] = instance
 
     def discard(self, info: ModelInfo, key: Any, instance: Model) -> None:
         """Forgets an instance, if it is the one held."""
         known = self.of(info)
         if known.get(key) is instance:
             del known[key]
+        if info.read_late and reads_all_late(info) and info in self.documents:
+            self.documents[info].pop(id(instance), None)
 
     def let_go(self, instance: Model) -> None:
         """Forgets an instance that is still the session's."""

@@ -12,9 +12,10 @@ from cormorant.models.collections import Collection, Contents, is_collection
 from cormorant.models.inside import Decode, readers, saved_value_of
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
-from cormorant.models.reading import columns_of
+from cormorant.models.reading import columns_but, columns_of
 from cormorant.models.state import (
     MISSING,
+    UNREAD,
     Origin,
     is_ghost,
     is_persistent,
@@ -56,6 +57,8 @@ class Memento(NamedTuple):
             if value is MISSING:
                 complete = False
                 unset_silently(instance, column.attribute)
+            elif value is UNREAD:
+                unset_silently(instance, column.attribute)
             else:
                 set_attribute(instance, column.attribute, value)
         if self.raw is not MISSING:
@@ -76,7 +79,7 @@ class Memento(NamedTuple):
     def _restore_mutable(self, info: ModelInfo, decoder: Decoder) -> None:
         set_attribute(self.instance, "__orm_raw__", self.raw)
         for saved, (name, decode) in zip(self.raw, readers(info, decoder), strict=True):
-            known = saved is not None and name not in self.changes
+            known = saved is not None and saved.__class__ is not tuple and name not in self.changes
             if known and value_or_missing(self.instance, name) is not MISSING:
                 set_attribute(self.instance, name, saved_value_of(saved, decode))
 
@@ -90,10 +93,10 @@ def remember(instance: Model, *, deleted: bool) -> Memento:
         values = columns_of(info)(instance)
         return _memento((instance, instance.__orm_origin__, values, MISSING, _NOTHING, _NOTHING, deleted))
     raw = value_or_missing(instance, "__orm_raw__") if info.mutable_columns else MISSING
-    values = values_of(instance)
+    values = values_of(instance) if raw is MISSING or tuple not in map(type, raw) else _values_but_unread(instance, raw)
     if info.mutable_columns and (changes or raw is MISSING):
         values = tuple(
-            own_copy(value) if column.type.mutable else value
+            own_copy(value) if column.type.mutable and value is not UNREAD else value
             for column, value in zip(info.columns, values, strict=True)
         )
     origin = instance.__orm_origin__
@@ -114,6 +117,16 @@ def values_of(instance: Model) -> tuple[Any, ...]:
     if not is_ghost(instance):
         return columns_of(info)(instance)
     return tuple([value_or_missing(instance, name) for name in info.fields])
+
+
+def _values_but_unread(instance: Model, raw: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Gives an object's columns, UNREAD for documents that nobody has looked at: they stay as they are."""
+    info = type(instance).__info__
+    pairs = zip(info.mutable_columns, raw, strict=True)
+    unread = tuple([column.attribute for column, saved in pairs if saved.__class__ is tuple])
+    if not is_ghost(instance):
+        return columns_but(info, unread)(instance)
+    return tuple([UNREAD if name in unread else value_or_missing(instance, name) for name in info.fields])
 
 
 def remember_saved(instance: Model) -> Memento:

@@ -80,7 +80,7 @@ def is_untouched(state: SessionState) -> bool:
         return False
     identity = state.identity
     return not identity.documents or not any(
-        doubtful_of(info)(identity.of(info).values()) for info in identity.documents
+        doubtful_of(info)(instances.values()) for info, instances in identity.documents.items()
     )
 
 

@@ -171,7 +171,7 @@ class AsyncSession(HookedSession["AsyncSession"]):
         try:
             # as `state.close()` does it, by a call less
             if not is_untouched(state):
-                await end(state.blocks, state.check_ended, failed=failed)
+                await end(state.blocks, state.frame.check_ended, failed=failed)
         finally:
             finish(state, at)
             self._entrances.leave(state, inside=False)

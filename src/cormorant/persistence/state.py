@@ -243,6 +243,11 @@ class SessionState(Parts):
                     raise
             self.unit.touched(instance)
 
+    def opened(self, instance: Model) -> None:
+        """Notes that somebody has a document of an instance, and may change it inside."""
+        if not self.closed and (not self.identity.has_let_go or instance in self.identity):
+            self.identity.opened(instance)
+
     def collection_touched(self, collection: Collection[Any]) -> None:
         """Notes the first change of a collection."""
         if self.closed:
@@ -340,14 +345,6 @@ class SessionState(Parts):
         async with self.turn:
             await self.blocks.flush()
 
-    def check_ended(self) -> None:
-        """Refuses to commit the half of what another task does in a block of its own."""
-        if self.frame.kind == "transaction":
-            raise SessionTaskError(
-                f"{self.frame.root} ended while {self.frame} was open",
-                hint="wait for the task before leaving the session, or give it a session of its own",
-            )
-
     async def close(self, *, failed: bool, at: Place | None = None) -> None:
         """Ends the session: commits, or rolls back; frees the identity map.
 
@@ -357,7 +354,7 @@ class SessionState(Parts):
         """
         try:
             if not is_untouched(self):
-                await end(self.blocks, self.check_ended, failed=failed)
+                await end(self.blocks, self.frame.check_ended, failed=failed)
         finally:
             finish(self, place() if at is None else at)
 

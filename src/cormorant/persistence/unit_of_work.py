@@ -283,10 +283,10 @@ class UnitOfWork(Pending):
 
     def find_changes_inside(self, tables: frozenset[str] | None = None) -> None:
         """Finds changes inside JSON documents and arrays, which no assignment tells of; in some tables or in all."""
-        for info in list(self.identity.documents):
+        for info, instances in list(self.identity.documents.items()):
             if tables is None or info.table in tables:
                 columns = readers(info, self._decoder)
-                for instance in doubtful_of(info)(self.identity.of(info).values()):
+                for instance in doubtful_of(info)(instances.values()):
                     find_changes_inside(instance, columns)
 
     def changed(self) -> tuple[Model, ...]:

@@ -26,6 +26,9 @@ class Listener:
     def touched(self, instance: Model) -> None:
         self.unit.touched(instance)
 
+    def opened(self, instance: Any) -> None:
+        self.identity.opened(instance)
+
     def collection_touched(self, collection: Any) -> None:
         self.unit.collection_touched(collection)
 

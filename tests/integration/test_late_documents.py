@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
+import gc
 import pickle
+import weakref
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +25,7 @@ from cormorant import (
     field,
     generated,
 )
-from cormorant.models import late
+from cormorant.models.state import set_attribute, unset_silently
 
 
 @dataclass
@@ -40,23 +43,9 @@ class Parcel(Model, app="late", table="late_parcel"):
     size: Mapped[Size | None] = field(default=None)
 
 
-class Reads:
-    """Counts what is read."""
-
-    def __init__(self, read: Any) -> None:
-        self.count = 0
-        self._read = read
-
-    def __call__(self, *arguments: Any) -> Any:
-        self.count += 1
-        return self._read(*arguments)
-
-
-@pytest.fixture
-def reads(monkeypatch: pytest.MonkeyPatch) -> Reads:
-    found = Reads(late.Late._read)
-    monkeypatch.setattr(late.Late, "_read", lambda *arguments: found(*arguments))
-    return found
+def unread(*objects: Model) -> int:
+    """Counts the lists and documents that nobody has asked for."""
+    return sum(type(saved) is tuple for one in objects for saved in one.__orm_raw__)
 
 
 @pytest.fixture
@@ -85,7 +74,7 @@ def updates(session: AsyncSession) -> int:
 # ---- when
 
 
-async def test_nothing_is_read_that_nobody_asks_for(parcels: Database, reads: Reads) -> None:
+async def test_nothing_is_read_that_nobody_asks_for(parcels: Database) -> None:
     async with AsyncSession(parcels) as session:
         found = await loaded(session)
         found[1].label = "new"
@@ -93,17 +82,16 @@ async def test_nothing_is_read_that_nobody_asks_for(parcels: Database, reads: Re
         assert not session.dirty
         assert await session.get(Parcel, found[2].id) is found[2]
         session.delete(found[4])
-    assert reads.count == 0
+    assert unread(*found) == 20
     assert [row[0] for row in await held(parcels)] == ["p0", "new", "p2", "p3"]
-    assert reads.count == 16
 
 
-async def test_a_value_is_read_once_and_is_the_same_then(parcels: Database, reads: Reads) -> None:
+async def test_a_value_is_read_once_and_is_the_same_then(parcels: Database) -> None:
     async with AsyncSession(parcels) as session:
         first, *_ = await loaded(session)
         assert first.content is first.content
         assert first.size is first.size
-        assert reads.count == 2
+        assert unread(first) == 2
 
 
 async def test_a_flush_looks_into_what_was_read_alone(parcels: Database) -> None:
@@ -192,7 +180,7 @@ async def test_none_and_the_null_of_json_are_two(parcels: Database) -> None:
 # ---- rows that are met again
 
 
-async def test_a_newer_row_is_shown(parcels: Database, reads: Reads) -> None:
+async def test_a_newer_row_is_shown(parcels: Database) -> None:
     async with AsyncSession(parcels) as session:
         found = await loaded(session)
         assert found[0].content == {"n": 0}
@@ -200,9 +188,8 @@ async def test_a_newer_row_is_shown(parcels: Database, reads: Reads) -> None:
         async with AsyncSession(parcels) as other:
             for parcel in await loaded(other):
                 parcel.content = {"other": parcel.id}
-        before = reads.count
         await loaded(session)
-        assert reads.count == before
+        assert unread(*found) == 20
         assert [parcel.content for parcel in found] == [{"other": parcel.id} for parcel in found]
         assert found[1].marks == [1, 5]
         found[0].content["more"] = True
@@ -236,7 +223,7 @@ async def test_a_deferred_one_is_still_not_there(parcels: Database) -> None:
 # ---- back
 
 
-async def test_a_rollback_gives_back_what_was_not_read(parcels: Database, reads: Reads) -> None:
+async def test_a_rollback_gives_back_what_was_not_read(parcels: Database) -> None:
     async with AsyncSession(parcels) as session:
         found = await loaded(session)
         found[0].label = "changed"
@@ -245,9 +232,9 @@ async def test_a_rollback_gives_back_what_was_not_read(parcels: Database, reads:
         found[3].marks.append(9)
         await session.flush()
         await session.rollback()
-        before = reads.count
         assert found[0].label == "p0"
-        assert reads.count == before
+        # two were read before they changed
+        assert unread(*found) == 18
         assert [parcel.content for parcel in found] == [{"n": n} for n in range(5)]
         assert [parcel.marks for parcel in found] == [[n] for n in range(5)]
         await session.commit()
@@ -274,12 +261,12 @@ async def test_a_savepoint_gives_back_what_was_read_inside_of_it(parcels: Databa
     assert (await held(parcels))[0][:2] == ("outer", {"n": 0, "outer": True})
 
 
-async def test_a_deleted_object_is_added_again_with_what_nobody_has_read(parcels: Database, reads: Reads) -> None:
+async def test_a_deleted_object_is_added_again_with_what_nobody_has_read(parcels: Database) -> None:
     async with AsyncSession(parcels) as session:
         *_, last = await loaded(session)
         session.delete(last)
         await session.commit()
-        assert reads.count == 0
+        assert unread(last) == 4
         session.add(last)
         await session.commit()
         last.content["again"] = True
@@ -298,7 +285,46 @@ async def test_a_deletion_that_is_rolled_back_leaves_it_looked_after(parcels: Da
     assert (await held(parcels))[4][1] == {"n": 4, "back": True}
 
 
+async def test_an_object_that_changes_while_it_is_written_is_looked_into_later(parcels: Database) -> None:
+    async with AsyncSession(parcels) as session:
+        session.add(made := Parcel(label="made", content={"n": 1}, extra=None))
+        writing = asyncio.create_task(session.flush())
+        await asyncio.sleep(0)
+        made.label = "changed"
+        await writing
+        await session.commit()
+        made.content["later"] = True
+    assert (await held(parcels))[5][:2] == ("changed", {"n": 1, "later": True})
+
+
+# ---- below
+
+
+async def test_what_is_written_past_the_session_is_compared_with_the_row(parcels: Database) -> None:
+    async with AsyncSession(parcels) as session:
+        first, second, *_ = await loaded(session)
+        set_attribute(first, "content", {"set": True})
+        unset_silently(second, "content")
+        assert first in session.dirty
+        with pytest.raises(AttributeError, match="content"):
+            _ = second.content
+    assert [row[1] for row in (await held(parcels))[:2]] == [{"set": True}, {"n": 1}]
+
+
 # ---- elsewhere
+
+
+async def test_reading_it_after_the_session_keeps_nobody(parcels: Database) -> None:
+    async with AsyncSession(parcels) as session:
+        first, *_ = await loaded(session)
+    assert first.content == {"n": 0}
+    kept = weakref.ref(first)
+    gc.disable()
+    try:
+        del first, _
+        assert kept() is None
+    finally:
+        gc.enable()
 
 
 async def test_it_is_read_after_the_session(parcels: Database) -> None:
@@ -335,7 +361,8 @@ async def test_an_object_of_another_session_is_merged(parcels: Database) -> None
 
 async def test_a_stream_keeps_nothing_that_was_read(parcels: Database) -> None:
     async with AsyncSession(parcels) as session:
-        seen, marked, last = [], 0, 0
+        seen: list[int] = []
+        marked = last = 0
         async for parcel in session.query(Parcel).order_by(Parcel.id).stream(chunk=2):
             seen.append(parcel.content["n"])
             last = id(parcel)
@@ -346,6 +373,14 @@ async def test_a_stream_keeps_nothing_that_was_read(parcels: Database) -> None:
         assert {*kept} <= {marked, last}
     assert seen == list(range(5))
     assert (await held(parcels))[1][3] == [1, 6]
+
+
+async def test_what_a_stream_has_let_go_is_not_kept_by_reading_it(parcels: Database) -> None:
+    async with AsyncSession(parcels) as session:
+        found = [parcel async for parcel in session.query(Parcel).order_by(Parcel.id).stream(chunk=2)]
+        assert [parcel.content for parcel in found] == [{"n": n} for n in range(5)]
+        kept = [parcel for held in session.state().identity.documents.values() for parcel in held.values()]
+        assert len(kept) < 3
 
 
 async def test_what_is_expunged_is_forgotten(parcels: Database) -> None:
@@ -419,14 +454,14 @@ class Chest(Model, app="late", table="late_chest"):
 Notes = dict[str, str]
 
 
-async def test_a_type_that_is_declared_later_is_read_at_once(database: Database, reads: Reads) -> None:
+async def test_a_type_that_is_declared_later_is_read_at_once(database: Database) -> None:
     await database.create_all(Chest)
     async with AsyncSession(database) as session:
         session.add(*(Chest(content={"n": n}, notes={"a": "b"}) for n in range(3)))
     async with AsyncSession(database) as session:
         first, second, third = await session.query(Chest).order_by(Chest.id)
         assert second.notes == {"a": "b"}
-        assert reads.count == 0
+        assert unread(first, second, third) == 3
         second.notes["c"] = "d"
         third.content["n"] = 7
         await session.commit()

@@ -171,7 +171,7 @@ def test_documents_are_what_they_would_be_if_they_were_read_at_once(database_dsn
         database = Database(database_dsn)
         runner.run(database.create_all(Note))
 
-        @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
         @given(STEPS)
         def case(steps: list[tuple[str, int]]) -> None:
             runner.run(run(database, steps))

@@ -121,7 +121,7 @@ class BulkAcceptance:
             unit.admit(instance)
             unit.new.pop(id(instance))
             set_attribute(instance, "__orm_origin__", Origin(self.state, 0))
-            unit.identity.put(self.info, key, instance)
+            known[key] = instance
             found.append(instance)
         return found
 

@@ -101,15 +101,20 @@ def doubtful_of(info: ModelInfo) -> Callable[[Iterable[Model]], list[Model]]:
     All that are loaded are looked at in each flush, so that each is passed over quickly.
     """
     alike = ["o.__orm_changes__ is None"]
+    names: dict[str, Any] = {"dumps": marshal.dumps, "FORMAT": FORMAT}
     for place, column in enumerate(info.mutable_columns):
-        value = f"dumps(o.{column.attribute}, FORMAT)"
-        unread = "saved.__class__ is tuple or " if column.attribute in info.read_late else ""
+        late = column.attribute in info.read_late
+        # of what was read, past what would read it
+        value = f"dumps({f'slot{place}(o)' if late else f'o.{column.attribute}'}, FORMAT)"
+        unread = "saved.__class__ is tuple or " if late else ""
+        if late:
+            names[f"slot{place}"] = vars(info.cls)[column.attribute].read_slot
         alike.append(f"((saved := raw[{place}]) is None or {unread}saved.packed == {value})")
     lines = ["def doubtful(instances):", "    found = []", "    for o in instances:", "        try:"]
     lines += ["            raw = o.__orm_raw__", f"            if {' and '.join(alike)}:", "                continue"]
     # not packed, not loaded, or of types of its own
     lines += ["        except Exception:", "            pass", "        found.append(o)", "    return found"]
-    return compile_function("doubtful", "\n".join(lines), {"dumps": marshal.dumps, "FORMAT": FORMAT})
+    return compile_function("doubtful", "\n".join(lines), names)
 
 
 def _keep_snapshot(instance: Model, place: int, value: Any) -> None:

@@ -6,6 +6,7 @@ look for that. In `__orm_raw__` such a value is a tuple: what the driver gave, a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -29,10 +30,11 @@ class Late:
         name: The attribute.
     """
 
-    __slots__ = ("_delete", "_get", "_info", "_name", "_place", "_set")
+    __slots__ = ("_delete", "_info", "_name", "_place", "_set", "read_slot")
 
     def __init__(self, slot: Any, info: ModelInfo, name: str) -> None:
-        self._get = slot.__get__
+        # raises AttributeError where nothing was read
+        self.read_slot: Callable[[Any], Any] = slot.__get__
         self._set = slot.__set__
         self._delete = slot.__delete__
         self._info = info
@@ -44,7 +46,7 @@ class Late:
         if instance is None:
             return self
         try:
-            return self._get(instance)
+            return self.read_slot(instance)
         except AttributeError:
             raw, place = self._unread(instance)
             if not raw:

@@ -292,7 +292,11 @@ class Model(metaclass=ModelMeta, **({} if TYPE_CHECKING else {"root": True})):
                 ) from None
             if changes is None or name not in changes:
                 if name in type(self).__info__.fields:
-                    record_change(self, name)
+                    if changes is None:
+                        record_change(self, name)
+                    else:
+                        # as that does it, by a call less
+                        changes[name] = value_or_missing(self, name)
                 elif name in ("__orm_origin__", "__orm_changes__", "__orm_related__", "__orm_raw__"):
                     raise ModelError(f"{name} belongs to Cormorant and cannot be set")
             related = self.__orm_related__

@@ -12,6 +12,8 @@ from cormorant.models.model import Model
 from cormorant.models.settling import Settle, settler_of
 from cormorant.persistence.linking import Watching, linked, mirrored, watching_of
 
+_NOTHING: Mapping[str, Any] = {}
+
 
 class Shape(NamedTuple):
     """What new rows have in common for which the same columns were written and made.
@@ -46,8 +48,14 @@ def changes_alone(info: ModelInfo, names: tuple[str, ...]) -> bool:
 
 def is_as_written(instance: Model, info: ModelInfo, values: Mapping[str, Any]) -> bool:
     """Whether an object with values in all columns has changed no further than what was written."""
-    if type(instance) is not info.cls or len(instance.__orm_changes__ or ()) != len(values):
+    changes = instance.__orm_changes__ or _NOTHING
+    if type(instance) is not info.cls or len(changes) < len(values):
         return False
+    if len(changes) > len(values):
+        # what was given the value that it had was not written
+        kept = [name for name in changes if name not in values]
+        if not all(same(changes[name], getattr(instance, name)) for name in kept):
+            return False
     # of what may change in place, a copy was written
     for name, value in values.items():
         now = getattr(instance, name)

@@ -6,11 +6,12 @@ import copy
 import marshal
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from cormorant._internal.codegen import compile_function
 from cormorant._internal.copies import FORMAT, Snapshot, packed
-from cormorant._internal.narrowing import is_dict, is_list, is_tuple
+from cormorant._internal.narrowing import is_dict, is_list
+from cormorant.models.late import Late, is_unread
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.state import MISSING, record_change, set_attribute, value_or_missing
@@ -35,8 +36,7 @@ def saved_value_of(saved: Any, decode: Decode) -> Any:
     """Gives a value as the database has it, in an object of its own."""
     if isinstance(saved, Snapshot):
         return saved.copy()
-    if is_tuple(saved):
-        # nobody has read it
+    if is_unread(saved):
         saved, decode = saved
     return None if saved is None else decode(saved)
 
@@ -77,7 +77,7 @@ def find_changes_inside(instance: Model, columns: Sequence[tuple[str, Decode]]) 
     found = False
     for place, saved in enumerate(raw):
         # what nobody has read nobody has changed
-        if saved is None or saved.__class__ is tuple:
+        if saved is None or is_unread(saved):
             continue
         name, decode = columns[place]
         current, changes = value_or_missing(instance, name), instance.__orm_changes__
@@ -108,7 +108,8 @@ def doubtful_of(info: ModelInfo) -> Callable[[Iterable[Model]], list[Model]]:
         value = f"dumps({f'slot{place}(o)' if late else f'o.{column.attribute}'}, FORMAT)"
         unread = "saved.__class__ is tuple or " if late else ""
         if late:
-            names[f"slot{place}"] = vars(info.cls)[column.attribute].read_slot
+            attribute = cast("Late", vars(info.cls)[column.attribute])
+            names[f"slot{place}"] = attribute.read_slot
         alike.append(f"((saved := raw[{place}]) is None or {unread}saved.packed == {value})")
     lines = ["def doubtful(instances):", "    found = []", "    for o in instances:", "        try:"]
     lines += ["            raw = o.__orm_raw__", f"            if {' and '.join(alike)}:", "                continue"]

@@ -12,7 +12,8 @@ from typing import Any
 
 from cormorant._internal.copies import Snapshot
 from cormorant._internal.json_text import load_json
-from cormorant.errors import DataError, ModelError
+from cormorant._internal.secrets import HIDDEN
+from cormorant.errors import DataError
 from cormorant.models.describing import shown_key
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.specs import FieldSpec
@@ -48,54 +49,71 @@ class Late:
         try:
             return self.read_slot(instance)
         except AttributeError:
-            raw, place = self._unread(instance)
-            if not raw:
+            place = self._place_if_unread(instance)
+            if place is None:
                 raise
-        return self._read(instance, raw, place)
+        return self._read(instance, place)
 
     def __set__(self, instance: Any, value: Any) -> None:
-        raw, place = self._unread(instance)
-        if raw:
+        place = self._place_if_unread(instance)
+        if place is not None:
             # the row goes on to have it
-            _keep(instance, raw, place, raw[place][0])
+            _keep(instance, place, instance.__orm_raw__[place][0])
         self._set(instance, value)
         _tell(instance)
 
     def __delete__(self, instance: Any) -> None:
-        raw, place = self._unread(instance)
-        if raw:
-            _keep(instance, raw, place, None)
-        else:
+        place = self._place_if_unread(instance)
+        if place is None:
             self._delete(instance)
+        else:
+            _keep(instance, place, None)
 
-    def _unread(self, instance: Any) -> tuple[tuple[Any, ...], int]:
-        """Gives what an object keeps, and the place of this; nothing where it was read, or is not there."""
+    def _place_if_unread(self, instance: Any) -> int | None:
+        """Gives the place of its value among what an object keeps; None where it was read, or is not there."""
         raw: tuple[Any, ...] = getattr(instance, "__orm_raw__", ())
+        if not raw:
+            return None
         if (place := self._place) is None:
             names = [column.attribute for column in self._info.mutable_columns]
             place = self._place = names.index(self._name)
-        return (raw, place) if raw and raw[place].__class__ is tuple else ((), place)
+        return place if is_unread(raw[place]) else None
 
-    def _read(self, instance: Any, raw: tuple[Any, ...], place: int) -> Any:
-        given, decode = raw[place]
+    def _read(self, instance: Any, place: int) -> Any:
+        given, decode = instance.__orm_raw__[place]
         try:
             value = None if given is None else decode(given)
-        except DataError as error:
-            raise DataError(f"{self._of(instance)}: {error.message}", hint=error.hint) from error
-        except ValueError as error:
-            message = f"{self._of(instance)} cannot be read: {error}"
-            raise DataError(message, hint="something else has written the row: correct it by SQL") from error
-        is_plain = given is not None and decode is load_json
-        _keep(instance, raw, place, Snapshot(value) if is_plain else given)
+        except Exception as error:
+            # whoever wrote what reads it: an AttributeError, for one, would say that there is no value
+            raise self._unreadable(instance, error) from (None if self._is_sensitive else error)
+        exact = given is not None and (decode is load_json or is_unread(given))
+        _keep(instance, place, Snapshot(value) if exact else given)
         self._set(instance, value)
         _tell(instance)
         return value
 
-    def _of(self, instance: Any) -> str:
-        return f"{self._info.name}.{self._name} of {self._info.name} {shown_key(self._info, row_key_of(instance))}"
+    @property
+    def _is_sensitive(self) -> bool:
+        return self._info.fields[self._name].sensitive
+
+    def _unreadable(self, instance: Any, error: Exception) -> DataError:
+        info = self._info
+        what = f"{info.name}.{self._name} of {info.name} {shown_key(info, row_key_of(instance))}"
+        why = error.message if isinstance(error, DataError) else f"{type(error).__name__}: {error}"
+        hint = error.hint if isinstance(error, DataError) else None
+        return DataError(
+            f"{what} cannot be read: {HIDDEN if self._is_sensitive else why}",
+            hint=hint or "give it another value, or correct the row by SQL",
+        )
 
 
-def _keep(instance: Any, raw: tuple[Any, ...], place: int, saved: Any) -> None:
+def is_unread(saved: Any) -> bool:
+    """Whether what an object keeps of a column, in `__orm_raw__`, says that nobody has asked for its value."""
+    return saved.__class__ is tuple
+
+
+def _keep(instance: Any, place: int, saved: Any) -> None:
+    raw = instance.__orm_raw__
     set_attribute(instance, "__orm_raw__", (*raw[:place], saved, *raw[place + 1 :]))
 
 
@@ -118,8 +136,8 @@ def is_read_late(info: ModelInfo, spec: FieldSpec) -> bool:
         return False
     try:
         return info.resolved(spec).type.mutable
-    except ModelError:
-        # told when the column is first needed; what its annotation names may be declared by then
+    except Exception:
+        # whatever it is, it is told when the column is first needed; what is named may be declared by then
         return False
 
 

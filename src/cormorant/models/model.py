@@ -34,6 +34,7 @@ from cormorant.models.state import (
     is_persistent,
     is_set,
     new_ghost,
+    original_of,
     record_change,
     set_attribute,
     set_class,
@@ -296,7 +297,7 @@ class Model(metaclass=ModelMeta, **({} if TYPE_CHECKING else {"root": True})):
                         record_change(self, name)
                     else:
                         # as that does it, by a call less
-                        changes[name] = value_or_missing(self, name)
+                        changes[name] = original_of(self, name)
                 elif name in ("__orm_origin__", "__orm_changes__", "__orm_related__", "__orm_raw__"):
                     raise ModelError(f"{name} belongs to Cormorant and cannot be set")
             related = self.__orm_related__

@@ -9,6 +9,7 @@ from typing import Any
 
 from cormorant._internal.codegen import compile_function
 from cormorant._internal.copies import own_copy
+from cormorant.models.late import is_unread
 from cormorant.models.metadata import ColumnInfo, ModelInfo
 from cormorant.models.plain import names_of, plainly_right
 from cormorant.models.state import MISSING, UNREAD, set_class, value_or_missing
@@ -32,7 +33,12 @@ def reader_of(info: ModelInfo, unchecked: frozenset[str] = frozenset()) -> Reade
     columns = _read_columns(info)
     given = [(n, column) for n, column in columns if not column.server_made or column.attribute in info.holders]
     unusual = [number for number, column in columns if (number, column) not in given]
-    lines = ["def read(o, problems):", "    cls = o.__class__", "    set_class(o, twin)", "    try:"]
+    lines = ["def read(o, problems):"]
+    if info.read_late:
+        # an object whose row was deleted: nobody may have read what it had
+        lines += ["    if any(map(is_unread, getattr(o, '__orm_raw__', ()))):"]
+        lines += ["        return read_each(info, o, problems)"]
+    lines += ["    cls = o.__class__", "    set_class(o, twin)", "    try:"]
     lines += [f"        v{number} = {_read(info, column)}" for number, column in columns]
     lines += ["    except AttributeError:", "        set_class(o, cls)", "        return read_each(info, o, problems)"]
     lines += ["    set_class(o, cls)"]
@@ -58,7 +64,7 @@ def _read_columns(info: ModelInfo) -> list[tuple[int, ColumnInfo]]:
 
 def _names(info: ModelInfo) -> dict[str, Any]:
     names: dict[str, Any] = {"set_class": set_class, "twin": info.twin, "problem_of": problem_of, "own_copy": own_copy}
-    names["MISSING"] = MISSING
+    names |= {"MISSING": MISSING, "is_unread": is_unread}
     for number, column in _read_columns(info):
         names |= names_of(column)
         names[f"c{number}"] = column
@@ -93,7 +99,6 @@ def _read_each(unchecked: frozenset[str], info: ModelInfo, instance: Any, proble
 @lru_cache(maxsize=2000)
 def _each_reader(info: ModelInfo, unchecked: frozenset[str]) -> Reader:
     lines = ["def read(o, problems):", "    values = {}"]
-    # of an object whose row was deleted nobody may have read them
     late = [number for number, column in _read_columns(info) if column.attribute in info.read_late]
     lines += [f"    late{number} = read{number}(o)" for number in late]
     lines += ["    cls = o.__class__", "    set_class(o, twin)", "    try:"]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, Protocol, TypeA
 from weakref import ref
 
 from cormorant._internal.frames import line_of
-from cormorant.errors import NotLoadedError, SessionClosedError, SessionNotEntered, UnsavedError
+from cormorant.errors import DataError, NotLoadedError, SessionClosedError, SessionNotEntered, UnsavedError
 
 if TYPE_CHECKING:
     from types import CodeType
@@ -402,9 +402,22 @@ def record_change(instance: Model, name: str) -> None:
         set_attribute(instance, "__orm_changes__", changes)
         origin.owner.touched(instance)
     try:
+        # most have one: a call less for each
         changes[name] = object.__getattribute__(instance, name)
+    except (AttributeError, DataError):
+        changes[name] = original_of(instance, name)
+
+
+def original_of(instance: Model, name: str) -> Any:
+    """Gives the value that a column has before its first change, or MISSING."""
+    try:
+        return object.__getattribute__(instance, name)
     except AttributeError:
-        changes[name] = MISSING
+        return MISSING
+    except DataError:
+        # what nobody can read is given up for what is set
+        unset_silently(instance, name)
+        return MISSING
 
 
 def unset(instance: Model, name: str) -> None:

@@ -69,7 +69,8 @@ class IdentityMap:
         known = self.of(info)
         if known.get(key) is instance:
             del known[key]
-        if info.read_late and reads_all_late(info) and info in self.documents:
+        # where it holds all of a model's objects it is the one that they were just taken out of
+        if reads_all_late(info) and info in self.documents:
             self.documents[info].pop(id(instance), None)
 
     def let_go(self, instance: Model) -> None:
@@ -92,6 +93,8 @@ class IdentityMap:
                 f"{instance!r} was streamed, and the session has read its row into another object since",
                 hint=f"use that one: await session.get({info.name}, {shown_key(info, row_key_of(instance))})",
             )
+        if info.read_late:
+            self.opened(instance)
 
     def __iter__(self) -> Iterator[Model]:
         return (instance for known in list(self.by_model.values()) for instance in list(known.values()))

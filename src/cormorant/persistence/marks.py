@@ -10,6 +10,7 @@ from cormorant._internal.copies import own_copy
 from cormorant._internal.tuples import maker
 from cormorant.models.collections import Collection, Contents, is_collection
 from cormorant.models.inside import Decode, readers, saved_value_of
+from cormorant.models.late import is_unread
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.reading import columns_but, columns_of
@@ -79,7 +80,7 @@ class Memento(NamedTuple):
     def _restore_mutable(self, info: ModelInfo, decoder: Decoder) -> None:
         set_attribute(self.instance, "__orm_raw__", self.raw)
         for saved, (name, decode) in zip(self.raw, readers(info, decoder), strict=True):
-            known = saved is not None and saved.__class__ is not tuple and name not in self.changes
+            known = saved is not None and not is_unread(saved) and name not in self.changes
             if known and value_or_missing(self.instance, name) is not MISSING:
                 set_attribute(self.instance, name, saved_value_of(saved, decode))
 
@@ -93,7 +94,10 @@ def remember(instance: Model, *, deleted: bool) -> Memento:
         values = columns_of(info)(instance)
         return _memento((instance, instance.__orm_origin__, values, MISSING, _NOTHING, _NOTHING, deleted))
     raw = value_or_missing(instance, "__orm_raw__") if info.mutable_columns else MISSING
-    values = values_of(instance) if raw is MISSING or tuple not in map(type, raw) else _values_but_unread(instance, raw)
+    if raw is not MISSING and any(map(is_unread, raw)):
+        values = _values_but_unread(instance, raw)
+    else:
+        values = values_of(instance)
     if info.mutable_columns and (changes or raw is MISSING):
         values = tuple(
             own_copy(value) if column.type.mutable and value is not UNREAD else value
@@ -123,7 +127,7 @@ def _values_but_unread(instance: Model, raw: tuple[Any, ...]) -> tuple[Any, ...]
     """Gives an object's columns, UNREAD for documents that nobody has looked at: they stay as they are."""
     info = type(instance).__info__
     pairs = zip(info.mutable_columns, raw, strict=True)
-    unread = tuple([column.attribute for column, saved in pairs if saved.__class__ is tuple])
+    unread = tuple([column.attribute for column, saved in pairs if is_unread(saved)])
     if not is_ghost(instance):
         return columns_but(info, unread)(instance)
     return tuple([UNREAD if name in unread else value_or_missing(instance, name) for name in info.fields])

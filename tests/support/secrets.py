@@ -68,7 +68,8 @@ COLUMNS: dict[str, Any] = {
     "client_secret": "08-client-shush",
     "private_key": "-----BEGIN 09 PRIVATE-----",
     "credentials": {"user": "app", "password": "10-in-a-document"},
-    "pin": 911_011,
+    # long, because six digits were met by chance in a time that a report showed
+    "pin": 1_911_011_911,
     "otp": "12-994-301",
     "cvv": "13-737",
     "iban": "DE14370400440532013000",

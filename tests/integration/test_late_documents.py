@@ -496,6 +496,37 @@ async def test_who_is_taken_back_from_a_stream_is_looked_into(parcels: Database)
     assert (rows[0][:2], rows[1][1]) == (("back", {"n": 0, "x": 2}), {"n": 1, "x": 3})
 
 
+@pytest.mark.parametrize("by", ["await", "query", "other columns"])
+async def test_an_object_in_part_that_has_changed_is_filled_up(parcels: Database, by: str) -> None:
+    async with AsyncSession(parcels) as session:
+        first, second, *_ = await session.query(Parcel).only(Parcel.label, Parcel.marks).order_by(Parcel.id)
+        first.label = "changed"
+        if by == "await":
+            await first
+            await second
+        elif by == "query":
+            await loaded(session)
+        else:
+            await session.query(Parcel).only(Parcel.content)
+        assert unread(first, second) >= 2
+        first.marks.append(5)
+        second.marks.append(6)
+        first.content["x"] = second.content["x"] = 1
+    rows = await held(parcels)
+    assert [row[:4:3] for row in rows[:2]] == [("changed", [0, 5]), ("p1", [1, 6])]
+    assert [row[1] for row in rows[:2]] == [{"n": 0, "x": 1}, {"n": 1, "x": 1}]
+
+
+async def test_an_object_in_part_that_has_changed_inside_is_filled_up(parcels: Database) -> None:
+    async with AsyncSession(parcels) as session:
+        first, *_ = await session.query(Parcel).only(Parcel.label, Parcel.marks).order_by(Parcel.id)
+        first.marks.append(5)
+        await first
+        assert first.content == {"n": 0}
+        assert first.marks == [0, 5]
+    assert (await held(parcels))[0][:4:3] == ("p0", [0, 5])
+
+
 class Preset(Model, app="late", table="late_preset"):
     id: Mapped[int] = field(primary_key=True)
     content: Mapped[dict[str, Any]] = generated(server_default={"preset": 1})

@@ -55,7 +55,9 @@ def compile_refresh(info: ModelInfo, decoders: Decoders) -> Callable[..., None]:
     lines = [f"def refresh(o, origin, {values}):"]
     if info.mutable_columns:
         # what changed in place is a change like any other, and nothing has told of it yet
-        lines += ["    if find_changes_inside(o, mutable):", "        return"]
+        source.names |= {"ghost": info.ghost, "fill": compile_fill(info, decoders)}
+        lines += ["    if find_changes_inside(o, mutable):", "        if o.__class__ is ghost:"]
+        lines += [f"            fill(o, {values})", "        return"]
     # decoded before anything is written: what cannot be read leaves the object as it is
     new_values = source.values_of(part, decode_key=False)
     lines += [f"    x{i} = {value}" for i, (_, value) in enumerate(new_values)]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from cormorant.models.inside import Decode, copier, find_changes_inside, readers
+from cormorant.models.late import unread_of
 from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ColumnInfo, ModelInfo
 from cormorant.models.model import Model
@@ -23,12 +24,13 @@ def compile_fill(info: ModelInfo, decoders: Decoders, names: Sequence[str] | Non
     def fill(instance: Any, *values: Any) -> None:
         changes = instance.__orm_changes__ or ()
         raw = list(_raw_of(instance, info))
+        unset = _unset(instance, info, raw)
         lacking: dict[str, Any] = {}
         # decoded before anything is written: what cannot be read leaves the object as it is
         for (column, decode, place), value in zip(columns, values, strict=True):
             name = column.attribute
             # what was taken away waits for the key of a new object
-            if name not in changes and not is_set(instance, name):
+            if name not in changes and name in unset:
                 lacking[name] = value if decode is None or value is None else decode(value)
                 if place is not None:
                     raw[place] = value
@@ -51,11 +53,13 @@ def compile_take(info: ModelInfo, decoders: Decoders, names: Sequence[str]) -> F
     others = [name for name in info.fields if name not in names]
 
     def take(instance: Any, origin: Any, *values: Any) -> None:
-        if any(is_set(instance, name) for name in others):
+        if not _unset(instance, info, _raw_of(instance, info)).issuperset(others):
             if is_ghost(instance):
                 fill(instance, *values)
             return
         if info.mutable_columns and find_changes_inside(instance, mutable):
+            if is_ghost(instance):
+                fill(instance, *values)
             return
         decoded = [v if d is None or v is None else d(v) for (_, d, _), v in zip(columns, values, strict=True)]
         raw = list(_raw_of(instance, info))
@@ -85,10 +89,16 @@ def _raw_of(instance: Model, info: ModelInfo) -> Sequence[Any]:
     return [None] * len(info.mutable_columns) if raw is MISSING else raw
 
 
+def _unset(instance: Model, info: ModelInfo, raw: Sequence[Any]) -> set[str]:
+    """Gives the columns that an object has no value of; it may have others that nobody has asked for."""
+    unread = unread_of(info, raw)
+    return {name for name in info.fields if name not in unread and not is_set(instance, name)}
+
+
 def _settle(instance: Model, info: ModelInfo, raw: list[Any]) -> None:
     if info.mutable_columns:
         set_attribute(instance, "__orm_raw__", tuple(raw))
-    if is_ghost(instance) and all(is_set(instance, name) for name in info.fields):
+    if is_ghost(instance) and not _unset(instance, info, raw):
         set_class(instance, info.cls)
 
 

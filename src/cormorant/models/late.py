@@ -6,7 +6,7 @@ look for that. In `__orm_raw__` such a value is a tuple: what the driver gave, a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -110,6 +110,13 @@ class Late:
 def is_unread(saved: Any) -> bool:
     """Whether what an object keeps of a column, in `__orm_raw__`, says that nobody has asked for its value."""
     return saved.__class__ is tuple
+
+
+def unread_of(info: ModelInfo, raw: Sequence[Any]) -> tuple[str, ...]:
+    """Gives the attributes of an object that it has, and that nobody has asked for, by what it keeps."""
+    return tuple(
+        [column.attribute for column, saved in zip(info.mutable_columns, raw, strict=True) if is_unread(saved)]
+    )
 
 
 def _keep(instance: Any, place: int, saved: Any) -> None:

@@ -10,7 +10,7 @@ from cormorant._internal.copies import own_copy
 from cormorant._internal.tuples import maker
 from cormorant.models.collections import Collection, Contents, is_collection
 from cormorant.models.inside import Decode, readers, saved_value_of
-from cormorant.models.late import is_unread
+from cormorant.models.late import is_unread, unread_of
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.reading import columns_but, columns_of
@@ -126,8 +126,7 @@ def values_of(instance: Model) -> tuple[Any, ...]:
 def _values_but_unread(instance: Model, raw: tuple[Any, ...]) -> tuple[Any, ...]:
     """Gives an object's columns, UNREAD for documents that nobody has looked at: they stay as they are."""
     info = type(instance).__info__
-    pairs = zip(info.mutable_columns, raw, strict=True)
-    unread = tuple([column.attribute for column, saved in pairs if is_unread(saved)])
+    unread = unread_of(info, raw)
     if not is_ghost(instance):
         return columns_but(info, unread)(instance)
     return tuple([UNREAD if name in unread else value_or_missing(instance, name) for name in info.fields])

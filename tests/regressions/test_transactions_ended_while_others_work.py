@@ -36,7 +36,7 @@ async def test_nobody_gets_the_connection_before_it_is_free(database_dsn: str, v
             held = database.adapter.stats.in_use
             ending = asyncio.create_task(getattr(transactions, verb)())
             # it waits for its turn
-            while not transactions.lock._waiters:
+            while not transactions.lock.waiting:
                 await asyncio.sleep(0)
             ending.cancel()
             with pytest.raises(asyncio.CancelledError):

@@ -10,6 +10,7 @@ from contextvars import Context
 from dataclasses import dataclass
 from time import monotonic
 
+from cormorant._internal.fair_lock import FairLock
 from cormorant._internal.frames import Place
 
 logger: logging.Logger = logging.getLogger("cormorant.transactions")
@@ -35,7 +36,7 @@ class Held:
     opened: Place | str
     task: str
     place: Place | str
-    lock: asyncio.Lock
+    lock: FairLock
     since: float
     used: float
     kind: str = "any"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
+from cormorant._internal.fair_lock import FairLock
 from cormorant.adapters.base import Connection
 from cormorant.errors import SessionTaskError
 from cormorant.persistence import context
@@ -33,7 +33,7 @@ class Turn:
     """
 
     def __init__(self) -> None:
-        self._lock = asyncio.Lock()
+        self._lock = FairLock()
         self.holder: StateFrame | None = None
 
     async def take(self, state: SessionState) -> bool:
@@ -41,7 +41,8 @@ class Turn:
         mine = context.innermost_frame(state) if self.holder is not None else None
         if mine is not None and self.holder in mine.chain:
             return False
-        await self._lock.acquire()
+        if not self._lock.take():
+            await self._lock.acquire()
         return True
 
     def leave(self) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
 from functools import lru_cache
 from time import monotonic
 from typing import Any, TypeVar, cast
 
+from cormorant._internal.fair_lock import FairLock
 from cormorant._internal.frames import place
 from cormorant.adapters.base import Adapter, Connection, Sharing
 from cormorant.adapters.holding import Held, Lease
@@ -161,7 +161,7 @@ class Connections:
             raise
         return connection
 
-    def lease(self, connection: Connection, session: context.Frame[Any], lock: asyncio.Lock, *, write: bool) -> Lease:
+    def lease(self, connection: Connection, session: context.Frame[Any], lock: FairLock, *, write: bool) -> Lease:
         """Notes a transaction that holds a connection, and gives what takes it back, also from who is dropped.
 
         Args:

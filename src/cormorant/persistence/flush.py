@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from itertools import chain
 from operator import attrgetter, itemgetter
 from typing import Any, Protocol, cast
 
+from cormorant._internal.fair_lock import FairLock
 from cormorant.adapters.base import Connection, CountingConnection, Row
 from cormorant.database import Database
 from cormorant.database.invalidation import Invalidation
@@ -261,7 +261,7 @@ class Flusher:
         self.unit: UnitOfWork = unit
         self.transactions: TransactionStack = transactions
         self.hooks: SessionHooks = hooks
-        self._lock = asyncio.Lock()
+        self._lock = FairLock()
         # whose code asked for what is written now
         self._caller: Caller | None = None
 
@@ -286,7 +286,8 @@ class Flusher:
             unit.forgotten.clear()
             return False
         # as `async with` does it, by two calls less
-        await self._lock.acquire()
+        if not self._lock.take():
+            await self._lock.acquire()
         try:
             self.hooks.has_news = False
             tried = lone and self.transactions.allows_lone_writes

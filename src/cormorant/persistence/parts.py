@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from cormorant._internal.fair_lock import FairLock
 from cormorant._internal.frames import Place
 from cormorant._internal.made_once import MadeOnce
 from cormorant.models.inside import doubtful_of
@@ -57,7 +57,7 @@ class Parts:
         writer: StateWriter
         loads: loader.Loads
         repeats: Repeats
-        turn: asyncio.Lock
+        turn: FairLock
     else:
         unit = _part(_unit)
         flusher = _part(_flusher)
@@ -65,7 +65,7 @@ class Parts:
         writer = _part(StateWriter)
         loads = _part(loader.Loads)
         repeats = _part(lambda state: Repeats(state.threshold))
-        turn = _part(lambda _: asyncio.Lock())
+        turn = _part(lambda _: FairLock())
 
 
 _LET_GO = frozenset(name for name in vars(Parts) if not name.startswith("_")) | {"transactions", "reader", "cached"}

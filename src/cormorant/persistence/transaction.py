@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from cormorant._internal.fair_lock import FairLock
 from cormorant._internal.made_once import MadeOnce
 from cormorant.adapters.base import Connection, RawRows, Row, Sharing
 from cormorant.adapters.holding import Lease
@@ -54,11 +55,11 @@ class TransactionStack:
 
     if TYPE_CHECKING:
         connections: Connections
-        lock: asyncio.Lock
+        lock: FairLock
     else:
         # reads outside of transactions need neither
         connections = MadeOnce(lambda stack: _connections_of(stack))
-        lock = MadeOnce(lambda _: asyncio.Lock())
+        lock = MadeOnce(lambda _: FairLock())
 
     def __init__(
         self,
@@ -181,7 +182,9 @@ class TransactionStack:
         locked = False
         try:
             # taken, and given back below, as `async with` does it, by two calls less
-            locked = await self.lock.acquire()
+            if not self.lock.take():
+                await self.lock.acquire()
+            locked = True
             self._check_usable()
             if self.levels:
                 self.check()
@@ -232,7 +235,7 @@ class TransactionStack:
         """
         self.in_flight.add(task := asyncio.current_task())
         database, connections = self.database, self.connections
-        if write:
+        if write and not self.lock.take():
             try:
                 await self.lock.acquire()
             except BaseException:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cormorant._internal.fair_lock import FairLock
 from cormorant.adapters.holding import Held, IdleWatch, Lease
 
 
@@ -25,7 +26,7 @@ def clock() -> Clock:
 
 
 def held(clock: Clock, task: str = "worker") -> Held:
-    return Held("main", "app.py:10", task, "app.py:20", asyncio.Lock(), since=clock.now, used=clock.now)
+    return Held("main", "app.py:10", task, "app.py:20", FairLock(), since=clock.now, used=clock.now)
 
 
 def test_one_that_is_idle_for_long_is_told_of_once(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:

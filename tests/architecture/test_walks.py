@@ -75,7 +75,7 @@ async def test_add_and_commit(session: AsyncSession) -> None:
     walker = Walker(name="second")
     calls, files = await walk(lambda: add(walker))
     assert calls <= 90
-    assert files <= 17
+    assert files <= 18
 
 
 async def test_a_session_that_reads_one_object(tmp_path: Path) -> None:

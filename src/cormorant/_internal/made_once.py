@@ -16,19 +16,33 @@ class MadeOnce:
         make: Makes the value for an object.
     """
 
-    __slots__ = ("_make", "_name")
+    __slots__ = ("make", "name")
 
     def __init__(self, make: Callable[[Any], object]) -> None:
-        self._make = make
-        self._name = ""
+        self.make: Callable[[Any], object] = make
+        self.name: str = ""
 
     def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
+        self.name = name
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         if instance is None:
             return self
-        made = self._make(instance)
+        made = self.make(instance)
         # not by its __dict__, which would be one object more to every instance that has none yet
-        setattr(instance, self._name, made)
+        setattr(instance, self.name, made)
         return made
+
+
+class KnownOnce(MadeOnce):
+    """An attribute that is asked for anew as long as it is None."""
+
+    __slots__ = ()
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            return self
+        known = self.make(instance)
+        if known is not None:
+            setattr(instance, self.name, known)
+        return known

@@ -10,8 +10,8 @@ from contextvars import Context
 from dataclasses import dataclass
 from time import monotonic
 
-from cormorant._internal.fair_lock import FairLock
 from cormorant._internal.frames import Place
+from cormorant.adapters.fair_lock import FairLock
 
 logger: logging.Logger = logging.getLogger("cormorant.transactions")
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
 from typing_extensions import Unpack
 
+from cormorant._internal.made_once import KnownOnce
 from cormorant.adapters.asking import ask
 from cormorant.adapters.base import Adapter, Connection, RawRows, Reopenable, Row
 from cormorant.adapters.config import COMMIT_TIMEOUT, IDLE_WARNING, ConnectionConfig, check_timeout
@@ -152,6 +153,12 @@ class Database(HookTarget["AsyncSession", Model]):
     # filled by the room that knows sessions; a database knows none
     sessions: ClassVar[Sessions | None] = None
 
+    if TYPE_CHECKING:
+        default_level: IsolationLevel | None
+    else:
+        # the level of transactions that name none; the server's is not known before the first connection is open
+        default_level = KnownOnce(lambda database: database.isolation or database.adapter.default_isolation)
+
     def __init__(
         self,
         source: str | ConnectionConfig | Adapter,
@@ -220,13 +227,10 @@ class Database(HookTarget["AsyncSession", Model]):
     @property
     def level(self) -> IsolationLevel | None:
         """The isolation level of transactions that name none: the given one, else the server's if it is stronger."""
-        default = self.adapter.default_isolation if self.dialect.supports_isolation_levels else None
-        return self.isolation or (default if default in SNAPSHOTS else None)
-
-    @property
-    def knows_level(self) -> bool:
-        """Whether that level is known: the server's is read from the first connection."""
-        return self.isolation is not None or self.adapter.default_isolation is not None
+        if self.isolation is not None or not self.dialect.supports_isolation_levels:
+            return self.isolation
+        default = self.default_level
+        return default if default in SNAPSHOTS else None
 
     # ---- sessions
 

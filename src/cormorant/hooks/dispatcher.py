@@ -24,9 +24,14 @@ _ON_CLASSES = "__orm_class_hooks__"
 
 
 class Registrations:
-    """Counts registrations: what was found out about hooks holds until the next one."""
+    """Counts registrations: what was found out about hooks holds until the next one.
+
+    Attributes:
+        of_targets: Whether somebody has asked for the hooks of a session or a database: most programs have none.
+    """
 
     version: int = 0
+    of_targets: bool = False
 
 
 registrations: Registrations = Registrations()
@@ -151,6 +156,7 @@ class HookTarget(Generic[S_co, O_co]):
 
     @property
     def __orm_hooks__(self) -> Hooks[S_co, O_co]:
+        registrations.of_targets = True
         found = self._own_hooks
         if found is None:
             found = self._own_hooks = Hooks()
@@ -160,10 +166,9 @@ class HookTarget(Generic[S_co, O_co]):
 is_target: Callable[[object], TypeIs[HookTarget[Any, Any]]] = narrower(HookTarget)
 
 
-def hooks_kept_by(target: object) -> Hooks[Any, Any] | None:
-    """Gives the hooks of a session or a database, if it has any: most have none, and are asked for each session."""
-    found: Hooks[Any, Any] | None = getattr(target, "_own_hooks", None)
-    return found or None
+def hooks_kept_by(*targets: object) -> list[Hooks[Any, Any]]:
+    """Gives the hooks of a database and a session, if they have any: most have none, and are asked for each session."""
+    return [found for target in targets if (found := getattr(target, "_own_hooks", None))]
 
 
 def is_class(target: object) -> TypeIs[type[Any]]:

@@ -44,13 +44,19 @@ def built(plan: Plan, data: BaseModel, more: Mapping[str, Any]) -> Any:
         data: What was sent.
         more: What else the constructor is given.
     """
-    info, given = plan.info, data.model_fields_set
-    values = {name: getattr(data, at) for name, at in plan.columns.items() if at in given}
-    relations = _references(info, values)
-    sent = {name: getattr(data, at) for name, at in plan.nested.items() if at in given}
+    info, given, held = plan.info, data.model_fields_set, vars(data)
+    # it is done for each request: comprehensions would be calls
+    values: dict[str, Any] = {}
+    for name, at in plan.columns.items():
+        if at in given:
+            values[name] = held[at]
+    _refer(info, values)
+    if not (plan.nested or plan.keyed):
+        return info.cls(**{**values, **more})
+    sent = {name: held[at] for name, at in plan.nested.items() if at in given}
     for name in [name for name in sent if info.relation(name).kind == "to_one"]:
-        relations[name] = _built_inside(sent.pop(name), {})
-    made = info.cls(**{**values, **relations, **more})
+        values[name] = _built_inside(sent.pop(name), {})
+    made = info.cls(**{**values, **more})
     for name, value in sent.items():
         _relate(made, info.relation(name), value)
     for name, at in plan.keyed.items():
@@ -79,16 +85,12 @@ def assigned(plan: Plan, data: BaseModel, instance: Any) -> Any:
     return instance
 
 
-def _references(info: ModelInfo, values: dict[str, Any]) -> dict[str, Any]:
-    """Takes the keys that have no column of their own in the constructor, and gives what they point to."""
-    found: dict[str, Any] = {}
+def _refer(info: ModelInfo, values: dict[str, Any]) -> None:
+    """Puts what they point to in the place of keys that have no column of their own in the constructor."""
     for name, keys, given in _pointing(info):
-        parts = [values[key] for key in keys if key in values]
-        if len(parts) == len(keys):
-            for key in keys:
-                del values[key]
-            found[name] = None if None in parts else given(parts)
-    return found
+        if all(map(values.__contains__, keys)):
+            parts = tuple(map(values.pop, keys))
+            values[name] = None if None in parts else given(parts)
 
 
 @lru_cache(maxsize=2000)

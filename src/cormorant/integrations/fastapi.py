@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import gc
 import inspect
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
-from types import TracebackType
+from functools import lru_cache
+from types import FunctionType, TracebackType
 from typing import Annotated, Any, TypeAlias
 
 import fastapi
@@ -49,6 +50,9 @@ DatabaseSource: TypeAlias = Database | ConnectionConfig | str | Callable[[], Dat
 """A database, or what one is made of when the application starts."""
 
 _STATE = "cormorant"
+
+_ENDS = "fastapi_function_astack"
+"""Where FastAPI keeps what ends dependencies of its scope "function"."""
 
 
 def check_scopes(depends: Callable[..., Any], version: str) -> None:
@@ -106,27 +110,22 @@ async def _overriding(override: Callable[[], Any]) -> AsyncGenerator[Database]:
 
 async def get_session(connection: HTTPConnection) -> AsyncSession:
     """Gives a session for one request: committed when the response is made, and before it starts."""
-    overriding = _overriding_of(connection)
-    database = _database_of(connection) if overriding is None else await overriding
+    overrides = connection.app.dependency_overrides
+    database = await _overridden(connection) if get_database in overrides else _database_of(connection)
     return _entered(connection, AsyncSession(database))
 
 
 async def get_read_session(connection: HTTPConnection) -> AsyncSession:
     """Gives a session for one request that only reads."""
-    overriding = _overriding_of(connection)
-    database = _database_of(connection) if overriding is None else await overriding
+    overrides = connection.app.dependency_overrides
+    database = await _overridden(connection) if get_database in overrides else _database_of(connection)
     return _entered(connection, AsyncSession(database, read_only=True))
 
 
-def _overriding_of(connection: HTTPConnection) -> Awaitable[Database] | None:
+async def _overridden(connection: HTTPConnection) -> Database:
     """Gives the database that an application has in the place of its own; asked for as a dependency it costs more."""
-    override: Callable[[], Any] | None = connection.app.dependency_overrides.get(get_database)
-    return None if override is None else _ends_of(connection).enter_async_context(_overriding(override))
-
-
-def _ends_of(connection: HTTPConnection) -> AsyncExitStack:
-    ends: AsyncExitStack = connection.scope["fastapi_function_astack"]
-    return ends
+    ends: AsyncExitStack = connection.scope[_ENDS]
+    return await ends.enter_async_context(_overriding(connection.app.dependency_overrides[get_database]))
 
 
 def _entered(connection: HTTPConnection, session: AsyncSession) -> AsyncSession:
@@ -136,10 +135,15 @@ def _entered(connection: HTTPConnection, session: AsyncSession) -> AsyncSession:
     a request that reads one row.
     """
     handler = connection.scope.get("endpoint")
-    # the block is the request: messages about it name its handler
-    place = Place(handler.__code__, 0) if inspect.isfunction(handler) else NOWHERE
-    _ends_of(connection).push_async_exit(_Unit(session, session.begin_block(place), place))
+    place = _place_of(handler) if isinstance(handler, FunctionType) else NOWHERE
+    connection.scope[_ENDS].push_async_exit(_Unit(session, session.begin_block(place), place))
     return session
+
+
+@lru_cache(maxsize=1000)
+def _place_of(handler: FunctionType) -> Place:
+    """Gives where a request's block is, for messages: they name its handler."""
+    return Place(handler.__code__, 0)
 
 
 class _Unit:

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from cormorant._internal.fair_lock import FairLock
 from cormorant.adapters.base import Connection
+from cormorant.adapters.fair_lock import FairLock
 from cormorant.errors import SessionTaskError
 from cormorant.persistence import context
 from cormorant.persistence.blocks import Block

@@ -373,7 +373,9 @@ def _check_open(transactions: TransactionStack, block: Block) -> None:
 def is_over(blocks: Blocks) -> bool:
     """Whether nothing is left to be ended, or told, since the last commit."""
     unit, hooks, work = blocks.unit, blocks.hooks, blocks.transactions
-    if work.levels or work.in_flight or work.cursors or unit.identity.documents or not unit.is_empty:
+    if work.levels or work.in_flight or work.cursors or unit.identity.documents:
+        return False
+    if unit.new or unit.dirty or unit.deleted or unit.collections:
         return False
     told = hooks.due or hooks.busy or hooks.wide or hooks.has_news or hooks.version != registrations.version
     marks = blocks.history.marks

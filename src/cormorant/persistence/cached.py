@@ -56,7 +56,7 @@ class CachedReads:
     def _may_ask(self) -> bool:
         """Whether what is committed is what the session would read: no transaction is open, nor begun by a read."""
         stack = self._state.transactions
-        knows = stack.options.isolation is not None or self._state.database.knows_level
+        knows = stack.options.isolation is not None or self._state.database.default_level is not None
         return knows and not (stack.levels or stack.keeps_snapshots)
 
     # ---- rows by key

@@ -8,9 +8,9 @@ from functools import lru_cache
 from time import monotonic
 from typing import Any, TypeVar, cast
 
-from cormorant._internal.fair_lock import FairLock
 from cormorant._internal.frames import place
 from cormorant.adapters.base import Adapter, Connection, Sharing
+from cormorant.adapters.fair_lock import FairLock
 from cormorant.adapters.holding import Held, Lease
 from cormorant.database import Database
 from cormorant.dialects.base import IsolationLevel
@@ -109,7 +109,7 @@ class Connections:
     async def find_level(self) -> IsolationLevel | None:
         """Gives the isolation level of transactions that name none, which may be the server's."""
         database = self.database
-        if not database.knows_level:
+        if database.default_level is None:
             # it is read when the first connection is opened
             database.adapter.release(await self.acquire())
         return database.level

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime
 from types import FrameType
+from typing import Any, NamedTuple
 
+from cormorant._internal.tuples import maker
 from cormorant.errors import AmbiguousSession, SessionClosedError, SessionNotEntered
 from cormorant.observability.performance import PerformanceTracker
 from cormorant.persistence import context
@@ -17,8 +19,7 @@ from cormorant.persistence.transaction import last_commit_of
 _KEEPS_ITS_FRAME = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 
-@dataclass(slots=True, eq=False)
-class Entrance:
+class Entrance(NamedTuple):
     """An open block.
 
     Args:
@@ -30,6 +31,9 @@ class Entrance:
     state: SessionState
     cell: context.Cell[SessionState]
     code: FrameType | None
+
+
+_entrance: Callable[[tuple[Any, ...]], Entrance] = maker(Entrance)
 
 
 class Entrances:
@@ -56,7 +60,7 @@ class Entrances:
         # `async with` leaves from the very frame it entered from, whichever task or context that runs in by then;
         # any other frame, such as the event loop's, says nothing
         keeps = awaiting is not None and awaiting.f_code.co_flags & _KEEPS_ITS_FRAME
-        self.open.append(Entrance(state, context.enter(state.frame, self.key), awaiting if keeps else None))
+        self.open.append(_entrance((state, context.enter(state.frame, self.key), awaiting if keeps else None)))
         return state
 
     def leave(self, state: SessionState, *, inside: bool) -> None:

@@ -8,8 +8,8 @@ from itertools import chain
 from operator import attrgetter, itemgetter
 from typing import Any, Protocol, cast
 
-from cormorant._internal.fair_lock import FairLock
 from cormorant.adapters.base import Connection, CountingConnection, Row
+from cormorant.adapters.fair_lock import FairLock
 from cormorant.database import Database
 from cormorant.database.invalidation import Invalidation
 from cormorant.errors import FlushError, ForeignKeyViolation, StaleObjectError

@@ -110,8 +110,7 @@ class SessionHooks:
         self.version = registrations.version
         # by far the most sessions have none
         self.wide = {}
-        kept = list(filter(None, map(hooks_kept_by, (self._database, self.handle))))
-        if kept:
+        if registrations.of_targets and (kept := hooks_kept_by(self._database, self.handle)):
             self.wide = {event: found for event in EVENTS if (found := sum((hooks.of(event) for hooks in kept), ()))}
 
     def of(self, info: ModelInfo, event: Event) -> tuple[Hook, ...]:

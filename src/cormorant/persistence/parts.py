@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from cormorant._internal.fair_lock import FairLock
 from cormorant._internal.frames import Place
 from cormorant._internal.made_once import MadeOnce
+from cormorant.adapters.fair_lock import FairLock
 from cormorant.models.inside import doubtful_of
 from cormorant.models.model import Model
 from cormorant.persistence import loader
@@ -38,13 +37,20 @@ def _blocks(state: SessionState) -> Blocks:
     return blocks
 
 
-def _part(make: Callable[[SessionState], object]) -> MadeOnce:
-    def made(state: SessionState) -> object:
-        if state.closed:
-            state.check_usable()
-        return make(state)
+class Part(MadeOnce):
+    """A part of a session's state; one that has ended makes none."""
 
-    return MadeOnce(made)
+    __slots__ = ()
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            return self
+        if instance.closed:
+            instance.check_usable()
+        # as the class above does it, by a call less
+        made = self.make(instance)
+        setattr(instance, self.name, made)
+        return made
 
 
 class Parts:
@@ -59,13 +65,13 @@ class Parts:
         repeats: Repeats
         turn: FairLock
     else:
-        unit = _part(_unit)
-        flusher = _part(_flusher)
-        blocks = _part(_blocks)
-        writer = _part(StateWriter)
-        loads = _part(loader.Loads)
-        repeats = _part(lambda state: Repeats(state.threshold))
-        turn = _part(lambda _: FairLock())
+        unit = Part(_unit)
+        flusher = Part(_flusher)
+        blocks = Part(_blocks)
+        writer = Part(StateWriter)
+        loads = Part(loader.Loads)
+        repeats = Part(lambda state: Repeats(state.threshold))
+        turn = Part(lambda _: FairLock())
 
 
 _LET_GO = frozenset(name for name in vars(Parts) if not name.startswith("_")) | {"transactions", "reader", "cached"}

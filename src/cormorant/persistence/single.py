@@ -5,11 +5,12 @@ Nothing is decided here that they would decide otherwise: what needs them is lef
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from cormorant._internal.tuples import maker
 from cormorant.models.collections import is_collection
 from cormorant.models.metadata import ColumnInfo, ModelInfo
 from cormorant.models.model import Model
@@ -17,7 +18,7 @@ from cormorant.models.reading import Reader, reader_of
 from cormorant.models.state import is_persistent
 from cormorant.models.validation import Problem, check_of
 from cormorant.persistence.cascades import taken_along
-from cormorant.persistence.changes import DeleteChange, InsertChange, UpdateChange, pending_keys
+from cormorant.persistence.changes import DeleteChange, InsertChange, UpdateChange, insert_change, pending_keys
 from cormorant.persistence.collecting import deletion, like_of, plain_of, plain_update
 from cormorant.persistence.flush_plan import delete_statement, insert_statement, update_statement
 from cormorant.persistence.orphans import owned_by, owning
@@ -53,6 +54,9 @@ class Single(NamedTuple):
     write: SingleWrite
 
 
+_single: Callable[[tuple[Any, ...]], Single] = maker(Single)
+
+
 def single_of(unit: UnitOfWork) -> Single | None:
     """Gives the one row that is all that is pending; None where more is, or may be, or something is wrong with it."""
     new, dirty, deleted = unit.new, unit.dirty, unit.deleted
@@ -86,7 +90,7 @@ def _insert(unit: UnitOfWork, instance: Model) -> Single | None:
     write = _insert_of(info, tuple(values))
     if problems or write is None:
         return None
-    return Single(InsertChange(instance, info, values, False), tuple(values.values()), write)
+    return _single((insert_change((instance, info, values, False, (), ())), tuple(values.values()), write))
 
 
 def _update(unit: UnitOfWork, instance: Model) -> Single | None:
@@ -103,7 +107,7 @@ def _update(unit: UnitOfWork, instance: Model) -> Single | None:
     checked = change.version is not None
     found_by = (*change.key, change.version) if checked else change.key
     write = _update_of(info, tuple(change.values), checked)
-    return Single(change, (*found_by, *change.values.values()), write)
+    return _single((change, (*found_by, *change.values.values()), write))
 
 
 def _delete(unit: UnitOfWork, instance: Model) -> Single | None:
@@ -112,7 +116,7 @@ def _delete(unit: UnitOfWork, instance: Model) -> Single | None:
     change = deletion(instance)
     checked = change.version is not None
     row = (*change.key, change.version) if checked else change.key
-    return Single(change, row, _delete_of(change.info, checked))
+    return _single((change, row, _delete_of(change.info, checked)))
 
 
 def _leads_nowhere(unit: UnitOfWork, related: Mapping[str, Any]) -> bool:

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from cormorant._internal.fair_lock import FairLock
 from cormorant._internal.made_once import MadeOnce
 from cormorant.adapters.base import Connection, RawRows, Row, Sharing
+from cormorant.adapters.fair_lock import FairLock
 from cormorant.adapters.holding import Lease
 from cormorant.database import Database
 from cormorant.database.cache_news import CHANNEL
@@ -40,6 +40,11 @@ class Overtaken(Exception):
     """Another task has ended or begun a transaction before something was sent."""
 
 
+def _connections_of(stack: TransactionStack) -> Connections:
+    made = stack.made_connections = Connections(stack.database, stack.tracker, stack.timeout)
+    return made
+
+
 class TransactionStack:
     """The open transaction of a state, if any, and the one connection it holds.
 
@@ -55,11 +60,9 @@ class TransactionStack:
 
     if TYPE_CHECKING:
         connections: Connections
-        lock: FairLock
     else:
-        # reads outside of transactions need neither
-        connections = MadeOnce(lambda stack: _connections_of(stack))
-        lock = MadeOnce(lambda _: FairLock())
+        # reads outside of transactions need none
+        connections = MadeOnce(_connections_of)
 
     def __init__(
         self,
@@ -76,9 +79,11 @@ class TransactionStack:
         # all reads are to see one moment: the first one opens the transaction
         self.keeps_snapshots: bool = options.isolation in SNAPSHOTS
         # nothing has to be found out, or watched, before a read outside of a transaction
-        self.is_plain: bool = timeout is None and (options.isolation is not None or database.knows_level)
+        self.is_plain: bool = timeout is None and (options.isolation is not None or database.default_level is not None)
         self.levels: list[Level] = []
         self.connection: Connection | None = None
+        # held while a statement of a transaction runs, and while one is begun or ended
+        self.lock: FairLock = FairLock()
         self.cursors: list[OpenCursor] = []
         self.timeout: float | None = timeout
         self.made_connections: Connections | None = None
@@ -473,11 +478,6 @@ def last_commit_of(transactions: TransactionStack) -> datetime | None:
     """Gives when the server last said that something of the session is committed."""
     made = transactions.made_connections
     return None if made is None else made.last_commit
-
-
-def _connections_of(stack: TransactionStack) -> Connections:
-    made = stack.made_connections = Connections(stack.database, stack.tracker, stack.timeout)
-    return made
 
 
 async def _in_time(seconds: float, use: Callable[[Limit], Awaitable[T]]) -> T:

@@ -65,7 +65,12 @@ class UnitOfWork(Pending):
     def __init__(
         self, owner: Owner, identity: IdentityMap, decoder: Decoder, numbers: Iterator[int], *, eager: bool
     ) -> None:
-        super().__init__()
+        # what is pending, written out: every session that writes makes one
+        self.new: dict[int, Model] = {}
+        self.dirty: dict[int, Model] = {}
+        self.deleted: dict[int, Model] = {}
+        self.collections: dict[int, Collection[Any]] = {}
+        self.forgotten: dict[int, Model] = {}
         self.identity: IdentityMap = identity
         self.history: History = History(self, identity, decoder)
         self._owner = owner

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cormorant._internal.fair_lock import FairLock
+from cormorant.adapters.fair_lock import FairLock
 from cormorant.adapters.holding import Held, IdleWatch, Lease
 
 

@@ -48,7 +48,7 @@ MISSING = {
     "Database.execute": "called by sessions",
     "Database.fetch": "called by sessions",
     "Database.run_each": "called by sessions",
-    "Database.knows_level": "asked by sessions",
+    "Database.default_level": "asked by sessions",
     "Database.level": "asked by sessions",
     "Database.prepare": "called by sessions",
     "Database.prepare_write": "called by sessions",

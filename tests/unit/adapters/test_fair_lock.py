@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cormorant._internal.fair_lock import FairLock
+from cormorant.adapters.fair_lock import FairLock
 
 
 async def turn_of_the_loop() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Annotated, Any
 
 import anyio
@@ -52,6 +53,49 @@ def app(database: Database) -> FastAPI:
     app = FastAPI()
     app.dependency_overrides[get_database] = lambda: database
     return app
+
+
+def shop(source: str | None) -> FastAPI:
+    app = FastAPI(lifespan=None if source is None else lifespan(source))
+
+    @app.post("/labels")
+    async def add(name: str, session: SessionDep) -> int:
+        session.add(Label(name=name))
+        return await session.query(Label).count()
+
+    return app
+
+
+@pytest.fixture
+async def two_files(tmp_path: Path) -> list[str]:
+    dsns = [f"sqlite:///{tmp_path / name}.db" for name in ("outer", "inner")]
+    for dsn in dsns:
+        async with Database(dsn) as database:
+            await database.create_all(Label, Story, Writer, Desk)
+    return dsns
+
+
+async def test_a_mounted_application_shares_the_outer_one_s_database(two_files: list[str]) -> None:
+    outer = shop(two_files[0])
+    outer.mount("/inner", shop(None))
+    async with outer.router.lifespan_context(outer) as state:
+        assert (await ask(outer, "POST", "/inner/labels?name=one", state=state)).json == 1
+        assert (await ask(outer, "POST", "/labels?name=two", state=state)).json == 2
+
+
+async def test_a_mounted_application_with_a_database_of_its_own_never_takes_the_outer_one_s(
+    two_files: list[str],
+) -> None:
+    outer, inner = map(shop, two_files)
+    outer.mount("/inner", inner)
+    async with outer.router.lifespan_context(outer) as state:
+        answer = await ask(outer, "POST", "/inner/labels?name=one", state=state)
+        assert isinstance(answer.raised, ConfigurationError)
+        assert "has not run" in answer.raised.message
+        assert "inner.router.lifespan_context(inner)" in str(answer.raised.hint)
+        async with inner.router.lifespan_context(inner):
+            assert (await ask(outer, "POST", "/inner/labels?name=one", state=state)).json == 1
+            assert (await ask(outer, "POST", "/labels?name=two", state=state)).json == 1
 
 
 async def labels(database: Database) -> list[str]:

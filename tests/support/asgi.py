@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,8 +42,20 @@ class Answer:
         return json.loads(self.body)
 
 
-async def ask(app: Any, method: str, path: str, body: object = None, *, events: list[str] | None = None) -> Answer:
-    """Gives the answer to one request, and writes "start" among the events when it starts."""
+async def ask(
+    app: Any,
+    method: str,
+    path: str,
+    body: object = None,
+    *,
+    events: list[str] | None = None,
+    state: Mapping[str, object] | None = None,
+) -> Answer:
+    """Gives the answer to one request, and writes "start" among the events when it starts.
+
+    Args:
+        state: What the application's lifespan gave, which a server passes on with each request.
+    """
     written = [] if events is None else events
     answer = Answer()
     path, _, query = path.partition("?")
@@ -59,6 +72,7 @@ async def ask(app: Any, method: str, path: str, body: object = None, *, events: 
         "headers": [(b"content-type", b"application/json")],
         "client": ("127.0.0.1", 1),
         "server": ("test", 80),
+        "state": dict(state or {}),
     }
     sent = [{"type": "http.request", "body": b"" if body is None else json.dumps(body).encode(), "more_body": False}]
 

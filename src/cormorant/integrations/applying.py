@@ -14,7 +14,7 @@ from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model, ref
 from cormorant.models.relating import KeyOnly, takes_key
-from cormorant.models.state import key_of
+from cormorant.models.state import keep_related, key_of
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -59,6 +59,8 @@ def built(plan: Plan, data: BaseModel, more: Mapping[str, Any]) -> Any:
     made = info.cls(**{**values, **more})
     for name, value in sent.items():
         _relate(made, info.relation(name), value)
+    for name in (*plan.nested, *plan.keyed):
+        _show_none(made, info.relation(name))
     for name, at in plan.keyed.items():
         if at in given:
             getattr(made, name).add(*_members(made, info.relation(name), getattr(data, at)))
@@ -128,6 +130,18 @@ def _relate(instance: Model, relation: RelationInfo, value: Any) -> None:
         getattr(instance, relation.name).add(*_built_inside(value, {}))
     elif relation.inverse is not None:
         _built_inside(value, {relation.inverse: instance})
+
+
+def _show_none(instance: Model, relation: RelationInfo) -> None:
+    """Has a new object know of a relation that there is nothing, unless something was sent: it is asked for later."""
+    related: Mapping[str, object] = instance.__orm_related__ or {}
+    if relation.kind == "to_one" or relation.name in related:
+        return
+    if relation.kind == "reverse_one":
+        keep_related(instance, relation.name, None)
+    else:
+        # who asks for a new object's collection has an empty one
+        getattr(instance, relation.name)
 
 
 def _members(instance: Model, relation: RelationInfo, keys: Iterable[Any]) -> list[Any]:

@@ -86,8 +86,26 @@ async def get_database(connection: HTTPConnection) -> Database:
 
 
 def _database_of(connection: HTTPConnection) -> Database:
-    found = getattr(connection.app.state, _STATE, None) or getattr(connection.state, _STATE, None)
+    app = connection.app
+    found = getattr(app.state, _STATE, None)
+    if found is None and (found := getattr(connection.state, _STATE, None)) is not None:
+        check_has_run(app)
     return found if isinstance(found, Database) else default_database()
+
+
+def check_has_run(app: FastAPI) -> None:
+    """Refuses the database of the application around one that was to have its own.
+
+    Raises:
+        ConfigurationError: Its `lifespan` has not run, as of every application that is mounted.
+    """
+    if getattr(app.router.lifespan_context, _STATE, False):
+        raise ConfigurationError(
+            f"the lifespan of the application {app.title!r} has not run, so it has no database: servers run only that "
+            "of the outermost application",
+            hint="run it inside of the outer one's: async with inner.router.lifespan_context(inner); or leave it out, "
+            "to share the outer one's database",
+        )
 
 
 DatabaseDep: TypeAlias = Annotated[Database, Depends(get_database)]
@@ -232,6 +250,8 @@ def lifespan(
                     gc.unfreeze()
                 delattr(app.state, _STATE)
 
+    # tells it from others'
+    setattr(around, _STATE, True)
     return around
 
 

@@ -13,7 +13,7 @@ from cormorant._internal.narrowing import narrower
 from cormorant.errors import NotLoadedError, SessionNotEntered, WrongType
 from cormorant.models.links import RelationInfo
 from cormorant.models.sides import let_go
-from cormorant.models.state import is_persistent, not_loaded, set_class
+from cormorant.models.state import is_persistent, is_reference, not_loaded, set_class
 from cormorant.models.through import check_fillable
 
 if TYPE_CHECKING:
@@ -83,6 +83,14 @@ class Collection(Generic[M]):
         if self._loaded is not None:
             self._number()
         return list((self._items or {}).values())
+
+    @property
+    def references(self) -> list[M]:
+        """The known members of which nothing but the key is loaded: they were added by their keys."""
+        known = self.known
+        # found out by C: it is asked for each `await`, and most have none
+        ghosts = self.relation.target.ghost in map(type, known)
+        return [item for item in known if is_reference(item)] if ghosts else []
 
     def shows(self, item: object) -> bool:
         """Whether an object is known to be a member; never raises."""
@@ -178,7 +186,7 @@ class Collection(Generic[M]):
     # ---- reading
 
     def __await__(self) -> Generator[Any, Any, list[M]]:
-        if not self.is_loaded:
+        if not self.is_loaded or (self.owner.__orm_origin__ is not None and self.references):
             yield from self._origin().owner.load_relation(self.owner, self.relation).__await__()
         return list(self._members().values())
 

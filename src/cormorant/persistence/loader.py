@@ -18,6 +18,7 @@ from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.scopes import Scopes
 from cormorant.models.state import (
+    DETACHED,
     MISSING,
     Origin,
     bare_key,
@@ -134,6 +135,7 @@ class Loads:
             await flush_before(self.reader, lambda: members_of(relation, [row_key_of(instance)]))
             kind = (relation.owner, relation.name)
             await self._once(kind, instance, lambda: _owners(self.reader, instance, relation), load)
+        await load_references(self.reader, relation, [instance])
 
     async def _once(
         self, kind: Any, instance: Model, batch: Callable[[], Batch], load: Callable[[Batch], Awaitable[None]]
@@ -275,6 +277,20 @@ async def load_objects(
 
 def _marked(spec: QuerySpec, single: Single | None, keys: Sequence[Any]) -> QuerySpec:
     return spec if single is None or len(keys) > 1 else spec.changed((), (), single=single)
+
+
+async def load_references(
+    reader: Reader, relation: RelationInfo, owners: Iterable[Model], loading: Loading = NOTHING
+) -> None:
+    """Fills members of a to-many relation of which nothing but the key is known, by which they were added."""
+    held = [(owner.__orm_related__ or {}).get(relation.name) for owner in owners]
+    collections = [each for each in held if is_collection(each)]
+    if any(item.__orm_origin__ is DETACHED for each in collections for item in each.references):
+        # a flush makes them the session's own
+        await reader.flush()
+    lacking = dict.fromkeys(row_key_of(item) for each in collections for item in each.references)
+    if lacking:
+        await load_objects(reader, relation.target, lacking, loading, single=("relation", relation))
 
 
 async def load_members(

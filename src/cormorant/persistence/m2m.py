@@ -12,7 +12,7 @@ from cormorant.errors import UnsavedError, WrongType
 from cormorant.models.collections import Collection, is_collection
 from cormorant.models.links import RelationInfo
 from cormorant.models.model import Model
-from cormorant.models.state import LinkVerb, is_persistent
+from cormorant.models.state import LinkVerb, is_persistent, row_key_of
 from cormorant.models.through import check_fillable
 from cormorant.observability.performance import asking
 from cormorant.persistence.cascades import link_objects
@@ -69,7 +69,8 @@ async def link(
     if verb == "add":
         check_fillable(relation)
     owner, *members = map(state.unit.known, (owner, *items))
-    members = list({id(item): item for item in members}.values())
+    # several references may stand for one row
+    members = list({(row_key_of(item) if is_persistent(item) else item,): item for item in members}.values())
     await _save_ends(state, relation, owner, members, new=verb == "add")
     if verb == "clear":
         await _run(state, FlushPlan(tuple(_deletes_of(relation, owner))))

@@ -34,6 +34,7 @@ from cormorant.persistence.loader import (
     lacks_columns,
     load_members,
     load_objects,
+    load_references,
     members_by_owner,
     not_there,
 )
@@ -180,6 +181,8 @@ async def _load_other_side(reader: Reader, objects: Sequence[Any], branch: Branc
         await flush_before(reader, lambda: members_of(relation, [next(iter(owners))], part))
         single: Single | None = None if fresh else ("relation", relation)
         await load_members(reader, relation, owners, part, loading_of(branch), single=single)
+    if not every:
+        await load_references(reader, relation, objects, loading_of(branch))
 
 
 # ---- objects that are at hand

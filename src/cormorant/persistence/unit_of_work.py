@@ -166,22 +166,22 @@ class UnitOfWork(Pending):
         if instance.__orm_changes__:
             self.touched(instance)
 
-    def reachable(self, instance: Model) -> list[Model]:
+    def reachable(self, instance: Model, undo: Undo) -> list[Model]:
         """Gives the objects that are saved with this one."""
         found: list[Model] = []
         related = instance.__orm_related__ or {}
         for name, value in related.items():
             if is_collection(value):
-                found += self._members(value)
+                found += self._members(value, undo)
             elif value is not None:
-                related[name] = value = self.known(value)
+                related[name] = value = _own(self, value, undo)
                 found.append(value)
         return found
 
-    def _members(self, collection: Collection[Any]) -> list[Model]:
+    def _members(self, collection: Collection[Any], undo: Undo) -> list[Model]:
         """Gives the new members of a collection; those of a new object may have set their own side only."""
         for key, item in list(collection.added.items()):
-            known = self.known(item)
+            known = _own(self, item, undo)
             if known is not item:
                 del collection.added[key]
                 collection.exclude(item)
@@ -264,14 +264,16 @@ class UnitOfWork(Pending):
             Whether anything pending leads to other objects.
         """
         reached: list[Model] = []
+        # what was taken in stays so, whatever is refused afterwards
+        undo: Undo = []
         if self.collections:
-            reached = [item for collection in list(self.collections.values()) for item in self._members(collection)]
+            reached = [item for held in list(self.collections.values()) for item in self._members(held, undo)]
         pending = [*self.new.values(), *self.dirty.values()]
         related = list(filter(None, map(_related_of, pending)))
         leads = bool(related)
         if leads and (self.forgotten or not _holds(self._owner, related)):
             for instance in filter(_related_of, pending):
-                found = self.reachable(instance)
+                found = self.reachable(instance, undo)
                 # a row that goes leads to nothing that would be missing
                 goes = id(instance) in self.deleted
                 reached += [one for one in found if id(one) not in self.forgotten] if goes else found
@@ -428,8 +430,16 @@ def _add(unit: UnitOfWork, instance: Model, undo: Undo) -> None:
             related = current.__orm_related__
             if related:
                 if not _leads_to_new(unit, related):
-                    found += unit.reachable(current)
+                    found += unit.reachable(current, undo)
                 show_new(current, shown)
+
+
+def _own(unit: UnitOfWork, instance: Model, undo: Undo) -> Model:
+    """Gives the session's own instance for a reference from outside: the first of several to one row becomes that."""
+    known = unit.known(instance)
+    if known is instance and instance.__orm_origin__ is DETACHED and is_ghost(instance):
+        unit.take(instance, undo)
+    return known
 
 
 def _leads_to_new(unit: UnitOfWork, related: Mapping[str, Any]) -> bool:

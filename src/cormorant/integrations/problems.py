@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 from fastapi import FastAPI, Request, WebSocket
 from fastapi.responses import JSONResponse
 
+from cormorant._internal.refusals import UNSAID, reason_of
 from cormorant.errors import (
     CheckViolation,
     ConnectionLost,
@@ -31,10 +32,8 @@ from cormorant.errors import (
     ValueOutOfRange,
     WrongCursor,
 )
-from cormorant.models.describing import shown_value
 from cormorant.models.model import Model
 from cormorant.models.registry import registry
-from cormorant.models.state import MISSING, value_or_missing
 
 Problem: TypeAlias = dict[str, Any]
 
@@ -103,21 +102,9 @@ def _problem(kind: str, place: Sequence[str], message: str) -> Problem:
 
 def _of_field(invalid: InvalidField) -> Problem:
     place = ["body"] if invalid.field is None else ["body", invalid.field]
-    return _problem("value_error", place, _without_value(invalid))
-
-
-def _without_value(invalid: InvalidField) -> str:
-    """Gives a message without the value it begins with, which may be none that the client has sent."""
-    if not isinstance(invalid.instance, Model):
-        return "is refused"
-    value = MISSING if invalid.field is None else value_or_missing(invalid.instance, invalid.field)
-    if value is MISSING:
-        return invalid.message
-    texts = (shown_value(value, sensitive=False), repr(value), f"{repr(value)[:57]}...", str(value))
-    found = next((text for text in texts if text and invalid.message.startswith(text)), "")
-    rest = invalid.message[len(found) :].strip()
-    # what still has the value in it is not shown at all
-    return "is refused" if any(len(text) > 3 and text in rest for text in texts) else rest
+    # of a row of a bulk write, and of what a hook has raised, no object tells what its words may quote
+    message = reason_of(invalid.message) if isinstance(invalid.instance, Model) else UNSAID
+    return _problem("value_error", place, message)
 
 
 def _of_database(request: Request, error: DatabaseError) -> JSONResponse:

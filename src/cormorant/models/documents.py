@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import typing_extensions
 
 from cormorant._internal.json_text import load_json
+from cormorant._internal.refusals import Refusal
 from cormorant.errors import DataError, ModelError, WrongType
 from cormorant.sql.types import Json
 
@@ -83,13 +84,15 @@ def dump_json(value: Any) -> str:
     try:
         text = _encode(value) if _write is None else _written(_write, value)
     except (TypeError, ValueError, RecursionError) as error:
+        what = f"a {type(value).__name__} is no JSON document"
         raise WrongType(
-            f"a {type(value).__name__} is no JSON document: {error}",
+            Refusal(f"{what}: {error}", what),
             hint="give the column the document's own type: Mapped[MyModel], Mapped[dict[str, date]]",
         ) from error
     if _MADE_TEXT.search(text) and (place := _other_key(value)):
+        what = f"a {type(value).__name__} is no JSON document"
         raise WrongType(
-            f"a {type(value).__name__} is no JSON document: the key at {place} is no text, and would come back as one",
+            Refusal(f"{what}: the key at {place} is no text, and would come back as one", what),
             hint='use text, {"1": ...}, or give the column a type with its keys: Mapped[dict[int, str]]',
         )
     return _kept(text)
@@ -121,7 +124,9 @@ def _other_key(value: Any) -> str:
 def _kept(text: str) -> str:
     """Refuses a JSON text that PostgreSQL cannot keep, on every database."""
     if ("\\u0000" in text and _NUL.search(text)) or (not text.isascii() and _SURROGATE.search(text)):
-        raise WrongType("a document with NUL or a lone surrogate in its texts cannot be kept", hint="remove it")
+        raise WrongType(
+            Refusal("a document with NUL or a lone surrogate in its texts cannot be kept"), hint="remove it"
+        )
     return text
 
 
@@ -156,7 +161,8 @@ class LazyAdapter:
         try:
             text: bytes = self._ready().dump_json(value, warnings="error", by_alias=True, round_trip=True)
         except (ValueError, RecursionError) as error:
-            raise WrongType(f"a {type(value).__name__} cannot be kept as {self._name}: {error}") from error
+            what = f"a {type(value).__name__} cannot be kept as {self._name}"
+            raise WrongType(Refusal(f"{what}: {error}", what)) from error
         return _kept(text.decode())
 
     def load(self, text: str | bytes) -> Any:

@@ -6,12 +6,17 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cormorant._internal.narrowing import is_iterable, is_tuple
-from cormorant.errors import HookError, ValidationError, WrongType
+from cormorant._internal.narrowing import is_dict, is_iterable, is_list, is_tuple
+from cormorant._internal.refusals import UNSAID, Refusal, reason_of
+from cormorant.errors import DataError, HookError, ValidationError, WrongType
 from cormorant.models.describing import shown_value
 from cormorant.models.metadata import ColumnInfo, ModelInfo
+from cormorant.models.state import MISSING, value_or_missing
+
+if TYPE_CHECKING:
+    from cormorant.models.model import Model
 
 Problem = tuple[str, str]
 
@@ -24,10 +29,10 @@ def problems_of(info: ModelInfo, values: Mapping[str, Any]) -> Iterable[Problem]
             yield (f"{info.name}.{name}", text)
 
 
-def problem_of(column: ColumnInfo, value: Any) -> str | None:
+def problem_of(column: ColumnInfo, value: Any) -> Refusal | None:
     """Gives what is wrong with one value, or None."""
     if value is None:
-        return None if column.nullable else "is None, and the column takes no None"
+        return None if column.nullable else Refusal("is None, and the column takes no None")
     type_ = column.type
     try:
         type_.check_stored(value)
@@ -37,8 +42,14 @@ def problem_of(column: ColumnInfo, value: Any) -> str | None:
     broken = _broken_option(column, value, options) if options else None
     if broken is None and column.constrained is not None:
         text = column.constrained.problem(value)
-        broken = None if text is None else _masked(column, f"{shown_value(value, sensitive=False)} is refused: {text}")
+        broken = None if text is None else _masked(column, _unmet(value, text))
     return broken
+
+
+def _unmet(value: Any, text: str) -> Refusal:
+    # a validator of the user's own may name the value in its words
+    reason = UNSAID if _is_named(value, text) else f"{UNSAID}: {text}"
+    return Refusal(f"{shown_value(value, sensitive=False)} {UNSAID}: {text}", reason)
 
 
 _OPTIONS: dict[str, tuple[Callable[[Any, Any], bool], str]] = {
@@ -54,16 +65,18 @@ LIMITS: frozenset[str] = frozenset(_OPTIONS)
 """The options of `field()` that say something of values, and nothing of the column's type."""
 
 
-def _broken_option(column: ColumnInfo, value: Any, options: Mapping[str, Any]) -> str | None:
+def _broken_option(column: ColumnInfo, value: Any, options: Mapping[str, Any]) -> Refusal | None:
     for name, (holds, text) in _OPTIONS.items():
         limit = options.get(name)
         if limit is not None and not holds(value, limit):
-            return _masked(column, f"{shown_value(value, sensitive=False)} {text.format(limit)}")
+            return _masked(column, Refusal.of(shown_value(value, sensitive=False), text.format(limit)))
     return None
 
 
-def _masked(column: ColumnInfo, message: str) -> str:
-    return "does not fit its column" if column.spec.sensitive else message
+def _masked(column: ColumnInfo, message: str) -> Refusal:
+    if column.spec.sensitive:
+        return Refusal("does not fit its column")
+    return message if isinstance(message, Refusal) else Refusal(message, reason_of(message))
 
 
 @lru_cache(maxsize=2000)
@@ -103,18 +116,49 @@ def check_of(info: ModelInfo) -> Callable[[Any], object] | None:
     return found if inspect.isfunction(found) else None
 
 
-def own_problems(info: ModelInfo, instance: object) -> list[Problem]:
+def own_problems(info: ModelInfo, instance: Model) -> list[Problem]:
     """Gives what a model's own `validate()` has to say of an object whose columns are right one by one."""
     check = check_of(info)
     if check is None:
         return []
     try:
         found = check(instance)
-        return [] if found is None else [_problem(info, item) for item in _listed(info, found)]
+        problems = [] if found is None else [_problem(info, item) for item in _listed(info, found)]
     except ValidationError as error:
-        return list(error.problems)
+        problems = list(error.problems)
     except ValueError as error:
-        return [(info.name, str(error) or "is refused by validate()")]
+        problems = [(info.name, str(error) or "is refused by validate()")]
+    return [(place, _kept_apart(info, instance, place, text)) for place, text in problems]
+
+
+def _kept_apart(info: ModelInfo, instance: Model, place: str, text: str) -> Refusal:
+    """Gives the words of a `validate()` with the value of the field kept apart, while the object still has it."""
+    name = place.partition(".")[2]
+    try:
+        value = value_or_missing(instance, name) if name in info.fields else MISSING
+    except DataError:
+        # a document that cannot be read cannot be found in them either
+        return Refusal(text, UNSAID)
+    return Refusal(text, text if value is MISSING else _without(text, value))
+
+
+def _without(text: str, value: Any) -> str:
+    """Gives a text without the value that it begins with; what still has the value in it is not given at all."""
+    spelled = (shown_value(value, sensitive=False), repr(value), f"{repr(value)[:57]}...", str(value))
+    found = next((each for each in spelled if each and text.startswith(each)), "")
+    rest = text[len(found) :].strip()
+    return UNSAID if _is_named(value, rest) else rest
+
+
+def _is_named(value: Any, text: str) -> bool:
+    """Whether a text has a value in it, or a part of one; short ones are in any text, and say nothing."""
+    if is_list(value):
+        return any(_is_named(item, text) for item in value)
+    if is_dict(value):
+        return any(_is_named(part, text) for item in value.items() for part in item)
+    spelled = (str(value), repr(value), repr(value)[:57], repr(value)[:77])
+    # the first letter of a sentence may have become a small one
+    return any(len(each) > 3 and each.casefold() in text.casefold() for each in spelled)
 
 
 def _listed(info: ModelInfo, found: object) -> Iterable[Any]:

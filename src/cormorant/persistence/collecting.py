@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from cormorant._internal.collector import MANY, without_collector
 from cormorant._internal.copies import own_copy
+from cormorant._internal.refusals import Refusal
 from cormorant.errors import FlushError, ValidationError
 from cormorant.models.collections import Collection
 from cormorant.models.inside import same
@@ -232,10 +233,10 @@ def like_of(info: ModelInfo, names: tuple[str, ...]) -> Like:
     return Like(names, info.key_set.issubset(names), tuple(problems))
 
 
-def _no_value(column: ColumnInfo) -> str:
+def _no_value(column: ColumnInfo) -> Refusal:
     if column.spec.relation is not None:
-        return f"has no value: set {column.spec.relation}"
-    return "has no value"
+        return Refusal(f"has no value: set {column.spec.relation}")
+    return Refusal("has no value")
 
 
 def _updates(dirty: Iterable[Model], findings: Findings) -> tuple[list[UpdateChange], list[Model], bool]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeAlias
 
 from cormorant._internal.narrowing import is_list
+from cormorant._internal.refusals import Refusal
 from cormorant.errors import ValueOutOfRange, WrongType
 
 IntegerSize: TypeAlias = Literal["small", "normal", "big"]
@@ -52,7 +53,7 @@ class SqlType:
         """
         if value is not None and not isinstance(value, self.accepts):
             expected = " or ".join(cls.__name__ for cls in self.accepts)
-            raise WrongType(f"{_describe(value)} is not {_article(expected)} {expected}")
+            raise WrongType(Refusal.of(_describe(value), f"is not {_article(expected)} {expected}"))
 
     def check_stored(self, value: Any) -> None:
         """Refuses a value that a column of this type cannot keep; it may still be compared with one.
@@ -93,12 +94,12 @@ class Integer(SqlType):
             return
         # bool is an int to Python, yet it is never what a number column means
         if type(value) is not int and (not isinstance(value, int) or isinstance(value, bool)):
-            raise WrongType(f"{_describe(value)} is not an int")
+            raise WrongType(Refusal.of(_describe(value), "is not an int"))
         low, high = _INTEGER_BOUNDS[self.size]
         if not low <= value <= high:
             bits = _INTEGER_BITS[self.size]
             larger = None if self.size == "big" else 'declare the column with field(size="big")'
-            raise ValueOutOfRange(f"{value} does not fit {bits} bits", hint=larger)
+            raise ValueOutOfRange(Refusal.of(str(value), f"does not fit {bits} bits"), hint=larger)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +113,11 @@ class Float(SqlType):
         if value is None:
             return
         if not isinstance(value, (float, int)) or isinstance(value, bool):
-            raise WrongType(f"{_describe(value)} is not a float")
+            raise WrongType(Refusal.of(_describe(value), "is not a float"))
         if value != value:
-            raise WrongType("NaN is refused: SQLite would keep it as NULL", hint="use None in a nullable column")
+            raise WrongType(
+                Refusal("NaN is refused: SQLite would keep it as NULL"), hint="use None in a nullable column"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +137,15 @@ class Numeric(SqlType):
         if value is None:
             return
         if not isinstance(value, (decimal.Decimal, int)) or isinstance(value, bool):
-            raise WrongType(f"{_describe(value)} is not a Decimal")
+            raise WrongType(Refusal.of(_describe(value), "is not a Decimal"))
         if isinstance(value, decimal.Decimal) and not value.is_finite():
-            raise WrongType(f"{value} is refused: NaN and infinity compare differently on every database")
+            raise WrongType(
+                Refusal.of(str(value), "is refused: NaN and infinity compare differently on every database")
+            )
         if self.precision is not None:
             self._check_digits(decimal.Decimal(value), self.precision, self.scale or 0)
         elif isinstance(value, decimal.Decimal) and not _fits_numeric(value):
-            raise WrongType(f"{_describe(value)} has more digits than a numeric column holds")
+            raise WrongType(Refusal.of(_describe(value), "has more digits than a numeric column holds"))
 
     def check_stored(self, value: Any) -> None:
         self.check(value)
@@ -149,7 +154,7 @@ class Numeric(SqlType):
         places = -int(value.normalize(decimal.Context(prec=1000)).as_tuple().exponent)
         if places > self.scale:
             raise WrongType(
-                f"{value} has {places} decimal places, and {self.scale} fit",
+                Refusal.of(str(value), f"has {places} decimal places, and {self.scale} fit"),
                 hint=f'round it: value.quantize(Decimal("1e-{self.scale}"))',
             )
 
@@ -161,7 +166,9 @@ class Numeric(SqlType):
             step, context = decimal.Decimal(1).scaleb(-scale), decimal.Context(prec=precision + 2)
             whole_digits = value.quantize(step, decimal.ROUND_HALF_UP, context).adjusted() + 1
         if whole_digits > room:
-            raise ValueOutOfRange(f"{value} does not fit {precision} digits with {scale} decimal places")
+            raise ValueOutOfRange(
+                Refusal.of(str(value), f"does not fit {precision} digits with {scale} decimal places")
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,17 +195,17 @@ class Text(SqlType):
         if value is None:
             return
         if not isinstance(value, str):
-            raise WrongType(f"{_describe(value)} is not a str")
+            raise WrongType(Refusal.of(_describe(value), "is not a str"))
         if "\0" in value:
-            raise WrongType("a text with the character NUL cannot be kept", hint="use bytes, or remove it")
+            raise WrongType(Refusal("a text with the character NUL cannot be kept"), hint="use bytes, or remove it")
         # nothing that is ASCII is a lone surrogate, which no driver can send
         if not value.isascii() and (found := _SURROGATE.search(value)) is not None:
-            raise WrongType(f"has a lone surrogate at position {found.start()}, which is no character")
+            raise WrongType(Refusal(f"has a lone surrogate at position {found.start()}, which is no character"))
 
     def check_stored(self, value: Any) -> None:
         self.check(value)
         if self.length is not None and value is not None and len(value) > self.length:
-            raise WrongType(f"has {len(value)} characters, and at most {self.length} fit")
+            raise WrongType(Refusal(f"has {len(value)} characters, and at most {self.length} fit"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +226,7 @@ class Date(SqlType):
     def check(self, value: Any) -> None:
         # a datetime is a date to Python; cutting its time off silently would lose data
         if value is not None and (not isinstance(value, dt.date) or isinstance(value, dt.datetime)):
-            raise WrongType(f"{_describe(value)} is not a date")
+            raise WrongType(Refusal.of(_describe(value), "is not a date"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,9 +240,11 @@ class Time(SqlType):
         if value is None:
             return
         if not isinstance(value, dt.time):
-            raise WrongType(f"{_describe(value)} is not a time")
+            raise WrongType(Refusal.of(_describe(value), "is not a time"))
         if value.tzinfo is not None:
-            raise WrongType(f"{value} has a zone; a time column holds times of day", hint="use .replace(tzinfo=None)")
+            raise WrongType(
+                Refusal.of(str(value), "has a zone; a time column holds times of day"), hint="use .replace(tzinfo=None)"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,19 +258,21 @@ class DateTime(SqlType):
         if value is None:
             return
         if not isinstance(value, dt.datetime):
-            raise WrongType(f"{_describe(value)} is not a datetime")
+            raise WrongType(Refusal.of(_describe(value), "is not a datetime"))
         if value.tzinfo is None:
             raise WrongType(
-                f"{value!r} has no time zone, so it is no moment in time",
+                Refusal.of(repr(value), "has no time zone, so it is no moment in time"),
                 hint="use cormorant.utcnow(), datetime.now(UTC) or .replace(tzinfo=UTC)",
             )
         if value.year in _FIRST_AND_LAST_YEAR:
             try:
                 moment = value.astimezone(dt.UTC).replace(tzinfo=None)
             except OverflowError:
-                raise WrongType(f"{value} is outside of the years 1 to 9999 in UTC") from None
+                raise WrongType(Refusal.of(str(value), "is outside of the years 1 to 9999 in UTC")) from None
             if moment in (dt.datetime.min, dt.datetime.max):
-                raise WrongType(f"{value} stands for infinity on PostgreSQL", hint="use None, or a moment in between")
+                raise WrongType(
+                    Refusal.of(str(value), "stands for infinity on PostgreSQL"), hint="use None, or a moment in between"
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,9 +286,11 @@ class Interval(SqlType):
         if value is None:
             return
         if not isinstance(value, dt.timedelta):
-            raise WrongType(f"{_describe(value)} is not a timedelta")
+            raise WrongType(Refusal.of(_describe(value), "is not a timedelta"))
         if not -_LONGEST <= value <= _LONGEST:
-            raise ValueOutOfRange(f"{value} does not fit 64 bits of microseconds", hint="292,271 years are the most")
+            raise ValueOutOfRange(
+                Refusal.of(str(value), "does not fit 64 bits of microseconds"), hint="292,271 years are the most"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,7 +328,7 @@ class Enumeration(SqlType):
     def check(self, value: Any) -> None:
         if value is not None and not isinstance(value, self.python):
             example = next(iter(self.python), None)
-            raise WrongType(f"{_describe(value)} is not a {self.python.__name__}", hint=f"use {example}")
+            raise WrongType(Refusal.of(_describe(value), f"is not a {self.python.__name__}"), hint=f"use {example}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,7 +352,7 @@ class Literals(SqlType):
             return
         # True is 1 to Python, and 1.0 too
         if not isinstance(value, type(self.values[0])) or isinstance(value, bool) or value not in self.values:
-            raise WrongType(f"{value!r} is none of {', '.join(map(repr, self.values))}")
+            raise WrongType(Refusal.of(repr(value), f"is none of {', '.join(map(repr, self.values))}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,7 +389,7 @@ class Json(SqlType):
             WrongType: It is no document of this type.
         """
         if self.python is not None and not isinstance(value, self.python):
-            raise WrongType(f"{_describe(value)} is not a {self.type_name}")
+            raise WrongType(Refusal.of(_describe(value), f"is not a {self.type_name}"))
         return self.dump(value)
 
 
@@ -397,7 +410,7 @@ class Array(SqlType):
         if value is None:
             return
         if not is_list(value):
-            raise WrongType(f"{_describe(value)} is not a list")
+            raise WrongType(Refusal.of(_describe(value), "is not a list"))
         for element in value:
             self.item.check(element)
 
@@ -425,7 +438,7 @@ class Custom(SqlType):
 
     def check(self, value: Any) -> None:
         if value is not None and not isinstance(value, self.python):
-            raise WrongType(f"{_describe(value)} is not a {self.python.__name__}")
+            raise WrongType(Refusal.of(_describe(value), f"is not a {self.python.__name__}"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,102 @@
+"""Values that a client may send and no row can have: refused with their place, and never told again."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import AsyncIterator, Iterable
+from typing import Annotated, Any
+
+import pytest
+from annotated_types import Predicate
+from fastapi import FastAPI
+
+from cormorant import AsyncSession, Database, Mapped, Model, ValidationError, field, generated
+from cormorant.integrations.fastapi import SessionDep, add_exception_handlers, get_database
+from tests.support import kept_tables
+from tests.support.asgi import ask
+
+HUGE = 1099511627776
+LOUD = "LOUD LOUD"
+
+
+def _is_quiet(value: str) -> bool:
+    if value.isupper():
+        raise ValueError(f"{value} is too loud")
+    return True
+
+
+class Parcel(Model, table="value_parcel"):
+    id: Mapped[int] = generated(primary_key=True)
+    number: Mapped[int] = field(default=0)
+    tags: Mapped[list[int]] = field(default_factory=list)
+    code: Mapped[str] = field(default="", pattern="^[a-z ]*$")
+    mood: Mapped[Annotated[str, Predicate(_is_quiet)]] = field(default="")
+    note: Mapped[dict[str, Any]] = field(default_factory=dict)
+    weight: Mapped[int] = field(default=0)
+
+    def validate(self) -> Iterable[tuple[str, str]]:
+        if self.weight > 1000:
+            yield "weight", f"{self.weight} is more than a parcel has"
+
+
+@pytest.fixture
+async def database(database_dsn: str, keeps_tables: None) -> AsyncIterator[Database]:
+    async with Database(database_dsn) as database:
+        await kept_tables.prepare(database, database_dsn, Parcel)
+        async with AsyncSession(database) as session:
+            session.add(Parcel())
+        yield database
+
+
+@pytest.fixture
+def app(database: Database) -> FastAPI:
+    app = FastAPI()
+    add_exception_handlers(app)
+    app.dependency_overrides[get_database] = lambda: database
+    return app
+
+
+# ---- values are not told again
+
+REFUSED: list[tuple[str, Any, str, str]] = [
+    ("number", HUGE, "does not fit 32 bits", f"{HUGE} does not fit 32 bits"),
+    ("tags", [1, HUGE], "does not fit 32 bits", f"{HUGE} does not fit 32 bits"),
+    ("tags", [LOUD], "is not an int", f"'{LOUD}' (str) is not an int"),
+    ("code", LOUD, "must match '^[a-z ]*$'", f"'{LOUD}' must match '^[a-z ]*$'"),
+    ("code", "a\0LOUD", "a text with the character NUL cannot be kept", "a text with the character NUL cannot be kept"),
+    ("mood", LOUD, "is refused", f"'{LOUD}' is refused: l{LOUD[1:]} is too loud"),
+    ("weight", 1234567, "is more than a parcel has", "1234567 is more than a parcel has"),
+    (
+        "note",
+        {"a": "LOUD\0"},
+        "a document with NUL or a lone surrogate in its texts cannot be kept",
+        "a document with NUL or a lone surrogate in its texts cannot be kept",
+    ),
+]
+
+
+@pytest.mark.parametrize("new", [True, False], ids=["new", "changed"])
+@pytest.mark.parametrize(("name", "value", "answered", "raised"), REFUSED)
+async def test_the_answer_has_no_value_and_the_error_has_it(
+    app: FastAPI, new: bool, name: str, value: Any, answered: str, raised: str
+) -> None:
+    errors: list[ValidationError] = []
+
+    @app.post("/")
+    async def post(session: SessionDep) -> str:
+        parcel = Parcel(number=1) if new else await session.query(Parcel).one()
+        session.add(parcel)
+        setattr(parcel, name, value)
+        try:
+            await session.commit()
+        except ValidationError as error:
+            errors.append(error)
+            raise
+        return "done"
+
+    answer = await ask(app, "POST", "/")
+    assert (answer.status, answer.raised) == (422, None)
+    assert answer.json == {"detail": [{"type": "value_error", "loc": ["body", name], "msg": answered}]}
+    assert [each.message for each in errors[0].fields] == [raised]
+    assert f"Parcel.{name}: {raised}" in str(errors[0])
+    assert [each.message for each in pickle.loads(pickle.dumps(errors[0])).fields] == [raised]

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 import pytest
 from annotated_types import Predicate
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 
-from cormorant import AsyncSession, Database, Mapped, Model, ValidationError, field, generated
-from cormorant.integrations.fastapi import SessionDep, add_exception_handlers, get_database
+from cormorant import AsyncSession, Database, Mapped, Model, ValidationError, WrongType, field, generated
+from cormorant.integrations.fastapi import ReadSessionDep, SessionDep, add_exception_handlers, get_database
 from tests.support import kept_tables
 from tests.support.asgi import ask
 
@@ -33,6 +33,7 @@ class Parcel(Model, table="value_parcel"):
     mood: Mapped[Annotated[str, Predicate(_is_quiet)]] = field(default="")
     note: Mapped[dict[str, Any]] = field(default_factory=dict)
     weight: Mapped[int] = field(default=0)
+    share: Mapped[float] = field(default=0.0)
 
     def validate(self) -> Iterable[tuple[str, str]]:
         if self.weight > 1000:
@@ -100,3 +101,70 @@ async def test_the_answer_has_no_value_and_the_error_has_it(
     assert [each.message for each in errors[0].fields] == [raised]
     assert f"Parcel.{name}: {raised}" in str(errors[0])
     assert [each.message for each in pickle.loads(pickle.dumps(errors[0])).fields] == [raised]
+
+
+# ---- values of the address
+
+NO_ROW_HAS_IT = [
+    "code=a%00",
+    "code__icontains=a%00",
+    "code__startswith=%00",
+    "note=a%00",
+    "weight__gt=9223372036854775808",
+    "share=nan",
+    "limit=-1",
+    "limit=9223372036854775808",
+    "offset=-1",
+    "offset=9223372036854775808",
+    "page=0",
+    "page=-1",
+    "page=9223372036854775808",
+]
+_PYTHON: dict[str, type[int] | type[float]] = {
+    "weight__gt": int,
+    "share": float,
+    "limit": int,
+    "offset": int,
+    "page": int,
+}
+
+
+@pytest.fixture
+def asked(app: FastAPI) -> FastAPI:
+    @app.get("/")
+    async def get(request: Request, session: ReadSessionDep) -> int:
+        ((name, text),) = request.query_params.items()
+        value: Any = _PYTHON.get(name, str)(text)
+        query = session.query(Parcel).order_by(Parcel.id)
+        if name == "page":
+            return len(await query.page(value))
+        if name in ("limit", "offset"):
+            return len(await getattr(query, name)(value))
+        if name == "note":
+            return len(await query.filter(Parcel.note.path("a", returns=str) == value))
+        return len(await query.filter(**{name: value}))
+
+    return app
+
+
+@pytest.mark.parametrize("query", NO_ROW_HAS_IT)
+async def test_what_no_row_can_have_is_no_fault_of_the_server(asked: FastAPI, query: str) -> None:
+    answer = await ask(asked, "GET", f"/?{query}")
+    assert (answer.status, answer.raised) == (422, None), answer
+    assert answer.json == {"detail": [{"type": "value_error", "loc": [], "msg": "is out of range"}]}
+
+
+@pytest.mark.parametrize("query", ["weight=1", "weight__lt=x"])
+async def test_a_value_of_the_wrong_class_is_a_mistake_of_the_program(asked: FastAPI, query: str) -> None:
+    answer = await ask(asked, "GET", f"/?{query}")
+    assert (answer.status, type(answer.raised)) == (500, WrongType)
+
+
+async def test_numbers_of_rows_that_are_none_are_mistakes_of_the_program(database: Database) -> None:
+    async with AsyncSession(database) as session:
+        query: Any = session.query(Parcel)
+        for wrong in ("1", 1.0, True, None):
+            for method in (query.limit, query.offset):
+                with pytest.raises(WrongType) as caught:
+                    method(wrong)
+                assert type(caught.value) is WrongType

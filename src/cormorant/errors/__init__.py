@@ -10,7 +10,7 @@
     |-- QueryError                    a query that cannot be built
     |   |-- UnknownName
     |   |-- WrongType
-    |   |   `-- ValueOutOfRange       a number that its column cannot hold
+    |   |   `-- ValueOutOfRange       of the right type, and no column can hold it
     |   |-- ExpressionUsedAsBool
     |   |-- WrongCursor               a page's cursor that leads nowhere
     |   `-- CompileError              the dialect cannot say it
@@ -210,7 +210,7 @@ class WrongType(QueryError, TypeError):
 
 
 class ValueOutOfRange(WrongType, ValueError):
-    """A number is larger than its column can hold: no row has it."""
+    """No row can have a value of the right type: a number too large for its column, a text with NUL, limit(-1)."""
 
 
 class ExpressionUsedAsBool(QueryError, TypeError):

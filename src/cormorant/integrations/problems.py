@@ -57,7 +57,7 @@ def add_exception_handlers(app: FastAPI, *, retry_after: int = 1) -> None:
     """Has an application answer with 404, 409, 422 and 503 where it would answer with 500.
 
     NotFoundError gives 404; UniqueViolation and StaleObjectError 409; ValidationError, what the database refuses, a
-    number that no column holds and a cursor that is none give 422; a database that is busy or away gives 503 with
+    value that no column holds and a cursor that is none give 422; a database that is busy or away gives 503 with
     Retry-After. Their `detail` is a list like that of FastAPI's own 422. What is left is a mistake of the program, and
     stays a 500.
 

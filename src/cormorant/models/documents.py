@@ -14,7 +14,7 @@ import typing_extensions
 
 from cormorant._internal.json_text import load_json
 from cormorant._internal.refusals import Refusal
-from cormorant.errors import DataError, ModelError, WrongType
+from cormorant.errors import DataError, ModelError, ValueOutOfRange, WrongType
 from cormorant.sql.types import Json
 
 # the escape of the character, and no text of a backslash and what follows it
@@ -124,7 +124,7 @@ def _other_key(value: Any) -> str:
 def _kept(text: str) -> str:
     """Refuses a JSON text that PostgreSQL cannot keep, on every database."""
     if ("\\u0000" in text and _NUL.search(text)) or (not text.isascii() and _SURROGATE.search(text)):
-        raise WrongType(
+        raise ValueOutOfRange(
             Refusal("a document with NUL or a lone surrogate in its texts cannot be kept"), hint="remove it"
         )
     return text

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from cormorant.errors import QueryError, WrongType
+from cormorant.errors import QueryError, ValueOutOfRange, WrongType
 from cormorant.models.links import RelationInfo
 from cormorant.sql.expr import Bind, Binds, Expr, Order, check_ordered, gather, is_expr
 from cormorant.sql.functions import as_expr
@@ -101,8 +101,20 @@ MOST_ROWS = 2**63 - 2
 
 def row_count(what: str, count: object) -> Bind:
     """Gives a number of rows as a value to send."""
-    if not isinstance(count, int) or isinstance(count, bool) or count < 0:
-        raise WrongType(f"{what}({count!r}): a number of rows is an int of 0 or more")
+    return Bind(count_of_rows(what, count, least=0), BIG_INTEGER)
+
+
+def count_of_rows(what: str, count: object, *, least: int = 1) -> int:
+    """Gives a number of rows.
+
+    Raises:
+        WrongType: It is none.
+        ValueOutOfRange: It is too small or too large, which a client may have sent.
+    """
+    if not isinstance(count, int) or isinstance(count, bool):
+        raise WrongType(f"{what}({count!r}): a number of rows is an int of {least} or more")
+    if count < least:
+        raise ValueOutOfRange(f"{what}({count!r}): a number of rows is an int of {least} or more")
     if count > MOST_ROWS:
-        raise WrongType(f"{what}({count!r}): a number of rows fits 64 bits")
-    return Bind(count, BIG_INTEGER)
+        raise ValueOutOfRange(f"{what}({count!r}): a number of rows fits 64 bits")
+    return count

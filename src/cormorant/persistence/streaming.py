@@ -7,6 +7,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cormorant.adapters.base import Row
+from cormorant.models.many import count_of_rows
 from cormorant.models.state import Origin
 from cormorant.observability.performance import asking
 from cormorant.persistence import locking, prefetch
@@ -16,7 +17,7 @@ from cormorant.persistence.passing import Passing
 from cormorant.persistence.transaction import find_level
 from cormorant.persistence.writer import refuse_portions
 from cormorant.query.cursors import Place
-from cormorant.query.paging import Paging, count_of_rows, goes_on_by_key, paging_of
+from cormorant.query.paging import Paging, goes_on_by_key, paging_of
 from cormorant.query.spec import QuerySpec
 from cormorant.sql.expr import is_expr
 from cormorant.sql.raw import parse

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from cormorant.errors import QueryError, WrongType
-from cormorant.models.many import MOST_ROWS
+from cormorant.errors import QueryError
+from cormorant.models.many import count_of_rows
 from cormorant.models.metadata import ModelInfo
 from cormorant.query.beside import Beside
 from cormorant.query.cursors import Cursors, Place
@@ -259,19 +259,6 @@ class PageRequest:
 
     def _cursor(self, values: tuple[Any, ...], *, inclusive: bool = False) -> str:
         return self._cursors.write(self._order, self._paging.types, Place(values, inclusive))
-
-
-def count_of_rows(what: str, count: object) -> int:
-    """Gives a number of rows.
-
-    Raises:
-        WrongType: It is none.
-    """
-    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-        raise WrongType(f"{what}({count!r}): a number of rows is an int of 1 or more")
-    if count > MOST_ROWS:
-        raise WrongType(f"{what}({count!r}): a number of rows fits 64 bits")
-    return count
 
 
 def _check_request(spec: QuerySpec, size: object, after: object, before: object) -> None:

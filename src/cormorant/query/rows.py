@@ -9,12 +9,13 @@ from typing import Any, cast
 from typing_extensions import TypeVar
 
 from cormorant.errors import MultipleResultsError, NotFoundError
+from cormorant.models.many import count_of_rows
 from cormorant.query.builder import Builder
 from cormorant.query.explaining import CompiledQuery, Explanation
 from cormorant.query.into import row_maker
 from cormorant.query.ordering import in_order, last_row, warn_of_offset
 from cormorant.query.page import Page
-from cormorant.query.paging import PageRequest, count_of_rows
+from cormorant.query.paging import PageRequest
 from cormorant.query.selection import column_names
 from cormorant.query.spec import Mode, QuerySpec
 from cormorant.sql.expr import Bind

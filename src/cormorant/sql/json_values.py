@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from cormorant._internal.narrowing import is_dict, is_list
-from cormorant.errors import WrongType
+from cormorant.errors import ValueOutOfRange, WrongType
 from cormorant.sql import types as t
 
 # PostgreSQL keeps neither in its texts
@@ -24,10 +24,12 @@ def check_document_text(text: str) -> None:
     """Refuses a text that no document of PostgreSQL can hold.
 
     Raises:
-        WrongType: It has the character NUL or a lone surrogate.
+        ValueOutOfRange: It has the character NUL or a lone surrogate.
     """
     if _REFUSED.search(text):
-        raise WrongType(f"{text[:_SHOWN]!r} has NUL or a lone surrogate, which no document holds", hint="remove it")
+        raise ValueOutOfRange(
+            f"{text[:_SHOWN]!r} has NUL or a lone surrogate, which no document holds", hint="remove it"
+        )
 
 
 def canonical(value: Any) -> str:
@@ -84,10 +86,10 @@ def canonical_number(number: Decimal) -> str:
     """Gives the one text of a number: no exponent, no trailing zeros, no minus zero.
 
     Raises:
-        WrongType: It is NaN or infinite.
+        ValueOutOfRange: It is NaN or infinite.
     """
     if not number.is_finite():
-        raise WrongType(f"{number} is no JSON number")
+        raise ValueOutOfRange(f"{number} is no JSON number")
     if not number:
         return "0"
     text = format(number, "f")

@@ -115,7 +115,7 @@ class Float(SqlType):
         if not isinstance(value, (float, int)) or isinstance(value, bool):
             raise WrongType(Refusal.of(_describe(value), "is not a float"))
         if value != value:
-            raise WrongType(
+            raise ValueOutOfRange(
                 Refusal("NaN is refused: SQLite would keep it as NULL"), hint="use None in a nullable column"
             )
 
@@ -139,13 +139,13 @@ class Numeric(SqlType):
         if not isinstance(value, (decimal.Decimal, int)) or isinstance(value, bool):
             raise WrongType(Refusal.of(_describe(value), "is not a Decimal"))
         if isinstance(value, decimal.Decimal) and not value.is_finite():
-            raise WrongType(
+            raise ValueOutOfRange(
                 Refusal.of(str(value), "is refused: NaN and infinity compare differently on every database")
             )
         if self.precision is not None:
             self._check_digits(decimal.Decimal(value), self.precision, self.scale or 0)
         elif isinstance(value, decimal.Decimal) and not _fits_numeric(value):
-            raise WrongType(Refusal.of(_describe(value), "has more digits than a numeric column holds"))
+            raise ValueOutOfRange(Refusal.of(_describe(value), "has more digits than a numeric column holds"))
 
     def check_stored(self, value: Any) -> None:
         self.check(value)
@@ -153,7 +153,7 @@ class Numeric(SqlType):
             return
         places = -int(value.normalize(decimal.Context(prec=1000)).as_tuple().exponent)
         if places > self.scale:
-            raise WrongType(
+            raise ValueOutOfRange(
                 Refusal.of(str(value), f"has {places} decimal places, and {self.scale} fit"),
                 hint=f'round it: value.quantize(Decimal("1e-{self.scale}"))',
             )
@@ -197,15 +197,17 @@ class Text(SqlType):
         if not isinstance(value, str):
             raise WrongType(Refusal.of(_describe(value), "is not a str"))
         if "\0" in value:
-            raise WrongType(Refusal("a text with the character NUL cannot be kept"), hint="use bytes, or remove it")
+            raise ValueOutOfRange(
+                Refusal("a text with the character NUL cannot be kept"), hint="use bytes, or remove it"
+            )
         # nothing that is ASCII is a lone surrogate, which no driver can send
         if not value.isascii() and (found := _SURROGATE.search(value)) is not None:
-            raise WrongType(Refusal(f"has a lone surrogate at position {found.start()}, which is no character"))
+            raise ValueOutOfRange(Refusal(f"has a lone surrogate at position {found.start()}, which is no character"))
 
     def check_stored(self, value: Any) -> None:
         self.check(value)
         if self.length is not None and value is not None and len(value) > self.length:
-            raise WrongType(Refusal(f"has {len(value)} characters, and at most {self.length} fit"))
+            raise ValueOutOfRange(Refusal(f"has {len(value)} characters, and at most {self.length} fit"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,9 +270,9 @@ class DateTime(SqlType):
             try:
                 moment = value.astimezone(dt.UTC).replace(tzinfo=None)
             except OverflowError:
-                raise WrongType(Refusal.of(str(value), "is outside of the years 1 to 9999 in UTC")) from None
+                raise ValueOutOfRange(Refusal.of(str(value), "is outside of the years 1 to 9999 in UTC")) from None
             if moment in (dt.datetime.min, dt.datetime.max):
-                raise WrongType(
+                raise ValueOutOfRange(
                     Refusal.of(str(value), "stands for infinity on PostgreSQL"), hint="use None, or a moment in between"
                 )
 

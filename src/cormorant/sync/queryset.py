@@ -10,6 +10,7 @@ from typing_extensions import TypeIs, TypeVar
 
 from cormorant.errors import ForeignInstanceError, SessionNotEntered, WrongType
 from cormorant.models.collections import Collection, is_collection
+from cormorant.models.many import count_of_rows
 from cormorant.models.model import Model
 from cormorant.persistence import loader
 from cormorant.persistence.arguments import is_queryset, model_of
@@ -17,7 +18,6 @@ from cormorant.query.builder import Builder, Condition
 from cormorant.query.explaining import CompiledQuery, Explanation
 from cormorant.query.following import Following
 from cormorant.query.page import Page
-from cormorant.query.paging import count_of_rows
 from cormorant.query.queryset import T1, T2, T3, T4, T5, T6, T7, T8, QuerySet, Sel
 from cormorant.query.rows import Rows, Terminals
 from cormorant.query.spec import QuerySpec

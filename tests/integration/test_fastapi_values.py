@@ -9,11 +9,27 @@ from typing import Annotated, Any
 import pytest
 from annotated_types import Predicate
 from fastapi import FastAPI, Request
+from pydantic import ConfigDict
+from pydantic.alias_generators import to_camel
 
-from cormorant import AsyncSession, Database, Mapped, Model, ValidationError, WrongType, field, generated
-from cormorant.integrations.fastapi import ReadSessionDep, SessionDep, add_exception_handlers, get_database
+from cormorant import (
+    AsyncSession,
+    Database,
+    Many,
+    Mapped,
+    Model,
+    One,
+    ValidationError,
+    WrongType,
+    field,
+    foreign_key,
+    generated,
+    many_to_many,
+    reverse,
+)
+from cormorant.integrations.fastapi import Create, ReadSessionDep, SessionDep, add_exception_handlers, get_database
 from tests.support import kept_tables
-from tests.support.asgi import ask
+from tests.support.asgi import Answer, ask
 
 HUGE = 1099511627776
 LOUD = "LOUD LOUD"
@@ -40,10 +56,30 @@ class Parcel(Model, table="value_parcel"):
             yield "weight", f"{self.weight} is more than a parcel has"
 
 
+class Crew(Model, table="value_crew"):
+    id: Mapped[int] = generated(primary_key=True)
+    crew_name: Mapped[str] = field(default="")
+    pass_word: Mapped[str] = field(default="", sensitive=True)
+    members: Many[Member] = reverse("crew")
+
+
+class Skill(Model, table="value_skill"):
+    id: Mapped[int] = generated(primary_key=True)
+
+
+class Member(Model, table="value_member"):
+    id: Mapped[int] = generated(primary_key=True)
+    full_name: Mapped[str]
+    age: Mapped[int | None] = field(default=None)
+    scores: Mapped[list[int]] = field(default_factory=list)
+    crew: One[Crew | None] = foreign_key(default=None)
+    skills: Many[Skill] = many_to_many()
+
+
 @pytest.fixture
 async def database(database_dsn: str, keeps_tables: None) -> AsyncIterator[Database]:
     async with Database(database_dsn) as database:
-        await kept_tables.prepare(database, database_dsn, Parcel)
+        await kept_tables.prepare(database, database_dsn, Parcel, Crew, Member, Skill)
         async with AsyncSession(database) as session:
             session.add(Parcel())
         yield database
@@ -168,3 +204,66 @@ async def test_numbers_of_rows_that_are_none_are_mistakes_of_the_program(databas
                 with pytest.raises(WrongType) as caught:
                     method(wrong)
                 assert type(caught.value) is WrongType
+
+
+# ---- the place of what was sent
+
+Nested: Any = Crew.schema("create", relations=[Crew.members])
+Keyed: Any = Member.schema("create", keys=[Member.skills])
+
+
+class Camel(Create[Crew]):
+    model_config = ConfigDict(alias_generator=to_camel)
+
+
+PLACES: list[tuple[Any, dict[str, Any], list[str | int], str]] = [
+    (Camel, {"crewName": "C\0"}, ["crewName"], "a text with the character NUL cannot be kept"),
+    (
+        Nested,
+        {"members": [{"full_name": "a"}, {"full_name": "a\0"}]},
+        ["members", 1, "full_name"],
+        "a text with the character NUL cannot be kept",
+    ),
+    (Nested, {"members": [{"full_name": "a", "age": HUGE}]}, ["members", 0, "age"], "does not fit 32 bits"),
+    (
+        Nested,
+        {"members": [{"full_name": "a", "scores": [1, HUGE]}]},
+        ["members", 0, "scores", 1],
+        "does not fit 32 bits",
+    ),
+]
+
+
+@pytest.mark.parametrize(("schema", "sent", "place", "message"), PLACES)
+async def test_what_no_column_holds_is_refused_where_it_stands(
+    app: FastAPI, schema: Any, sent: dict[str, Any], place: list[str | int], message: str
+) -> None:
+    answer = await _sent(app, schema, sent)
+    (problem,) = answer.json["detail"]
+    assert (answer.status, answer.raised, problem["type"]) == (422, None, "value_error")
+    assert (problem["loc"], problem["msg"]) == (["body", *place], message)
+
+
+async def test_a_secret_that_no_column_holds_is_not_told_again(app: FastAPI) -> None:
+    answer = await _sent(app, Create[Crew], {"pass_word": "LOUD\0"})
+    assert answer.json["detail"] == [
+        {"type": "value_error", "loc": ["body", "pass_word"], "msg": "does not fit its column"}
+    ]
+
+
+async def test_a_key_of_nothing_is_refused_by_its_relation(app: FastAPI, database: Database) -> None:
+    answer = await _sent(app, Keyed, {"full_name": "a", "skills": [99]})
+    # SQLite does not say which reference it was
+    place = ["body", "skills"] if database.dialect.name == "postgresql" else ["body"]
+    assert (answer.status, answer.raised) == (422, None)
+    assert answer.json["detail"] == [{"type": "foreign_key", "loc": place, "msg": "points to what does not exist"}]
+
+
+async def _sent(app: FastAPI, schema: Any, sent: dict[str, Any]) -> Answer:
+    async def post(data: Any, session: SessionDep) -> str:
+        session.add(data.build())
+        return "done"
+
+    post.__annotations__["data"] = schema
+    app.post("/sent")(post)
+    return await ask(app, "POST", "/sent", sent)

@@ -32,7 +32,7 @@ def test_a_key_that_fits_no_column_is_refused_where_it_stands(mode: Any, sent: d
     with pytest.raises(ValidationError) as caught:
         schema.model_validate(sent)
     (error,) = caught.value.errors()
-    assert (error["loc"], error["msg"]) == (place, f"Value error, {TOO_LARGE} does not fit 64 bits")
+    assert (error["loc"], error["msg"]) == (place, "does not fit 64 bits")
     assert schema.model_validate({"tag_id": 7, "tags": [7]}).model_dump() == {"tag_id": 7, "tags": [7]}
     assert schema.model_validate({"tag_id": None}).model_dump()["tag_id"] is None
 

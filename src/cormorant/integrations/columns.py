@@ -5,17 +5,22 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from enum import Enum
-from typing import Annotated, Any, Literal, Optional, cast
+from typing import Annotated, Any, Literal, Optional, cast, get_args
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, PlainSerializer, TypeAdapter, WithJsonSchema
 from pydantic.errors import PydanticSchemaGenerationError
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
 
+from cormorant._internal.refusals import reason_of
 from cormorant.errors import WrongType
 from cormorant.models import annotations as ann
 from cormorant.models.metadata import ColumnInfo, ModelInfo
 from cormorant.models.validation import LIMITS
 from cormorant.sql import types as t
+
+# what pydantic takes as their values, they hold; documents are looked through when they are written, and not twice
+_HOLD_ALL = (t.Json, t.Boolean, t.Binary, t.Date, t.Uuid, t.Enumeration, t.Literals, t.Custom, t.Native)
 
 
 def shown_type(info: ModelInfo, name: str) -> Any:
@@ -32,20 +37,25 @@ def taken_type(info: ModelInfo, name: str) -> Any:
     inner = _with_choices(_of_type(column.type, python, taken=True), column.spec.options.get("choices"))
     limits = {} if isinstance(column.type, t.Array) else _limits(column)
     parts = (*metadata, *([Field(**limits)] if limits else []))
-    if column.spec.annotation is None:
-        # a reference is made of it before anything is flushed, and would refuse what no column holds as a mistake
+    if column.spec.annotation is None or _is_looked_at(column):
+        # a reference is made of a key before anything is flushed, and would refuse what no column holds as a mistake
         parts = (*parts, that_fits(column.type))
     return _nullable(Annotated[(inner, *parts)] if parts else inner, column)
 
 
+def _is_looked_at(column: ColumnInfo) -> bool:
+    """Whether values are refused while they are read, which names their place, and has FastAPI tell them again."""
+    return not (column.spec.sensitive or isinstance(column.type, (*_HOLD_ALL, t.Array)))
+
+
 def that_fits(type_: t.SqlType) -> AfterValidator:
-    """Gives what refuses a key that no row can have."""
+    """Gives what refuses a value that no row can have, at its place in what was sent."""
 
     def check(value: Any) -> Any:
         try:
             type_.check(value)
         except WrongType as error:
-            raise ValueError(error.message) from None
+            raise PydanticCustomError("value_error", "{reason}", {"reason": reason_of(error.message)}) from None
         return value
 
     return AfterValidator(check)
@@ -81,6 +91,8 @@ def _of_type(type_: t.SqlType, python: Any, *, taken: bool) -> Any:
         return _BYTES
     if isinstance(type_, t.Custom):
         return _custom(type_)
+    if isinstance(type_, t.Array) and taken and not isinstance(type_.item, _HOLD_ALL):
+        return cast("Any", list)[Annotated[get_args(python)[0], that_fits(type_.item)]]
     return python
 
 

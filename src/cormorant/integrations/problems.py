@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 from fastapi import FastAPI, Request, WebSocket
@@ -20,6 +21,7 @@ from cormorant.errors import (
     InvalidField,
     KeyConflictError,
     LockTimeout,
+    ModelError,
     NotFoundError,
     NotNullViolation,
     PoolClosed,
@@ -32,6 +34,7 @@ from cormorant.errors import (
     ValueOutOfRange,
     WrongCursor,
 )
+from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.registry import registry
 
@@ -117,12 +120,23 @@ def _of_database(request: Request, error: DatabaseError) -> JSONResponse:
 
 
 def _attributes(error: DatabaseError) -> list[str]:
-    """Gives the attributes of the columns that an error names."""
+    """Gives the attributes of the columns that an error names; of links, the relation to what they point to."""
     for info in registry:
         if info.table == error.table:
             names = {spec.column or name: name for name, spec in info.fields.items()}
             return [names.get(column, column) for column in error.columns]
-    return list(error.columns)
+    linking = next((name for info in registry for name in _linking(info, error)), None)
+    return list(error.columns) if linking is None else [linking]
+
+
+def _linking(info: ModelInfo, error: DatabaseError) -> Iterator[str]:
+    """Gives the relations of a model whose links point to the other side by the columns that an error names."""
+    # a model that nobody uses may point to what is not there
+    with suppress(ModelError):
+        for relation in info.relations.values():
+            link = relation.link
+            if link is not None and link.table == error.table and link.far == error.columns:
+                yield relation.name
 
 
 def _of_conflict(error: CormorantError) -> Problem:

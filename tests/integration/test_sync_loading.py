@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
-from cormorant import AsyncSession, Database, Session
+from cormorant import AsyncSession, Database, Session, ref
 from cormorant.errors import (
     NotFoundError,
     NotLoadedError,
@@ -265,7 +267,111 @@ def test_a_composite_key_is_no_obstacle(database: Database) -> None:
         assert session.get_one(Grade, (1, "art")).points == 3
 
 
-# ---- and in an AsyncSession nothing has changed
+# ---- references that were set by their keys
+
+
+def test_a_reference_that_was_set_by_its_key_loads_before_the_flush(filled: Database) -> None:
+    with Session(filled) as session:
+        first, second = session.query(Story).order_by(Story.id).limit(2).all()
+        before, key = first.writer, second.writer.id
+        first.writer = ref(Writer, key)
+        assert first.writer.name == "w1"
+        # the session knows it by now
+        second.writer = given = ref(Writer, before.id)
+        assert second.writer is before is not given
+        assert second.writer.name == "w0"
+    with Session(filled) as session:
+        assert [s.writer.name for s in session.query(Story).order_by(Story.id).limit(2)] == ["w1", "w0"]
+
+
+def test_a_reference_of_a_new_object_loads_before_the_flush(filled: Database) -> None:
+    with Session(filled) as session:
+        one, two = session.query(Writer).order_by(Writer.id).limit(2).values(Writer.id)
+        session.add(story := Story(title="new", writer=ref(Writer, one[0])))
+        assert story.writer.name == "w0"
+        story.writer = ref(Writer, two[0])
+        assert story.writer.name == "w1"
+
+
+def test_a_reference_that_was_put_into_a_collection_loads_before_the_flush(filled: Database) -> None:
+    with Session(filled) as session:
+        story = session.query(Story).order_by(Story.id).limit(1).one()
+        ((key,),) = session.query(Label).filter(Label.name == "l5").values(Label.id)
+        story.labels.add(ref(Label, key))
+        assert sorted(label.name for label in story.labels) == ["l0", "l5"]
+    with Session(filled) as session:
+        story = session.query(Story).order_by(Story.id).limit(1).one()
+        assert sorted(label.name for label in story.labels) == ["l0", "l5"]
+
+
+def test_a_reference_that_was_set_and_taken_back_is_not_written(filled: Database) -> None:
+    with Session(filled) as session:
+        story = session.query(Story).order_by(Story.id).limit(1).one()
+        before = story.writer
+        with suppress(RuntimeError), session.transaction():
+            story.writer = ref(Writer, 999_999)
+            raise RuntimeError
+        assert story.writer is before
+        story.writer = ref(Writer, 999_999)
+        with pytest.raises(NotFoundError):
+            _ = story.writer.name
+        session.rollback()
+
+
+async def test_an_async_session_awaits_a_reference_that_was_set_by_its_key(database: Database) -> None:
+    async with AsyncSession(database) as session:
+        ada, bob = Writer(name="Ada"), Writer(name="Bob")
+        session.add(Story(title="s", writer=ada), bob)
+    async with AsyncSession(database) as session:
+        story = await session.query(Story).one()
+        story.writer = ref(Writer, bob.id)
+        assert (await story.writer).name == "Bob"
+
+
+# ---- what cannot be loaded says what to do without `await`
+
+
+def test_hints_of_sync_sessions_can_be_followed(filled: Database) -> None:
+    with pytest.raises(NotLoadedError) as caught:
+        _ = ref(Writer, 1).name
+    assert "it belongs to no session: use session.get(Writer, key)" in (caught.value.hint or "")
+    with Session(filled) as session:
+        story = session.query(Story).order_by(Story.id).limit(1).one()
+        bare = session.query(Label).only(Label.id).order_by(Label.id).limit(1).one()
+        session.add(new := Writer(name="new"))
+        with pytest.raises(UnsavedError) as unsaved:
+            _ = new.id
+        session.expunge(new)
+    assert (unsaved.value.hint or "").endswith("session.add(obj); session.flush()")
+    hints: list[str] = []
+    asked: list[Callable[[], object]] = [
+        lambda: story.writer.name,
+        lambda: list(story.labels),
+        lambda: bare.name,
+        lambda: session.add(Writer(name="late")),
+        lambda: session.query(Story).all(),
+        lambda: session.in_transaction,
+    ]
+    for ask in asked:
+        with pytest.raises(SessionClosedError) as closed:
+            ask()
+        hints.append(closed.value.hint or "")
+    assert [hint for hint in hints if "await" in hint or "async" in hint.lower() or "with Session(" not in hint] == []
+
+
+def test_a_collection_that_was_loaded_in_part_names_what_loads_it(filled: Database) -> None:
+    with Session(filled) as session:
+        part = Story.labels.filter(Label.name == "x")
+        story = session.query(Story).order_by(Story.id).prefetch_related(part).limit(1).one()
+        with pytest.raises(NotLoadedError) as caught:
+            story.labels.clear()
+        assert caught.value.hint == "load all of it first: `session.load(story, Story.labels)`"
+        session.load(story, Story.labels)
+        story.labels.clear()
+        assert list(story.labels) == []
+
+
+# ---- and in an AsyncSession nothing loads by itself
 
 
 async def test_an_async_session_loads_nothing_by_itself(database: Database) -> None:

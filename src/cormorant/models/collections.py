@@ -12,7 +12,7 @@ from typing_extensions import TypeIs, TypeVar
 from cormorant._internal.narrowing import narrower
 from cormorant.errors import NotLoadedError, SessionNotEntered, WrongType
 from cormorant.models.links import RelationInfo
-from cormorant.models.sides import let_go
+from cormorant.models.sides import known_to, let_go
 from cormorant.models.state import is_persistent, is_reference, not_loaded, set_class
 from cormorant.models.through import check_fillable
 
@@ -268,8 +268,9 @@ class Collection(Generic[M]):
         check_fillable(self.relation)
         for item in items:
             self._check(item)
-        for item in items:
+        for given in items:
             self._touch()
+            item = known_to(self.owner, given)
             there = self.shows(item)
             there |= id(item) in self.removed
             self._point(item, self.owner)
@@ -315,10 +316,12 @@ class Collection(Generic[M]):
 
     def _whole(self) -> dict[int, M]:
         if self._partial:
-            name = self.relation.name
+            me, origin = self.owner.__class__.__name__.lower(), self.owner.__orm_origin__
+            by_awaiting = f"await it first: `await {me}.{self.relation.name}`"
+            by_session = f"load all of it first: `session.load({me}, {self.relation.place})`"
             raise NotLoadedError(
                 f"{self.relation.place} of {self.owner!r} was loaded in part",
-                hint=f"await it first: `await {self.owner.__class__.__name__.lower()}.{name}`",
+                hint=by_awaiting if origin is None or origin.owner.wait is None else by_session,
             )
         return self._members()
 

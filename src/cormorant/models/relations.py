@@ -10,7 +10,7 @@ from cormorant.errors import ModelError, WrongType, suggest
 from cormorant.models.collections import Collection, seen
 from cormorant.models.links import RelationInfo
 from cormorant.models.paths import ManyExpr, Path, path_of
-from cormorant.models.sides import held_by, relate_other_side, show_sides
+from cormorant.models.sides import held_by, known_to, relate_other_side, show_sides
 from cormorant.models.specs import RelationSpec
 from cormorant.models.state import (
     DETACHED,
@@ -168,6 +168,7 @@ def relate(instance: Model, relation: RelationInfo, value: Any) -> None:
             hint=f"for its key alone, use ref({name}, key)",
         )
     else:
+        value = known_to(instance, value)
         copy_key(instance, relation, value)
     keep_related(instance, relation.name, value)
     if relation.inverse is not None:

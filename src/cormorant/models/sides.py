@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from cormorant.errors import WrongType
 from cormorant.models.links import RelationInfo
 from cormorant.models.state import (
+    DETACHED,
     MISSING,
     bare_key,
+    is_ghost,
     is_persistent,
     keep_related,
+    row_key_of,
     set_attribute,
     unset,
     value_or_missing,
@@ -21,6 +24,8 @@ from cormorant.models.state import (
 if TYPE_CHECKING:
     from cormorant.models.metadata import ModelInfo
     from cormorant.models.model import Model
+
+M = TypeVar("M", bound="Model")
 
 
 def held_by(instance: Model, relation: RelationInfo) -> Model | None:
@@ -33,6 +38,18 @@ def held_by(instance: Model, relation: RelationInfo) -> Model | None:
     if origin is None or MISSING in key or None in key:
         return None
     return origin.owner.known(relation.target, bare_key(key))
+
+
+def known_to(instance: Model, value: M) -> M:
+    """Gives the object of an instance's session for a reference from outside, which can be loaded from then on."""
+    origin = instance.__orm_origin__
+    if value.__orm_origin__ is not DETACHED or origin is None or origin.owner.closed or not is_ghost(value):
+        return value
+    known: Any = origin.owner.known(type(value).__info__, row_key_of(value))
+    if known is None:
+        origin.owner.reached(value)
+        return value
+    return cast(M, known)
 
 
 def forget_related(instance: Model, related: dict[str, Any], name: str, value: Any) -> None:

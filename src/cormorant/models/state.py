@@ -9,7 +9,7 @@ reads its columns at the speed of a plain slot.
 from __future__ import annotations
 
 import enum
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, Protocol, TypeAlias
 from weakref import ref
 
@@ -59,6 +59,11 @@ class Owner(Protocol):
     @property
     def closed(self) -> bool:
         """Whether the session's block has ended."""
+        ...
+
+    @property
+    def wait(self) -> Callable[..., bool] | None:
+        """What a sync session waits with; None for others, which are awaited."""
         ...
 
     def touched(self, instance: Model) -> None:
@@ -159,6 +164,7 @@ class NoOwner:
     """Owns references that belong to no session: what `ref()` gives, and what was unpickled."""
 
     closed = False
+    wait = None
 
     def touched(self, instance: Model) -> None:
         """Does nothing: nobody will flush it."""
@@ -261,21 +267,32 @@ def missing_attribute(instance: Model, name: str) -> Exception:
         return AttributeError(f"{info.name!r} object has no attribute {name!r}", name=name, obj=instance)
     origin = instance.__orm_origin__
     if origin is None or origin.pending:
+        flush = "session.flush()" if origin is not None and origin.owner.wait is not None else "await session.flush()"
         return UnsavedError(
             f"{info.name}.{name} of {instance!r} has no value yet: the database makes it",
-            hint="add the object to a session and flush first: session.add(obj); await session.flush()",
+            hint=f"add the object to a session and flush first: session.add(obj); {flush}",
         )
     why, fix = _why_missing(instance, origin)
     what = f"{info.name}.{name} of {instance!r} was not loaded{why}"
     if origin.owner.closed:
-        return SessionClosedError(f"{what}, and its session is closed", hint=f"inside the block, {fix}")
+        return SessionClosedError(f"{what}, and its session is closed", hint=_inside(origin, fix))
     return NotLoadedError(what, hint=fix)
+
+
+def _inside(origin: Origin, fix: str) -> str:
+    """Gives what to do about something that was asked for after the end of its session."""
+    return f"inside the block, {fix}" if origin.owner.wait is None else f"inside of `with Session(...)`, {fix}"
 
 
 def _why_missing(instance: Model, origin: Origin) -> tuple[str, str]:
     """Gives why a column was not loaded, and what to do."""
     me = type(instance).__info__.name.lower()
-    if not is_reference(instance):
+    if origin is DETACHED:
+        name = type(instance).__info__.name
+        fix = f"it belongs to no session: use session.get({name}, key), with `await` if that is an AsyncSession"
+    elif origin.owner.wait is not None and origin.owner.closed:
+        fix = _read_in_time(instance, origin)
+    elif not is_reference(instance):
         fix = f"await the object, `await {me}`, or have the query read the column: see its .only() or .defer()"
     elif origin.beside is None:
         fix = f"await the object first: `await {me}`"
@@ -284,6 +301,15 @@ def _why_missing(instance: Model, origin: Origin) -> tuple[str, str]:
         fix = f"await it first: `{me} = await {relation.owner.name.lower()}.{relation.name}`"
         fix = f"{fix}, or read it up front: .select_related({relation.place})"
     return _whence(origin), fix
+
+
+def _read_in_time(instance: Model, origin: Origin) -> str:
+    """Gives what to do about a column of a sync session, where reading is enough."""
+    if not is_reference(instance):
+        return "read it first, or have the query read the column: see its .only() or .defer()"
+    if origin.beside is None:
+        return "read it first"
+    return f"read it first, or up front: .select_related({origin.beside[1].place})"
 
 
 def _whence(origin: Origin) -> str:
@@ -306,7 +332,9 @@ def not_loaded(instance: Model, relation: RelationInfo) -> Exception:
     up_front = f".{'prefetch' if many else 'select'}_related({path})"
     fix = f"`await {me}.{relation.name}`" if many else f"`await session.load({me}, {relation.place})`"
     if origin is not None and origin.owner.closed:
-        return SessionClosedError(f"{what}, and its session is closed", hint=f"load it inside the block: {fix}")
+        in_time = f"read it first, or load it up front: {up_front}"
+        hint = f"load it inside the block: {fix}" if origin.owner.wait is None else _inside(origin, in_time)
+        return SessionClosedError(f"{what}, and its session is closed", hint=hint)
     return NotLoadedError(what, hint=f"await it: {fix}, or load it up front: {up_front}")
 
 

@@ -20,12 +20,11 @@ from cormorant.database import Database
 from cormorant.errors import (
     AmbiguousSession,
     CormorantError,
-    SessionClosedError,
-    SessionNotEntered,
     SyncInLoopError,
 )
 from cormorant.observability.report import Report, report_of
 from cormorant.persistence import context
+from cormorant.persistence.entering import Entrances
 from cormorant.persistence.parts import finish, is_untouched
 from cormorant.persistence.session import AsyncSession
 from cormorant.persistence.state import SessionState
@@ -45,6 +44,19 @@ class DatabaseHolder:
     database: Database
 
 
+class LoopEntrances(Entrances):
+    """The blocks of a sync session, whose errors speak of its own methods."""
+
+    __slots__ = ()
+
+    def why_none(self) -> Exception:
+        """Gives the error for a caller who is in none of the blocks."""
+        error = super().why_none()
+        if isinstance(error, CormorantError):
+            _say_it_without_await(error)
+        return error
+
+
 class LoopSession(AsyncSession):
     """An AsyncSession for callers in other threads.
 
@@ -55,6 +67,7 @@ class LoopSession(AsyncSession):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        self._entrances = LoopEntrances()
         # the threads that wait for what it does
         self._callers: set[int] = set()
 
@@ -139,14 +152,6 @@ class LoopSession(AsyncSession):
         finish(state, frames.place())
         self._entrances.leave(state, inside=False)
 
-    def _no_state(self) -> Exception:
-        if self._entrances.was_open:
-            return SessionClosedError(
-                f"the session is closed: {self._entrances.was_open}",
-                hint="open one for work that goes on: with Session()",
-            )
-        return SessionNotEntered("the session was not entered", hint="use `with Session() as session:`")
-
     # ---- waiting
 
     def wait(self, function: Callable[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -157,7 +162,7 @@ class LoopSession(AsyncSession):
             SessionNotEntered: The session is not open.
         """
         if self._portal is None:
-            raise self._no_state()
+            raise self._entrances.why_none()
         self._check_place(self._portal)
         entered, here = copy_context(), [frames.calling()]
         entered.run(frames.waiting.set, here)

@@ -519,6 +519,37 @@ stream = session.query(Writer).stream(1)
 next(stream)
 """
 
+IN_GENERATORS = """
+def rows():
+    with Session(database) as session:
+        session.create(Writer, name="Ada")
+        yield from session.query(Writer).stream(1)
+        yield
+def blocks():
+    with Session(database, read_only=True) as session, session.transaction():
+        session.query(Writer).count()
+        yield
+left = [rows(), blocks()]
+for one in left:
+    next(one)
+"""
+
+USED_AFTER_THE_END = """
+from cormorant.errors import SessionClosedError
+def rows():
+    with Session(database) as session:
+        session.create(Writer, name="Ada")
+        try:
+            yield
+        finally:
+            try:
+                session.flush()
+            except SessionClosedError:
+                os._exit(3)
+left = rows()
+next(left)
+"""
+
 IN_A_DAEMON = f"""
 begun = threading.Event()
 def work():
@@ -554,11 +585,23 @@ with Session(database) as session:
         (POOLED, 0, 6),
         (OTHER_STARTS, 0, 6),
         (LEFT_OPEN, 0, 0),
+        (IN_GENERATORS, 0, 0),
+        (USED_AFTER_THE_END, 3, 0),
         (IN_A_DAEMON, 0, 0),
         (IN_A_THREAD, 0, 1),
         (AN_ERROR, 7, 0),
     ],
-    ids=["fork", "process pool", "spawn", "left open", "in a daemon", "in a thread", "an error"],
+    ids=[
+        "fork",
+        "process pool",
+        "spawn",
+        "left open",
+        "in generators",
+        "used",
+        "in a daemon",
+        "in a thread",
+        "an error",
+    ],
 )
 def test_a_program_ends_well(database: Database, database_dsn: str, code: str, exit_code: int, rows: int) -> None:
     done = run(HEAD + code, database_dsn)

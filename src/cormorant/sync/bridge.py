@@ -125,9 +125,14 @@ class LoopSession(AsyncSession):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Leaves the session, or a transaction of it; in a fork an exception just passes, the block is the parent's."""
+        """Leaves the session, or a transaction of it.
+
+        In a fork an exception just passes, the block is the parent's; so does the end of a generator that was left open
+        until the end of the program, which has rolled back by itself.
+        """
         forked = self._portal is not None and self._portal.pid != os.getpid()
-        if forked and error is not None:
+        dropped = self._portal is not None and self._portal.is_ending and isinstance(error, GeneratorExit)
+        if dropped or (forked and error is not None):
             return
         if block is self and error is None and not forked and self._is_idle:
             self._end()

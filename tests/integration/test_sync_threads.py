@@ -39,6 +39,7 @@ from cormorant.errors import (
     SyncInLoopError,
     TransactionError,
     TransactionFailedError,
+    WouldDeadlock,
 )
 from cormorant.models.registry import registry
 from cormorant.persistence.session import AsyncSession as InnerSession
@@ -436,6 +437,33 @@ def test_ctrl_c_during_commit_waits_for_its_answer(database: Database, monkeypat
     monkeypatch.undo()
     with Session(database) as session:
         assert session.query(Writer).count() == 1
+
+
+@pytest.mark.parametrize("autocommit", [False, True])
+async def test_writing_inside_of_an_async_transaction_that_waits(database: Database, autocommit: bool) -> None:
+    def write() -> None:
+        with Session(database, autocommit=autocommit) as inner:
+            inner.add(Writer(name="inner"))
+
+    def count() -> int:
+        with Session(database, read_only=True) as inner, inner.transaction():
+            return inner.query(Writer).count()
+
+    async with AsyncSession(database) as session:
+        session.add(Writer(name="outer"))
+        await session.flush()
+        assert await asyncio.to_thread(count) == 0
+        if database.dialect.name == "sqlite":
+            # at once, not when SQLite has waited for its file
+            with pytest.raises(WouldDeadlock, match=r"needs a connection to write with, and is inside of the session"):
+                await asyncio.wait_for(asyncio.to_thread(write), 4)
+        else:
+            await asyncio.to_thread(write)
+    await asyncio.to_thread(write)
+    async with AsyncSession(database) as session:
+        # who only reads holds nobody up
+        await session.query(Writer).count()
+        await asyncio.to_thread(write)
 
 
 # ---- processes

@@ -16,14 +16,16 @@ class Lending:
     Args:
         adapter: Where the connections come from.
         idle: Seconds after which a transaction is told of in which nothing is sent; None never does.
+        beside: What does the same for the same database's connections of another loop, where a writer waits too.
     """
 
-    def __init__(self, adapter: Adapter, idle: float | None = None) -> None:
+    def __init__(self, adapter: Adapter, idle: float | None = None, beside: Lending | None = None) -> None:
         self._adapter = adapter
         self._watch = IdleWatch(idle)
         # asked once: such a look at every method costs as much as the rest of lending
         self._separate: Separate | None = adapter if isinstance(adapter, Separate) else None
         self.holders: dict[object, Held] = {}
+        self.beside: Lending | None = beside
         self._waited_in: list[frozenset[object]] = []
 
     def capacity(self, *, write: bool) -> tuple[str, int]:
@@ -33,7 +35,7 @@ class Lending:
 
     def another(self, adapter: Adapter) -> Lending:
         """Gives what does the same for another adapter."""
-        return Lending(adapter, self._watch.seconds)
+        return Lending(adapter, self._watch.seconds, self)
 
     def hold(self, holder: object, held: Held, *, write: bool) -> None:
         """Notes that a transaction holds a connection."""
@@ -45,6 +47,12 @@ class Lending:
     def let_go(self, holder: object) -> None:
         """Notes that it does no more."""
         self.holders.pop(holder, None)
+
+    def _writes_beside(self, around: Mapping[object, str]) -> bool:
+        """Whether one of these transactions writes by a connection of another loop: there is one writer for both."""
+        # they come and go in another thread
+        found = [] if self.beside is None else [self.beside.holders.get(holder) for holder in around]
+        return any(held is not None and held.kind == "writer" for held in found)
 
     @contextmanager
     def waiting(
@@ -62,7 +70,8 @@ class Lending:
         """
         kind, size = self.capacity(write=write)
         stuck = frozenset(around).union(*self._waited_in)
-        if sum(held.kind == kind and holder in stuck for holder, held in self.holders.items()) >= size:
+        lent = sum(held.kind == kind and holder in stuck for holder, held in self.holders.items())
+        if lent >= size or (kind == "writer" and self._writes_beside(around)):
             count = "the one connection" if size == 1 else f"all {size} connections"
             raise WouldDeadlock(
                 f"{waiter()} would wait for ever: it needs a connection{' to write with' if kind == 'writer' else ''}, "

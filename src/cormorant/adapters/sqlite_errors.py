@@ -28,13 +28,17 @@ from cormorant.errors import (
 _Rule: TypeAlias = tuple[type[DatabaseError], str | None]
 
 _TAKEN = "load the row that has it and change that, await session.merge(...), or use get_or_create() or upsert()"
+_HELD = (
+    "another connection, of this program or of another one, holds the file; "
+    "keep transactions short or raise busy_timeout"
+)
 _NO_SUCH_NAME = "create it with `await db.create_all()` or a migration, or correct the name"
 _WRONG_VALUE = "check the values: a divisor of zero, a pattern, a text that is cast"
 _ONE_VALUE_EACH = "give one value for each placeholder"
 
 # by extended result code, then by its first two words
 _BY_CODE: dict[str, _Rule] = {
-    "SQLITE_BUSY": (LockTimeout, "another process holds the file; keep transactions short or raise busy_timeout"),
+    "SQLITE_BUSY": (LockTimeout, _HELD),
     "SQLITE_BUSY_SNAPSHOT": (SerializationError, "run the whole unit of work again in a new session"),
     "SQLITE_CANTOPEN": (ConnectionLost, "check that the folder of the file exists and may be written"),
     "SQLITE_CORRUPT": (DatabaseError, "the file is damaged; restore a backup, or what `sqlite3 FILE .recover` finds"),

@@ -71,7 +71,7 @@ class Connections:
             WouldDeadlock: The caller is inside of transactions that hold all there are, and wait for him.
         """
         adapter, lending = self.database.adapter, self.database.lending
-        if not lending.holders or not (around := self._around()):
+        if not (lending.holders or lending.beside) or not (around := self._around()):
             return await adapter.acquire(write=write)
         with lending.waiting(around, write=write, waiter=context.used_here):
             return await adapter.acquire(write=write)
@@ -79,7 +79,7 @@ class Connections:
     def acquire_once(self, *, write: bool) -> Coroutine[Any, Any, Connection]:
         """Takes a connection for a single statement, which has no limit of time and is not broken off if it writes."""
         database = self.database
-        if database.lending.holders:
+        if database.lending.holders or (database.lending.beside and self._around()):
             return self.acquire(write=write)
         if write and shares(type(database.adapter)):
             return cast(Sharing, database.adapter).acquire_shared()
@@ -95,13 +95,14 @@ class Connections:
 
     def _around(self) -> dict[object, str]:
         """Gives the other transactions that the caller is inside of, as far as they hold connections."""
-        holders, found = self.database.lending.holders, dict[object, str]()
+        lending, found = self.database.lending, dict[object, str]()
+        holders, beside = lending.holders, () if lending.beside is None else lending.beside.holders
         cell = context.current.get()
         while cell is not None:
             frame = cell.frame()
             if frame is not None:
                 other = frame.state.transactions.connections
-                if other is not self and other in holders:
+                if other is not self and (other in holders or other in beside):
                     found[other] = str(frame.root)
             cell = cell.parent
         return found
@@ -140,7 +141,8 @@ class Connections:
         if limit is not None:
             limit.doing = A_CONNECTION
         # without a call in between: most have nobody around them
-        lent = self if database.lending.holders and self._around() else database.adapter
+        lending = database.lending
+        lent = self if (lending.holders or lending.beside) and self._around() else database.adapter
         connection = await lent.acquire(write=not options.read_only)
         if limit is not None:
             limit.doing = AN_ANSWER

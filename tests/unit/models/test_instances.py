@@ -382,9 +382,10 @@ def test_the_key_of_a_new_object_that_another_points_to_is_unsaved_too() -> None
         book.author_id  # type: ignore[attr-defined]  # noqa: B018
 
 
-def test_an_attribute_that_was_not_loaded_says_await_first() -> None:
+def test_an_attribute_of_a_reference_without_a_session_says_who_gives_it() -> None:
     with pytest.raises(
-        NotLoadedError, match=r"Author\.name of <Author id=3 \(reference\)> was not loaded\nHint: await"
+        NotLoadedError,
+        match=r"Author\.name of <Author id=3 \(reference\)> was not loaded\nHint: it belongs to no session",
     ):
         ref(Author, 3).name  # noqa: B018
 

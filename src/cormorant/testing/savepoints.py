@@ -10,7 +10,8 @@ from typing import TypeVar
 from cormorant._internal.transaction_words import Word, transaction_word
 from cormorant.adapters.base import Connection, Cursor
 from cormorant.dialects.base import Dialect
-from cormorant.errors import ConnectionLost, DatabaseError, ForeignKeyViolation, StatementError
+from cormorant.errors import ConnectionLost, DatabaseError, StatementError
+from cormorant.testing.deferred import Broken, DeferredKeys
 from cormorant.testing.keeper import finished
 from cormorant.testing.turns import Holder, Turns
 
@@ -19,7 +20,6 @@ T = TypeVar("T")
 _READS = re.compile(r"\s*(?:SELECT|VALUES|TABLE|SHOW|EXPLAIN|WITH)\b", re.IGNORECASE)
 _WRITES = re.compile(r"\b(?:INSERT|UPDATE|DELETE|MERGE|REPLACE|ANALYZE)\b", re.IGNORECASE)
 _CHECK = "cormorant_sandbox_check"
-_DEFERS = "SELECT 1 FROM sqlite_master WHERE sql LIKE '%INITIALLY DEFERRED%' LIMIT 1"
 
 
 def is_read(sql: str) -> bool:
@@ -42,6 +42,7 @@ class Shared:
         self.turns: Turns = turns
         # told apart by name only where a word differs: SQLite checks and forbids in other ways
         self.is_sqlite: bool = dialect.name == "sqlite"
+        self.keys: DeferredKeys = DeferredKeys(real)
         self.ended: bool = False
 
     def check(self) -> None:
@@ -81,8 +82,8 @@ class Shared:
             # going back to the savepoint has them wait again, those that others declared so
             await self.send(dialect.savepoint(_CHECK), "SET CONSTRAINTS ALL IMMEDIATE")
             await self.undo(_CHECK)
-        elif await self.real.fetch(_DEFERS) and (broken := await self.real.fetch("PRAGMA foreign_key_check")):
-            raise ForeignKeyViolation("FOREIGN KEY constraint failed", statement="COMMIT", table=broken[0][0])
+        else:
+            await self.keys.check()
 
 
 class Inner:
@@ -103,6 +104,7 @@ class Inner:
         self._given_back = False
         self._reads_only = reads_only and shared.is_sqlite
         self._savepoint = f"cormorant_sandbox_{len(holder.inside)}"
+        self._broken_before: Broken | None = None
 
     async def run(self, sql: str, work: Callable[[Connection], Awaitable[T]], nothing: T) -> T:
         """Runs a statement when it is its turn.
@@ -149,6 +151,7 @@ class Inner:
         if " READ ONLY" in sql.upper():
             words.append("SET TRANSACTION READ ONLY")
         await self.shared.send(*words)
+        self._broken_before = self.shared.keys.before
         self.is_open = True
 
     async def _commit(self) -> None:
@@ -164,8 +167,13 @@ class Inner:
 
     async def _roll_back(self) -> None:
         await finished(self._close_cursors())
-        await self.shared.undo(self._savepoint)
+        await self._undo()
         self.is_open = False
+
+    async def _undo(self) -> None:
+        # noted first: the other ends by raising the cancellation of a caller
+        self.shared.keys.go_back(self._broken_before)
+        await self.shared.undo(self._savepoint)
 
     async def _close_cursors(self) -> None:
         """Ends the statements that nobody has read to their end, as the end of a real transaction would."""
@@ -176,13 +184,14 @@ class Inner:
     async def _alone(self, sql: str, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Runs a statement outside of any transaction: its error must not fail the real one."""
         await self.shared.send(self.shared.dialect.savepoint(self._savepoint))
+        self._broken_before = self.shared.keys.before
         try:
             answer = await self._work(sql, work)
             if not is_read(sql):
                 await finished(self.shared.check_deferred())
         except BaseException:
             if self.shared.real.in_transaction:
-                await self.shared.undo(self._savepoint)
+                await self._undo()
             raise
         await self.shared.send(self.shared.dialect.release_savepoint(self._savepoint))
         return answer
@@ -191,6 +200,8 @@ class Inner:
         real = self.shared.real
         if is_read(sql):
             return await work(real)
+        if self.shared.is_sqlite:
+            await finished(self.shared.keys.prepare())
         if self._reads_only:
             await self.shared.send("PRAGMA query_only = ON")
         try:

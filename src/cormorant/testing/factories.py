@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, TypeGuard, TypeVar, cast
+from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, TypeGuard, TypeVar, cast, get_args, get_origin
 
-from polyfactory.factories.base import BaseFactory
+from polyfactory.factories.base import BaseFactory, BuildContext
 from polyfactory.field_meta import Constraints, FieldMeta, Null
 
 from cormorant.models import annotations as ann
@@ -15,24 +15,20 @@ from cormorant.models.model import Model
 from cormorant.models.specs import FieldSpec, RelationSpec
 from cormorant.models.state import MISSING
 from cormorant.persistence.session import AsyncSession
+from cormorant.sql.types import base_of
+from cormorant.testing.column_values import ColumnValues, forget_given, unique_columns
+from cormorant.testing.limits import laid_flat, limits_of
+from cormorant.testing.values import Maker
 
 M = TypeVar("M", bound=Model)
 
 _THE_MODELS = object()
 """Stands for a default, which the model gives."""
 
-# options of `field()` that the factory's values keep to, by polyfactory's names
-_LIMITS = {
-    "ge": "ge",
-    "gt": "gt",
-    "le": "le",
-    "lt": "lt",
-    "max_length": "max_length",
-    "multiple_of": "multiple_of",
-    "pattern": "pattern",
-    "precision": "max_digits",
-    "decimal_places": "decimal_places",
-}
+# options of `field()` that have a value given also where None could be
+_LIMITS = frozenset(
+    ("ge", "gt", "le", "lt", "min_length", "max_length", "multiple_of", "pattern", "precision", "decimal_places")
+)
 
 
 class Saving(Protocol):
@@ -117,6 +113,46 @@ class ModelFactory(BaseFactory[M]):
         return super().should_use_default_value(field_meta) and not is_named
 
     @classmethod
+    def get_field_value(
+        cls, field_meta: FieldMeta, field_build_parameters: Any = None, build_context: BuildContext | None = None
+    ) -> Any:
+        """Gives a value of a field: one that the model does not refuse."""
+
+        def polyfactorys() -> Any:
+            return super(ModelFactory, cls).get_field_value(field_meta, field_build_parameters, build_context)
+
+        values = field_meta.values if isinstance(field_meta, _ColumnMeta) else None
+        if values is None or cls.should_use_example_value(field_meta):
+            return polyfactorys()
+        if cls.should_set_none_value(field_meta):
+            return None
+        return values.make(cls.__random__, polyfactorys)
+
+    @classmethod
+    def get_constrained_field_value(
+        cls,
+        annotation: Any,
+        field_meta: FieldMeta,
+        field_build_parameters: Any = None,
+        build_context: BuildContext | None = None,
+    ) -> Any:
+        """Gives a value within limits, of which `coverage()` asks for one after another."""
+
+        def polyfactorys() -> Any:
+            return super(ModelFactory, cls).get_constrained_field_value(
+                annotation, field_meta, field_build_parameters, build_context
+            )
+
+        values = field_meta.values if isinstance(field_meta, _ColumnMeta) else None
+        return polyfactorys() if values is None or not values.made_here else values.make(cls.__random__, polyfactorys)
+
+    @classmethod
+    def seed_random(cls, seed: int) -> None:
+        """Begins with the values of a seed, whichever were made before."""
+        super().seed_random(seed)
+        forget_given()
+
+    @classmethod
     def get_model_fields(cls) -> list[FieldMeta]:
         """Gives the columns and to-one relations that a new object takes."""
         info: ModelInfo = cast(Any, cls.__model__).__info__
@@ -143,18 +179,39 @@ def _is_set(spec: RelationSpec) -> bool:
     return spec.kind == "foreign_key" and spec.init
 
 
+class _ColumnMeta(FieldMeta):
+    """A field with the column that it is for; the parts of its type are fields of this class too, without one."""
+
+    values: ColumnValues | None = None
+
+
 def _column_meta(info: ModelInfo, column: ColumnInfo) -> FieldMeta:
     resolved = _resolved(info, column.spec)
-    python: Any = Annotated[(resolved.python, *resolved.metadata)] if resolved.metadata else resolved.python
+    metadata, python = laid_flat(resolved.metadata), _with_flat_items(resolved.python)
     if choices := column.spec.options.get("choices"):
         python = Literal[tuple(choices)]
-    limits = {theirs: column.spec.options[ours] for ours, theirs in _LIMITS.items() if ours in column.spec.options}
-    return FieldMeta.from_type(
-        python | None if resolved.nullable and not limits else python,
+    annotated: Any = Annotated[(python, *metadata)] if metadata else python
+    meta = _ColumnMeta.from_type(
+        annotated | None if resolved.nullable and _LIMITS.isdisjoint(column.spec.options) else annotated,
         name=column.attribute,
-        constraints=cast(Constraints, limits) if limits else None,
         default=Null if column.spec.required else _THE_MODELS,
     )
+    unique = column.name in unique_columns(info)
+    maker = Maker(python, base_of(column.type), limits_of(column, metadata), unique=unique)
+    meta.values = ColumnValues(info, column, maker, unique=unique)
+    if maker.fits and not meta.constraints:
+        # what they are the maker knows: polyfactory is told that there are some
+        meta.constraints = Constraints(min_length=0)
+    return meta
+
+
+def _with_flat_items(python: Any) -> Any:
+    items = get_args(python)
+    metadata = getattr(items[0], "__metadata__", ()) if get_origin(python) is list else ()
+    if not metadata:
+        return python
+    item: Any = Annotated[(items[0].__origin__, *laid_flat(metadata))]
+    return list[item]
 
 
 def _resolved(info: ModelInfo, spec: FieldSpec) -> ann.ResolvedType:

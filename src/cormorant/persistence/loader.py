@@ -18,7 +18,6 @@ from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
 from cormorant.models.scopes import Scopes
 from cormorant.models.state import (
-    DETACHED,
     MISSING,
     Origin,
     bare_key,
@@ -284,11 +283,7 @@ async def load_references(
 ) -> None:
     """Fills members of a to-many relation of which nothing but the key is known, by which they were added."""
     held = [(owner.__orm_related__ or {}).get(relation.name) for owner in owners]
-    collections = [each for each in held if is_collection(each)]
-    if any(item.__orm_origin__ is DETACHED for each in collections for item in each.references):
-        # a flush makes them the session's own
-        await reader.flush()
-    lacking = dict.fromkeys(row_key_of(item) for each in collections for item in each.references)
+    lacking = dict.fromkeys(row_key_of(item) for each in held if is_collection(each) for item in each.references)
     if lacking:
         await load_objects(reader, relation.target, lacking, loading, single=("relation", relation))
 

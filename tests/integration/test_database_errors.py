@@ -260,7 +260,7 @@ async def test_a_file_that_another_program_has_locked(tmp_path: Path) -> None:
                 session.add(Thing(id=1))
                 with pytest.raises(errors.LockTimeout, match="locked") as caught:
                     await session.flush()
-                assert "another process" in str(caught.value.hint)
+                assert "another connection, of this program or of another one" in str(caught.value.hint)
                 await session.rollback()
             other.execute("ROLLBACK")
         async with AsyncSession(database) as session:

@@ -20,10 +20,14 @@ _MOST_KEPT = 10_000
 # what was given already, the latest last, so that values meet no sooner than they must
 _given: WeakKeyDictionary[ModelInfo, dict[str, dict[Hashable, None]]] = WeakKeyDictionary()
 
+# the columns of which all values were given, as far as chance can tell: looking for one takes hundreds of tries
+_used_up: WeakKeyDictionary[ModelInfo, set[str]] = WeakKeyDictionary()
+
 
 def forget_given() -> None:
     """Forgets which values were given."""
     _given.clear()
+    _used_up.clear()
 
 
 @lru_cache(maxsize=2000)
@@ -64,8 +68,8 @@ class ColumnValues:
         Raises:
             ModelError: None was found.
         """
-        fits = False
-        for tried in range(_TRIES):
+        fits = self._unique and self._column.attribute in _used_up.get(self._info, ())
+        for tried in range(0 if fits else _TRIES):
             value = self._maker.make(random, tried) if self.made_here else other()
             if problem_of(self._column, value) is not None:
                 continue
@@ -79,6 +83,7 @@ class ColumnValues:
                 f"{self._info.name}.{self._column.attribute} has limits that no random value was found for",
                 hint="give the value, or name it in the factory",
             )
+        _used_up.setdefault(self._info, set()).add(self._column.attribute)
         # all were given, or nearly all: the first one was given to others than the last
         return self._noted(next(iter(self._given())))
 

@@ -17,6 +17,7 @@ class Listener:
     """Owns objects without a database."""
 
     closed = False
+    wait = None
 
     def __init__(self) -> None:
         self.identity = IdentityMap()

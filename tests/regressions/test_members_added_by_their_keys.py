@@ -94,6 +94,34 @@ async def test_several_references_stand_for_one_row(database: Database) -> None:
         assert await first.labels.count() == 2
 
 
+@pytest.mark.parametrize("loaded", [True, False], ids=["loaded", "not loaded"])
+async def test_a_reference_takes_its_row_out(database: Database, loaded: bool) -> None:
+    async with AsyncSession(database) as session:
+        story = await session.get_one(Story, 1)
+        story.labels.add(ref(Label, 1), ref(Label, 2))
+    async with AsyncSession(database) as session:
+        story = await session.get_one(Story, 1)
+        if loaded:
+            await story.labels
+        story.labels.remove(ref(Label, 1), ref(Label, 3))
+        assert [label.name for label in await story.labels] == ["music"]
+        story.labels.remove(ref(Label, 1))
+    async with AsyncSession(database) as session:
+        story = await session.query(Story).prefetch_related(Story.labels).one()
+        assert [label.name for label in story.labels] == ["music"]
+
+
+async def test_members_that_are_set_again_are_not_changed(database: Database) -> None:
+    async with AsyncSession(database) as session:
+        writer = await session.get_one(Writer, 1)
+        (story,) = await writer.stories
+        writer.stories.set([ref(Story, 1)])
+        before = sent(session)
+        await session.commit()
+        assert sent(session) == before
+        assert list(writer.stories) == [story]
+
+
 async def test_a_refused_object_takes_its_references_along(database: Database) -> None:
     async with AsyncSession(database) as session, AsyncSession(database) as other:
         foreign = await other.get_one(Label, 2)

@@ -63,7 +63,7 @@ def built(plan: Plan, data: BaseModel, more: Mapping[str, Any]) -> Any:
         _show_none(made, info.relation(name))
     for name, at in plan.keyed.items():
         if at in given:
-            getattr(made, name).add(*_members(made, info.relation(name), getattr(data, at)))
+            getattr(made, name).add(*_members(made, info.relation(name), held[at]))
     return made
 
 

@@ -89,11 +89,11 @@ def _database_of(connection: HTTPConnection) -> Database:
     app = connection.app
     found = getattr(app.state, _STATE, None)
     if found is None and (found := getattr(connection.state, _STATE, None)) is not None:
-        check_has_run(app)
+        _check_has_run(app)
     return found if isinstance(found, Database) else default_database()
 
 
-def check_has_run(app: FastAPI) -> None:
+def _check_has_run(app: FastAPI) -> None:
     """Refuses the database of the application around one that was to have its own.
 
     Raises:

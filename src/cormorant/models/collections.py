@@ -285,8 +285,9 @@ class Collection(Generic[M]):
 
     def remove(self, *items: M) -> None:
         """Takes objects out; the objects themselves stay."""
-        for item in items:
-            self._check(item)
+        for given in items:
+            self._check(given)
+            item = known_to(self.owner, given)
             if self.is_loaded and id(item) not in self._members():
                 continue
             self._touch()
@@ -304,9 +305,10 @@ class Collection(Generic[M]):
 
     def set(self, items: Iterable[M]) -> None:
         """Makes the collection hold exactly these objects; it must be loaded as a whole."""
-        wanted = {id(item): item for item in items}
-        for item in wanted.values():
+        given = list(items)
+        for item in given:
             self._check(item)
+        wanted = {id(item): item for item in (known_to(self.owner, each) for each in given)}
         self.remove(*(item for key, item in self._whole().items() if key not in wanted))
         self.add(*wanted.values())
 

@@ -70,7 +70,7 @@ async def link(
         check_fillable(relation)
     owner, *members = map(state.unit.known, (owner, *items))
     # several references may stand for one row
-    members = list({(row_key_of(item) if is_persistent(item) else item,): item for item in members}.values())
+    members = list({_row_of(item): item for item in members}.values())
     await _save_ends(state, relation, owner, members, new=verb == "add")
     if verb == "clear":
         await _run(state, FlushPlan(tuple(_deletes_of(relation, owner))))
@@ -85,6 +85,11 @@ async def link(
         if verb == "remove":
             _forget_links(state, owner, relation, known)
         _show(state, owner, relation, known, shown=verb == "add")
+
+
+def _row_of(item: Model) -> tuple[bool, Any]:
+    has_row = is_persistent(item)
+    return (has_row, row_key_of(item) if has_row else id(item))
 
 
 def _check(owner: Model, relation: RelationInfo, items: Iterable[object]) -> None:

@@ -11,6 +11,7 @@ import sys
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -263,10 +264,15 @@ async def test_a_get_costs_the_same_however_many_documents_are_loaded(database: 
         async with AsyncSession(database) as session:
             held = await session.query(Note).order_by(Note.id).limit(loaded)
             await session.get(Note, loaded + 1)
-            few = await calls(lambda: session.get(Note, loaded + 2))
+
+            async def fewest(keys: range) -> int:
+                # a connection that was not used for a while is looked at first, which a busy machine brings about
+                return min([await calls(partial(session.get, Note, loaded + key)) for key in keys])
+
+            few = await fewest(range(2, 4))
             # nor does what was changed inside of them make it write first
             held[0].body["n"] = -1
-            return few, await calls(lambda: session.get(Note, loaded + 3))
+            return few, await fewest(range(4, 6))
 
     (few, changed), (many, _) = await get(5), await get(2 * ROWS)
     assert few == many == changed

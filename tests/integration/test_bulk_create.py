@@ -257,7 +257,7 @@ async def test_rows_of_the_same_columns_are_one_statement(database: Database) ->
     expected = {
         "sqlite": 'INSERT INTO "newsroom_writer" ("name", "email", "age") VALUES (?1, ?2, ?3)',
         "postgresql": 'INSERT INTO "newsroom_writer" ("name", "email", "age") SELECT d."name", d."email", d."age"'
-        " FROM unnest($1::text[], $2::text[], $3::integer[]) WITH ORDINALITY AS"
+        " FROM unnest($1::text::text[], $2::text::text[], $3::text::integer[]) WITH ORDINALITY AS"
         ' d("name", "email", "age", ord) ORDER BY d.ord',
     }
     assert insert == expected[database.dialect.name]

@@ -54,7 +54,8 @@ async def test_many_rings_are_closed_by_one_update(database: Database) -> None:
         assert {("INSERT" if word == "MERGE" else word): n for word, n in words(session).items()} == counts
         if many:
             assert updates(session) == [
-                'UPDATE "rings_town" AS t SET "mayor_id" = d."mayor_id" FROM unnest($1::bigint[], $2::bigint[])'
+                'UPDATE "rings_town" AS t SET "mayor_id" = d."mayor_id"'
+                " FROM unnest($1::text::bigint[], $2::text::bigint[])"
                 ' WITH ORDINALITY AS d("key_id", "mayor_id", ord) WHERE t."id" = d."key_id" RETURNING d.ord'
             ]
     async with AsyncSession(database) as session:

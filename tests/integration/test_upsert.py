@@ -111,7 +111,8 @@ async def test_the_statement(database: Database) -> None:
         ' "version" = "upsert_stock"."version" + 1 RETURNING "code"',
         "postgresql": 'INSERT INTO "upsert_stock" ("code", "amount", "note", "version", "active", "slot", "parent_id")'
         ' SELECT d."code", d."amount", d."note", d."version", d."active", d."slot", d."parent_id"'
-        " FROM unnest($1::text[], $2::integer[], $3::text[], $4::integer[], $5::boolean[], $6::text[], $7::bigint[])"
+        " FROM unnest($1::text::text[], $2::text::integer[], $3::text::text[],"
+        " $4::text::integer[], $5::text::boolean[], $6::text::text[], $7::text::bigint[])"
         ' WITH ORDINALITY AS d("code", "amount", "note", "version", "active", "slot", "parent_id", ord)'
         ' ORDER BY d.ord ON CONFLICT ("code") DO UPDATE SET "amount" = "excluded"."amount",'
         ' "version" = "upsert_stock"."version" + 1',

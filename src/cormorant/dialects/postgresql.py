@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 import uuid
 from collections.abc import Callable, Mapping
@@ -14,6 +13,7 @@ from cormorant.dialects import postgresql_content as content
 from cormorant.dialects import postgresql_formulas, search
 from cormorant.dialects import postgresql_nodes as nodes
 from cormorant.dialects.base import Codec, Dialect, IsolationLevel, Members, kept_member
+from cormorant.dialects.postgresql_arrays import array_literal, array_text, array_writer
 from cormorant.dialects.postgresql_outcomes import NUMBER, OUTCOME
 from cormorant.sql import expr as e
 from cormorant.sql import nodes as n
@@ -126,8 +126,9 @@ class PostgreSQLCompiler(Compiler):
         names: list[str] = []
         for index, column in enumerate(columns):
             place = len(self.types)
-            self.types.append(t.Array(column.type))
-            arrays.append(f"{self.words.placeholder(place)}::{carrier(self.words.cast_name, column.type)}[]")
+            self.types.append(t.Batch(column.type))
+            sent = "" if array_writer(carrier(column.type)) is None else "::text"
+            arrays.append(f"{self.words.placeholder(place)}{sent}::{self.words.cast_name(carrier(column.type))}[]")
             names.append(self.quote(("key_" if index < prefix else "") + column.name))
         return f"unnest({', '.join(arrays)}) WITH ORDINALITY AS d({', '.join(names)}, ord)"
 
@@ -135,15 +136,17 @@ class PostgreSQLCompiler(Compiler):
         """Gives a column of the batch, cast where its values travel as text."""
         value = f"d.{self.quote(('key_' if key else '') + column.name)}"
         wanted = self.words.cast_name(column.type)
-        return value if carrier(self.words.cast_name, column.type) == wanted else f"{value}::{wanted}"
+        return value if self.words.cast_name(carrier(column.type)) == wanted else f"{value}::{wanted}"
 
 
-def carrier(cast_name: Callable[[t.SqlType], str], type_: t.SqlType) -> str:
+def carrier(type_: t.SqlType) -> t.SqlType:
     """Gives the type whose array carries a column: unnest would flatten arrays of arrays, so those go as text."""
     base = t.base_of(type_)
-    if isinstance(base, (t.Array, t.Json)) or (isinstance(base, t.Enumeration) and base.native):
-        return "text"
-    return cast_name(base)
+    if isinstance(base, (t.Enumeration, t.Literals)) and base.integers:
+        return t.BIG_INTEGER
+    if isinstance(base, (t.Array, t.Json, t.Enumeration, t.Literals)):
+        return t.TEXT
+    return base
 
 
 class PostgreSQLDialect(Dialect):
@@ -213,10 +216,18 @@ class PostgreSQLDialect(Dialect):
             return search.websearch
         if isinstance(type_, t.Enumeration):
             return kept_member(type_)
+        if isinstance(type_, t.Batch):
+            return self._batch_encoder(type_.item)
         if isinstance(type_, t.Array):
             item = self._carried(type_.item)
-            return None if item is None else lambda values: [None if v is None else item(v) for v in values]
+            return None if item is None else _item_wise(item)
         return None
+
+    def _batch_encoder(self, type_: t.SqlType) -> Codec | None:
+        encode, write = self._carried(type_), array_writer(carrier(type_))
+        if encode is None or write is None:
+            return write if encode is None else _item_wise(encode)
+        return lambda values: write([None if value is None else encode(value) for value in values])
 
     def _carried(self, type_: t.SqlType) -> Codec | None:
         """Gives the encoder of a value inside an array: one that is an array itself goes as a text literal."""
@@ -238,7 +249,7 @@ class PostgreSQLDialect(Dialect):
             return Members(type_.python, kept_member(type_)).__getitem__
         if isinstance(type_, t.Array):
             item = self.decoder(type_.item)
-            return None if item is None else lambda values: [None if v is None else item(v) for v in values]
+            return None if item is None else _item_wise(item)
         return None
 
     def literal(self, value: Any, type_: t.SqlType) -> str:
@@ -302,6 +313,11 @@ def _escape(text: str) -> str:
     return _WILDCARD.sub(r"\\\1", text)
 
 
+def _item_wise(codec: Codec) -> Codec:
+    """Gives what puts the items of a list through a codec."""
+    return lambda values: [None if value is None else codec(value) for value in values]
+
+
 def plain_uuid(value: uuid.UUID) -> uuid.UUID:
     """Gives the standard library's UUID for the driver's own, which serializers do not know."""
     plain = object.__new__(uuid.UUID)
@@ -309,35 +325,3 @@ def plain_uuid(value: uuid.UUID) -> uuid.UUID:
     object.__setattr__(plain, "int", value.int)
     object.__setattr__(plain, "is_safe", uuid.SafeUUID.unknown)
     return plain
-
-
-def array_literal(values: list[Any]) -> str:
-    """Gives a list as PostgreSQL's text form of an array: {"a","b",NULL}."""
-    return "{" + ",".join(map(_array_item, values)) + "}"
-
-
-def _array_item(value: Any) -> str:
-    if value is None:
-        return "NULL"
-    if is_list(value):
-        return array_literal(value)
-    return '"' + array_text(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-_INFINITE: dict[Any, str] = {dt.date.min: "-infinity", dt.date.max: "infinity"}
-
-
-def array_text(value: Any) -> str:
-    """Gives the text form PostgreSQL reads a value from."""
-    if isinstance(value, bool):
-        return "t" if value else "f"
-    if isinstance(value, t.Binary.accepts):
-        return "\\x" + bytes(value).hex()
-    if value in _INFINITE and not isinstance(value, dt.datetime):
-        # what the driver makes of these dates where they are no text
-        return _INFINITE[value]
-    if isinstance(value, (dt.datetime, dt.date, dt.time)):
-        return value.isoformat()
-    if isinstance(value, dt.timedelta):
-        return f"{value.days} days {value.seconds} seconds {value.microseconds} microseconds"
-    return repr(value) if isinstance(value, float) else str(value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from cormorant._internal.array_text import ArrayText
 from cormorant._internal.narrowing import is_list
 from cormorant._internal.secrets import HIDDEN, has_secrets, hide_logins, is_secret_name
 
@@ -30,10 +31,10 @@ def shown_parameters(sql: str, args: Sequence[Any]) -> tuple[str, ...]:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, ArrayText):
+        return _shown_items(value.items)
     if is_list(value):
-        items = [_shown(item) for item in value[:SHOWN_ITEMS]]
-        more = [f"... {len(value)} in all"] if len(value) > SHOWN_ITEMS else []
-        return f"[{', '.join([*items, *more])}]"
+        return _shown_items(value)
     if isinstance(value, (bytes, bytearray)):
         return f"<{len(value)} bytes>"
     if isinstance(value, str) and len(value) > _SHORT_ENOUGH:
@@ -44,3 +45,9 @@ def _shown(value: Any) -> str:
         return HIDDEN
     text = hide_logins(text)
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+
+
+def _shown_items(values: Sequence[Any]) -> str:
+    items = [_shown(item) for item in values[:SHOWN_ITEMS]]
+    more = [f"... {len(values)} in all"] if len(values) > SHOWN_ITEMS else []
+    return f"[{', '.join([*items, *more])}]"

@@ -216,20 +216,30 @@ class BulkSender:
     def _arrays(self, prepared: PreparedWrite, group: Group, statement: Upsert | None = None) -> list[Any]:
         """Gives the parameters: the statement's own values, an array for each column, the values of scopes."""
         first = [] if statement is None else prepared.first(statement)
-        arrays = self._columns(prepared.encoders[len(first) :], group, _as_array)
+        texts = self.database.dialect.encoder(t.Batch(t.TEXT))
+        arrays = self._columns(prepared.encoders[len(first) :], group, _as_array, texts)
         return [*first, *arrays, *prepared.last(self.scopes)]
 
     def _columns(
-        self, encoders: Sequence[Codec | None], group: Group, encoded: Callable[[Codec | None, list[Any]], list[Any]]
-    ) -> list[list[Any]]:
-        """Gives the columns as the driver takes them; of documents the texts that were made to check them."""
-        found: list[list[Any]] = []
+        self,
+        encoders: Sequence[Codec | None],
+        group: Group,
+        encoded: Callable[[Codec | None, list[Any]], Any],
+        written: Codec | None = None,
+    ) -> list[Any]:
+        """Gives the columns as the driver takes them; of documents the texts that were made to check them.
+
+        `written` is the encoder of such texts.
+        """
+        found: list[Any] = []
         for place, (encode, values) in enumerate(zip(encoders, group.columns, strict=False)):
             type_ = group.shape.columns[place].type
             known = group.texts.get(place) if isinstance(type_, t.Json) else None
             # a dialect may send documents in a way of its own
             is_text = known is not None and self.database.dialect.encoder(type_) == getattr(type_, "dump", None)
-            found.append(known if is_text and known is not None else encoded(encode, values))
+            if is_text and known is not None:
+                encode, values = written, known
+            found.append(encoded(encode, values))
         return found
 
     async def _execute(self, prepared: PreparedWrite, arguments: Sequence[Any]) -> int:
@@ -286,9 +296,8 @@ def _new_values(info: ModelInfo, given: Sequence[str], conflict: Conflict) -> tu
 # ------------------------------------------------------------------ values
 
 
-def _as_array(encode: Codec | None, values: list[Any]) -> list[Any]:
-    found: list[Any] = values if encode is None else encode(values)
-    return found
+def _as_array(encode: Codec | None, values: list[Any]) -> Any:
+    return values if encode is None else encode(values)
 
 
 def _encoded(encode: Codec | None, values: list[Any]) -> list[Any]:

@@ -293,7 +293,7 @@ class Writing(Terminals[M], WritingInside[M]):
 
         Example:
             >>> await session.query(Country).upsert(rows, on=[Country.code], set=[Country.gdp])
-            ... # INSERT INTO "country" (...) SELECT ... FROM unnest($1::text[], $2::numeric[]) ...
+            ... # INSERT INTO "country" (...) SELECT ... FROM unnest($1::text::text[], $2::text::numeric[]) ...
             ... # ON CONFLICT ("code") DO UPDATE SET "gdp" = "excluded"."gdp"
         """
         conflict = conflict_of(self._spec, on, set, where)

@@ -418,6 +418,18 @@ class Array(SqlType):
 
 
 @dataclass(frozen=True, slots=True)
+class Batch(SqlType):
+    """The values that many rows have in one column, sent as one parameter."""
+
+    name = "batch"
+    item: SqlType
+
+    @property
+    def key(self) -> str:
+        return f"batch:{self.item.key}"
+
+
+@dataclass(frozen=True, slots=True)
 class Custom(SqlType):
     """A Python type of the user's own, kept as another column type.
 

@@ -352,10 +352,10 @@ STATEMENTS = {
     "postgresql": [
         f'INSERT INTO {STYLES} ("painting_id", "style_id") VALUES ($1, $2) ON CONFLICT DO NOTHING',
         f'INSERT INTO {STYLES} ("painting_id", "style_id") SELECT d."painting_id", d."style_id"'
-        ' FROM unnest($1::bigint[], $2::bigint[]) WITH ORDINALITY AS d("painting_id", "style_id", ord)'
+        ' FROM unnest($1::text::bigint[], $2::text::bigint[]) WITH ORDINALITY AS d("painting_id", "style_id", ord)'
         " ORDER BY d.ord ON CONFLICT DO NOTHING",
         f'DELETE FROM {STYLES} WHERE "painting_id" = $1 AND "style_id" = $2 RETURNING "painting_id", "style_id"',
-        f"DELETE FROM {STYLES} AS t USING unnest($1::bigint[], $2::bigint[]) WITH ORDINALITY AS"
+        f"DELETE FROM {STYLES} AS t USING unnest($1::text::bigint[], $2::text::bigint[]) WITH ORDINALITY AS"
         ' d("key_painting_id", "key_style_id", ord) WHERE t."painting_id" = d."key_painting_id"'
         ' AND t."style_id" = d."key_style_id" RETURNING d.ord',
         f'DELETE FROM {STYLES} WHERE "painting_id" = $1',

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from cormorant import DataError, WrongType
 from cormorant import types as t
-from cormorant.dialects.postgresql import array_literal
+from cormorant.dialects.postgresql_arrays import array_literal
 from cormorant.dialects.sqlite import canonical_decimal
 from tests.support.sql import DATABASES
 

@@ -96,7 +96,7 @@ def sql(write: BulkWrite, row: Any, database: str = "postgresql") -> tuple[str, 
 ROW = {"code": "DE", "gdp": Decimal(1)}
 HEAD = (
     'INSERT INTO "country" ("code", "gdp", "score", "parent_id") SELECT d."code", d."gdp", d."score", d."parent_id"'
-    " FROM unnest($1::text[], $2::numeric[], $3::double precision[], $4::text[])"
+    " FROM unnest($1::text::text[], $2::text::numeric[], $3::text::double precision[], $4::text::text[])"
     ' WITH ORDINALITY AS d("code", "gdp", "score", "parent_id", ord) ORDER BY d.ord ON CONFLICT ("code") DO '
 )
 
@@ -126,7 +126,7 @@ def test_columns_and_expressions_are_set() -> None:
         ' "gdp" = "country"."gdp" + ("excluded"."gdp" * $1::numeric) WHERE "country"."gdp" < "excluded"."gdp"'
     )
     # the statement's own values come first, then an array for each column
-    assert "unnest($2::text[], $3::numeric[]" in text
+    assert "unnest($2::text::text[], $3::text::numeric[]" in text
     assert values == [2]
 
 

@@ -21,6 +21,7 @@ from cormorant.schema.diff import diff
 from cormorant.schema.names import key_of
 from cormorant.schema.operations import Operation
 from cormorant.schema.snapshot import SchemaSnapshot
+from cormorant.schema.unsaid import with_unsaid
 
 Rewrite: TypeAlias = Callable[[Sequence[Operation], SchemaSnapshot], Sequence[Step]]
 """Gives steps in another form, for a schema as it is before them."""
@@ -65,7 +66,7 @@ def make(
             f"this is the schema of a {wanted.dialect} database", hint="make migrations of SchemaBuilder.wanted()"
         )
     before = history.state()
-    operations = [tidy(operation) for operation in diff(before, wanted)]
+    operations = [tidy(operation) for operation in diff(before, with_unsaid(wanted, before))]
     if not operations:
         return None
     check_names(operations)

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from cormorant._internal.naming import constraint_name
 from cormorant._internal.topological import CycleError, sort
-from cormorant.errors import ModelError, WrongType
+from cormorant.errors import CormorantError, ModelError, WrongType
 from cormorant.models.constraints import CheckSpec, IndexSpec, SearchSpec, UniqueSpec
 from cormorant.models.links import LinkTable, RelationInfo, end_names
 from cormorant.models.metadata import ColumnInfo, ModelInfo
@@ -82,7 +82,7 @@ def tables_of(infos: Iterable[ModelInfo]) -> list[d.Table]:
 
 def table_of(info: ModelInfo) -> d.Table:
     """Gives a model's table."""
-    specs = list(info.cls.__table_args__())
+    specs = _table_args(info)
     for spec in specs:
         if not isinstance(spec, (IndexSpec, UniqueSpec, CheckSpec, SearchSpec)):
             raise ModelError(
@@ -110,6 +110,17 @@ def table_of(info: ModelInfo) -> d.Table:
         app=info.app,
         source_key=info.source.key,
     )
+
+
+def _table_args(info: ModelInfo) -> list[Any]:
+    try:
+        return list(info.cls.__table_args__())
+    except CormorantError:
+        raise
+    except Exception as error:
+        raise ModelError(
+            f"__table_args__ of {info.name} fails: {error}", hint="yield index(), unique() or check() of cls's columns"
+        ) from error
 
 
 def _refuse_same_names(info: ModelInfo, kind: str, names: list[str]) -> None:
@@ -176,6 +187,7 @@ def _computed(info: ModelInfo, column: ColumnInfo) -> Expr[Any]:
 
 
 def _foreign_key(relation: RelationInfo) -> d.ForeignKeyDef:
+    _check_key_types(relation)
     columns = tuple(relation.owner.by_attribute[name].name for name in relation.local)
     return d.ForeignKeyDef(
         name=constraint_name("fk", relation.owner.table, columns),
@@ -186,6 +198,27 @@ def _foreign_key(relation: RelationInfo) -> d.ForeignKeyDef:
         on_update=relation.on_update,
         deferrable=relation.owner.relation_specs[relation.name].deferrable,
     )
+
+
+def _check_key_types(relation: RelationInfo) -> None:
+    """Refuses a declared column that can equal no key: PostgreSQL takes no such foreign key, SQLite matches no row."""
+    owner, target = relation.owner, relation.target
+    for name, key in zip(relation.local, relation.remote, strict=True):
+        mine, theirs = owner.by_attribute[name].type, target.by_attribute[key].type
+        if _kind(mine) is not _kind(theirs):
+            raise ModelError(
+                f"{owner.name}.{name} is of type {mine.name}, and {target.name}.{key}, to which {relation.name} points,"
+                f" of type {theirs.name}",
+                hint=f"declare {name} with the type of {target.name}.{key}, or leave it out",
+            )
+
+
+def _kind(type_: t.SqlType) -> type[t.SqlType]:
+    """Gives what stands for all types that PostgreSQL compares with this one."""
+    base = t.base_of(type_)
+    if isinstance(base, (t.Enumeration, t.Literals)):
+        return t.Integer if base.integers else t.Text
+    return t.Integer if isinstance(base, (t.Numeric, t.Float)) else type(base)
 
 
 def _column_uniques(info: ModelInfo) -> Iterable[d.UniqueDef]:

@@ -15,6 +15,7 @@ from cormorant.schema.operations import Operation
 from cormorant.schema.plan import plan
 from cormorant.schema.running import run
 from cormorant.schema.snapshot import SchemaSnapshot
+from cormorant.schema.unsaid import with_unsaid
 
 
 class SchemaBuilder:
@@ -70,7 +71,7 @@ class SchemaBuilder:
         async with self._connection() as connection:
             live = await asking.introspect(connection, self.database.dialect)
             wanted = await asking.normalised(connection, self.database.dialect, from_models(models))
-        return diff(live, wanted)
+        return diff(live, with_unsaid(wanted, live))
 
     def sql(self, operations: Sequence[Operation], snapshot: SchemaSnapshot | None = None) -> list[str]:
         """Gives the statements of operations.

@@ -86,7 +86,7 @@ def same_key(one: s.ForeignKey, other: s.ForeignKey) -> bool:
 
 def same_unique(one: s.Unique, other: s.Unique) -> bool:
     """Whether two unique constraints say the same."""
-    return (one.columns, one.deferrable) == (other.columns, other.deferrable)
+    return replace(one, name="") == replace(other, name="")
 
 
 def same_check(one: s.Check, other: s.Check) -> bool:

@@ -11,6 +11,7 @@ from cormorant.schema import column_types as types
 from cormorant.schema import snapshot as s
 from cormorant.schema.source_plan import ModelPlan, Plan, Relation, is_one_to_one, plain_unique, plan_models
 from cormorant.schema.source_types import Python, constant, for_generated, literal, python_type
+from cormorant.schema.unsaid import NUMBERING
 
 _WIDTH = 120
 _INSIDE = " " * 8
@@ -129,8 +130,8 @@ class _Writer:
             python = for_generated(python)
             if column.identity is not None and python.options.get("size") == '"big"':
                 # a key that the database numbers has 64 bits by itself
-                python = replace(python, options={})
-            options |= self._made(column, key=column.name in model.key)
+                python = python if column.name not in model.key else replace(python, options={})
+            options |= self._made(model, column)
         elif column.default is not None:
             options |= {"default": value or "None", "server_default": f"text({_text(column.default)})"}
         elif column.nullable:
@@ -146,9 +147,13 @@ class _Writer:
         options |= {name: literal(text) for name, text in said.items() if text is not None}
         return options, made
 
-    def _made(self, column: s.Column, *, key: bool) -> dict[str, str]:
+    def _made(self, model: ModelPlan, column: s.Column) -> dict[str, str]:
+        key = column.name in model.key
         if column.computed is not None:
             return {"computed": _text(column.computed)}
+        if column.identity is not None and not key:
+            numbers = f"nextval({NUMBERING}({_quoted(model.table.name)}, {_quoted(column.name)}))"
+            return {"server_default": f"text({literal(numbers)})"}
         if column.default is not None and not key:
             return {"server_default": f"text({_text(column.default)})"}
         # a key that the database makes has 64 bits where nothing is said
@@ -253,6 +258,10 @@ class _Writer:
 
 def _text(sql: s.Sql) -> str:
     return literal(sql if isinstance(sql, str) else sql.texts[0][1])
+
+
+def _quoted(name: str) -> str:
+    return "'" + name.replace("'", "''") + "'"
 
 
 def _tuple(items: Iterable[str], *, plain: bool = False) -> str:

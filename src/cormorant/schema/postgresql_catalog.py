@@ -50,7 +50,8 @@ CONSTRAINTS = f"""
     SELECT o.conrelid::bigint, o.conname::text, o.contype::text, {_NAMES.format("o.conkey", "o.conrelid")},
         m.nspname::text, f.relname::text, {_NAMES.format("o.confkey", "o.confrelid")},
         o.confdeltype::text, o.confupdtype::text, o.condeferrable, o.condeferred, o.convalidated,
-        pg_get_expr(o.conbin, o.conrelid)
+        pg_get_expr(o.conbin, o.conrelid),
+        o.contype = 'u' AND pg_get_constraintdef(o.oid) LIKE 'UNIQUE NULLS NOT DISTINCT%'
     FROM pg_constraint o JOIN pg_class c ON c.oid = o.conrelid
     LEFT JOIN pg_class f ON f.oid = o.confrelid LEFT JOIN pg_namespace m ON m.oid = f.relnamespace
     WHERE {_TABLES} AND o.conparentid = 0 AND o.contype IN ('p', 'u', 'f', 'c') ORDER BY o.conrelid, o.conname
@@ -61,7 +62,10 @@ INDEXES = f"""
         k.place <= x.indnkeyatts, k.n <> 0, pg_get_indexdef(x.indexrelid, k.place::int, true), a.attname::text,
         coalesce(x.indoption[k.place - 1], 0)::int, CASE WHEN NOT p.opcdefault THEN p.opcname::text END,
         CASE WHEN b.attcollation IS DISTINCT FROM x.indcollation[k.place - 1] AND l.oid IS NOT NULL
-            AND l.collname <> 'default' THEN l.collname::text END
+            AND l.collname <> 'default' THEN l.collname::text END,
+        -- the column that says it is younger than the oldest server
+        x.indisunique AND replace(pg_get_indexdef(x.indexrelid), coalesce(pg_get_expr(x.indpred, x.indrelid), ''), '')
+            ~ '\\) NULLS NOT DISTINCT'
     FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class c ON c.oid = x.indrelid
     JOIN pg_am m ON m.oid = i.relam
     CROSS JOIN LATERAL unnest(x.indkey::int2[]) WITH ORDINALITY k(n, place)
@@ -146,12 +150,13 @@ class Answers:
         )
 
     def _constraint(self, row: Sequence[Any]) -> s.Constraint:
-        _, name, kind, columns, schema, target, targets, delete, update, may, deferred, validated, condition = row
+        _, name, kind, columns, schema, target, targets, *rest = row
+        delete, update, may, deferred, validated, condition, equal_nulls = rest
         waits: s.Deferrable | None = ("deferred" if deferred else "immediate") if may else None
         if kind == "p":
             return s.PrimaryKey(tuple(columns), name)
         if kind == "u":
-            return s.Unique(name, tuple(columns), waits)
+            return s.Unique(name, tuple(columns), waits, nulls_distinct=not equal_nulls)
         if kind == "c":
             return s.Check(name, condition, validated)
         return s.ForeignKey(
@@ -197,12 +202,13 @@ def _index(rows: Sequence[Sequence[Any]]) -> s.Index:
         method=None if method == "btree" else method,
         where=where,
         include=tuple(row[8] for row in rows if not row[5]),
+        nulls_distinct=not rows[0][-1],
     )
 
 
 def _items(rows: Iterable[Sequence[Any]]) -> Iterable[s.IndexItem]:
     for row in rows:
-        _, _, _, method, _, _, plain, definition, column, option, operator_class, collation = row
+        _, _, _, method, _, _, plain, definition, column, option, operator_class, collation, _ = row
         descending, first = bool(option & 1), bool(option & 2)
         usual = first == descending or method != "btree"
         yield s.IndexItem(

@@ -98,7 +98,8 @@ def _body(dialect: Dialect, constraint: s.Constraint) -> str:
         return f"PRIMARY KEY ({names(dialect, constraint.columns)})"
     if isinstance(constraint, s.Unique):
         waits = constraint.deferrable if dialect.supports_deferrable_unique else None
-        return f"UNIQUE ({names(dialect, constraint.columns)}){_WAITS[waits] if waits else ''}"
+        said = f"UNIQUE{_nulls(dialect, constraint)} ({names(dialect, constraint.columns)})"
+        return f"{said}{_WAITS[waits] if waits else ''}"
     return _references(dialect, constraint)
 
 
@@ -137,7 +138,7 @@ def create_index(dialect: Dialect, table: str, index: s.Index, *, concurrently: 
     unique = "UNIQUE " if index.unique else ""
     return [
         f"CREATE {unique}INDEX {alone}{dialect.quote(index.name)} ON {quoted(dialect, table)} "
-        f"{method}({items}){include}{where}"
+        f"{method}({items}){include}{_nulls(dialect, index)}{where}"
     ]
 
 
@@ -149,6 +150,10 @@ def _item(dialect: Dialect, item: s.IndexItem) -> str:
     return f"{sql} NULLS {item.nulls.upper()}" if item.nulls and dialect.supports_nulls_in_indexes else sql
 
 
+def _nulls(dialect: Dialect, unique: s.Unique | s.Index) -> str:
+    return "" if unique.nulls_distinct or dialect.name == "sqlite" else " NULLS NOT DISTINCT"
+
+
 def drop_index(dialect: Dialect, table: str, name: str, *, concurrently: bool = False) -> str:
     """Gives DROP INDEX."""
     alone = "CONCURRENTLY " if concurrently and dialect.supports_add_constraint else ""
@@ -157,7 +162,9 @@ def drop_index(dialect: Dialect, table: str, name: str, *, concurrently: bool = 
 
 def constraint_by_index(dialect: Dialect, table: str, key: s.PrimaryKey | s.Unique, name: str) -> list[str]:
     """Gives what makes the index of a constraint while others write, and then the constraint of it."""
-    index = s.Index(name, tuple(s.IndexItem(column) for column in key.columns), unique=True)
+    distinct = isinstance(key, s.PrimaryKey) or key.nulls_distinct
+    items = tuple(s.IndexItem(column) for column in key.columns)
+    index = s.Index(name, items, unique=True, nulls_distinct=distinct)
     add = f"ALTER TABLE {quoted(dialect, table)} ADD {using_index(dialect, key, name, name)}"
     return [*create_index(dialect, table, index, concurrently=True), add]
 

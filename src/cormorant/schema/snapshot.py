@@ -101,11 +101,16 @@ class ForeignKey:
 
 @dataclass(frozen=True, slots=True)
 class Unique:
-    """A unique constraint."""
+    """A unique constraint.
+
+    Args:
+        nulls_distinct: False where two NULLs count as equal.
+    """
 
     name: str
     columns: tuple[str, ...]
     deferrable: Deferrable | None = None
+    nulls_distinct: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +149,7 @@ class Index:
         method: The access method; None for the usual one.
         where: The rows that are in it; None for all.
         include: Columns that are kept with it and do not sort it.
+        nulls_distinct: False where two NULLs count as equal in a unique one.
     """
 
     name: str
@@ -152,6 +158,7 @@ class Index:
     method: str | None = None
     where: Sql | None = None
     include: tuple[str, ...] = ()
+    nulls_distinct: bool = True
 
 
 @dataclass(frozen=True, slots=True)

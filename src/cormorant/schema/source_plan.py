@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from cormorant._internal.naming import constraint_name, snake_case
@@ -105,7 +106,23 @@ def plan_models(snapshot: s.SchemaSnapshot) -> Plan:
         _name_parts(model, models, taken, left)
     for model in models.values():
         _add_sides(model, taken)
+        left += _unsaid(model)
     return Plan(_in_order(models), enums, left)
+
+
+def _unsaid(model: ModelPlan) -> Iterable[str]:
+    """Gives in words what stays as it is where the table is, and would not be made elsewhere."""
+    table = model.table
+    for column in table.columns:
+        if column.identity is not None and column.name not in model.key:
+            yield f"that {table.name}.{column.name}, which is no key, is numbered by the database ({column.identity})"
+    for index in table.indexes:
+        if found := [item.collation for item in index.items if item.collation is not None]:
+            yield f"the collation of the index {index.name} of {table.name}, {', '.join(found)}"
+    uniques: list[s.Unique | s.Index] = [*table.uniques, *table.indexes]
+    for unique in uniques:
+        if not unique.nulls_distinct:
+            yield f"that NULLs are equal in {unique.name} of {table.name} (NULLS NOT DISTINCT)"
 
 
 def _enum(enum: s.Enum, taken: set[str]) -> tuple[str, dict[str, str]]:

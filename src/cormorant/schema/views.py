@@ -106,7 +106,9 @@ def _on_sqlite(table: Table) -> Table:
         uniques=tuple(Unique(unique.name, unique.columns) for unique in table.uniques),
         checks=tuple(replace(check, validated=True) for check in _checks(table, "sqlite")),
         indexes=tuple(
-            replace(_index(index, "sqlite"), include=(), method=None) for index in table.indexes if index.method is None
+            replace(_index(index, "sqlite"), include=(), method=None, nulls_distinct=True)
+            for index in table.indexes
+            if index.method is None
         ),
         comment=None,
         partitioned=None,

@@ -28,6 +28,7 @@ from cormorant import (
     reverse,
     unique,
 )
+from cormorant.models.registry import registry
 from tests.support.sql import DATABASES
 
 
@@ -586,3 +587,51 @@ def test_a_name_longer_than_the_database_keeps_it() -> None:
     assert DATABASES["sqlite"].create_sql(A)
     with pytest.raises(UnknownName.__mro__[1], match=r"is longer than 63 bytes\nHint: choose a shorter name"):
         DATABASES["postgresql"].create_sql(A)
+
+
+def test_an_error_in_table_args_is_one_of_the_models() -> None:
+    with registry.isolated():
+
+        class Poem(Model):
+            id: Mapped[int] = generated(primary_key=True)
+            title: Mapped[str]
+
+            @classmethod
+            def __table_args__(cls) -> Iterable[TableArg]:
+                yield index(cls.title.nowhere)  # type: ignore[attr-defined]
+
+        with pytest.raises(ModelError, match=r"__table_args__ of Poem fails: .*nowhere") as caught:
+            DATABASES["sqlite"].create_sql(Poem)
+        assert isinstance(caught.value.__cause__, AttributeError)
+
+
+@pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
+def test_a_declared_key_column_has_the_type_of_the_key(dialect: str) -> None:
+    with registry.isolated():
+
+        class Poet(Model):
+            id: Mapped[int] = generated(primary_key=True)
+
+        class Verse(Model):
+            id: Mapped[int] = generated(primary_key=True)
+            poet_id: Mapped[str]
+            poet: One[Poet] = foreign_key(init=False)
+
+        with pytest.raises(ModelError) as caught:
+            DATABASES[dialect].create_sql(Poet, Verse)
+        assert "Verse.poet_id is of type text, and Poet.id, to which poet points, of type integer" in str(caught.value)
+
+
+@pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
+def test_a_declared_key_column_may_be_wider_than_the_key(dialect: str) -> None:
+    with registry.isolated():
+
+        class Poet(Model):
+            id: Mapped[int] = field(primary_key=True)
+
+        class Verse(Model):
+            id: Mapped[int] = generated(primary_key=True)
+            poet_id: Mapped[int] = field(size="big")
+            poet: One[Poet] = foreign_key(init=False)
+
+        assert "REFERENCES" in " ".join(DATABASES[dialect].create_sql(Poet, Verse))

@@ -18,6 +18,7 @@ from cormorant.schema.declared import from_models
 from cormorant.schema.diff import diff
 from cormorant.schema.models_source import models_source
 from cormorant.schema.snapshot import SchemaSnapshot
+from cormorant.schema.unsaid import with_unsaid
 from cormorant.schema.views import as_seen
 
 
@@ -90,6 +91,7 @@ def _as_models_say(found: SchemaSnapshot) -> SchemaSnapshot:
     with registry.isolated(), _known(module):
         exec(compile(models_source(found), module.__name__, "exec"), vars(module))
         wanted = from_models()
+    wanted = with_unsaid(wanted, found)
     same = {table.key: table for table in wanted.tables if not _differ(found, wanted, table.key)}
     return replace(found, tables=tuple(same.get(table.key, table) for table in found.tables))
 

@@ -13,6 +13,7 @@ from cormorant.schema.introspect import introspect, normalised
 from cormorant.schema.operations import Operation
 from cormorant.schema.snapshot import SchemaSnapshot
 from cormorant.schema.state import apply
+from cormorant.schema.unsaid import with_unsaid
 
 
 async def repairs(place: Place, wanted: SchemaSnapshot) -> tuple[list[Operation], list[str]]:
@@ -40,7 +41,8 @@ async def compared(place: Place, standing: Standing, models: SchemaSnapshot | No
     """
     applied = state_of(standing)
     differences, others = await repairs(place, applied)
-    unmade = [] if models is None else diff(standing.history.state(), models)
+    made = standing.history.state()
+    unmade = [] if models is None else diff(made, with_unsaid(models, made))
     return Drift(
         unmade=tuple(unmade),
         unapplied=tuple(file.key for file in standing.pending),

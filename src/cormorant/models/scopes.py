@@ -109,17 +109,20 @@ class Scopes:
             if name != ALL and name not in self._by_name:
                 raise UnknownName(f"unscoped({name!r}): there is no such scope", hint=suggest(name, self._by_name))
 
-    def concerns(self, info: ModelInfo) -> bool:
-        """Whether a scope is about a model."""
-        return any(issubclass(info.cls, scope.model) for scope in self._by_name.values())
+    def concerns(self, entity: Any, lifted: frozenset[str] = frozenset()) -> bool:
+        """Whether a scope is about a model, but for those that are lifted."""
+        return any(self._about(entity, lifted))
 
     def on(self, entity: Any, source: Source, lifted: frozenset[str]) -> Iterator[tuple[Owner, Expr[Any]]]:
         """Gives the conditions on one use of a model's table, but for those that are lifted."""
-        if ALL in lifted:
-            return
-        for name, scope in self._by_name.items():
-            if name not in lifted and issubclass(entity.cls, scope.model):
-                yield (name, entity), scope.on(entity, source)
+        for scope in self._about(entity, lifted):
+            yield (scope.name, entity), scope.on(entity, source)
+
+    def _about(self, entity: Any, lifted: frozenset[str]) -> Iterator[Scope[Any]]:
+        if ALL not in lifted:
+            for name, scope in self._by_name.items():
+                if name not in lifted and issubclass(entity.cls, scope.model):
+                    yield scope
 
     def conditions_of(self, owners: Iterable[Owner]) -> list[Expr[Any]]:
         """Gives, as they are at this moment, the conditions that a statement was made with."""

@@ -162,11 +162,14 @@ class Reading:
         rows = await state.transactions.fetch(f"{words} {prepared.sql}", prepared.arguments(spec))
         return explained(rows, prepared.sql)
 
+    def scoped(self, spec: QuerySpec) -> QuerySpec:
+        """Gives a query with the default scopes it will run with."""
+        scopes = self._state.scopes
+        return spec if scopes is None and not spec.lifted else spec.scoped(scopes)
+
     def _prepared(self, spec: QuerySpec) -> tuple[PreparedQuery, QuerySpec]:
-        state = self._state
-        if state.scopes is not None or spec.lifted:
-            spec = spec.scoped(state.scopes)
-        return state.database.prepare(spec), spec
+        spec = self.scoped(spec)
+        return self._state.database.prepare(spec), spec
 
 
 async def _fetch_by_key(state: SessionState, query: KeyQuery, key: Any) -> list[Any]:

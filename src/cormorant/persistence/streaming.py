@@ -41,7 +41,8 @@ async def chunks(state: SessionState, spec: QuerySpec, size: int) -> AsyncGenera
     transactions = state.transactions
     await find_level(transactions)
     held = transactions.is_open or transactions.keeps_snapshots or spec.lock is not None
-    found = _by_key(state, paging_of(spec), size) if not held and goes_on_by_key(spec) else _at_once(state, spec, size)
+    paged = not held and goes_on_by_key(spec)
+    found = _by_key(state, paging_of(state.reader.scoped(spec)), size) if paged else _at_once(state, spec, size)
     passing = Passing(state.unit, state.database.dialect.decoder) if _gives_objects(spec) else None
     rows: list[Any] = []
     async with aclosing(found):

@@ -15,7 +15,7 @@ from cormorant.query.selection import key_of_item, name_of
 from cormorant.query.spec import QuerySpec
 from cormorant.sql.columns import Column
 from cormorant.sql.expr import Expr, Label, unlabelled
-from cormorant.sql.from_clause import output_names
+from cormorant.sql.inner import output_names
 from cormorant.sql.joins import shown_by
 from cormorant.sql.nullability import nullable_columns
 from cormorant.sql.selects import Compound, SetWord

@@ -17,6 +17,7 @@ from cormorant.sql.columns import Column
 from cormorant.sql.expr import Expr, Label, Order, is_expr, unlabelled
 from cormorant.sql.functions import func
 from cormorant.sql.joins import shown_by
+from cormorant.sql.restrictions import may_hide
 from cormorant.sql.selects import Select
 from cormorant.sql.sources import Source, SubquerySource, root_of
 
@@ -91,7 +92,10 @@ def _entity(spec: QuerySpec, item: Any, parts: list[Selected], start: int) -> tu
 
 def _may_be_missing(spec: QuerySpec, info: ModelInfo, columns: Sequence[Column[Any]]) -> bool:
     """Whether an object may be missing by how it is joined, or in a part of what is put together."""
-    if any(join.outer and join.source.key == root_of(columns[0].source).key for join in spec.joins):
+    source = columns[0].source
+    if any(join.outer and join.source.key == root_of(source).key for join in spec.joins):
+        return True
+    if may_hide(spec.scopes, source, spec.lifted):
         return True
     shows = shown_by(spec.source or info.source)
     key = (shows.find(column) for column in columns if column.attribute in info.key_attributes)
@@ -159,10 +163,8 @@ class _Joined:
     def _add(self, branch: Branch, parent: Source, place: int, *, optional: bool) -> None:
         relation, target = branch.relation, branch.relation.target
         source = relation.source_from(parent)
-        if self.spec.scopes is not None and self.spec.scopes.concerns(target):
-            # what a default scope hides takes no row with it that points to it
-            source = source.outer()
-        optional = optional or source.optional
+        # what a default scope hides takes no row with it that points to it
+        optional = optional or source.optional or may_hide(self.spec.scopes, source, self.spec.lifted)
         names = attributes_of(target, source, self.spec.loading, branch.branches)
         self.parts.append(EntityColumns(target, len(self.columns), optional, names, (place, relation)))
         mine = len(self.parts) - 1

@@ -21,6 +21,7 @@ from cormorant.sql import types as t
 from cormorant.sql.columns import Column
 from cormorant.sql.expr import Bind, Expr, Label, Order, gather, is_expr, unlabelled, walk
 from cormorant.sql.joins import implied_joins, shown_by
+from cormorant.sql.restrictions import may_hide
 from cormorant.sql.sameness import alike, equal_values
 from cormorant.sql.selects import Compound, Select
 from cormorant.sql.sources import JoinSource, Source, SubquerySource, TableSource, root_of, statement_of
@@ -203,10 +204,11 @@ def _outer_sources(spec: QuerySpec) -> set[str]:
 
 
 def _may_be_null(expr: Expr[Any], spec: QuerySpec, outer: set[str]) -> bool:
-    """Whether rows may have NULL: what is joined from outside always can, and any part of a union."""
+    """Whether rows may have NULL: what is joined from outside or hidden always can, and any part of a union."""
     if expr.nullable or _compound(spec) is not None:
         return True
-    return any(isinstance(node, Column) and root_of(node.source).key in outer for node in walk(expr))
+    sources = [node.source for node in walk(expr) if isinstance(node, Column)]
+    return any(root_of(source).key in outer or may_hide(spec.scopes, source, spec.lifted) for source in sources)
 
 
 # ------------------------------------------------------------------ one page

@@ -59,6 +59,10 @@ class Writer(Protocol):
 class Reader(Protocol):
     """Reads what is no whole result."""
 
+    def scoped(self, spec: QuerySpec) -> QuerySpec:
+        """Gives a query with the default scopes it will run with."""
+        ...
+
     async def fetch_beside(self, spec: QuerySpec) -> tuple[list[Any], Beside]:
         """Runs a query, and gives its rows and the values that were asked for beside them."""
         ...

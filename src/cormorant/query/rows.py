@@ -125,7 +125,9 @@ class Terminals(Builder[R]):
             ... # SELECT ... WHERE ("articles"."views", "articles"."id") < ($1, $2)
             ... # ORDER BY "articles"."views" DESC, "articles"."id" DESC LIMIT $3
         """
-        request = PageRequest(self._spec, self._executor.database.cursors, size, after, before)
+        request = PageRequest(
+            self._executor.reader.scoped(self._spec), self._executor.database.cursors, size, after, before
+        )
         return request.page(*await self._executor.reader.fetch_beside(request.asked))
 
     def stream(self, chunk: int = 1000) -> AsyncGenerator[R, None]:

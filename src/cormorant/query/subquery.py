@@ -15,8 +15,7 @@ from cormorant.query.planner import for_existence, named
 from cormorant.sql.calls import Exists, ScalarSelect
 from cormorant.sql.columns import Column
 from cormorant.sql.expr import Expr, is_expr, unlabelled
-from cormorant.sql.from_clause import output_names
-from cormorant.sql.inner import selects_of
+from cormorant.sql.inner import output_names, selects_of
 from cormorant.sql.joins import shown_by
 from cormorant.sql.nullability import nullable_columns
 from cormorant.sql.sameness import alike

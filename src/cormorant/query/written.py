@@ -15,7 +15,7 @@ from cormorant.query.spec import Mode, QuerySpec
 from cormorant.query.subquery import Cte, checked_name
 from cormorant.query.write_planner import plan_write
 from cormorant.sql.expr import Expr, is_expr
-from cormorant.sql.from_clause import output_names
+from cormorant.sql.inner import output_names
 from cormorant.sql.selects import Select
 from cormorant.sql.sources import CteReference, CteSource
 from cormorant.sql.statements import InsertSelect

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from cormorant.errors import QueryError
 from cormorant.sql import sources as s
 from cormorant.sql.columns import Column
+from cormorant.sql.inner import output_names
 from cormorant.sql.joins import implied_by, implied_joins, is_optional, required_sources
+from cormorant.sql.nullability import shown_in
 from cormorant.sql.raw_source import RawSource
 from cormorant.sql.scope import ALIAS_BYTES, Scope, free_name
-from cormorant.sql.selectable import SelectLike
 from cormorant.sql.selects import Join, Select
 
 if TYPE_CHECKING:
@@ -55,10 +56,13 @@ class Ctes:
 
 
 def from_clause(compiler: QueryCompiler, select: Select, more: tuple[Column[Any], ...] = ()) -> str:
-    """Gives FROM's content: the source, the joins that its columns and `more` imply, and those that were asked for."""
+    """Gives FROM's content: the source, the joins that its columns imply, and those that were asked for.
+
+    `more` are columns that what stands around compares with its own.
+    """
     for cte in select.ctes:
         define(compiler, cte)
-    required = required_sources(select)
+    required = required_sources(select, more)
     outer = {join.source.key for join in select.joins if join.outer and join.source.key not in required}
     compiler.scope.outer = outer
     compiler.scope.missing |= outer
@@ -77,7 +81,8 @@ def _named_source(compiler: QueryCompiler, source: s.Source) -> str:
         inner = _derived(compiler, source)
         alias = compiler.scope.reserve(source.key, source.alias)
         if source.shows:
-            compiler.scope.shows.append((alias, source.shows))
+            restrainer = compiler.restrainer
+            compiler.scope.shows.append((alias, shown_in(source, restrainer.in_force, restrainer.lifted)))
         return f"{'LATERAL ' if source.lateral else ''}({inner}) AS {compiler.quote(alias)}"
     if isinstance(source, (s.CteReference, s.CteUse)):
         name = _defined(compiler, source.cte if isinstance(source, s.CteUse) else source)
@@ -138,11 +143,6 @@ def define(compiler: QueryCompiler, cte: s.CteSource) -> None:
     compiler.ctes.recursive |= cte.recursive
 
 
-def output_names(select: SelectLike) -> list[str]:
-    """Gives the names of a statement's columns, as far as they have any."""
-    return [getattr(column, "name", "") for column in select.columns]
-
-
 def _implied(compiler: QueryCompiler, sources: list[s.JoinSource], required: Collection[str]) -> list[str]:
     """Gives implied JOINs, but for those that stand already."""
     parts: list[str] = []
@@ -184,7 +184,7 @@ def _reached(compiler: QueryCompiler, source: s.JoinSource) -> tuple[str, list[s
 
 
 def _kind(compiler: QueryCompiler, source: s.JoinSource, required: Collection[str]) -> str:
-    if source.key in required or not is_optional(source, compiler.scope.is_outer):
+    if source.key in required or not is_optional(source, compiler.scope.is_outer, compiler.restrainer.may_hide):
         return "JOIN"
     compiler.scope.missing.add(source.key)
     return "LEFT JOIN"

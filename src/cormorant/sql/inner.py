@@ -27,6 +27,11 @@ def parts_of(select: SelectLike) -> tuple[Select, ...]:
     return (select,)
 
 
+def output_names(select: SelectLike) -> list[str]:
+    """Gives the names of a statement's columns, as far as they have any."""
+    return [getattr(column, "name", "") for column in select.columns]
+
+
 def selects_of(statement: SelectLike, seen: set[str] | None = None) -> Iterator[Select]:
     """Gives every SELECT of a statement, outermost first: its parts, and all that stand inside of them.
 

@@ -116,13 +116,16 @@ def visible(expr: Expr[Any], shows: Shows = NOTHING) -> Iterator[Expr[Any]]:
             waiting += reversed(found.children)
 
 
-def is_optional(source: Source, is_outer: Callable[[str], bool]) -> bool:
+def is_optional(source: Source, is_outer: Callable[[str], bool], may_hide: Callable[[Source], bool]) -> bool:
     """Whether a source can have no row: once a LEFT JOIN is on the way, all after it must be one.
 
     Args:
         source: The source.
         is_outer: Tells, by its key, whether a source was joined so.
+        may_hide: Tells whether default conditions may hide what relations lead to: then there is none for who asks.
     """
+    if may_hide(source):
+        return True
     while isinstance(source, JoinSource):
         if source.optional:
             return True
@@ -130,9 +133,14 @@ def is_optional(source: Source, is_outer: Callable[[str], bool]) -> bool:
     return is_outer(source.key)
 
 
-def required_sources(select: Select) -> set[str]:
-    """Gives the keys of the sources without which no row meets the conditions: a LEFT JOIN to them would be wasted."""
+def required_sources(select: Select, more: tuple[Column[Any], ...] = ()) -> set[str]:
+    """Gives the keys of the sources without which no row meets the conditions: a LEFT JOIN to them would be wasted.
+
+    `more` are columns that must have a value.
+    """
     found: set[str] = set()
+    for column in more:
+        _require(column.source, found)
     for condition in select.where:
         for column in _columns_that_must_be(condition):
             _require(column.source, found)

@@ -18,7 +18,7 @@ from cormorant.sql import types as t
 from cormorant.sql.formulas import Fold, Template, chained, is_infix
 from cormorant.sql.from_clause import Ctes, from_clause, lockable
 from cormorant.sql.full_text import SearchMatch
-from cormorant.sql.nullability import nullable_columns
+from cormorant.sql.nullability import is_hidden, nullable_columns
 from cormorant.sql.restrictions import Restrainer, Restrictions
 from cormorant.sql.scope import Scope
 from cormorant.sql.selectable import SelectLike
@@ -193,8 +193,13 @@ class QueryCompiler:
         if (found := self._shown(node)) is not None:
             return found[1].nullable
         if isinstance(node, n.InSelect):
-            return any(nullable_columns(node.select))
-        return isinstance(node, c.Column) and self.scope.is_outer(root_of(node.source).key)
+            return any(nullable_columns(node.select, self.restrainer.in_force, self.restrainer.lifted))
+        if not isinstance(node, c.Column):
+            return False
+        scope, restrainer = self.scope, self.restrainer
+        if scope.is_outer(root_of(node.source).key) or scope.is_missing(node.source.key):
+            return True
+        return is_hidden(node, restrainer.in_force, restrainer.lifted)
 
     def selected(self, expr: e.Expr[Any]) -> str:
         """Gives an item of the SELECT list."""

@@ -20,6 +20,19 @@ class Restrictions(Protocol):
         """Gives the conditions on one use of an entity's table, but for those that are lifted."""
         ...
 
+    def concerns(self, entity: Any, lifted: frozenset[str]) -> bool:
+        """Whether there are conditions on an entity's table, but for those that are lifted."""
+        ...
+
+
+def may_hide(restrictions: Restrictions | None, source: Source, lifted: frozenset[str]) -> bool:
+    """Whether conditions may hide what a relation leads to, or something on the way to it."""
+    while restrictions is not None and isinstance(source, JoinSource):
+        if source.entity is not None and restrictions.concerns(source.entity, lifted):
+            return True
+        source = source.parent
+    return False
+
 
 class Restrainer:
     """Adds conditions to the tables of one statement, and values to its parameters.
@@ -39,9 +52,18 @@ class Restrainer:
         self.active: bool = restrictions is not None
 
     @property
+    def in_force(self) -> Restrictions | None:
+        """What gives the conditions; inside of one there are no further ones."""
+        return self._restrictions if self.active else None
+
+    @property
     def owners(self) -> tuple[Owner, ...]:
         """Whose values the statement sends after its own, in order."""
         return tuple(self._positions)
+
+    def may_hide(self, source: Source) -> bool:
+        """Whether what a relation leads to may be hidden in this statement, so that there is none."""
+        return may_hide(self.in_force, source, self.lifted)
 
     def conditions(self, source: Source, positions: dict[int, int]) -> list[Expr[Any]]:
         """Gives the conditions on one use of a table, and notes in `positions` where their values are sent."""

@@ -38,8 +38,12 @@ class Scope:
         return next((scope.aliases[key] for scope in self._outwards() if key in scope.aliases), None)
 
     def is_outer(self, key: str) -> bool:
-        """Whether there may be no row of a source."""
+        """Whether a source was joined so that there may be no row of it."""
         return next((key in scope.outer for scope in self._outwards() if key in scope.aliases), False)
+
+    def is_missing(self, key: str) -> bool:
+        """Whether there may be no row of a source, however it is joined."""
+        return next((key in scope.missing for scope in self._outwards() if key in scope.aliases), False)
 
     def shown(self, expr: Expr[Any]) -> tuple[str, Shown] | None:
         """Gives the column that shows an expression: its subquery's alias, and the column."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cormorant.sql.sameness import identities
@@ -35,6 +35,10 @@ class Shows:
 
     def __bool__(self) -> bool:
         return bool(self._by_key)
+
+    def nullable_at(self, names: Collection[str]) -> Shows:
+        """Gives the same columns, of which those of these names can be NULL."""
+        return Shows((expr, shown._replace(nullable=shown.name in names)) for expr, shown in self._columns)
 
     def find(self, expr: Expr[Any]) -> Shown | None:
         """Gives the column that shows an expression, or None."""

@@ -90,19 +90,6 @@ class JoinSource(Source):
         self.many: bool = many
         self.key: str = f"{parent.key}.{name}@{table}({','.join(mine for _, mine in on)})"
 
-    def outer(self) -> JoinSource:
-        """Gives the same join as a LEFT JOIN."""
-        return JoinSource(
-            self.parent,
-            self.name,
-            self.table,
-            self.on,
-            optional=True,
-            many=self.many,
-            entity=self.entity,
-            link=self.link,
-        )
-
 
 class SubquerySource(Source):
     """A SELECT in the place of a table.

@@ -18,6 +18,7 @@ from cormorant.dialects.postgresql_outcomes import NUMBER, OUTCOME
 from cormorant.sql import expr as e
 from cormorant.sql import nodes as n
 from cormorant.sql import types as t
+from cormorant.sql.columns import Column, collation_of
 from cormorant.sql.compiler import Compiler
 from cormorant.sql.ddl import ColumnDef, Table
 from cormorant.sql.formulas import Fold, Template
@@ -62,15 +63,27 @@ class PostgreSQLCompiler(Compiler):
             self.transforms[self.positions[id(node.text)]] = _PATTERNS[node.kind]
             word = "ILIKE" if node.ignore_case else "LIKE"
             return f"{self.operand(node.part)} {word} {self.placeholder(node.text)}"
-        part, text = self.operand(node.part), self.operand(node.text)
         if node.ignore_case:
-            part, text = f"lower({part})", f"lower({text})"
+            part, text = self._folded(node.part, node.text)
+        else:
+            part, text = self.operand(node.part), self.operand(node.text)
         return {
             "contains": f"strpos({part}, {text}) > 0",
             "startswith": f"starts_with({part}, {text})",
             "endswith": f"right({part}, length({text})) = {text}",
             "exact": f"{part} = {text}",
         }[node.kind]
+
+    def _folded(self, *texts: e.Expr[Any]) -> tuple[str, ...]:
+        """Gives texts in lower case by the same rules: each for itself, a column would have its own collation's."""
+        collation = next(filter(None, map(collation_of, texts)), None)
+        return tuple(f"lower({self._collated(text, collation)})" for text in texts)
+
+    def _collated(self, text: e.Expr[Any], collation: str | None) -> str:
+        # a column as it stands can use an index
+        if collation is None or (isinstance(text, Column) and text.collation == collation):
+            return self.operand(text)
+        return f"{self.operand(text)} COLLATE {self.quote(collation)}"
 
     # ---- batches: one array for each column, so that the text does not depend on the number of rows
 

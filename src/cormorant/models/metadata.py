@@ -169,7 +169,15 @@ class ModelInfo:
         """Gives a column read from another source of this model's table."""
         info = self.column_info(name)
         owner = f"{self.name}.{name}"
-        return Column(source, info.name, info.type, nullable=nullable or info.nullable, owner=owner, attribute=name)
+        return Column(
+            source,
+            info.name,
+            info.type,
+            nullable=nullable or info.nullable,
+            owner=owner,
+            attribute=name,
+            collation=info.spec.options.get("collation"),
+        )
 
     def resolved(self, spec: FieldSpec) -> ColumnInfo:
         """Gives a column with its type, which its annotation tells."""

@@ -13,7 +13,7 @@ from cormorant.query.grouping import is_aggregate
 from cormorant.query.matching import in_common, same_types
 from cormorant.query.planner import for_existence, named
 from cormorant.sql.calls import Exists, ScalarSelect
-from cormorant.sql.columns import Column
+from cormorant.sql.columns import Column, collation_of
 from cormorant.sql.expr import Expr, is_expr, unlabelled
 from cormorant.sql.inner import output_names, selects_of
 from cormorant.sql.joins import shown_by
@@ -56,8 +56,10 @@ class Subquery:
         self._asked = tuple(asked)
         self._output = tuple(output)
         self.columns: tuple[Column[Any], ...] = tuple(
-            Column(source, inner, type_, nullable=nullable, owner=f"{name}.{inner}")
-            for inner, type_, nullable in output
+            Column(
+                source, inner, type_, nullable=nullable, owner=f"{name}.{inner}", collation=collation_of(expr)
+            )
+            for expr, (inner, type_, nullable) in zip(asked, output, strict=True)
         )
 
     def __repr__(self) -> str:

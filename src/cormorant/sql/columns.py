@@ -10,7 +10,7 @@ from cormorant._internal.secrets import about
 from cormorant.errors import WrongType
 from cormorant.sql import content as content  # what its lists and documents are asked
 from cormorant.sql import types as t
-from cormorant.sql.expr import Bind, Binds, Expr, Key, is_expr
+from cormorant.sql.expr import Bind, Binds, Expr, Key, is_expr, walk
 from cormorant.sql.nodes import Null
 from cormorant.sql.operators import check_comparable
 from cormorant.sql.sources import Source, column_key
@@ -27,12 +27,22 @@ class Column(Expr[T_co]):
         type_: Its type.
         nullable: Whether it can be NULL, a LEFT JOIN on the way included.
         owner: What messages call it, for instance "Article.title".
+        attribute: The model's name for it.
+        collation: By what rules its texts are compared and folded; the database's own if None.
     """
 
-    __slots__ = ("_nullable", "attribute", "name", "owner", "source")
+    __slots__ = ("_nullable", "attribute", "collation", "name", "owner", "source")
 
     def __init__(
-        self, source: Source, name: str, type_: t.SqlType, *, nullable: bool, owner: str, attribute: str | None = None
+        self,
+        source: Source,
+        name: str,
+        type_: t.SqlType,
+        *,
+        nullable: bool,
+        owner: str,
+        attribute: str | None = None,
+        collation: str | None = None,
     ) -> None:
         self.source: Source = source
         self.name: str = name
@@ -40,6 +50,7 @@ class Column(Expr[T_co]):
         self._nullable = nullable
         self.owner: str = owner
         self.attribute: str = attribute or name
+        self.collation: str | None = collation
         self.key: Key = column_key(source, name)
         self.binds: Binds = ()
 
@@ -71,6 +82,12 @@ class Column(Expr[T_co]):
         except WrongType as error:
             raise type(error)(about(f"{self!r}", error.message), hint=error.hint) from None
         return Bind(value, self.type)
+
+
+def collation_of(expr: Expr[Any]) -> str | None:
+    """Gives the collation that a text is computed by: that of a column in it, if one has its own."""
+    columns = (node for node in walk(expr) if isinstance(node, Column))
+    return next((column.collation for column in columns if column.collation is not None), None)
 
 
 class Assignment:

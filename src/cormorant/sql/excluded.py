@@ -40,6 +40,7 @@ def excluded(column: Column[T]) -> Column[T]:
         nullable=column.nullable,
         owner=f"excluded({column.owner})",
         attribute=column.attribute,
+        collation=column.collation,
     )
 
 

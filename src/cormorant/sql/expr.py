@@ -173,10 +173,10 @@ class Expr(Operand[T_co], Searched[T_co], Container[T_co], Derived[T_co]):
         return Order(self, descending=True)
 
     def label(self, name: str) -> Expr[T_co]:
-        """The same value under a name of your own; the label can be given to `order_by` too."""
+        """The same value under a name of your own, the last one given; the label can be given to `order_by` too."""
         if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise WrongType(f"{self!r}.label({name!r}): a label is a str")
-        return Label(self, name)
+        return Label(unlabelled(self), name)
 
     def optional(self) -> Expr[T_co | None]:
         """The same SQL, typed as possibly None: for columns reached through a nullable relation."""

@@ -1,4 +1,4 @@
-"""A column with a collation of its own folded case by it and the text beside it by the database's: equal texts differed."""
+"""A column with a collation of its own folded case by it, and the text beside it by the database's."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from cormorant._internal.codegen import compile_function
 from cormorant._internal.collector import MANY, without_collector
 from cormorant.hydration.known import Decoders, attach, compile_fill, compile_take, prune_related
+from cormorant.hydration.reading import Decoded, refuse_unreadable
 from cormorant.hydration.shapes import EntityPart, KeyPart, RowShape, ValuePart
 from cormorant.models.inside import copier, find_changes_inside, readers
 from cormorant.models.links import RelationInfo
@@ -77,6 +78,7 @@ class _Source:
         self.shape = shape
         self.decoders = decoders
         self.names: dict[str, Any] = {}
+        self.read: dict[int, Decoded] = {}
         self.makes_objects = any(isinstance(part, EntityPart) for part in shape.parts)
         self.infos = [part.info for part in shape.parts if isinstance(part, EntityPart)]
 
@@ -86,9 +88,9 @@ class _Source:
         if len(values) == len(self.shape.parts) and not any(self.decoders(part.type) for part in values):
             return self._plain()
         grouped = self.shape.output == "groups"
-        head = ["def load(rows, identity, origin):", "    out = {}" if grouped else "    out = []"]
+        head = ["out = {}" if grouped else "out = []"]
         if self.makes_objects:
-            head.append("    number = origin.number")
+            head.append("number = origin.number")
         body: list[str] = []
         items: list[str] = []
         for position, part in enumerate(self.shape.parts):
@@ -101,12 +103,17 @@ class _Source:
             elif isinstance(part, KeyPart):
                 items.append(self._key_of(part))
             else:
-                items.append(self._decoded(part.index, part.type))
+                items.append(self._decoded(part.index, part.type, f"column {part.index + 1} of the result"))
         variables = ", ".join(f"v{i}" for i in range(self.shape.width))
-        loop = f"    for {variables}{',' if self.shape.width == 1 else ''} in rows:"
+        loop = f"for {variables}{',' if self.shape.width == 1 else ''} in rows:"
         body += _grouping(items) if grouped else [f"out.append({self._item(items)})"]
         result = "[out]" if grouped else "out"
-        return "\n".join([*head, loop, *(f"        {line}" for line in body), f"    return {result}"])
+        lines = [*head, loop, *(f"    {line}" for line in body), f"return {result}"]
+        if self.read:
+            self.names |= {"refuse_unreadable": refuse_unreadable, "decoded": self.read}
+            failed = ["except Exception as error:", "    refuse_unreadable(error, rows, decoded)", "    raise"]
+            lines = ["try:", *(f"    {line}" for line in lines), *failed]
+        return "\n".join(["def load(rows, identity, origin):", *(f"    {line}" for line in lines)])
 
     def _plain(self) -> str:
         """Gives the function for rows the driver already has in their final form."""
@@ -130,14 +137,16 @@ class _Source:
         return "(" + ", ".join(items) + ",)"
 
     def _key_of(self, part: KeyPart) -> str:
-        values = [self._decoded(part.start + offset, type_) for offset, type_ in enumerate(part.types)]
+        places = enumerate(part.types, part.start)
+        values = [self._decoded(index, type_, f"column {index + 1} of the result") for index, type_ in places]
         return values[0] if len(values) == 1 else f"({', '.join(values)})"
 
-    def _decoded(self, index: int, type_: SqlType) -> str:
+    def _decoded(self, index: int, type_: SqlType, what: str) -> str:
         decode = self.decoders(type_) or copier(type_)
         if decode is None:
             return f"v{index}"
         self.names[f"d{index}"] = decode
+        self.read[index] = Decoded(what, type_.name, decode)
         return f"None if v{index} is None else d{index}(v{index})"
 
     # ---- objects
@@ -153,7 +162,7 @@ class _Source:
             if part.names is None
             else compile_take(part.info, self.decoders, part.names)
         )
-        return [f"    known{position} = identity(info{position})"]
+        return [f"known{position} = identity(info{position})"]
 
     def _entity(self, position: int, part: EntityPart) -> list[str]:
         lines, key = self._key(position, part)
@@ -252,6 +261,7 @@ class _Source:
                 parts.append(f"v{index}")
                 continue
             self.names[f"d{index}"] = decode
+            self.read[index] = Decoded(f"{part.info.name}.{column.attribute}", column.type.name, decode)
             lines.append(f"k{index} = d{index}(v{index})")
             parts.append(f"k{index}")
         if len(parts) == 1:
@@ -270,7 +280,7 @@ class _Source:
                 self.names[f"d{index}"] = self.decoders(column.type) or copier(column.type)
                 raw[column.attribute] = f"(v{index}, d{index})"
                 continue
-            decoded = self._decoded(index, column.type)
+            decoded = self._decoded(index, column.type, f"{part.info.name}.{column.attribute}")
             if decode_key and column.attribute in key and decoded != f"v{index}":
                 decoded = f"k{index}"
             found.append((column.attribute, decoded))

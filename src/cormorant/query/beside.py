@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
+from cormorant.errors import CormorantError, DataError
+
 Pick: TypeAlias = "tuple[int, Callable[[Any], Any] | None]"
 """A column's place, and what decodes it."""
 
@@ -26,4 +28,12 @@ class Beside:
     def __getitem__(self, index: int) -> tuple[Any, ...]:
         row = self.rows[index]
         values = ((row[place], decode) for place, decode in self._picks)
-        return tuple(value if decode is None or value is None else decode(value) for value, decode in values)
+        try:
+            return tuple(value if decode is None or value is None else decode(value) for value, decode in values)
+        except CormorantError:
+            raise
+        except Exception as error:
+            raise DataError(
+                f"a value of the order cannot be read: Python has none for what the database gave ({type(error).__name__})",
+                hint="order by values that Python can hold",
+            ) from None

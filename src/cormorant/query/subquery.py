@@ -56,9 +56,7 @@ class Subquery:
         self._asked = tuple(asked)
         self._output = tuple(output)
         self.columns: tuple[Column[Any], ...] = tuple(
-            Column(
-                source, inner, type_, nullable=nullable, owner=f"{name}.{inner}", collation=collation_of(expr)
-            )
+            Column(source, inner, type_, nullable=nullable, owner=f"{name}.{inner}", collation=collation_of(expr))
             for expr, (inner, type_, nullable) in zip(asked, output, strict=True)
         )
 

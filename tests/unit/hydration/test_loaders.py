@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cormorant import NotLoadedError
+from cormorant import DataError, NotLoadedError
 from cormorant._internal.collector import MANY
 from cormorant._internal.json_text import load_json
 from cormorant.dialects.sqlite import SQLiteDialect
@@ -195,14 +195,14 @@ def unreadable(type_: t.SqlType) -> Any:
 
 
 def test_an_object_whose_row_cannot_be_read_is_never_met(owner: Listener) -> None:
-    with pytest.raises(ValueError, match="bad"):
+    with pytest.raises(DataError, match=r"Writer\.\w+ cannot be read"):
         load(owner, entities(Writer), [ADA, (2, "bad", None, 0)], decoders=unreadable)
     assert list(owner.identity.of(Writer.__info__)) == [1]
 
 
 def test_an_object_keeps_its_values_if_a_newer_row_cannot_be_read(owner: Listener) -> None:
     (ada,) = load(owner, entities(Writer), [ADA], decoders=unreadable)
-    with pytest.raises(ValueError, match="bad"):
+    with pytest.raises(DataError, match=r"Writer\.\w+ cannot be read"):
         load(owner, entities(Writer), [(1, "Eve", "bad", 9)], decoders=unreadable)
     assert type(ada) is Writer
     assert (ada.name, ada.age) == ("Ada", 7)
@@ -276,17 +276,12 @@ def test_the_collector_comes_back_after_an_error(owner: Listener) -> None:
         raise ZeroDivisionError
 
     rows = [(n, "w", None, 0) for n in range(MANY + 1)]
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(DataError, match="ZeroDivisionError"):
         load(owner, entities(Writer), rows, decoders=lambda _: fail)
     assert gc.isenabled()
 
 
 def test_a_traceback_shows_the_line_of_the_loader(owner: Listener) -> None:
-    with pytest.raises(ValueError, match="invalid literal") as caught:
-        load(
-            owner,
-            entities(Writer),
-            [(1, "x", None, 0)],
-            decoders=lambda type_: int if isinstance(type_, t.Text) else None,
-        )
-    assert any("name" in str(entry.statement) for entry in caught.traceback)
+    with pytest.raises(ValueError, match="not enough values") as caught:
+        load(owner, entities(Writer), [(1,)])
+    assert any("for v0, v1" in str(entry.statement) for entry in caught.traceback)

@@ -41,6 +41,9 @@ class OnSQLite(Recorder):
     def database(self) -> Database:
         return DATABASES["sqlite"]
 
+    def scoped(self, spec: QuerySpec) -> QuerySpec:
+        return spec
+
 
 def on_sqlite(built: Any) -> Any:
     """Gives a query that knows its database, whose cursors it takes."""

@@ -10,6 +10,7 @@ from cormorant.errors import WrongType
 from cormorant.sql import types as t
 from cormorant.sql.expr import OPERATORS, Bind, Expr, is_expr
 from cormorant.sql.formulas import Formula
+from cormorant.sql.json_values import JSON
 from cormorant.sql.nodes import Null
 from cormorant.sql.operators import kind_of, typed_operand
 
@@ -159,6 +160,9 @@ def _wider(place: str, one: t.SqlType, other: t.SqlType) -> t.SqlType:
         return t.NUMERIC if "numeric" in kinds else t.FLOAT if "float" in kinds else t.COMPUTED_INTEGER
     if not own and kinds == {"text"}:
         return t.TEXT
+    if not own and kinds == {"json"}:
+        # a document of one Python type or of the other is read as what any document is
+        return JSON
     raise WrongType(f"{place} mixes {one.name} and {other.name}", hint="cast the one to the other: .cast(...)")
 
 

@@ -48,6 +48,7 @@ def relations(customer: Customer) -> None:
     assert_type(Order.paid_with == None, Expr[bool])  # noqa: E711
     assert_type(Order.paid_with.is_not_null(), Expr[bool])
     assert_type(Order.customer.in_([customer]), Expr[bool])
+    assert_type(Order.customer.not_in([customer]), Expr[bool])
     assert_type(Order.customer.optional(), Expr[Customer | None])
     assert_type(Customer.orders.any(), Expr[bool])
     assert_type(Customer.orders.any(Order.note == "x", Order.version > 1), Expr[bool])
@@ -94,6 +95,7 @@ def comparisons_refused() -> None:
     Customer.orders.any(Order.note)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Customer.orders.any(True)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Order.customer.in_([3])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+    Order.customer.not_in([3])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
 
 
 def arithmetic() -> None:

@@ -15,7 +15,7 @@ from cormorant.models.specs import SHARED, FieldSpec, RelationSpec, Retired
 from cormorant.models.state import MISSING
 
 # names that Python or the library give a meaning on every class, or on a relation in a query
-RESERVED = frozenset({"mro", "objects", "to_dict", "is_null", "is_not_null", "in_", "optional"})
+RESERVED = frozenset({"mro", "objects", "to_dict", "is_null", "is_not_null", "in_", "not_in", "optional"})
 
 
 @dataclass

@@ -80,6 +80,7 @@ class ModelMeta(SchemaMeta):
         def is_null(cls) -> Expr[bool]: ...
         def is_not_null(cls) -> Expr[bool]: ...
         def in_(cls: type[M], objects: Iterable[M]) -> Expr[bool]: ...  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
+        def not_in(cls: type[M], objects: Iterable[M]) -> Expr[bool]: ...  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
         def optional(cls: type[M]) -> Expr[M | None]: ...  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
     else:
 

@@ -168,9 +168,24 @@ class Path:
 
     def in_(self, objects: Iterable[Any]) -> Expr[bool]:
         """Whether the object is one of `objects`."""
+        return self._among("in_", objects)
+
+    def not_in(self, objects: Iterable[Any]) -> Expr[bool]:
+        """Whether the object is none of `objects`; as in SQL, where there is none it is not known, and not kept."""
+        return Not(self._among("not_in", objects))
+
+    def _among(self, verb: str, objects: Iterable[Any]) -> Expr[bool]:
         if isinstance(objects, Selectable):
-            raise WrongType(f"{self!r}.in_() takes objects", hint="among a query's: .id.in_(query.scalars(Author.id))")
-        return key_among(self.__key_columns__(), [key_values(self._info, item, repr(self)) for item in objects])
+            raise WrongType(
+                f"{self!r}.{verb}() takes objects", hint=f"among a query's: .id.{verb}(query.scalars(Author.id))"
+            )
+        keys: list[tuple[Any, ...]] = []
+        for item in objects:
+            if item is None:
+                likewise = "| relation.is_null()" if verb == "in_" else "& relation.is_not_null()"
+                raise WrongType(f"{self!r}.{verb}() got None, which IN never matches", hint=f"add {likewise}")
+            keys.append(key_values(self._info, item, repr(self)))
+        return key_among(self.__key_columns__(), keys)
 
     def optional(self) -> Any:
         """The same path, typed as possibly None."""

@@ -34,6 +34,6 @@ class Beside:
             raise
         except Exception as error:
             raise DataError(
-                f"a value of the order cannot be read: Python has none for what the database gave ({type(error).__name__})",
+                f"a value of the order cannot be read: Python has none like it ({type(error).__name__})",
                 hint="order by values that Python can hold",
             ) from None

@@ -525,7 +525,9 @@ def test_a_column_may_be_called_self() -> None:
     assert Odd(self="me").self == "me"
 
 
-@pytest.mark.parametrize("name", ["mro", "objects", "to_dict", "_hidden", "is_null", "is_not_null", "in_", "optional"])
+@pytest.mark.parametrize(
+    "name", ["mro", "objects", "to_dict", "_hidden", "is_null", "is_not_null", "in_", "not_in", "optional"]
+)
 def test_a_name_that_means_something_else_is_refused_with_a_way_out(name: str) -> None:
     with pytest.raises(ModelError, match=rf"A\.{name} cannot be the name.*\nHint: .*field\(column=\"") as caught:
         make("A", {name: "Mapped[int]"})

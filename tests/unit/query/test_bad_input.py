@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cormorant import ExpressionUsedAsBool, Q, QueryError, UnknownName, UnsavedError, WrongType, func
+from cormorant import ExpressionUsedAsBool, Q, QueryError, UnknownName, UnsavedError, WrongType, func, ref
 from tests.support.sql import query, sql
 from tests.unit.query.models import Article, Author, Color, Sample, Tag
 
@@ -183,6 +183,9 @@ NAIVE = datetime(2024, 1, 2)
             lambda: Article.author == 3,
             r"Article\.author is a Author and is compared with 3 \(int\)\nHint: .*ref\(Author",
         ),
+        (lambda: Article.editor.in_([ref(Author, 1), None]), r"editor\.in_\(\) got None.*\nHint: add \| .*is_null"),
+        (lambda: Article.editor.not_in([None]), r"editor\.not_in\(\) got None.*\nHint: add & .*is_not_null"),
+        (lambda: Article.author.not_in(query(Author)), r"\.not_in\(\) takes objects\nHint: .*id\.not_in\(query"),
         (lambda: Article.author.in_([3]), r"Article\.author is a Author and is compared with 3 \(int\)"),
     ],
 )

@@ -410,6 +410,10 @@ def test_a_relation_is_looked_for_among_objects() -> None:
         [[1, 2]],
     )
     assert where(query(Article).filter(Article.author.in_([])))[1] == [[]]
+    assert where(query(Article).filter(Article.author.not_in(authors))) == (
+        'NOT ("articles"."author_id" = ANY($1::bigint[]))',
+        [[1, 2]],
+    )
 
 
 def test_composite_keys_are_compared_as_a_whole() -> None:

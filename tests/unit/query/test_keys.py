@@ -223,7 +223,7 @@ NODES: dict[type[Expr[Any]], list[Expr[Any]]] = {
 
 # what the rest of a node says already: of two nodes that differ in it, something else differs too
 TOLD_BY_THE_REST = {
-    Column: {"type", "owner", "attribute", "_nullable"},  # its source and its name
+    Column: {"type", "owner", "attribute", "collation", "_nullable"},  # its source and its name
     ManyExpr: {"type", "_key", "_nullable", "_steps"},  # its source and its relation
     Bind: {"value"},  # what is sent, but for whether it is None
 }

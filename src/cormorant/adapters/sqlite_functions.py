@@ -13,6 +13,7 @@ from cormorant.adapters import sqlite_moments as moments
 from cormorant.adapters import sqlite_numbers as numbers
 from cormorant.adapters import sqlite_texts as texts
 from cormorant.dialects.sqlite import DECIMAL_COLLATION
+from cormorant.dialects.sqlite_content import JSON_COLLATION
 
 _Key: TypeAlias = tuple[bool, Decimal, str]
 
@@ -36,6 +37,7 @@ def _key(text: str) -> _Key:
 def register(connection: sqlite3.Connection) -> None:
     """Teaches a connection; called in the thread that owns it."""
     connection.create_collation(DECIMAL_COLLATION, compare_decimals)
+    connection.create_collation(JSON_COLLATION, content.compare_documents)
     for room in (numbers, texts, moments, content, folds):
         for name, arity, function in room.FUNCTIONS:
             connection.create_function(name, arity, function, deterministic=True)

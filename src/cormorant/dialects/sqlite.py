@@ -108,8 +108,8 @@ class SQLiteCompiler(Compiler):
         return super().limit_clause(select)
 
     def comparison(self, node: e.Comparison) -> str:
-        if isinstance(node.left.type, t.Json) and (of_documents := content.comparison(self, node)) is not None:
-            return of_documents
+        if any(content.varies(side.type) for side in node.children):
+            return content.comparison(self, node)
         if not (is_decimal(node.left.type) or is_decimal(node.right.type)):
             return super().comparison(node)
         collate = f" COLLATE {DECIMAL_COLLATION}" if node.sign in _ORDERED else ""
@@ -132,12 +132,36 @@ class SQLiteCompiler(Compiler):
 
     def in_(self, node: n.In) -> str:
         part, values = self.operand(node.part), node.values
+        if content.varies(node.part.type) and not content.has_one_text(node.part):
+            return content.among(self, node.part, values)
         if self.inline:
             item = _item_type(values.type)
             return f"{part} IN ({', '.join(self.words.literal(value, item) for value in values.value)})"
         # JSON holds no bytes: they travel as hexadecimal text
         value = f"{content.UNHEX}(value)" if isinstance(_item_type(values.type), t.Binary) else "value"
         return f"{part} IN (SELECT {value} FROM json_each({self.placeholder(values)}))"
+
+    def in_select(self, node: n.InSelect) -> str:
+        if not content.varies(node.part.type):
+            return super().in_select(node)
+        return f"{self.operand(node.part)} COLLATE {content.JSON_COLLATION} IN ({self.statement_inside(node.select)})"
+
+    def told_apart(self, expr: e.Expr[Any]) -> str:
+        return content.told_apart(self, expr)
+
+    def select_list(self, select: Select) -> str:
+        if not (select.distinct or id(select) in self.folded) or not any(
+            content.varies(c.type) for c in select.columns
+        ):
+            return super().select_list(select)
+        return ", ".join(self._told_apart_in_list(expr) for expr in select.columns)
+
+    def _told_apart_in_list(self, expr: e.Expr[Any]) -> str:
+        if not content.varies(expr.type):
+            return self.selected(expr)
+        # with an operator it has no name of its own
+        name = getattr(expr, "name", "")
+        return content.told_apart(self, expr) + (f" AS {self.quote(name)}" if name else "")
 
     def text_match(self, node: n.TextMatch) -> str:
         part, text = self.operand(node.part), self.operand(node.text)

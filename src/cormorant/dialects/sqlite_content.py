@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from cormorant.sql import arrays as a
 from cormorant.sql import documents as d
 from cormorant.sql import types as t
-from cormorant.sql.expr import Bind, Comparison, Expr
+from cormorant.sql.expr import Bind, Comparison, Expr, unlabelled
+from cormorant.sql.formulas import Piece
+from cormorant.sql.json_values import canonical
 from cormorant.sql.nodes import Null
 from cormorant.sql.query_compiler import QueryCompiler
 
 UNHEX = "cormorant_unhex"
+JSON_COLLATION = "cormorant_json"
 
 _HAS = {"?": "cormorant_json_has", "?|": "cormorant_json_has_any", "?&": "cormorant_json_has_all"}
 
@@ -74,18 +77,56 @@ def length(compiler: QueryCompiler, node: a.ArrayLength) -> str:
     return f"json_array_length({compiler.expr(node.part)})"
 
 
-def comparison(compiler: QueryCompiler, node: Comparison) -> str | None:
-    """Gives the comparison of a value inside a document with another document, both in their one text."""
-    if not any(isinstance(side, d.JsonPath) and isinstance(side.type, t.Json) for side in node.children):
-        return None
-    left, right = (_canonical(compiler, side) for side in node.children)
+# ------------------------------------------------------------------ the same content in another text
+
+
+def varies(type_: t.SqlType) -> bool:
+    """Whether values that are the same may have several texts: documents, and lists of floats, which have two zeros."""
+    base = t.base_of(type_)
+    return isinstance(base, t.Json) or (isinstance(base, t.Array) and isinstance(t.base_of(base.item), t.Float))
+
+
+def told_apart(compiler: QueryCompiler, expr: Expr[Any]) -> str:
+    """Gives what rows are put together by; the first of them keeps its text."""
+    if not varies(expr.type) or has_one_text(unlabelled(expr)):
+        return compiler.expr(expr)
+    return f"{compiler.operand(unlabelled(expr))} COLLATE {JSON_COLLATION}"
+
+
+def comparison(compiler: QueryCompiler, node: Comparison) -> str:
+    """Gives a comparison by content."""
+    left, right = (one_text(compiler, side) for side in node.children)
     return f"{left} {node.sign} {right}"
 
 
-def _canonical(compiler: QueryCompiler, side: Expr[Any]) -> str:
-    if isinstance(side, (d.JsonPath, Bind)):
-        return compiler.expr(side)
-    return f"cormorant_json({compiler.expr(side)})"
+def among(compiler: QueryCompiler, part: Expr[Any], values: Bind) -> str:
+    """Gives membership in a list by content."""
+    if compiler.inline:
+        assert isinstance(values.type, t.Array)
+        literals = (compiler.words.literal(value, values.type.item) for value in values.value)
+        return f"{one_text(compiler, part)} IN ({', '.join(f'cormorant_json({literal})' for literal in literals)})"
+    listed = f"SELECT cormorant_json(value) FROM json_each({compiler.placeholder(values)})"
+    return f"{one_text(compiler, part)} IN ({listed})"
+
+
+def nullif(pieces: Sequence[Piece]) -> str:
+    """Gives NULL instead of a document of the same content."""
+    return f"nullif({pieces[0]:p} COLLATE {JSON_COLLATION}, {pieces[1]})"
+
+
+def one_text(compiler: QueryCompiler, side: Expr[Any]) -> str:
+    """Gives a value in the one text of its content.
+
+    The collation is not for comparisons: a join's Bloom filter takes texts of different length for different.
+    """
+    return compiler.expr(side) if has_one_text(side) else f"cormorant_json({compiler.expr(side)})"
+
+
+def has_one_text(side: Expr[Any]) -> bool:
+    """Whether a document is one that has a single text for each content: a value read from inside, or beside one."""
+    return isinstance(side, d.JsonPath) or (
+        isinstance(side, Bind) and isinstance(side.type, t.Json) and side.type.dump is canonical
+    )
 
 
 VISITORS: dict[type[Expr[Any]], Callable[[Any, Any], str]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from cormorant.dialects import sqlite_content as content
 from cormorant.dialects import sqlite_nodes as nodes
 from cormorant.sql.formulas import Fold, Infix, Piece, Template, joined
 
@@ -104,6 +105,7 @@ _NUMBERS: dict[str, Template] = {
     "least of numeric": _extreme("min", " COLLATE cormorant_decimal"),
     "coalesce": lambda pieces: f"coalesce({joined(pieces)})",
     "nullif": "nullif({0}, {1})",
+    "nullif of json": content.nullif,
 }
 
 _TEXTS: dict[str, Template] = {

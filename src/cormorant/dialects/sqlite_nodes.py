@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from cormorant.dialects.sqlite_content import UNHEX
+from cormorant.dialects.sqlite_content import UNHEX, one_text, varies
 from cormorant.errors import CompileError
 from cormorant.sql import types as t
 from cormorant.sql.expr import Bind, Expr, Order
@@ -52,7 +52,10 @@ def operator(compiler: QueryCompiler, node: Op) -> str:
 
 def distinctness(compiler: QueryCompiler, node: Distinctness) -> str:
     """Gives IS and IS NOT, which here compare any two values."""
-    sides = [decimal(compiler, side) if _has_decimal(node) else compiler.operand(side) for side in node.children]
+    if any(varies(side.type) for side in node.children):
+        sides = [one_text(compiler, side) for side in node.children]
+    else:
+        sides = [decimal(compiler, side) if _has_decimal(node) else compiler.operand(side) for side in node.children]
     return f"{sides[0]} IS {'' if node.negated else 'NOT '}{sides[1]}"
 
 
@@ -76,8 +79,9 @@ def row_comparison(compiler: QueryCompiler, node: RowComparison) -> str:
             lefts.append(f"{decimal(compiler, left)} COLLATE cormorant_decimal")
             rights.append(decimal(compiler, right))
         else:
-            lefts.append(compiler.expr(left))
-            rights.append(compiler.expr(right))
+            as_sides = one_text if varies(left.type) or varies(right.type) else type(compiler).expr
+            lefts.append(as_sides(compiler, left))
+            rights.append(as_sides(compiler, right))
     return f"({', '.join(lefts)}) {node.sign} ({', '.join(rights)})"
 
 

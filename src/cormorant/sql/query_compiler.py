@@ -65,6 +65,8 @@ class QueryCompiler:
         self.positions: dict[int, int] = {}
         # the positions that stand in the text
         self.read: set[int] = set()
+        # by id, the parts of unions in which equal rows are one
+        self.folded: set[int] = set()
         self.types: list[t.SqlType] = []
         self.transforms: dict[int, Callable[[Any], Any]] = {}
         self.sent: list[e.Bind] = []
@@ -121,17 +123,24 @@ class QueryCompiler:
             restrainer.active = before
 
     def _assemble(self, select: Select, from_: str, where: list[str]) -> str:
-        columns = ", ".join(self.selected(expr) for expr in select.columns) or "1"
-        sql = f"SELECT {self.distinct_clause(select)}{columns} FROM {from_}"
+        sql = f"SELECT {self.distinct_clause(select)}{self.select_list(select)} FROM {from_}"
         if where:
             sql += " WHERE " + chained("AND", where)
         if select.group_by:
-            sql += " GROUP BY " + ", ".join(map(self.expr, select.group_by))
+            sql += " GROUP BY " + ", ".join(map(self.told_apart, select.group_by))
         if select.having:
             sql += " HAVING " + " AND ".join(map(self.condition, select.having))
         if select.order_by:
             sql += " ORDER BY " + ", ".join(map(self.order, select.order_by))
         return sql + self.limit_clause(select) + self.lock_clause(select)
+
+    def select_list(self, select: Select) -> str:
+        """Gives what is selected."""
+        return ", ".join(map(self.selected, select.columns)) or "1"
+
+    def told_apart(self, expr: e.Expr[Any]) -> str:
+        """Gives an expression by whose values rows are put into groups."""
+        return self.expr(expr)
 
     def distinct_clause(self, select: Select) -> str:
         """Gives DISTINCT, DISTINCT ON, or nothing."""
@@ -150,6 +159,8 @@ class QueryCompiler:
 
     def compound(self, compound: Compound) -> str:
         """Gives SELECTs joined by UNION, INTERSECT or EXCEPT."""
+        if compound.word != "UNION ALL":
+            self.folded.update(map(id, compound.parts))
         return f" {compound.word} ".join(map(self._member, compound.parts))
 
     def _member(self, part: Select) -> str:

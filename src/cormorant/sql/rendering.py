@@ -54,7 +54,7 @@ def fold_call(compiler: QueryCompiler, node: Function) -> str:
         return compiler.expr(node)
     call = fold_of(compiler, node).call
     if isinstance(call, str):
-        pieces = [piece(compiler, arg) for arg in node.args]
+        pieces = [_argument(compiler, arg, distinct=node.distinct) for arg in node.args]
         args = ", ".join(map(str, pieces)) or ("*" if node.aggregate else "")
         call = call.format(
             *pieces, args=args, distinct="DISTINCT " if node.distinct else "", order=_order_by(compiler, node)
@@ -62,6 +62,10 @@ def fold_call(compiler: QueryCompiler, node: Function) -> str:
     else:
         call = call(compiler, node)
     return call if node.where is None else f"{call} FILTER (WHERE {compiler.expr(node.where)})"
+
+
+def _argument(compiler: QueryCompiler, expr: Expr[Any], *, distinct: bool) -> Piece:
+    return Piece(compiler.told_apart(expr), compound=True, nullable=True) if distinct else piece(compiler, expr)
 
 
 def _order_by(compiler: QueryCompiler, node: Aggregate | Over) -> str:
@@ -80,7 +84,7 @@ def window_function(_: QueryCompiler, node: WindowFunction) -> str:
 
 def over(compiler: QueryCompiler, node: Over) -> str:
     """Gives a function with its window."""
-    keys = ", ".join(map(compiler.expr, node.partition_by))
+    keys = ", ".join(map(compiler.told_apart, node.partition_by))
     parts = [f"PARTITION BY {keys}"] if keys else []
     parts += [_order_by(compiler, node)[1:]] if node.order_by else []
     parts += [_frame(compiler, node.frame)] if node.frame else []

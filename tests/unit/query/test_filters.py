@@ -46,7 +46,13 @@ COMPARISONS: list[Case] = [
     (lambda: Sample.uid == UID, '"sample"."uid" = $1', [UID], None, [str(UID)]),
     (lambda: Sample.color == Color.RED, '"sample"."color" = $1', ["red"], None, None),
     (lambda: Sample.paint == Color.RED, '"sample"."paint" = $1', ["red"], None, None),
-    (lambda: Sample.extra == {"a": 1}, '"sample"."extra" = $1', ['{"a":1}'], None, None),
+    (
+        lambda: Sample.extra == {"a": 1},
+        '"sample"."extra" = $1',
+        ['{"a":1}'],
+        'cormorant_json("sample"."extra") = cormorant_json(?1)',
+        None,
+    ),
     (lambda: Sample.words == ["a"], '"sample"."words" = $1', [["a"]], None, ['["a"]']),
     (lambda: func.now() > Sample.moment, 'now() > "sample"."moment"', [], "SKIP", None),
 ]

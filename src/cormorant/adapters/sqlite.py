@@ -24,6 +24,7 @@ from cormorant.adapters.sqlite_cursor import OpenCursors, SQLiteCursor
 from cormorant.adapters.sqlite_errors import translate
 from cormorant.adapters.sqlite_hops import Hop, Route, TurnedAway, nobody
 from cormorant.adapters.sqlite_opening import end_thread, open_driver, set_up
+from cormorant.adapters.sqlite_reasons import note_reason
 from cormorant.adapters.sqlite_short import LATER, OnLoop, Short
 from cormorant.adapters.stats import PoolStats
 from cormorant.adapters.text import check_sendable
@@ -283,6 +284,9 @@ class SQLiteConnection:
             return work(self._raw, *args)
         except sqlite3.IntegrityError as error:
             note_name(self._raw, error)
+            raise
+        except sqlite3.OperationalError as error:
+            note_reason(error)
             raise
 
     def check_stopped(self) -> None:

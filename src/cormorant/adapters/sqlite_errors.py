@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from cormorant._internal.secrets import said_of, without_secrets
 from cormorant.adapters.sqlite_constraints import noted_name
+from cormorant.adapters.sqlite_reasons import noted_reason
 from cormorant.errors import (
     CheckViolation,
     ConnectionLost,
@@ -101,6 +102,8 @@ def translate(error: Exception, sql: str | None) -> DatabaseError:
     code: str | None = getattr(error, "sqlite_errorname", None)
     cls, hint = _rule(error, code)
     text = said_of(given, _text(error))
+    if (reason := noted_reason(error)) is not None:
+        text, hint = reason, None
     message = _REDACTED.sub(r"\1", text) if isinstance(error, sqlite3.Error) else _of_value(error)
     facts = _facts(text)
     facts["constraint"] = facts.get("constraint") or noted_name(error)
@@ -113,7 +116,7 @@ def translate(error: Exception, sql: str | None) -> DatabaseError:
 
 def _text(error: Exception) -> str:
     # its name may have been noted beside
-    return str(error if noted_name(error) is None else error.args[0])
+    return str(error.args[0] if noted_name(error) or noted_reason(error) else error)
 
 
 def _of_value(error: Exception) -> str:

@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 from cormorant.adapters.sqlite_numbers import EXACT, Registered, quotient
+from cormorant.adapters.sqlite_reasons import refused
 from cormorant.dialects.sqlite import canonical_decimal, decode_decimal
 
 _ZERO = Decimal(0)
@@ -70,7 +71,11 @@ class Variance:
 
     def _move(self, value: Any, sign: int) -> None:
         if value is not None:
-            number = Fraction(value)
+            try:
+                number = Fraction(value)
+            except (OverflowError, ValueError) as error:
+                # an infinite one
+                raise refused(error, "value out of range: overflow") from None
             self.count += sign
             self.total += sign * number
             self.squares += sign * number * number
@@ -79,7 +84,11 @@ class Variance:
         """Gives the result for the window as it stands."""
         if self.count < 2:
             return None
-        return float((self.squares - self.total * self.total / self.count) / (self.count - 1))
+        try:
+            return float((self.squares - self.total * self.total / self.count) / (self.count - 1))
+        except OverflowError as error:
+            # SQLite would speak of a blob that is too big
+            raise refused(error, "value out of range: overflow") from None
 
     def finalize(self) -> float | None:
         """Gives the result."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 
-from cormorant.adapters.sqlite_numbers import Registered, strict
+from cormorant.adapters.sqlite_numbers import Registered
+from cormorant.adapters.sqlite_reasons import strict
 from cormorant.dialects.sqlite import decode_datetime, decode_interval, encode_datetime, encode_interval
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -51,12 +52,12 @@ def _parse_uuid(text: str) -> str:
 
 
 FUNCTIONS: tuple[Registered, ...] = (
-    ("cormorant_moment_add", 2, strict(_moment_add)),
+    ("cormorant_moment_add", 2, strict(_moment_add, "datetime out of range")),
     ("cormorant_moment_diff", 2, strict(_moment_diff)),
-    ("cormorant_date_add", 2, strict(_date_add)),
+    ("cormorant_date_add", 2, strict(_date_add, "date out of range")),
     ("cormorant_epoch", 1, strict(_epoch)),
-    ("cormorant_parse_moment", 1, strict(_parse_moment)),
-    ("cormorant_parse_date", 1, strict(_parse_date)),
-    ("cormorant_parse_time", 1, strict(_parse_time)),
-    ("cormorant_parse_uuid", 1, strict(_parse_uuid)),
+    ("cormorant_parse_moment", 1, strict(_parse_moment, "invalid input syntax for type datetime")),
+    ("cormorant_parse_date", 1, strict(_parse_date, "invalid input syntax for type date")),
+    ("cormorant_parse_time", 1, strict(_parse_time, "invalid input syntax for type time")),
+    ("cormorant_parse_uuid", 1, strict(_parse_uuid, "invalid input syntax for type uuid")),
 )

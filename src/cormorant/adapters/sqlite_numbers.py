@@ -8,6 +8,7 @@ from collections.abc import Callable
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, ROUND_DOWN, ROUND_HALF_UP, Context, Decimal
 from typing import Any, TypeAlias
 
+from cormorant.adapters.sqlite_reasons import Refused, strict
 from cormorant.dialects.sqlite import canonical_decimal, decode_decimal
 
 Registered: TypeAlias = tuple[str, int, Callable[..., Any]]
@@ -15,7 +16,6 @@ Registered: TypeAlias = tuple[str, int, Callable[..., Any]]
 # sums and products of decimals are finite: this context never rounds them
 EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 
-_LEAST, _MOST = -(1 << 63), (1 << 63) - 1
 _INTEGER = re.compile(r"\s*[-+]?[0-9]+\s*", re.ASCII)
 _FLOAT = re.compile(r"\s*[-+]?(?:[0-9]+\.?[0-9]*(?:e[-+]?[0-9]+)?|\.[0-9]+(?:e[-+]?[0-9]+)?|inf(?:inity)?)\s*", re.I)
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
@@ -44,24 +44,6 @@ def _leading_group(number: Decimal) -> tuple[int, int]:
     return weight, int(number.copy_abs().scaleb(-4 * weight, EXACT))
 
 
-def strict(compute: Callable[..., Any]) -> Callable[..., Any]:
-    """Gives a function that is NULL where one of its arguments is, and an error where its number has over 64 bits."""
-
-    def function(*values: Any) -> Any:
-        if None in values:
-            return None
-        try:
-            found = compute(*values)
-        except OverflowError:
-            # SQLite would speak of a blob that is too big
-            raise ValueError from None
-        if type(found) is int and not _LEAST <= found <= _MOST:
-            raise ValueError
-        return found
-
-    return function
-
-
 def _of_decimals(compute: Callable[[Decimal, Decimal], Decimal]) -> Callable[[Any, Any], str | None]:
     def function(left: Any, right: Any) -> str:
         return canonical_decimal(compute(decode_decimal(left), decode_decimal(right)))
@@ -69,16 +51,28 @@ def _of_decimals(compute: Callable[[Decimal, Decimal], Decimal]) -> Callable[[An
     return strict(function)
 
 
-def _finite(compute: Callable[[float, float], float]) -> Callable[[Any, Any], Any]:
+def _finite(compute: Callable[[float, float], float], refusal: str | None = None) -> Callable[[Any, Any], Any]:
     """Gives a computation of floats that is an error where finite numbers give none."""
 
     def function(left: float, right: float) -> float:
         found = compute(float(left), float(right))
         if math.isfinite(left) and math.isfinite(right) and not math.isfinite(found):
-            raise ValueError
+            raise Refused("value out of range: overflow")
         return found
 
-    return strict(function)
+    return strict(function, refusal)
+
+
+def _of_divisor(compute: Callable[[Decimal, Decimal], Decimal]) -> Callable[[Any, Any], str | None]:
+    """Gives a computation of decimals that divides."""
+
+    def divide(left: Decimal, right: Decimal) -> Decimal:
+        # zero by zero would be an invalid operation
+        if not right:
+            raise ZeroDivisionError
+        return compute(left, right)
+
+    return _of_decimals(divide)
 
 
 def _quotient(left: float, right: float) -> float:
@@ -123,6 +117,29 @@ def _sign(value: Any) -> int:
     return (number > 0) - (number < 0)
 
 
+# ------------------------------------------------------------------ what columns hold
+
+_INTEGERS = {16: "smallint", 32: "integer", 64: "bigint"}
+
+
+def _fit_integer(value: Any, bits: int) -> int:
+    try:
+        # of halves, PostgreSQL takes the even neighbour for a float, and the one further from zero for a decimal
+        found = round(value) if isinstance(value, (int, float)) else int(_rounded(decode_decimal(value), 0))
+    except (OverflowError, ValueError):
+        found = 1 << 64
+    if not -(1 << (bits - 1)) <= found < 1 << (bits - 1):
+        raise Refused(f"{_INTEGERS[bits]} out of range")
+    return found
+
+
+def _fit_decimal(value: Any, precision: int, scale: int) -> str:
+    found = _rounded(decode_decimal(value), scale)
+    if found and found.adjusted() + 1 > precision - scale:
+        raise Refused("numeric field overflow")
+    return canonical_decimal(found)
+
+
 # ------------------------------------------------------------------ casts
 
 
@@ -133,6 +150,9 @@ def _to_integer(value: Any) -> int:
 def _parse_integer(text: str) -> int:
     if _INTEGER.fullmatch(text) is None:
         raise ValueError
+    # more digits than Python turns into an int
+    if len(text.strip()) > 4000:
+        raise Refused("integer out of range")
     return int(text)
 
 
@@ -141,7 +161,7 @@ def _parse_float(text: str) -> float:
         raise ValueError
     found = float(text)
     if math.isinf(found) and "i" not in text.lower():
-        raise ValueError
+        raise Refused("value out of range: overflow")
     return found
 
 
@@ -195,25 +215,27 @@ FUNCTIONS: tuple[Registered, ...] = (
     ("cormorant_decimal_add", 2, _of_decimals(EXACT.add)),
     ("cormorant_decimal_sub", 2, _of_decimals(EXACT.subtract)),
     ("cormorant_decimal_mul", 2, _of_decimals(EXACT.multiply)),
-    ("cormorant_decimal_div", 2, _of_decimals(quotient)),
-    ("cormorant_decimal_floor_div", 2, _of_decimals(EXACT.divide_int)),
-    ("cormorant_decimal_mod", 2, _of_decimals(EXACT.remainder)),
+    ("cormorant_decimal_div", 2, _of_divisor(quotient)),
+    ("cormorant_decimal_floor_div", 2, _of_divisor(EXACT.divide_int)),
+    ("cormorant_decimal_mod", 2, _of_divisor(EXACT.remainder)),
     ("cormorant_decimal_round", 2, strict(_round_decimal)),
     ("cormorant_divide", 2, _finite(_quotient)),
     ("cormorant_floor_divide", 2, strict(_floor_divide)),
     ("cormorant_modulo", 2, strict(_modulo)),
-    ("cormorant_power", 2, _finite(math.pow)),
-    ("cormorant_sqrt", 1, strict(math.sqrt)),
+    ("cormorant_power", 2, _finite(math.pow, "a power of such numbers is undefined")),
+    ("cormorant_sqrt", 1, strict(math.sqrt, "cannot take square root of a negative number")),
     ("cormorant_round", 2, strict(_round_float)),
     ("cormorant_round_whole", 2, strict(_round_whole)),
     ("cormorant_floor", 1, strict(_floor)),
     ("cormorant_ceil", 1, strict(_ceil)),
     ("cormorant_sign", 1, strict(_sign)),
-    ("cormorant_to_integer", 1, strict(_to_integer)),
-    ("cormorant_parse_integer", 1, strict(_parse_integer)),
-    ("cormorant_parse_float", 1, strict(_parse_float)),
-    ("cormorant_parse_decimal", 1, strict(_parse_decimal)),
-    ("cormorant_parse_boolean", 1, strict(_parse_boolean)),
+    ("cormorant_fit_integer", 2, strict(_fit_integer)),
+    ("cormorant_fit_decimal", 3, strict(_fit_decimal, "numeric field overflow")),
+    ("cormorant_to_integer", 1, strict(_to_integer, "integer out of range")),
+    ("cormorant_parse_integer", 1, strict(_parse_integer, "invalid input syntax for type integer")),
+    ("cormorant_parse_float", 1, strict(_parse_float, "invalid input syntax for type float")),
+    ("cormorant_parse_decimal", 1, strict(_parse_decimal, "invalid input syntax for type numeric")),
+    ("cormorant_parse_boolean", 1, strict(_parse_boolean, "invalid input syntax for type boolean")),
     ("cormorant_float_decimal", 1, strict(_float_decimal)),
     ("cormorant_float_text", 1, strict(_float_text)),
 )

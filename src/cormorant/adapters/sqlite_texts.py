@@ -7,7 +7,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from cormorant.adapters.sqlite_numbers import Registered, strict
+from cormorant.adapters.sqlite_numbers import Registered
+from cormorant.adapters.sqlite_reasons import Refused, strict
 
 _WILDCARDS = {"%": ".*", "_": "."}
 
@@ -30,7 +31,10 @@ def _regexp(pattern: Any, value: Any) -> bool:
 @lru_cache(maxsize=100)
 def _compiled(pattern: str, flags: int) -> re.Pattern[str]:
     # on PostgreSQL a dot is any character, a line's end too
-    return re.compile(pattern, re.DOTALL | flags)
+    try:
+        return re.compile(pattern, re.DOTALL | flags)
+    except re.error:
+        raise Refused("invalid regular expression") from None
 
 
 def _matches(value: Any, pattern: str) -> bool:
@@ -52,7 +56,7 @@ def _like_pattern(pattern: str) -> re.Pattern[str]:
         elif (literal := next(characters, None)) is not None:
             parts.append(re.escape(literal))
         else:
-            raise ValueError(r"nothing follows the last \ of the pattern")
+            raise Refused("a pattern of LIKE must not end with its escape character")
     return re.compile("".join(parts), re.DOTALL)
 
 
@@ -68,7 +72,7 @@ def _substr(value: Any, start: int, count: int | None = None) -> str:
     """Cuts a part out; positions before the first are counted and hold nothing."""
     text = str(value)
     if count is not None and count < 0:
-        raise ValueError
+        raise Refused("negative length of a part of a text")
     stop = len(text) if count is None else max(start - 1 + count, 0)
     return text[max(start - 1, 0) : stop]
 
@@ -98,6 +102,16 @@ def _rpad(value: Any, length: int, fill: str) -> str:
     return (text + _padding(text, length, fill))[: max(length, 0)]
 
 
+def _fit(value: Any, length: int) -> str:
+    text = str(value)
+    if len(text) > length:
+        # PostgreSQL cuts spaces off that are too many
+        if text[length:].strip(" "):
+            raise Refused(f"value too long for type character varying({length})")
+        text = text[:length]
+    return text
+
+
 FUNCTIONS: tuple[Registered, ...] = (
     ("cormorant_lower", 1, _of_text(str.lower)),
     ("cormorant_upper", 1, _of_text(str.upper)),
@@ -112,6 +126,7 @@ FUNCTIONS: tuple[Registered, ...] = (
     ("cormorant_right", 2, strict(_right)),
     ("cormorant_lpad", 3, strict(_lpad)),
     ("cormorant_rpad", 3, strict(_rpad)),
+    ("cormorant_fit_text", 2, strict(_fit)),
     ("cormorant_unhex", 1, strict(bytes.fromhex)),
     ("regexp", 2, strict(_regexp)),
 )

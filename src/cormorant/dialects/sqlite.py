@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from cormorant._internal.json_text import load_json
 from cormorant.dialects import search, sqlite_formulas
 from cormorant.dialects import sqlite_content as content
+from cormorant.dialects import sqlite_fitting as fitting
 from cormorant.dialects import sqlite_nodes as nodes
 from cormorant.dialects.base import Codec, Dialect, IsolationLevel, Members, kept_member
 from cormorant.errors import CompileError, DataError
@@ -175,17 +176,24 @@ class SQLiteCompiler(Compiler):
             return f"substr({part}, length({part}) - length({text}) + 1) = {text}"
         return f"{part} = {text}"
 
-    def kept(self, sql: str, given: t.SqlType, wanted: t.SqlType) -> str:
-        wanted = t.base_of(wanted)
+    def kept(self, sql: str, value: e.Expr[Any], wanted: t.SqlType) -> str:
+        given, wanted = value.type, t.base_of(wanted)
+        if not fitting.fits(value, wanted):
+            return fitting.fitted(sql, wanted)
         if not isinstance(wanted, t.Numeric) or wanted.scale is None or not is_decimal(given) or given == wanted:
             return sql
         return f"cormorant_decimal_round({sql}, {wanted.scale})"
 
     def assigned(self, item: Assignment) -> str:
         type_ = t.base_of(item.column.type)
-        if not isinstance(type_, t.Numeric) or isinstance(item.value, (e.Bind, n.Null)):
+        if isinstance(item.value, (e.Bind, n.Null)):
             return super().assigned(item)
+        is_safe = fitting.fits(item.value, type_)
+        if not isinstance(type_, t.Numeric):
+            return super().assigned(item) if is_safe else fitting.fitted(super().assigned(item), type_)
         value = self._decimal(item.value)
+        if not is_safe:
+            return fitting.fitted(value, type_)
         return value if type_.scale is None else f"cormorant_decimal_round({value}, {type_.scale})"
 
 
@@ -347,7 +355,10 @@ def encode_interval(value: dt.timedelta) -> int:
 
 def decode_interval(value: int) -> dt.timedelta:
     """Gives the length of time of so many microseconds."""
-    return dt.timedelta(microseconds=value)
+    try:
+        return dt.timedelta(microseconds=value)
+    except OverflowError:
+        raise DataError("interval out of range", hint="292,271 years are the most") from None
 
 
 def canonical_decimal(value: decimal.Decimal | int) -> str:

@@ -164,7 +164,7 @@ class Compiler(QueryCompiler):
         inner = self.statement_inside(statement.select)
         places = [self.quote(f"c{number}") for number in range(len(statement.columns))]
         triples = zip(places, statement.select.columns, statement.columns, strict=True)
-        kept = [self.kept(place, given.type, column.type) for place, given, column in triples]
+        kept = [self.kept(place, given, column.type) for place, given, column in triples]
         if kept != places or statement.added:
             name = self.quote(self.ctes.name_of(CteReference("selected")))
             self.ctes.definitions.append(f"{name}({', '.join(places)}) AS ({inner})")
@@ -174,8 +174,8 @@ class Compiler(QueryCompiler):
             self.scope.reserve(statement.source.key, statement.table)
         return f"{into} ({', '.join(map(self.quote, names))}) {inner}{self._returned(statement.returning)}"
 
-    def kept(self, sql: str, given: t.SqlType, wanted: t.SqlType) -> str:
-        """Gives a value of one type as a column of another type keeps it."""
+    def kept(self, sql: str, value: e.Expr[Any], wanted: t.SqlType) -> str:
+        """Gives a value, which is read under a name, as a column of a type keeps it."""
         return sql
 
     def parameter(self, index: int, column: TypedColumn) -> str:

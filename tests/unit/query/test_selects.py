@@ -597,7 +597,7 @@ async def test_update_rounds_as_the_column_does() -> None:
     built = query(Sample)
     await built.update(Sample.price.set(Sample.price * 2))
     assert last_sql(built, "sqlite")[0] == (
-        'UPDATE "sample" SET "price" = cormorant_decimal_round((cormorant_decimal_mul("sample"."price", ?1)), 2)'
+        'UPDATE "sample" SET "price" = cormorant_fit_decimal((cormorant_decimal_mul("sample"."price", ?1)), 10, 2)'
     )
 
 

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from cormorant.adapters.sqlite_numbers import Registered
+from cormorant.adapters.sqlite_patterns import compiled
 from cormorant.adapters.sqlite_reasons import Refused, strict
 
 _WILDCARDS = {"%": ".*", "_": "."}
@@ -28,21 +29,12 @@ def _regexp(pattern: Any, value: Any) -> bool:
     return re.search(str(pattern), str(value)) is not None
 
 
-@lru_cache(maxsize=100)
-def _compiled(pattern: str, flags: int) -> re.Pattern[str]:
-    # on PostgreSQL a dot is any character, a line's end too
-    try:
-        return re.compile(pattern, re.DOTALL | flags)
-    except re.error:
-        raise Refused("invalid regular expression") from None
-
-
 def _matches(value: Any, pattern: str) -> bool:
-    return _compiled(pattern, 0).search(str(value)) is not None
+    return compiled(pattern, 0).search(str(value)) is not None
 
 
 def _imatches(value: Any, pattern: str) -> bool:
-    return _compiled(pattern, re.IGNORECASE).search(str(value)) is not None
+    return compiled(pattern, re.IGNORECASE).search(str(value)) is not None
 
 
 @lru_cache(maxsize=100)

@@ -343,3 +343,17 @@ async def test_what_is_to_be_together_is_done_together_or_not_at_all(postgres_da
         async with AsyncSession(database) as session:
             session.add(shelf := Shelf(room="green"))
         assert shelf.id == 2
+
+
+async def test_the_order_of_bytes_is_sqlites_own(database: Database) -> None:
+    class Filed(Model, app="bytes"):
+        id: Mapped[int] = generated(primary_key=True)
+        name: Mapped[str] = field(collation="C", unique=True)
+        other: Mapped[str] = field(collation="POSIX")
+
+    await database.create_all(Filed)
+    assert await SchemaBuilder(database).difference(Filed) == []
+    async with AsyncSession(database) as session:
+        session.add(*(Filed(name=name, other=name) for name in ("b", "é", "A", "a", "_")))
+        await session.flush()
+        assert await session.query(Filed).order_by(Filed.name).scalars(Filed.name) == ["A", "_", "a", "b", "é"]

@@ -102,6 +102,8 @@ class Dialect(ABC):
     supports_include: ClassVar[bool] = False
     """Whether an index may keep columns that it is not sorted by."""
     supports_comments: ClassVar[bool] = False
+    # collations of other databases that are the order which texts have here by themselves
+    default_collations: ClassVar[frozenset[str]] = frozenset()
     """Whether tables and columns may have comments."""
     around_drops: ClassVar[tuple[tuple[str, ...], tuple[str, ...]]] = ((), ())
     """What runs before and after the transaction that drops tables."""

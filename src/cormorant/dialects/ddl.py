@@ -49,7 +49,7 @@ def column_definition(dialect: Dialect, table: d.Table, column: d.ColumnDef) -> 
     if column.identity:
         return dialect.identity_column(table, column)
     parts = [dialect.quote(column.name), dialect.type_name(column.type)]
-    if column.collation is not None:
+    if column.collation is not None and column.collation not in dialect.default_collations:
         parts.append(f"COLLATE {dialect.quote(column.collation)}")
     if column.default is not None:
         parts.append(f"DEFAULT {dialect.default_expression(column.default)}")

@@ -211,6 +211,8 @@ class SQLiteDialect(Dialect):
     search_indexes: ClassVar[search.SearchIndexes] = search.SQLiteSearch()
     supports_add_constraint = False
     supports_isolation_levels = False
+    # texts are compared byte by byte
+    default_collations: ClassVar[frozenset[str]] = frozenset({"C", "POSIX"})
     explain = "EXPLAIN QUERY PLAN"
     # tables that point to each other could not be dropped one after another, and a transaction ignores the pragma
     around_drops: ClassVar[tuple[tuple[str, ...], tuple[str, ...]]] = (

@@ -57,7 +57,7 @@ def column(dialect: Dialect, table: s.Table, column: s.Column) -> str:
     parts = [dialect.quote(column.name), types.sql(dialect, column.type)]
     if column.identity == "serial":
         parts[1] = {"bigint": "bigserial", "smallint": "smallserial"}.get(column.type, "serial")
-    if column.collation is not None:
+    if column.collation is not None and column.collation not in dialect.default_collations:
         parts.append(f"COLLATE {dialect.quote(column.collation)}")
     if column.default is not None:
         parts.append(f"DEFAULT {default(dialect, column.default)}")
@@ -144,7 +144,8 @@ def create_index(dialect: Dialect, table: str, index: s.Index, *, concurrently: 
 
 def _item(dialect: Dialect, item: s.IndexItem) -> str:
     sql = dialect.quote(item.column) if item.column is not None else f"({s.said(item.expression or '', dialect.name)})"
-    sql += f" COLLATE {dialect.quote(item.collation)}" if item.collation else ""
+    if item.collation and item.collation not in dialect.default_collations:
+        sql += f" COLLATE {dialect.quote(item.collation)}"
     sql += f" {item.operator_class}" if item.operator_class and dialect.supports_access_methods else ""
     sql += " DESC" if item.descending else ""
     return f"{sql} NULLS {item.nulls.upper()}" if item.nulls and dialect.supports_nulls_in_indexes else sql

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from cormorant.dialects.sqlite import SQLiteDialect
 from cormorant.schema import column_types as types
 from cormorant.schema.scripts import search_words
 from cormorant.schema.snapshot import (
@@ -54,8 +55,14 @@ def column_seen(column: Column, dialect: str) -> Column:
         # how rows are numbered does not matter to who asks for their numbers
         identity=None if column.identity is None else "by default",
         comment=None if sqlite else column.comment,
-        collation=column.collation and column.collation.upper() if sqlite else column.collation,
+        collation=_collation_on_sqlite(column.collation) if sqlite else column.collation,
     )
+
+
+def _collation_on_sqlite(name: str | None) -> str | None:
+    # the order that texts have by themselves need not be said; names are alike in any case
+    known = {*SQLiteDialect.default_collations, "BINARY"}
+    return None if name is None or name.upper() in known else name.upper()
 
 
 def _checks(table: Table, dialect: str) -> tuple[Check, ...]:
@@ -71,8 +78,7 @@ def _item(item: IndexItem, dialect: str) -> IndexItem:
     # the order that a direction has by itself need not be said
     nulls = None if item.nulls == ("first" if item.descending else "last") else item.nulls
     if dialect == "sqlite":
-        collation = item.collation and item.collation.upper()
-        item, nulls = replace(item, operator_class=None, collation=collation), None
+        item, nulls = replace(item, operator_class=None, collation=_collation_on_sqlite(item.collation)), None
     return replace(item, expression=_words(item.expression, dialect), nulls=nulls)
 
 

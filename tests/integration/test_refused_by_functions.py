@@ -15,6 +15,7 @@ from cormorant import (
     DataError,
     Mapped,
     Model,
+    ValueOutOfRange,
     case,
     excluded,
     field,
@@ -36,6 +37,8 @@ class Held(Model, app="refused"):
     ratio: Mapped[float] = field(default=2.5)
     exact: Mapped[Decimal] = field(default=Decimal("2.5"))
     day: Mapped[date] = field(default=date(2020, 1, 31))
+    stars: Mapped[int] = field(default=1, ge=0)
+    mood: Mapped[str] = field(default="good", choices=["good", "bad"], sensitive=True)
 
 
 class Numbered(Model, app="refused"):
@@ -182,3 +185,16 @@ async def test_a_reason_is_that_of_its_own_statement(database: Database) -> None
                 await session.query(Held).scalars(Held.code.cast(int))
         async for row in session.query(Held).scalars(Held.number).stream(chunk=1):
             assert row == 1
+
+
+async def test_plain_values_of_updates_are_checked_by_the_constraints_of_their_field(database: Database) -> None:
+    async with AsyncSession(database) as session:
+        held = session.query(Held)
+        with pytest.raises(ValueOutOfRange, match=r"Held\.stars: -5 must be at least 0"):
+            await held.update(Held.stars.set(-5))
+        with pytest.raises(ValueOutOfRange) as refused:
+            await held.update(Held.mood.set("odd"))
+        assert "odd" not in str(refused.value)
+        with pytest.raises(ValueOutOfRange, match="must be at least 0"):
+            await held.upsert([{"id": 1}], on=[Held.id], set=[Held.stars.set(-1)])
+        assert await held.update(Held.stars.set(3), Held.mood.set("bad"), returning=Held.stars) == [3]

@@ -8,11 +8,12 @@ from functools import lru_cache
 from typing import Any, Literal, NoReturn, Self, TypeAlias
 
 from cormorant._internal.narrowing import is_iterable, is_tuple
-from cormorant.errors import QueryError, WrongType
+from cormorant._internal.secrets import about
+from cormorant.errors import QueryError, ValueOutOfRange, WrongType
 from cormorant.models.constraints import IndexSpec
 from cormorant.models.metadata import ColumnInfo, ModelInfo
 from cormorant.models.paths import Path
-from cormorant.models.validation import stamped_columns
+from cormorant.models.validation import problem_of, stamped_columns
 from cormorant.query.predicates import conditions_of
 from cormorant.query.spec import Output, QuerySpec
 from cormorant.query.write_planner import refuse_limits
@@ -20,7 +21,7 @@ from cormorant.sql import types as t
 from cormorant.sql.calls import Fragment
 from cormorant.sql.columns import Assignment, Column
 from cormorant.sql.excluded import excluded, excluded_key
-from cormorant.sql.expr import Expr, Order, walk
+from cormorant.sql.expr import Bind, Expr, Order, walk
 
 Dedupe: TypeAlias = Literal["first", "last"]
 Progress: TypeAlias = Callable[[int], object]
@@ -224,6 +225,11 @@ def check_assignment(info: ModelInfo, item: Any, verb: str) -> None:
     if spec.computed is not None or spec.version:
         why = "the database computes it" if spec.computed is not None else "every write counts it up"
         raise QueryError(f"{verb} cannot set {item.column!r}: {why}", hint="leave it out")
+    # what is computed is the database's to judge
+    if isinstance(item.value, Bind) and (
+        problem := problem_of(info.by_attribute[item.column.attribute], item.value.value)
+    ):
+        raise ValueOutOfRange(about(f"{item.column!r}", problem))
 
 
 def _refuse_twice(info: ModelInfo, assignments: Iterable[Assignment]) -> None:

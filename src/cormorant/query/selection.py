@@ -53,6 +53,11 @@ def unique_names(columns: tuple[Any, ...]) -> tuple[str, ...]:
     for column in columns:
         name = name_of(column)
         if name is None or name in names:
+            if not is_expr(column):
+                raise QueryError(
+                    f"{column!r} is a whole object, which has no name among values",
+                    hint="name its columns, or use .values(...), which takes objects",
+                )
             problem = "has no name" if name is None else f"has the name {name!r}, which another one has too"
             raise QueryError(f"{column!r} {problem}", hint='give it one: .label("name")')
         names.append(name)

@@ -258,6 +258,7 @@ def test_a_number_of_rows(builder: str, count: Any) -> None:
         ),
         (lambda: query(Author).order_by("-name"), r"order_by\(\) takes columns and expressions, not '-name'"),
         (lambda: query(Author).group_by("name"), r"group_by\(\) takes columns and expressions, not 'name'"),
+        (lambda: query(Article).as_dicts(Article.title, Article.author), r"Article\.author is a whole object"),
         (lambda: query(Author).as_dicts(Author.age + 1), r"has no name\nHint: give it one: \.label\(\"name\"\)"),
         (
             lambda: query(Article).as_dicts(Article.author.name, Article.editor.name),

@@ -13,7 +13,7 @@ from cormorant.sql.joins import implied_by, implied_joins, is_optional, required
 from cormorant.sql.nullability import shown_in
 from cormorant.sql.raw_source import RawSource
 from cormorant.sql.scope import ALIAS_BYTES, Scope, free_name
-from cormorant.sql.selects import Join, Select
+from cormorant.sql.selects import Join, Lock, Select
 
 if TYPE_CHECKING:
     from cormorant.sql.query_compiler import QueryCompiler
@@ -203,7 +203,14 @@ def _asked(compiler: QueryCompiler, join: Join, required: Collection[str]) -> st
     return f"{'LEFT JOIN' if join.source.key in compiler.scope.outer else 'JOIN'} {source} ON {on}"
 
 
-def lockable(compiler: QueryCompiler, source: s.Source) -> str:
+def locking(compiler: QueryCompiler, own: s.Source, lock: Lock) -> str:
+    """Gives FOR UPDATE or FOR SHARE; `own` is the query's own table."""
+    sources = lock.of or ((own,) if len(compiler.scope.aliases) > 1 else ())
+    of = f" OF {', '.join(_lockable(compiler, source) for source in sources)}" if sources else ""
+    return f" FOR {lock.strength}{of}{' ' if lock.wait else ''}{lock.wait}"
+
+
+def _lockable(compiler: QueryCompiler, source: s.Source) -> str:
     """Gives the name of what is to be locked.
 
     Raises:

@@ -16,7 +16,7 @@ from cormorant.sql import sources as s
 from cormorant.sql import tuples as r
 from cormorant.sql import types as t
 from cormorant.sql.formulas import Fold, Template, chained, is_infix
-from cormorant.sql.from_clause import Ctes, from_clause, lockable
+from cormorant.sql.from_clause import Ctes, from_clause, locking
 from cormorant.sql.full_text import SearchMatch
 from cormorant.sql.nullability import is_hidden, nullable_columns
 from cormorant.sql.restrictions import Restrainer, Restrictions
@@ -150,12 +150,7 @@ class QueryCompiler:
 
     def lock_clause(self, select: Select) -> str:
         """Gives FOR UPDATE or FOR SHARE; without names, of the query's own table: others may be joined from outside."""
-        lock = select.lock
-        if lock is None:
-            return ""
-        sources = lock.of or ((select.source,) if len(self.scope.aliases) > 1 else ())
-        of = f" OF {', '.join(lockable(self, source) for source in sources)}" if sources else ""
-        return f" FOR {lock.strength}{of}{' ' if lock.wait else ''}{lock.wait}"
+        return "" if select.lock is None else locking(self, select.source, select.lock)
 
     def compound(self, compound: Compound) -> str:
         """Gives SELECTs joined by UNION, INTERSECT or EXCEPT."""

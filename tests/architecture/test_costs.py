@@ -91,7 +91,8 @@ async def warm_calls(database: Database, work: Work) -> int:
 
     for _ in range(2):
         await whole()
-    return await calls(whole)
+    # on a busy machine, the pool looks at a connection that was not used for a while
+    return min(await calls(whole), await calls(whole))
 
 
 # ---- one small piece of work, with its session

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, Protocol
 
-from cormorant.errors import CompileError, QueryError
+from cormorant.errors import CompileError
 from cormorant.sql import calls as k
 from cormorant.sql import columns as c
 from cormorant.sql import expr as e
@@ -178,17 +178,7 @@ class QueryCompiler:
         """Gives a column of a source by the source's alias."""
         if self.inline:
             return self.quote(name)
-        alias = self.scope.find(source.key)
-        if alias is None:
-            # what a relation is followed from may be a column that a union shows
-            found = self.scope.shown_column(s.column_key(source, name))
-            if found is None:
-                raise QueryError(
-                    f"the column {name!r} belongs to a table that the query does not read",
-                    hint="start from its model, reach it along a relation (Article.author.name), or .join(...) it"
-                    " before what reads it",
-                )
-            alias, name = found[0], found[1].name
+        alias, name = self.scope.named(source, name)
         return f"{self.quote(alias)}.{self.quote(name)}"
 
     def nullable(self, expr: e.Expr[Any]) -> bool:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Any
 
+from cormorant.errors import QueryError
 from cormorant.sql.columns import Column
 from cormorant.sql.expr import Expr, walk
 from cormorant.sql.shown import Shown, Shows
-from cormorant.sql.sources import root_of
+from cormorant.sql.sources import Source, column_key, root_of
 
 ALIAS_BYTES = 50
 """So long is a name at most before a number is added to it: the longest names leave no room for one."""
@@ -54,6 +55,24 @@ class Scope:
             if scope.parent is not None and scope.parent.has_shows and scope.reads(expr):
                 return None
         return None
+
+    def named(self, source: Source, name: str) -> tuple[str, str]:
+        """Gives the alias of a source and the name that a column of it has there.
+
+        Raises:
+            QueryError: The query does not read it.
+        """
+        if (alias := self.find(source.key)) is not None:
+            return alias, name
+        # what a relation is followed from may be a column that a union shows
+        found = self.shown_column(column_key(source, name))
+        if found is None:
+            raise QueryError(
+                f"the column {name!r} belongs to a table that the query does not read",
+                hint="start from its model, reach it along a relation (Article.author.name), or .join(...) it"
+                " before what reads it",
+            )
+        return found[0], found[1].name
 
     def shown_column(self, key: str) -> tuple[str, Shown] | None:
         """Gives the column that shows a column of a table, by that one's key."""

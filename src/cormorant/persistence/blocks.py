@@ -254,6 +254,7 @@ class Blocks:
         self._undo(self.history.marks[0], whole=whole)
 
     def _undo(self, mark: Mark, *, whole: bool) -> None:
+        # one whose block has ended with what was around it, the session for instance, was undone with that
         if mark in self.history.marks:
             self.unit.find_changes_inside()
             self.history.undo(mark, self.unit.origin())
@@ -329,7 +330,7 @@ class Blocks:
 
     async def _roll_back_to(self, block: Block) -> None:
         await self.transactions.rollback_to(block.level)
-        # also where a refused COMMIT has ended it; a mark whose transaction was ended otherwise is gone
+        # also where a refused COMMIT has ended it
         self._undo(block.mark, whole=block.level.savepoint is None)
 
     # ---- the block of a single write

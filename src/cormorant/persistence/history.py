@@ -131,9 +131,7 @@ class History:
             ends = joined(mark.ends for mark in self.marks)
             self.marks = [mark]
         mark.first_write = mark.ends = None
-        for known in (mark.added, mark.known, mark.collections, mark.made, mark.unloaded):
-            if known:
-                known.clear()
+        mark.forget()
         if not (pending.new or pending.dirty or pending.deleted or pending.collections):
             return ends
         mark.added.update(pending.new)
@@ -243,8 +241,9 @@ class History:
             mark.drop(instance)
 
     def clear(self) -> None:
-        """Forgets every object; the marks stay."""
-        self.marks = [Mark(first_write=mark.first_write, ends=mark.ends) for mark in self.marks]
+        """Forgets every object. The marks stay, which blocks hold: what comes from now on is undone with them."""
+        for mark in self.marks:
+            mark.forget()
 
 
 def _shown_by_new_ones(mark: Mark) -> list[tuple[Model, RelationInfo, Model]]:

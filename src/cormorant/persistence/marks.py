@@ -159,14 +159,14 @@ class Mark:
 
     __slots__ = ("added", "collections", "ends", "first_write", "known", "made", "unloaded")
 
-    def __init__(self, first_write: int | None = None, ends: Ends | None = None) -> None:
+    def __init__(self) -> None:
         self.added: dict[int, Model] = {}
         self.known: dict[int, Memento] = {}
         self.collections: dict[int, tuple[Collection[Any], Contents]] = {}
         self.made: dict[int, tuple[str, ...]] = {}
         self.unloaded: dict[int, tuple[Any, ...]] = {}
-        self.first_write: int | None = first_write
-        self.ends: Ends | None = ends
+        self.first_write: int | None = None
+        self.ends: Ends | None = None
 
     @property
     def is_blank(self) -> bool:
@@ -216,6 +216,12 @@ class Mark:
         """Forgets an object that has left the session."""
         self.known.pop(id(instance), None)
         self.added.pop(id(instance), None)
+
+    def forget(self) -> None:
+        """Forgets every object and collection; what was written, and who waits for the end, stays known."""
+        for known in (self.added, self.known, self.collections, self.made, self.unloaded):
+            if known:
+                known.clear()
 
     @property
     def instances(self) -> list[Model]:

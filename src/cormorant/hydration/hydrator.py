@@ -17,6 +17,7 @@ from cormorant.models.model import Model
 from cormorant.models.state import Origin, set_class, unset_silently
 from cormorant.sql.types import SqlType
 
+_HEAD = "def load(rows, identity, origin, remember=None):"
 _SET_RELATED = Model.__dict__["__orm_related__"].__set__
 
 
@@ -27,9 +28,23 @@ class IdentitySource(Protocol):
 
 
 class Loader(Protocol):
-    """Turns rows into results."""
+    """Turns rows into results.
 
-    def __call__(self, rows: Sequence[Any], identity: IdentitySource, origin: Origin, /) -> list[Any]: ...
+    Args:
+        rows: The rows.
+        identity: The known instances.
+        origin: What the objects come from.
+        remember: Called with a clean instance before a row goes over it, where that may have to be taken back.
+    """
+
+    def __call__(
+        self,
+        rows: Sequence[Any],
+        identity: IdentitySource,
+        origin: Origin,
+        remember: Callable[[Model], None] | None = None,
+        /,
+    ) -> list[Any]: ...
 
 
 def compile_loader(shape: RowShape, decoders: Decoders) -> Loader:
@@ -113,21 +128,19 @@ class _Source:
             self.names |= {"refuse_unreadable": refuse_unreadable, "decoded": self.read}
             failed = ["except Exception as error:", "    refuse_unreadable(error, rows, decoded)", "    raise"]
             lines = ["try:", *(f"    {line}" for line in lines), *failed]
-        return "\n".join(["def load(rows, identity, origin):", *(f"    {line}" for line in lines)])
+        return "\n".join([_HEAD, *(f"    {line}" for line in lines)])
 
     def _plain(self) -> str:
         """Gives the function for rows the driver already has in their final form."""
         if self.shape.output == "scalars":
-            return "def load(rows, identity, origin):\n    return [row[0] for row in rows]"
+            return f"{_HEAD}\n    return [row[0] for row in rows]"
         if self.shape.output == "dicts":
             items = ", ".join(f"{name!r}: row[{i}]" for i, name in enumerate(self.shape.names))
-            return f"def load(rows, identity, origin):\n    return [{{{items}}} for row in rows]"
+            return f"{_HEAD}\n    return [{{{items}}} for row in rows]"
         if len(self.shape.parts) < self.shape.width:
             # what was read beside the rows is no part of them
-            return (
-                f"def load(rows, identity, origin):\n    return [tuple(row[:{len(self.shape.parts)}]) for row in rows]"
-            )
-        return "def load(rows, identity, origin):\n    return list(map(tuple, rows))"
+            return f"{_HEAD}\n    return [tuple(row[:{len(self.shape.parts)}]) for row in rows]"
+        return f"{_HEAD}\n    return list(map(tuple, rows))"
 
     def _item(self, items: list[str]) -> str:
         if self.shape.output in ("entities", "scalars"):
@@ -181,6 +194,8 @@ class _Source:
         known = [
             f"if {o}.__orm_changes__ is None:",
             f"    if {o}.__orm_origin__.number < number:",
+            "        if remember is not None:",
+            f"            remember({o})",
             f"        refresh{position}({o}, origin, {values})",
             f"    elif {o}.__class__ is ghost{position}{self._unless_just_made(position, part)}:",
             f"        fill{position}({o}, {values})",
@@ -299,8 +314,8 @@ def _grouping(items: Sequence[str]) -> list[str]:
 
 
 _LOAD_ANY = f"""
-def load_any(rows, identity, origin):
+def load_any(rows, identity, origin, remember=None):
     if len(rows) > {MANY}:
-        return without_collector(load, rows, identity, origin)
-    return load(rows, identity, origin)
+        return without_collector(load, rows, identity, origin, remember)
+    return load(rows, identity, origin, remember)
 """

@@ -153,6 +153,12 @@ class Origin:
         self.rows: int = rows
         self.caller: tuple[CodeType, int] | None = caller
 
+    def renewed(self, number: int) -> Origin:
+        """Gives what stands for the same statement, as new as one of another number."""
+        made = Origin(self.owner, number, lifted=self.lifted, rows=self.rows, caller=self.caller)
+        made.beside = self.beside
+        return made
+
     @property
     def place(self) -> str:
         """File and line of the code that ran the statement, as far as it is known."""

@@ -135,7 +135,8 @@ class BulkAcceptance:
 
     def _load(self, columns: Sequence[ColumnInfo], output: Output, rows: Sequence[Row]) -> list[Any]:
         load = _loader(self.info, tuple(column.attribute for column in columns), output, self.dialect)
-        return load(rows, self.state.identity.of, self.origin)
+        identity = self.state.identity
+        return load(rows, identity.of, self.origin, identity.remember)
 
 
 def _admit(unit: UnitOfWork, instances: Sequence[Model]) -> None:

@@ -180,7 +180,8 @@ class _Wanted:
         elif fresh:
             caller = asking()
             origin = Origin(state, next(state.numbers), rows=len(fresh), caller=caller)
-            prepared.loader([row for rows in fresh.values() for row in rows], state.identity.of, origin)
+            identity, rows = state.identity, [row for rows in fresh.values() for row in rows]
+            prepared.loader(rows, identity.of, origin, identity.remember)
 
     def _addresses(self, prepared: PreparedQuery) -> list[Address] | None:
         info, cache = self.info, self.cache
@@ -283,7 +284,7 @@ class _Result:
         caller = asking()
         origin = Origin(state, 0, lifted=bool(self.spec.lifted), rows=len(rows), caller=caller)
         try:
-            self.found = prepared.loader(rows, state.identity.of, origin)
+            self.found = prepared.loader(rows, state.identity.of, origin, state.identity.remember)
         except Exception:
             # rows that no such query gives
             await self._load([0])

@@ -59,6 +59,16 @@ class History:
         if known is not None and known == remember(instance, deleted=key in self.pending.deleted):
             del mark.known[key]
 
+    def keep_read(self, instance: Model) -> None:
+        """Remembers an object before a row goes over it that may show what is undone later; not what it never held."""
+        # the blocks inside of the innermost one that has written would take nothing back that can be read
+        mark = next((mark for mark in reversed(self.marks) if mark.first_write is not None), None)
+        if mark is None or is_loaded_since(instance, mark.first_write) or is_reference(instance):
+            return
+        key = id(instance)
+        if key not in mark.known and key not in mark.added:
+            mark.known[key] = remember(instance, deleted=key in self.pending.deleted)
+
     def keep_collection(self, collection: Collection[Any]) -> None:
         """Remembers what a collection holds before that changes."""
         self.marks[-1].keep_collection(collection)
@@ -78,9 +88,11 @@ class History:
         for mark in self.marks:
             if mark.first_write is None:
                 mark.first_write = number
+                self.identity.remember = self.keep_read
 
     def forget_writes(self) -> None:
         """Forgets what was written since the marks: the transaction was undone as a whole."""
+        self.identity.remember = None
         for mark in self.marks:
             mark.first_write = None
 
@@ -130,7 +142,7 @@ class History:
         if len(self.marks) > 1:
             ends = joined(mark.ends for mark in self.marks)
             self.marks = [mark]
-        mark.first_write = mark.ends = None
+        mark.first_write = mark.ends = self.identity.remember = None
         mark.forget()
         if not (pending.new or pending.dirty or pending.deleted or pending.collections):
             return ends
@@ -184,14 +196,20 @@ class History:
             if held.__orm_origin__ is None and held_by(instance, relation) is not held:
                 hide(held, relation, instance)
         self._unload_since(mark, Origin(accepted.owner, 0))
+        renewed: dict[Origin, Origin] = {}
         for memento in mark.known.values():
-            if is_persistent(memento.instance) and not is_reference(memento.instance):
-                if self.marks and not is_loaded_since(memento.instance, self.marks[-1].first_write):
+            instance, origin = memento.instance, memento.origin
+            if origin is not None and is_persistent(instance) and not is_reference(instance):
+                if self.marks and not is_loaded_since(instance, self.marks[-1].first_write):
                     # its new number says nothing of the block around, which may be rolled back too
-                    self.keep(memento.instance)
-                set_attribute(memento.instance, "__orm_origin__", accepted)
+                    self.keep(instance)
+                # those that came together stay together
+                if origin not in renewed:
+                    renewed[origin] = origin.renewed(accepted.number)
+                set_attribute(instance, "__orm_origin__", renewed[origin])
         if not self.marks:
             self.marks.append(Mark())
+            self.identity.remember = None
 
     def leave(self, instance: Model) -> None:
         """Takes an object out of everything."""

@@ -36,7 +36,7 @@ class IdentityMap:
     A stream lets its objects go: they stay the session's, and whoever changes one of them brings it back.
     """
 
-    __slots__ = ("by_model", "documents", "has_let_go", "of")
+    __slots__ = ("by_model", "documents", "has_let_go", "of", "remember")
 
     of: Callable[[ModelInfo], dict[Any, Any]]
     """Gives a model's instances by key; hydration reads and writes them directly."""
@@ -47,6 +47,8 @@ class IdentityMap:
         # every query asks, and a bound method of C costs no Python call
         self.of = self.by_model.__getitem__
         self.has_let_go: bool = False
+        # in a transaction that has written, called with an instance before a row goes over it: a rollback puts it back
+        self.remember: Callable[[Model], None] | None = None
 
     def get(self, info: ModelInfo, key: Any) -> Any:
         """Gives an instance, or None."""

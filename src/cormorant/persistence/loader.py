@@ -28,6 +28,7 @@ from cormorant.models.state import (
     set_attribute,
     value_or_missing,
 )
+from cormorant.persistence.history import History
 from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.unit_of_work import UnitOfWork
 from cormorant.query.prefetch import by_key, chunks, members_of, objects_of
@@ -299,8 +300,7 @@ async def load_members(
 ) -> None:
     """Loads a relation on the other side for its owners."""
     found = await members_by_owner(reader, relation, owners, part, loading, single=single)
-    unit = reader.made_unit
-    history = None if unit is None or not unit.history.may_take_back else unit.history
+    history = _taking_back(reader)
     if relation.kind == "reverse_one":
         for key, owner in owners.items():
             if history is not None:
@@ -313,6 +313,12 @@ async def load_members(
             collection: Collection[Any] = getattr(owner, relation.name)
             history.keep_collection(collection)
             collection.fill(found.get(key, ()), partial=not part.is_whole)
+
+
+def _taking_back(reader: Reader) -> History | None:
+    """Gives what has to remember what is shown now, where a rollback would undo writes."""
+    unit = reader.made_unit
+    return None if unit is None or not unit.history.may_take_back else unit.history
 
 
 def _fill_collections(relation: RelationInfo, owners: Batch, found: Mapping[Any, list[Any]], *, partial: bool) -> None:
@@ -368,12 +374,15 @@ async def refresh(reader: Reader, instances: Sequence[Model]) -> None:
         found: set[int] = set()
         for chunk in chunks(wanted, len(info.key_attributes)):
             found.update(map(id, await reader.fetch(objects_of(info, chunk), autoflush=False)))
+        history = _taking_back(reader)
         for key, instance in wanted.items():
             if id(instance) not in found:
                 hint = f"expunge() the object{_or_hidden(reader, info)}"
                 raise StaleObjectError(f"{info.name} {shown_key(info, key)} does not exist any more", hint=hint)
             for held in (instance.__orm_related__ or {}).values():
                 if is_collection(held):
+                    if history is not None:
+                        history.keep_collection(held)
                     held.unload()
 
 

@@ -88,6 +88,6 @@ async def fetch_locked(state: SessionState, spec: QuerySpec, beside: list[Beside
         beside.append(Beside(rows, prepared.beside))
     # newer than all that was read while it waited for others
     origin = Origin(state, next(state.numbers), lifted=bool(spec.lifted), rows=len(rows), caller=caller)
-    found = prepared.loader(rows, state.identity.of, origin)
+    found = prepared.loader(rows, state.identity.of, origin, state.identity.remember)
     refuse_changed(found)
     return await prefetch.complete(state, spec, found)

@@ -192,5 +192,6 @@ async def _fetch_by_key(state: SessionState, query: KeyQuery, key: Any) -> list[
         state.tracker.budget.take(len(rows))
     if state.closed:
         state.check_usable()
-    found: list[Any] = prepared.loader(rows, state.identity.of, Origin(state, number, rows=len(rows), caller=caller))
+    identity, origin = state.identity, Origin(state, number, rows=len(rows), caller=caller)
+    found: list[Any] = prepared.loader(rows, identity.of, origin, identity.remember)
     return found

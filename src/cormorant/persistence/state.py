@@ -196,7 +196,7 @@ class SessionState(Parts):
         if beside is not None:
             beside.append(Beside(rows, prepared.beside))
         origin = Origin(self, number, lifted=bool(spec.lifted), rows=len(rows), caller=caller)
-        found = prepared.loader(rows, self.identity.of, origin)
+        found = prepared.loader(rows, self.identity.of, origin, self.identity.remember)
         if prepared.further and whole:
             return await prefetch.complete(self, spec, found)
         return found

@@ -93,7 +93,7 @@ async def _at_once(state: SessionState, spec: QuerySpec, size: int) -> AsyncGene
         async for rows in found:
             number = next(state.numbers) if locks else number
             origin = Origin(state, number, lifted=bool(spec.lifted), rows=len(rows), caller=caller)
-            made = prepared.loader(rows, state.identity.of, origin)
+            made = prepared.loader(rows, state.identity.of, origin, state.identity.remember)
             if locks:
                 locking.refuse_changed(made)
             yield await prefetch.complete(state, spec, made)

@@ -362,6 +362,7 @@ class UnitOfWork(Pending):
         self.identity.clear()
         self.history.marks.clear()
         # each knows the other, and neither is to wait for the garbage collector
+        self.identity.remember = None
         del self.history.pending
 
 

@@ -168,7 +168,7 @@ class StateWriter:
         origin = Origin(state, next(self.state.numbers), lifted=bool(spec.lifted))
         args = prepared.arguments(followed)
         rows = await state.database.fetch(connection, state.tracker, prepared.sql, args, caller=caller)
-        found = prepared.loader(rows, state.identity.of, origin)
+        found = prepared.loader(rows, state.identity.of, origin, state.identity.remember)
         if spec.columns is None:
             if spec.mode == "delete":
                 self.forget(spec.info, found)

@@ -214,7 +214,10 @@ class TransactionStack:
                 return found
             except BaseException as error:
                 # in no variable: the error would hold this frame, and this frame the error
-                if undo is None or self.connection is None:
+                if _is_only_wanted(self):
+                    # nothing was sent, and nobody has asked for a transaction by name: it can be tried again
+                    self.end()
+                elif undo is None or self.connection is None:
                     self.fail(error if limit is None else limit.cause(error))
                 else:
                     await undo(error if limit is None else limit.cause(error))
@@ -488,6 +491,13 @@ async def _in_time(seconds: float, use: Callable[[Limit], Awaitable[T]]) -> T:
 def is_unsent(transactions: TransactionStack) -> bool:
     """Whether the server knows nothing of a transaction, and nobody is telling it of one, or of its end."""
     return transactions.connection is None and transactions.ending is None and not transactions.lock.locked()
+
+
+def _is_only_wanted(transactions: TransactionStack) -> bool:
+    """Whether a transaction is none but by the statement that was to begin it, of which the server knows nothing."""
+    levels = transactions.levels
+    is_unsent = transactions.connection is None and transactions.ending is None
+    return is_unsent and len(levels) == 1 and levels[0].implicit and levels[0].cause is None
 
 
 def forget(transactions: TransactionStack, level: Level) -> None:

@@ -23,11 +23,15 @@ from cormorant.errors import (
     StaleObjectError,
     UniqueViolation,
 )
+from cormorant.models.state import is_ghost
 from tests.support import museum
-from tests.support.museum import MANY
+from tests.support.museum import KINDS, MANY
 from tests.support.museum_machine import TABLES, Ours, Side, WorldMachine, names, picks
 
 EXAMPLES = int(os.environ.get("CORMORANT_MACHINE_EXAMPLES", "0"))
+
+STEPS = ["write", "rename", "sql", "query", "refresh", "get", "collections", "put in", "delete", "clear"]
+STEPS += ["enter", "leave", "fail"]
 
 # explaining a failure means tracing every line
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
@@ -42,6 +46,9 @@ class MuseumMachine(WorldMachine):
     def __init__(self, runner: asyncio.Runner, database: Database) -> None:
         super().__init__(runner)
         self.database = database
+        # by block: the objects that showed their rows when it began, and whether nothing waited then
+        self.whole_before: list[tuple[dict[int, Any], bool]] = []
+        self.was_cleared = False
 
     async def make_sides(self) -> list[Side]:
         async with AsyncSession(self.database) as session:
@@ -60,6 +67,121 @@ class MuseumMachine(WorldMachine):
     @property
     def is_clean(self) -> bool:
         return not self.session.in_transaction and self.session.state().unit.is_empty
+
+    # ---- blocks in which rows are read again, and objects forgotten
+
+    def whole(self) -> dict[int, Any]:
+        return {tag: one for tag in self.now.rows if not is_ghost(one := self.ours.objects[tag])}
+
+    @precondition(lambda self: len(self.blocks) < 4)
+    @rule()
+    def enter_block(self) -> None:
+        clean = self.session.state().unit.is_empty or self.session.in_transaction
+        super().enter_block()
+        self.whole_before.append((self.whole(), clean))
+
+    @precondition(lambda self: self.blocks)
+    @rule(failed=st.booleans())
+    def leave_block(self, failed: bool) -> None:
+        super().leave_block(failed)
+        whole, _ = self.whole_before.pop()
+        if failed:
+            self.regain()
+            # nobody has to read again what was read before
+            for tag, instance in whole.items():
+                if self.ours.objects[tag] is instance:
+                    assert not is_ghost(instance), tag
+                    assert instance.name == self.now.rows[tag].name
+
+    @precondition(lambda self: self.now.rows and len(self.blocks) < 4)
+    @rule(steps=st.lists(st.tuples(st.sampled_from(STEPS), picks), min_size=1, max_size=8))
+    def fail_in_a_block(self, steps: list[tuple[str, int]]) -> None:
+        """Does much of it in one step: by chance alone a block that fails has seldom written and read."""
+        depth = len(self.blocks)
+        self.enter_block()
+        for step, place in steps:
+            self.step(step, place, depth)
+        while len(self.blocks) > depth:
+            self.leave_block(failed=True)
+
+    def step(self, step: str, place: int, depth: int) -> None:
+        if step == "write":
+            self.add_guest("new", place)
+            self.each("flush")
+        elif step == "rename" and self.now.rows:
+            self.rename(place, f"{place}")
+        elif step == "sql" and (self.now.of("Room") or self.now.of("Guest")):
+            self.rename_by_sql(place, f"{place}", ("refresh", "query", "lock")[place % 3])
+        elif step == "query":
+            self.query(set(KINDS))
+        elif step == "refresh" and self.now.rows:
+            self.refresh(place)
+        elif step == "get" and self.now.rows:
+            self.get(place, many=bool(place & 1), fresh=bool(place & 2))
+        elif step == "collections" and self.owners():
+            self.compare_collections([place, place + 1])
+        elif step == "put in" and self.owners():
+            self.put_in(place, [place])
+        elif step == "delete" and self.loose_rows():
+            self.delete(place)
+        elif step == "clear" and all(clean for _, clean in self.whole_before):
+            self.clear_inside()
+        elif step == "enter" and len(self.blocks) < 4:
+            self.enter_block()
+        elif step in ("leave", "fail") and len(self.blocks) > depth + 1:
+            self.leave_block(failed=step == "fail")
+
+    @precondition(lambda self: not self.blocks)
+    @rule()
+    def rollback(self) -> None:
+        super().rollback()
+        self.regain()
+
+    def regain(self) -> None:
+        """Gets the objects of rows that are there again, and whose objects were forgotten by a clear."""
+        for tag, row in self.now.rows.items():
+            instance = self.ours.objects[tag]
+            if instance not in self.session.identity_map and instance not in self.session.new:
+                assert self.was_cleared, (tag, row)
+                self.ours.objects[tag] = self.run(self._get(tag))
+
+    async def _get(self, tag: int) -> Any:
+        instance = self.ours.objects[tag]
+        key = (instance.shelf, instance.slot) if isinstance(instance, museum.Piece) else instance.id
+        return await self.session.get_one(type(instance), key)
+
+    @precondition(lambda self: self.blocks and all(clean for _, clean in self.whole_before))
+    @rule()
+    def clear_inside(self) -> None:
+        self.each("flush")
+        self.run(self._clear())
+        self.was_cleared = True
+        # the rows of others may come back
+        others = self.ours.objects
+        self.run(self._get_all())
+        self.ours.objects = {**others, **self.ours.objects}
+
+    @precondition(lambda self: self.now.of("Room") or self.now.of("Guest"))
+    @rule(place=picks, name=names, how=st.sampled_from(["refresh", "query", "lock"]))
+    def rename_by_sql(self, place: int, name: str, how: str) -> None:
+        self.each("flush")
+        tag = self.pick([*self.now.of("Room"), *self.now.of("Guest")], place)
+        self.run(self._rename_by_sql(tag, name, how))
+        self.now.rows[tag].name = name
+
+    async def _rename_by_sql(self, tag: int, name: str, how: str) -> None:
+        instance, table = self.ours.objects[tag], self.now.rows[tag].kind.lower()
+        version = ", version = version + 1" if table == "room" else ""
+        await self.session.execute(
+            text(f"UPDATE museum_{table} SET name = :name{version} WHERE tag = :tag"), {"name": name, "tag": tag}
+        )
+        if how == "refresh":
+            await self.session.refresh(instance)
+        elif how == "query":
+            await self.session.query(type(instance))
+        else:
+            await self.session.get_one(type(instance), instance.id, for_update=True)
+        assert instance.name == name
 
     # ---- what only some order can write
 

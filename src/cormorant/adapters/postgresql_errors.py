@@ -39,7 +39,10 @@ _TAKEN = "load the row that has it and change that, await session.merge(...), or
 _NO_SUCH_NAME = "create it with `await db.create_all()` or a migration, or correct the name"
 _LOOK_FIRST = "look in the database whether the change is there before repeating it"
 _POOLER = 'behind a pooler in transaction mode, write it into the DSN: "...?pooler=transaction"'
-_RUN_AGAIN = "run the whole unit of work again in a new session"
+_RUN_AGAIN = (
+    "run the whole unit of work again in a new session; in this one objects show what was read before, "
+    "until they are refreshed"
+)
 
 # by SQLSTATE, then by its class, the first two characters
 _BY_STATE: dict[str, _Rule] = {

@@ -40,7 +40,11 @@ _ONE_VALUE_EACH = "give one value for each placeholder"
 # by extended result code, then by its first two words
 _BY_CODE: dict[str, _Rule] = {
     "SQLITE_BUSY": (LockTimeout, _HELD),
-    "SQLITE_BUSY_SNAPSHOT": (SerializationError, "run the whole unit of work again in a new session"),
+    "SQLITE_BUSY_SNAPSHOT": (
+        SerializationError,
+        "run the whole unit of work again in a new session; in this one objects show what was read before, "
+        "until they are refreshed",
+    ),
     "SQLITE_CANTOPEN": (ConnectionLost, "check that the folder of the file exists and may be written"),
     "SQLITE_CORRUPT": (DatabaseError, "the file is damaged; restore a backup, or what `sqlite3 FILE .recover` finds"),
     "SQLITE_IOERR": (DatabaseError, "the disk could not be read or written; look at its space and its health"),

@@ -143,7 +143,9 @@ class History:
             ends = joined(mark.ends for mark in self.marks)
             self.marks = [mark]
         mark.first_write = mark.ends = self.identity.remember = None
-        mark.forget()
+        for known in (mark.added, mark.known, mark.collections, mark.made, mark.unloaded):
+            if known:
+                known.clear()
         if not (pending.new or pending.dirty or pending.deleted or pending.collections):
             return ends
         mark.added.update(pending.new)
@@ -191,7 +193,7 @@ class History:
             self._return(memento.instance, deleted=memento.deleted)
         for collection, contents in mark.collections.values():
             collection.restore(contents)
-            self._return_collection(collection)
+            _return_collection(self.pending, collection)
         for instance, relation, held in led:
             if held.__orm_origin__ is None and held_by(instance, relation) is not held:
                 hide(held, relation, instance)
@@ -234,12 +236,6 @@ class History:
         if deleted:
             self.pending.deleted[id(instance)] = instance
 
-    def _return_collection(self, collection: Collection[Any]) -> None:
-        if (collection.added or collection.removed) and collection.owner.__orm_origin__ is not None:
-            self.pending.collections[id(collection)] = collection
-        else:
-            self.pending.collections.pop(id(collection), None)
-
     def _unload_since(self, mark: Mark, unloaded: Origin) -> None:
         """Makes references of what was read after the first write: it may show rows that are gone."""
         if mark.first_write is None:
@@ -262,6 +258,14 @@ class History:
         """Forgets every object. The marks stay, which blocks hold: what comes from now on is undone with them."""
         for mark in self.marks:
             mark.forget()
+
+
+def _return_collection(pending: Pending, collection: Collection[Any]) -> None:
+    """Gives a collection that was put back its place among what is pending, or none."""
+    if (collection.added or collection.removed) and collection.owner.__orm_origin__ is not None:
+        pending.collections[id(collection)] = collection
+    else:
+        pending.collections.pop(id(collection), None)
 
 
 def _shown_by_new_ones(mark: Mark) -> list[tuple[Model, RelationInfo, Model]]:

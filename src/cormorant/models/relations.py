@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, Literal, cast, get_args, overload
 
 from typing_extensions import TypeVar
@@ -10,7 +11,7 @@ from cormorant.errors import ModelError, WrongType, suggest
 from cormorant.models.collections import Collection, seen
 from cormorant.models.links import RelationInfo
 from cormorant.models.paths import ManyExpr, Path, path_of
-from cormorant.models.sides import held_by, known_to, relate_other_side, show_sides
+from cormorant.models.sides import held_by, hide, known_to, owner_in_row, relate_other_side, show_sides, tell_lost
 from cormorant.models.specs import RelationSpec
 from cormorant.models.state import (
     DETACHED,
@@ -18,6 +19,7 @@ from cormorant.models.state import (
     is_set,
     keep_related,
     not_loaded,
+    record_change,
     set_attribute,
     unset,
     value_or_missing,
@@ -154,13 +156,16 @@ def relate(instance: Model, relation: RelationInfo, value: Any) -> None:
         relate_other_side(instance, relation, value)
         return
     before = held_by(instance, relation) if relation.inverse is not None else None
+    changes = instance.__orm_changes__
+    # a key that was set by itself is shown by nobody yet: they show what the row says
+    shown = None if not changes or changes.keys().isdisjoint(relation.local) else owner_in_row(instance, relation)
     if value is None:
         if not relation.nullable:
             raise WrongType(f"{relation.place} cannot be None", hint=f"annotate it One[{relation.target.name} | None]")
         # a column that other relations need too is left alone
         nullable = [name for name in relation.local if relation.owner.column_info(name).nullable]
-        for name in nullable or relation.local:
-            setattr(instance, name, None)
+        _write_key(instance, relation, dict.fromkeys(nullable or relation.local))
+        tell_lost(instance)
     elif not isinstance(value, relation.target.cls):
         name = relation.target.name
         raise WrongType(
@@ -172,17 +177,39 @@ def relate(instance: Model, relation: RelationInfo, value: Any) -> None:
         copy_key(instance, relation, value)
     keep_related(instance, relation.name, value)
     if relation.inverse is not None:
+        if shown is not None and shown is not before and shown is not value:
+            hide(shown, relation, instance)
         show_sides(instance, relation, before, value)
 
 
 def copy_key(instance: Model, relation: RelationInfo, value: Model) -> None:
     """Writes the target's key into the columns that hold it; what the target lacks is unset until it is made."""
+    key: dict[str, Any] = {}
     for local, remote in zip(relation.local, relation.remote, strict=True):
         made = value_or_missing(value, remote)
         if made is MISSING:
             unset(instance, local)
         elif not is_set(instance, local) or getattr(instance, local) != made:
-            setattr(instance, local, made)
+            key[local] = made
+    if key:
+        _write_key(instance, relation, key)
+
+
+def _write_key(instance: Model, relation: RelationInfo, key: Mapping[str, Any]) -> None:
+    """Writes the columns of a relation that is being set, whose ends are turned by that, and not by its key."""
+    for name in key:
+        # before the relation is let go of: a rollback goes back to it
+        if name not in (instance.__orm_changes__ or ()):
+            record_change(instance, name)
+    related = instance.__orm_related__
+    held = MISSING if related is None else related.pop(relation.name, MISSING)
+    try:
+        for name, made in key.items():
+            setattr(instance, name, made)
+    except BaseException:
+        if held is not MISSING:
+            keep_related(instance, relation.name, held)
+        raise
 
 
 @overload

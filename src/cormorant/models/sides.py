@@ -53,7 +53,11 @@ def known_to(instance: Model, value: M) -> M:
 
 
 def forget_related(instance: Model, related: dict[str, Any], name: str, value: Any) -> None:
-    """Drops the object of a to-one relation whose key column is written directly."""
+    """Drops the object of a to-one relation whose key column is written directly.
+
+    What the relation's ends have shown of a change that was not written is turned back: the key is what counts now, and
+    it shows when it is written.
+    """
     info = type(instance).__info__
     for relation, position in info.holders.get(name, ()):
         held = related.get(relation, MISSING)
@@ -62,6 +66,65 @@ def forget_related(instance: Model, related: dict[str, Any], name: str, value: A
         theirs = None if held is None else value_or_missing(held, info.relation(relation).remote[position])
         if theirs != value:
             del related[relation]
+            _turn_to_row(instance, info.relation(relation), held, reach=value is not None)
+
+
+def turn_back(instance: Model, relation: RelationInfo, held: Model | None) -> None:
+    """Has both ends of a to-one relation show what the row says, as far as they show a change that was not written.
+
+    Args:
+        instance: The object whose relation was set.
+        relation: The relation.
+        held: The object that it was set to.
+    """
+    if relation.inverse is None:
+        return
+    key = _saved_key(instance, relation)
+    saved = None if key is None else _known(instance, relation, key)
+    if held is saved or (held is not None and saved is None and _key_in(held, relation) == key):
+        return
+    if held is not None:
+        hide(held, relation, instance)
+    if saved is None:
+        return
+    inverse = saved.__info__.relation(relation.inverse)
+    # of two that point to one, the other one has said so since
+    if inverse.kind == "reverse_many" or held_other(saved, inverse) is None:
+        _show(saved, relation, instance, shown=True)
+
+
+def _turn_to_row(instance: Model, relation: RelationInfo, held: Model | None, *, reach: bool) -> None:
+    if relation.inverse is None:
+        return
+    was_added = held is not None and id(instance) in _added_to(held, relation)
+    turn_back(instance, relation, held)
+    if was_added and reach and held is not None and (origin := held.__orm_origin__) is not None:
+        # the collection would have brought it in
+        origin.owner.reached(instance)
+
+
+def owner_in_row(instance: Model, relation: RelationInfo) -> Model | None:
+    """Gives the object that a to-one relation leads to by the row, whatever was set since, as far as it is known."""
+    key = _saved_key(instance, relation)
+    return None if key is None else _known(instance, relation, key)
+
+
+def _saved_key(instance: Model, relation: RelationInfo) -> tuple[Any, ...] | None:
+    """Gives the key that an object's row has of a relation's target; None where it has none, or nobody knows."""
+    if not is_persistent(instance):
+        return None
+    changes = instance.__orm_changes__ or {}
+    key = [changes[name] if name in changes else value_or_missing(instance, name) for name in relation.local]
+    return None if MISSING in key or None in key else tuple(key)
+
+
+def _known(instance: Model, relation: RelationInfo, key: tuple[Any, ...]) -> Model | None:
+    origin = instance.__orm_origin__
+    return None if origin is None else origin.owner.known(relation.target, bare_key(key))
+
+
+def _key_in(target: Model, relation: RelationInfo) -> tuple[Any, ...]:
+    return tuple([value_or_missing(target, name) for name in relation.remote])
 
 
 def show_sides(instance: Model, relation: RelationInfo, before: Model | None, after: Model | None) -> None:
@@ -188,12 +251,20 @@ def let_go(item: Model, owner: Model, relation: RelationInfo) -> None:
     """
     _check_may_go(item, relation)
     forward = relation.target.relation(relation.inverse or "")
+    tell_lost(item)
     if forward.nullable:
         setattr(item, forward.name, None)
         return
     _lose(item, forward)
     hide(owner, forward, item)
     keep_related(item, forward.name, None)
+
+
+def tell_lost(item: Model) -> None:
+    """Has the session know that an object loses its owner, which it may have been kept in spite of before."""
+    origin = item.__orm_origin__
+    if origin is not None:
+        origin.owner.lost(item)
 
 
 def _check_may_go(item: Model, relation: RelationInfo) -> None:
@@ -229,6 +300,25 @@ def lost_owner(instance: Model, forward: RelationInfo) -> bool:
     before = [changes.get(name, value_or_missing(instance, name)) for name in forward.local]
     now = [value_or_missing(instance, name) for name in forward.local]
     return None not in before and MISSING not in before and None in now
+
+
+def own_again(item: Model, forward: RelationInfo, *, shown: bool) -> None:
+    """Takes back that an object was let go which cannot be without an owner: its key is again what its row has.
+
+    Args:
+        item: The object.
+        forward: Its relation to the owner.
+        shown: The owner shows it again, as far as it shows nobody else in its place.
+    """
+    changes = item.__orm_changes__ or {}
+    for name in forward.local:
+        if value_or_missing(item, name) is MISSING and name in changes:
+            before = changes.pop(name)
+            if before is not MISSING:
+                set_attribute(item, name, before)
+    (item.__orm_related__ or {}).pop(forward.name, None)
+    if shown:
+        turn_back(item, forward, None)
 
 
 def relate_other_side(instance: Model, relation: RelationInfo, value: Any) -> None:

@@ -86,6 +86,10 @@ class Owner(Protocol):
         """Takes in an object that one of its own leads to now."""
         ...
 
+    def lost(self, instance: Model) -> None:
+        """Notes that an object loses its owner: that it was added again before says nothing of this."""
+        ...
+
     def known(self, info: ModelInfo, key: Any, /) -> Model | None:
         """Gives the known instance of a key, or None."""
         ...
@@ -185,6 +189,9 @@ class NoOwner:
         """Does nothing: nobody will roll it back."""
 
     def reached(self, instance: Model) -> None:
+        """Does nothing: nobody will flush it."""
+
+    def lost(self, instance: Model) -> None:
         """Does nothing: nobody will flush it."""
 
     def known(self, info: ModelInfo, key: Any, /) -> None:

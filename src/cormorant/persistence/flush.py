@@ -283,7 +283,7 @@ class Flusher:
             if self.hooks.version != registrations.version:
                 self.hooks.refresh()
             self.hooks.has_news = False
-            unit.forgotten.clear()
+            unit.settled()
             return False
         # as `async with` does it, by two calls less
         if not self._lock.take():

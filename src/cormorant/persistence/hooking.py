@@ -40,6 +40,7 @@ from cormorant.models.model import Model
 from cormorant.persistence.changes import ChangeSet, is_changed
 from cormorant.persistence.collecting import collected, gather
 from cormorant.persistence.ends import Ends, joined
+from cormorant.persistence.orphans import show_again
 from cormorant.persistence.transaction import TransactionStack
 from cormorant.persistence.unit_of_work import UnitOfWork
 
@@ -350,6 +351,8 @@ class HookRun:
             # another hook may have taken the delete back
             if found and key in unit.deleted:
                 await hooks.tell(found, instance)
+                if key not in unit.deleted and not is_changed(instance):
+                    show_again(instance)
             return
         for event in (BEFORE_VALIDATE, BEFORE_SAVE):
             found, created = self._of(info, event), key in unit.new

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from cormorant.models.collections import is_collection
 from cormorant.models.links import RelationInfo
 from cormorant.models.metadata import ModelInfo
 from cormorant.models.model import Model
-from cormorant.models.sides import held_by, lost_owner
+from cormorant.models.sides import held_by, lost_owner, own_again, turn_back
+from cormorant.models.state import is_persistent
 from cormorant.persistence.pending import Pending
 
 
@@ -24,21 +25,71 @@ def orphans_of(pending: Pending) -> dict[int, Model]:
         for instance in changed:
             if any(lost_owner(instance, relation) for relation in owned_by(type(instance).__info__)):
                 found[id(instance)] = instance
-    for collection in pending.collections.values():
-        relation = collection.relation
-        if relation.orphan_removal:
-            # new objects have no row, and so no change that tells
-            gone = (item for item in collection.removed.values() if id(item) in pending.new)
-            found |= {id(item): item for item in gone if held_by(item, _forward(relation)) is None}
+    found |= {id(item): item for item in _new_ones_without_owner(pending)}
+    spared = {key for key, (_, holds) in pending.spared.items() if holds()} if pending.spared else ()
+    for key in spared:
+        found.pop(key, None)
     waiting: list[Model] = [*pending.deleted.values(), *found.values()]
     for owner in waiting:
         for item in _owned(owner) if owner.__orm_related__ else ():
-            if id(item) not in found and id(item) not in pending.deleted:
+            if id(item) not in found and id(item) not in pending.deleted and id(item) not in spared:
                 found[id(item)] = item
                 waiting.append(item)
     for key in found.keys() & pending.deleted.keys():
         del found[key]
     return found
+
+
+def _new_ones_without_owner(pending: Pending) -> Iterable[Model]:
+    """Gives new objects that were taken out: they have no row, and so no change that tells."""
+    for collection in pending.collections.values():
+        relation = collection.relation
+        if relation.orphan_removal:
+            for item in collection.removed.values():
+                if id(item) in pending.new and held_by(item, _forward(relation)) is None:
+                    yield item
+
+
+def is_orphan(pending: Pending, instance: Model) -> bool:
+    """Whether an object has lost its owner, or is going to lose it, so that a flush deletes or forgets it."""
+    relations = owned_by(type(instance).__info__)
+    if not relations:
+        return False
+    if any(lost_owner(instance, relation) for relation in relations):
+        return True
+    if id(instance) in pending.new and any(item is instance for item in _new_ones_without_owner(pending)):
+        return True
+    # who owns it may go itself, and so may that one's owner
+    waiting, seen = [instance], {id(instance)}
+    for owned in waiting:
+        for relation in owned_by(type(owned).__info__):
+            owner = held_by(owned, relation)
+            if owner is None or id(owner) in seen or id(owner) in pending.spared:
+                continue
+            seen.add(id(owner))
+            if id(owner) in pending.deleted or any(map(partial(lost_owner, owner), owned_by(type(owner).__info__))):
+                return True
+            waiting.append(owner)
+    return False
+
+
+def keep_owner(instance: Model, *, shown: bool) -> None:
+    """Gives an object its owner back that it cannot be without; where it can, it stays without one.
+
+    Args:
+        instance: The object, which was let go.
+        shown: The owner shows it again.
+    """
+    for relation in owned_by(type(instance).__info__):
+        if not relation.nullable and is_persistent(instance) and lost_owner(instance, relation):
+            own_again(instance, relation, shown=shown)
+
+
+def show_again(instance: Model) -> None:
+    """Has the owner show an object again that it was let go of, and that stays as it was."""
+    for relation in owned_by(type(instance).__info__):
+        if not relation.nullable:
+            turn_back(instance, relation, None)
 
 
 def leaving(pending: Pending) -> tuple[Model, ...]:

@@ -57,6 +57,7 @@ class Parts:
     """What a state makes when it is first asked for."""
 
     if TYPE_CHECKING:
+        made_unit: UnitOfWork | None
         unit: UnitOfWork
         flusher: Flusher
         blocks: Blocks
@@ -73,8 +74,17 @@ class Parts:
         repeats = Part(lambda state: Repeats(state.threshold))
         turn = Part(lambda _: FairLock())
 
+    def lost(self, instance: Model) -> None:
+        """Notes that an object loses its owner: that it was added again before says nothing of this."""
+        if self.made_unit is not None:
+            self.made_unit.spared.pop(id(instance), None)
 
-_LET_GO = frozenset(name for name in vars(Parts) if not name.startswith("_")) | {"transactions", "reader", "cached"}
+
+_LET_GO = frozenset(name for name, part in vars(Parts).items() if isinstance(part, Part)) | {
+    "transactions",
+    "reader",
+    "cached",
+}
 
 
 def is_untouched(state: SessionState) -> bool:

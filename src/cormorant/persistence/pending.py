@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from cormorant.models.collections import Collection
@@ -12,9 +13,10 @@ class Pending:
     """The objects and collections that a flush would write, by their id.
 
     New objects that were deleted before they were written are forgotten; what points to them must not bring them back.
+    What has lost its owner and was added again is spared: it is no orphan, as long as what is told with it is so.
     """
 
-    __slots__ = ("collections", "deleted", "dirty", "forgotten", "new")
+    __slots__ = ("collections", "deleted", "dirty", "forgotten", "new", "spared")
 
     def __init__(self) -> None:
         self.new: dict[int, Model] = {}
@@ -22,6 +24,7 @@ class Pending:
         self.deleted: dict[int, Model] = {}
         self.collections: dict[int, Collection[Any]] = {}
         self.forgotten: dict[int, Model] = {}
+        self.spared: dict[int, tuple[Model, Callable[[], bool]]] = {}
 
     @property
     def is_empty(self) -> bool:
@@ -42,7 +45,14 @@ class Pending:
         for pending in (self.new, self.dirty, self.deleted):
             pending.pop(id(instance), None)
 
+    def settled(self) -> None:
+        """Forgets what was to be minded until everything was written; what came up meanwhile still is."""
+        self.forgotten.clear()
+        if self.spared:
+            self.spared = {key: held for key, held in self.spared.items() if key in self.dirty or key in self.new}
+
     def clear(self) -> None:
         """Takes everything out."""
-        for pending in (self.new, self.dirty, self.deleted, self.collections, self.forgotten):
+        for pending in (self.new, self.dirty, self.deleted, self.collections):
             pending.clear()
+        self.settled()

@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import Any, TypeAlias
 
 from cormorant.errors import FlushError, ForeignInstanceError
+from cormorant.hooks.dispatcher import hook_around
 from cormorant.models.collections import Collection, is_collection
 from cormorant.models.inside import doubtful_of, find_changes_inside, readers
 from cormorant.models.links import RelationInfo
@@ -26,8 +27,8 @@ from cormorant.models.state import (
 from cormorant.persistence.changes import is_changed
 from cormorant.persistence.history import History
 from cormorant.persistence.identity_map import IdentityMap
-from cormorant.persistence.marks import Decoder, remember
-from cormorant.persistence.orphans import orphans_of
+from cormorant.persistence.marks import Decoder, Mark, remember
+from cormorant.persistence.orphans import is_orphan, keep_owner, orphans_of
 from cormorant.persistence.pending import Pending
 from cormorant.sql.raw_source import ANY_TABLE
 
@@ -71,6 +72,7 @@ class UnitOfWork(Pending):
         self.deleted: dict[int, Model] = {}
         self.collections: dict[int, Collection[Any]] = {}
         self.forgotten: dict[int, Model] = {}
+        self.spared: dict[int, tuple[Model, Callable[[], bool]]] = {}
         self.identity: IdentityMap = identity
         self.history: History = History(self, identity, decoder)
         self._owner = owner
@@ -93,18 +95,27 @@ class UnitOfWork(Pending):
             ForeignInstanceError: One belongs to another session.
         """
         undo: Undo = []
+        orphans: list[Model] = []
         try:
             new, forgotten = self.origin_of_new, self.forgotten
             for named in (instance, *others):
+                origin = getattr(named, "__orm_origin__", None)
+                known = origin is not None or id(named) in forgotten
                 # another one may have brought it in
-                if forgotten or (
-                    getattr(named, "__orm_origin__", None) is not new and not _add_alone(self, named, undo)
-                ):
+                if forgotten or (origin is not new and not _add_alone(self, named, undo)):
                     _add(self, named, undo)
+                if known and is_orphan(self, named):
+                    self.spared[id(named)] = (named, partial(_is_open, self.history, self.history.marks[-1]))
+                    undo.append(partial(self.spared.pop, id(named), None))
+                    orphans.append(named)
         except BaseException:
             for step in reversed(undo):
                 _untake(self, step, ()) if isinstance(step, Model) else step()
             raise
+        for orphan in orphans:
+            self.history.keep(orphan)
+            # what a hook keeps was taken out all the same: nobody shows it any more
+            keep_owner(orphan, shown=hook_around(self._owner) is None)
 
     def admit(self, instance: Model) -> None:
         """Takes a new object in without those it is related to, for a write of its own."""
@@ -209,6 +220,7 @@ class UnitOfWork(Pending):
             self.cascade()
         if id(instance) in self.new:
             self.history.keep(instance)
+            self.spared.pop(id(instance), None)
             self._take_back(instance)
             self.forgotten[id(instance)] = instance
             return
@@ -224,6 +236,7 @@ class UnitOfWork(Pending):
             raise _foreign(instance, origin)
         self.identity.take_back(instance)
         self.history.keep(instance)
+        self.spared.pop(id(instance), None)
         self.deleted[id(instance)] = instance
 
     def _take_back(self, instance: Model) -> None:
@@ -433,6 +446,11 @@ def _add(unit: UnitOfWork, instance: Model, undo: Undo) -> None:
                 if not _leads_to_new(unit, related):
                     found += unit.reachable(current, undo)
                 show_new(current, shown)
+
+
+def _is_open(history: History, mark: Mark) -> bool:
+    """Whether what was done since a mark was not rolled back: a block that ends well leaves nothing pending."""
+    return mark in history.marks
 
 
 def _own(unit: UnitOfWork, instance: Model, undo: Undo) -> Model:

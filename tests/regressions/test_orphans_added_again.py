@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from typing import Literal
 
@@ -102,14 +102,17 @@ async def test_a_hook_keeps_what_was_taken_out(database: Database, how: Literal[
             folder.sheets.set([])
             folder.slips.set([])
         await session.commit()
-        assert sheet in session.identity_map and slip in session.identity_map
+        assert sheet in session.identity_map
+        assert slip in session.identity_map
         # where the key cannot be NULL, the row keeps it; what was taken out is shown no more
         assert (sheet.folder, slip.folder) == (folder, None)
         assert (list(folder.sheets), list(folder.slips)) == ([], [])
-        assert not session.dirty and not session.deleted
+        assert not session.dirty
+        assert not session.deleted
     async with AsyncSession(database) as session:
         (sheet,), (slip,) = await session.query(Sheet), await session.query(Slip)
-        assert sheet.deleted_at is not None and slip.deleted_at is not None
+        assert sheet.deleted_at is not None
+        assert slip.deleted_at is not None
         assert (sheet.folder_id, slip.folder_id) == (folder.id, None)
 
 
@@ -119,7 +122,8 @@ async def test_a_hook_keeps_what_goes_with_its_owner(database: Database) -> None
         (slip,) = folder.slips
         session.delete(folder)
         await session.commit()
-        assert slip.deleted_at is not None and slip.folder is None
+        assert slip.deleted_at is not None
+        assert slip.folder is None
     async with AsyncSession(database) as session:
         assert [found.folder_id for found in await session.query(Slip)] == [None]
 
@@ -136,9 +140,11 @@ async def test_a_hook_that_only_refuses_leaves_the_object_where_it_was(database:
         folder.cover = None
         folder.pages.remove(page)
         await session.commit()
-        assert folder.cover is cover is not None and cover.folder is folder
+        assert folder.cover is cover is not None
+        assert cover.folder is folder
         # a column that can be NULL is: only the deletion was refused
-        assert page.folder is None and list(folder.pages) == []
+        assert page.folder is None
+        assert list(folder.pages) == []
 
 
 async def test_what_is_added_again_stays(database: Database) -> None:
@@ -156,7 +162,8 @@ async def test_what_is_added_again_stays(database: Database) -> None:
         assert (list(folder.sheets), list(folder.pages), folder.cover) == ([sheet], [], cover)
         assert (sheet.folder, page.folder, cover.folder) == (folder, None, folder)
         await session.commit()
-        assert not session.dirty and not session.deleted
+        assert not session.dirty
+        assert not session.deleted
         folder.sheets.remove(sheet)
         assert list(session.deleted) == [sheet]
         await session.rollback()
@@ -173,7 +180,8 @@ async def test_what_is_taken_out_once_more_is_deleted(database: Database) -> Non
         folder.pages.remove(page)
         session.add(page)
         folder.pages.add(page)
-        assert not session.deleted and not session.dirty
+        assert not session.deleted
+        assert not session.dirty
         folder.pages.remove(page)
         assert list(session.deleted) == [page]
         session.add(page)
@@ -192,19 +200,21 @@ async def test_a_rollback_forgets_that_it_was_added_again(database: Database) ->
         (page,) = folder.pages
         folder.pages.remove(page)
         with pytest.raises(KeyError):
-            async with session.transaction():
-                session.add(page)
-                assert not session.deleted
-                raise KeyError
+            await rolled_back(session, lambda: session.add(page))
         assert list(session.deleted) == [page]
         session.add(page)
         with pytest.raises(KeyError):
-            async with session.transaction():
-                folder.pages.add(page)
-                raise KeyError
+            await rolled_back(session, lambda: folder.pages.add(page))
         assert not session.deleted
         await session.commit()
         assert await session.query(Page).count() == 1
+
+
+async def rolled_back(session: AsyncSession, work: Callable[[], None]) -> None:
+    async with session.transaction():
+        work()
+        assert not session.deleted
+        raise KeyError
 
 
 async def test_the_owner_may_be_kept_too(database: Database) -> None:
@@ -214,7 +224,8 @@ async def test_the_owner_may_be_kept_too(database: Database) -> None:
         session.delete(folder)
         assert {*session.deleted} >= {folder, page, sheet}
         session.add(page)
-        assert page not in session.deleted and sheet in session.deleted
+        assert page not in session.deleted
+        assert sheet in session.deleted
         session.add(folder)
         assert not session.deleted
         session.delete(folder)
@@ -222,7 +233,8 @@ async def test_the_owner_may_be_kept_too(database: Database) -> None:
         assert await session.query(Page).count() == 1
         assert page.folder is None
         await session.rollback()
-        assert list(folder.pages) == [page] and page.folder is folder
+        assert list(folder.pages) == [page]
+        assert page.folder is folder
 
 
 async def test_a_new_one_that_was_taken_out_is_saved_once_it_is_added_again(database: Database) -> None:
@@ -234,7 +246,8 @@ async def test_a_new_one_that_was_taken_out_is_saved_once_it_is_added_again(data
         folder.pages.remove(page)
         session.add(page)
         await session.flush()
-        assert page.folder is None and page in session.identity_map
+        assert page.folder is None
+        assert page in session.identity_map
         session.add(sheet)
         folder.sheets.remove(sheet)
         session.add(sheet)

@@ -166,7 +166,8 @@ async def test_changes_of_a_collection_are_those_that_were_made(database: Databa
         scene.player.team = scene.b
         assert session.changes(scene.a)["players"].removed == (scene.player,)
         scene.player.team_id = scene.a.id
-        assert session.changes(scene.a) == {} and not session.dirty
+        assert session.changes(scene.a) == {}
+        assert not session.dirty
 
 
 @pytest.mark.parametrize("added", [True, False])
@@ -194,7 +195,8 @@ async def test_a_target_that_is_not_loaded(database: Database) -> None:
         assert await b.players == []
         player.team = b
         player.team_id = scene.a.id
-        assert list(b.players) == [] and not session.dirty
+        assert list(b.players) == []
+        assert not session.dirty
         assert [*await (await session.get_one(Team, scene.a.id)).players] == [player]
     # of a session that has ended nobody asks more than that
     player.team_id = 7
@@ -211,7 +213,8 @@ async def test_two_that_want_one_place(database: Database) -> None:
         other.team = scene.a
         scene.coach.team_id = scene.a.id
         # who came last is shown until the database refuses them
-        assert scene.a.coach is other and scene.b.coach is None
+        assert scene.a.coach is other
+        assert scene.b.coach is None
         scene.coach.team_id = scene.c.id
         await session.commit()
         await check(session, scene.teams)

@@ -84,7 +84,9 @@ class Acceptance:
         if changes.deletes:
             gone = {id(delete.instance): delete.instance for delete in changes.deletes}
             show_gone(self.unit, gone | self._take_along(changes))
-        self.unit.settled()
+        self.unit.forgotten.clear()
+        if self.unit.spared:
+            self.unit.keep_spared()
 
     def accept_one(self, change: InsertChange | UpdateChange | DeleteChange) -> None:
         """Takes over a flush that wrote one row, whose key stays what it was."""
@@ -96,7 +98,9 @@ class Acceptance:
             self._updates((change,))
         else:
             self._inserts((change,))
-        self.unit.settled()
+        self.unit.forgotten.clear()
+        if self.unit.spared:
+            self.unit.keep_spared()
 
     # ---- rows
 

@@ -283,7 +283,9 @@ class Flusher:
             if self.hooks.version != registrations.version:
                 self.hooks.refresh()
             self.hooks.has_news = False
-            unit.settled()
+            unit.forgotten.clear()
+            if unit.spared:
+                unit.keep_spared()
             return False
         # as `async with` does it, by two calls less
         if not self._lock.take():

@@ -52,10 +52,7 @@ def _new_ones_without_owner(pending: Pending) -> Iterable[Model]:
 
 def is_orphan(pending: Pending, instance: Model) -> bool:
     """Whether an object has lost its owner, or is going to lose it, so that a flush deletes or forgets it."""
-    relations = owned_by(type(instance).__info__)
-    if not relations:
-        return False
-    if any(lost_owner(instance, relation) for relation in relations):
+    if any(lost_owner(instance, relation) for relation in owned_by(type(instance).__info__)):
         return True
     if id(instance) in pending.new and any(item is instance for item in _new_ones_without_owner(pending)):
         return True

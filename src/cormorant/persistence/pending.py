@@ -45,14 +45,11 @@ class Pending:
         for pending in (self.new, self.dirty, self.deleted):
             pending.pop(id(instance), None)
 
-    def settled(self) -> None:
-        """Forgets what was to be minded until everything was written; what came up meanwhile still is."""
-        self.forgotten.clear()
-        if self.spared:
-            self.spared = {key: held for key, held in self.spared.items() if key in self.dirty or key in self.new}
+    def keep_spared(self) -> None:
+        """Forgets who was spared by what is written now; what came up meanwhile still counts."""
+        self.spared = {key: held for key, held in self.spared.items() if key in self.dirty or key in self.new}
 
     def clear(self) -> None:
         """Takes everything out."""
-        for pending in (self.new, self.dirty, self.deleted, self.collections):
+        for pending in (self.new, self.dirty, self.deleted, self.collections, self.forgotten, self.spared):
             pending.clear()
-        self.settled()

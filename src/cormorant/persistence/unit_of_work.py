@@ -28,7 +28,7 @@ from cormorant.persistence.changes import is_changed
 from cormorant.persistence.history import History
 from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.marks import Decoder, Mark, remember
-from cormorant.persistence.orphans import is_orphan, keep_owner, orphans_of
+from cormorant.persistence.orphans import is_orphan, keep_owner, orphans_of, owned_by
 from cormorant.persistence.pending import Pending
 from cormorant.sql.raw_source import ANY_TABLE
 
@@ -104,7 +104,7 @@ class UnitOfWork(Pending):
                 # another one may have brought it in
                 if forgotten or (origin is not new and not _add_alone(self, named, undo)):
                     _add(self, named, undo)
-                if known and is_orphan(self, named):
+                if known and owned_by(type(named).__info__) and is_orphan(self, named):
                     self.spared[id(named)] = (named, partial(_is_open, self.history, self.history.marks[-1]))
                     undo.append(partial(self.spared.pop, id(named), None))
                     orphans.append(named)

@@ -29,6 +29,7 @@ from cormorant.persistence.history import History
 from cormorant.persistence.identity_map import IdentityMap
 from cormorant.persistence.marks import Decoder, Mark, remember
 from cormorant.persistence.orphans import is_orphan, keep_owner, orphans_of, owned_by
+from cormorant.persistence.parting import part
 from cormorant.persistence.pending import Pending
 from cormorant.sql.raw_source import ANY_TABLE
 
@@ -354,6 +355,9 @@ class UnitOfWork(Pending):
             raise _foreign(instance, origin)
         if id(instance) in self.new:
             self._take_back(instance)
+        elif origin is not None and origin.owner is self._owner:
+            part(instance, self.collections, self.history)
+        self.spared.pop(id(instance), None)
         self.history.drop(instance)
         for held in (instance.__orm_related__ or {}).values():
             self.collections.pop(id(held), None)

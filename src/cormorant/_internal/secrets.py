@@ -65,6 +65,11 @@ def about(place: str, message: str) -> str:
     return f"{place}: a value does not fit" if _is_named(words) else f"{place}: {message}"
 
 
+def beside(place: str, value: object) -> str:
+    """Gives a value for a message that names the place it was meant for; hidden if that is secret."""
+    return HIDDEN if _is_named(_words_of(place)) else repr(value)
+
+
 def _words_of(text: str) -> set[str]:
     return {word.lower() for word in _IDENTIFIER.findall(text)}
 

@@ -82,7 +82,7 @@ from typing import NamedTuple, TypedDict
 
 from typing_extensions import Unpack
 
-from cormorant.errors.base import CormorantError, rebuilt, shortened, suggest
+from cormorant.errors.base import CormorantError, rebuilt, reworded, shortened, suggest
 from cormorant.errors.migrations import (
     ChangedMigration,
     DestructiveMigration,
@@ -169,6 +169,7 @@ __all__ = [
     "WouldDeadlock",
     "WrongCursor",
     "WrongType",
+    "reworded",
     "suggest",
 ]
 

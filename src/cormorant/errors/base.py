@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+E = TypeVar("E", bound="CormorantError")
 
 
 class CormorantError(Exception):
@@ -33,6 +36,13 @@ def shortened(text: str) -> str:
         return text
     lines = text.split("\n")
     return "\n".join(line if len(line) <= _LONGEST_LINE else f"{line[:2_000]} ... {line[-200:]}" for line in lines)
+
+
+def reworded(error: E, message: str, *, hint: str | None = None) -> E:
+    """Gives an error other words, and takes away what led to it: the first words may quote what must not be shown."""
+    error.__cause__ = error.__context__ = None
+    CormorantError.__init__(error, message, hint=hint)
+    return error
 
 
 def rebuilt(cls: type[CormorantError], args: tuple[object, ...], state: dict[str, object]) -> CormorantError:

@@ -6,7 +6,7 @@ from typing import Any
 
 from cormorant._internal.narrowing import is_tuple
 from cormorant._internal.secrets import about
-from cormorant.errors import WrongType
+from cormorant.errors import WrongType, reworded
 from cormorant.models.describing import shown_key
 from cormorant.models.metadata import ModelInfo
 
@@ -23,7 +23,7 @@ def checked_key(info: ModelInfo, key: Any) -> Any:
         try:
             columns[0].type.check(key)
         except WrongType as error:
-            raise type(error)(about(f"{info.name}.{columns[0].attribute}", error.message)) from None
+            raise reworded(error, about(f"{info.name}.{columns[0].attribute}", error.message)) from None
         return key
     values = key if len(columns) > 1 else (key,)
     if not is_tuple(values) or len(values) != len(info.key_attributes):
@@ -33,7 +33,7 @@ def checked_key(info: ModelInfo, key: Any) -> Any:
         try:
             column.type.check(value)
         except WrongType as error:
-            raise type(error)(about(f"{info.name}.{column.attribute}", error.message)) from None
+            raise reworded(error, about(f"{info.name}.{column.attribute}", error.message)) from None
         if value is None:
             raise WrongType(f"{info.name}.{column.attribute} is never None", hint="look whether there is a key first")
     return key

@@ -10,7 +10,7 @@ from typing_extensions import TypeVar, dataclass_transform
 from cormorant._internal.naming import snake_case
 from cormorant._internal.narrowing import is_tuple
 from cormorant._internal.secrets import about
-from cormorant.errors import ModelError, SessionNotEntered, UnknownName, WrongType
+from cormorant.errors import ModelError, SessionNotEntered, UnknownName, WrongType, reworded
 from cormorant.hooks.dispatcher import check_methods
 from cormorant.models.constraints import TableArg
 from cormorant.models.construct import compile_init
@@ -428,7 +428,7 @@ def ref(model: type[M], /, *key: Any) -> M:
         try:
             column.type.check(value)
         except WrongType as error:
-            raise type(error)(about(f"{info.name}.{column.attribute}", error.message), hint=error.hint) from None
+            raise reworded(error, about(f"{info.name}.{column.attribute}", error.message), hint=error.hint) from None
     reference: M = new_ghost(info, dict(zip(info.key_attributes, values, strict=True)), DETACHED)
     return reference
 

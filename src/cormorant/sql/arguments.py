@@ -7,8 +7,8 @@ from enum import Enum
 from typing import Any
 
 from cormorant._internal.narrowing import is_iterable
-from cormorant._internal.secrets import about
-from cormorant.errors import WrongType
+from cormorant._internal.secrets import about, beside
+from cormorant.errors import WrongType, reworded
 from cormorant.sql import types as t
 from cormorant.sql.conversions import NUMBERS, bound
 from cormorant.sql.expr import Bind, Expr, Order, is_expr
@@ -58,7 +58,7 @@ def expression(place: str, value: object, kinds: frozenset[str] | None = None) -
         key_column = getattr(value, "__key_column__", None)
         if key_column is None:
             raise WrongType(
-                f"{place} takes an expression, not {value!r} ({type(value).__name__})",
+                f"{place} takes an expression, not {beside(place, value)} ({type(value).__name__})",
                 hint="read it from a model (Article.title), or make it one: literal(...)",
             )
         return as_expr(value)
@@ -79,7 +79,7 @@ def text_argument(place: str, value: object) -> Expr[Any]:
     try:
         t.TEXT.check(value)
     except WrongType as error:
-        raise type(error)(about(place, error.message), hint=error.hint) from None
+        raise reworded(error, about(place, error.message), hint=error.hint) from None
     return Bind(value, t.TEXT)
 
 
@@ -101,7 +101,7 @@ def several(place: str, values: object) -> list[Any]:
         WrongType: It is one of them alone, or a text.
     """
     if is_expr(values) or isinstance(values, (Order, str)) or not is_iterable(values) or hasattr(values, "__info__"):
-        raise WrongType(f"{place} takes a list, not {values!r}", hint="put it in one: [Article.author]")
+        raise WrongType(f"{place} takes a list, not {beside(place, values)}", hint="put it in one: [Article.author]")
     return list(values)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from cormorant._internal.narrowing import is_list
 from cormorant._internal.secrets import about
-from cormorant.errors import WrongType
+from cormorant.errors import WrongType, reworded
 from cormorant.sql import types as t
 from cormorant.sql.expr import Binary, Bind, Binds, Expr, Key, is_expr
 from cormorant.sql.operators import check_comparable
@@ -110,5 +110,5 @@ def _items(part: Expr[Any], value: Any) -> Expr[Any]:
     try:
         type_.check(items)
     except WrongType as error:
-        raise type(error)(about(f"{part!r}", error.message), hint=error.hint) from None
+        raise reworded(error, about(f"{part!r}", error.message), hint=error.hint) from None
     return Bind(items, type_)

@@ -7,7 +7,7 @@ from typing import Any
 from typing_extensions import TypeVar
 
 from cormorant._internal.secrets import about
-from cormorant.errors import WrongType
+from cormorant.errors import WrongType, reworded
 from cormorant.sql import content as content  # what its lists and documents are asked
 from cormorant.sql import types as t
 from cormorant.sql.expr import Bind, Binds, Expr, Key, is_expr, walk
@@ -80,7 +80,7 @@ class Column(Expr[T_co]):
         try:
             self.type.check_stored(value)
         except WrongType as error:
-            raise type(error)(about(f"{self!r}", error.message), hint=error.hint) from None
+            raise reworded(error, about(f"{self!r}", error.message), hint=error.hint) from None
         return Bind(value, self.type)
 
 

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 from cormorant._internal.narrowing import is_iterable
 from cormorant._internal.secrets import about
-from cormorant.errors import WrongType
+from cormorant.errors import WrongType, reworded
 from cormorant.sql import types as t
 from cormorant.sql.expr import OPERATORS, Binary, Bind, Binds, Expr, Key, gather, is_expr
 from cormorant.sql.json_values import ANYTHING, ARRAY, JSON, NEW_JSON, OBJECT, Reading, check_document_text, reading_of
@@ -147,7 +147,7 @@ def _bind(side: Expr[Any], value: Any, type_: t.SqlType) -> Bind:
     try:
         type_.check(value)
     except WrongType as error:
-        raise type(error)(about(f"{side!r}", error.message), hint=error.hint) from None
+        raise reworded(error, about(f"{side!r}", error.message), hint=error.hint) from None
     return Bind(value, type_)
 
 

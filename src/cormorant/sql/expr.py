@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias, overload
 from typing_extensions import TypeIs, TypeVar
 
 from cormorant._internal.narrowing import narrower
-from cormorant.errors import ExpressionUsedAsBool, WrongType
+from cormorant._internal.secrets import about
+from cormorant.errors import ExpressionUsedAsBool, WrongType, reworded
 from cormorant.sql import types as t
 from cormorant.sql.container import Container
 from cormorant.sql.derived import Derived
@@ -329,8 +330,8 @@ def compare(op: str, left: Expr[Any], right: Any) -> Expr[bool]:
     if type(type_) in PLAIN and type(right) is type_.accepts[0]:
         try:
             type_.check(right)
-        except WrongType:
-            comparable(left, right)  # it raises, and names the expression
+        except WrongType as error:
+            raise reworded(error, about(f"{left!r}", error.message), hint=error.hint) from None
         return Comparison(op, left, Bind(right, type_), t.BOOLEAN)
     if isinstance(type_, t.RowType):
         return OPERATORS["row compare"](op, left, right)

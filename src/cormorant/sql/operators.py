@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from cormorant._internal.narrowing import is_iterable
-from cormorant._internal.secrets import about
-from cormorant.errors import WrongType
+from cormorant._internal.secrets import about, beside
+from cormorant.errors import WrongType, reworded
 from cormorant.sql import types as t
 
 # a value of exactly the class of such a column is compared as it is
@@ -68,7 +68,7 @@ def typed_operand(side: object, type_: t.SqlType, value: Any) -> tuple[Any, t.Sq
     try:
         type_.check(value)
     except WrongType as error:
-        raise type(error)(about(f"{side!r}", error.message), hint=error.hint) from None
+        raise reworded(error, about(f"{side!r}", error.message), hint=error.hint) from None
     # a whole number would come back as one from a database without types
     return (float(value) if isinstance(type_, t.Float) and value is not None else value), type_
 
@@ -109,7 +109,7 @@ def searched_text(side: object, type_: t.SqlType, value: Any) -> str:
     try:
         t.TEXT.check(value)
     except WrongType as error:
-        raise type(error)(about(f"{side!r}", error.message), hint=error.hint) from None
+        raise reworded(error, about(f"{side!r}", error.message), hint=error.hint) from None
     return value
 
 
@@ -120,7 +120,11 @@ def members(side: object, values: object) -> list[Any]:
         WrongType: They are no collection.
     """
     if isinstance(values, (str, bytes)):
-        raise WrongType(f"{side!r}.in_({values!r}) would test its characters", hint="put the value in a list")
+        raise WrongType(
+            f"{side!r}.in_({beside(repr(side), values)}) would test its characters", hint="put the value in a list"
+        )
     if not is_iterable(values):
-        raise WrongType(f"{side!r}.in_({values!r}) has no collection of values", hint="put the value in a list")
+        raise WrongType(
+            f"{side!r}.in_({beside(repr(side), values)}) has no collection of values", hint="put the value in a list"
+        )
     return list(values)

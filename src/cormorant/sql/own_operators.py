@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from cormorant._internal.secrets import about
-from cormorant.errors import QueryError, WrongType
+from cormorant.errors import QueryError, WrongType, reworded
 from cormorant.sql import types as t
 from cormorant.sql.arguments import as_expr
 from cormorant.sql.conversions import bound
@@ -120,7 +120,7 @@ def _other(left: Expr[Any], value: object) -> Expr[Any]:
     try:
         left.type.check(value)
     except WrongType as error:
-        raise type(error)(about(f"{left!r}.op()", error.message), hint=error.hint) from None
+        raise reworded(error, about(f"{left!r}.op()", error.message), hint=error.hint) from None
     return Bind(value, left.type)
 
 

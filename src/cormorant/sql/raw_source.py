@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from cormorant._internal.secrets import about
-from cormorant.errors import QueryError, WrongType
+from cormorant.errors import QueryError, WrongType, reworded
 from cormorant.sql import types as t
 from cormorant.sql.calls import Fragment
 from cormorant.sql.expr import Bind, Binds, Key
@@ -76,7 +76,7 @@ def _bind(name: str, value: Any) -> Bind:
     try:
         type_.check(value)
     except WrongType as error:
-        raise type(error)(about(f"the parameter :{name}", error.message), hint=error.hint) from None
+        raise reworded(error, about(f"the parameter :{name}", error.message), hint=error.hint) from None
     return Bind(value, type_)
 
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar, overload
 from typing_extensions import TypeIs
 
 from cormorant._internal.narrowing import is_tuple, narrower
+from cormorant._internal.secrets import beside
 from cormorant.errors import QueryError, WrongType
 from cormorant.sql import types as t
 from cormorant.sql.arguments import expression
@@ -113,7 +114,9 @@ def _row_operand(row: Row, value: Any) -> Row:
     elif is_tuple(value):
         parts = value
     else:
-        raise WrongType(f"{row!r} is compared with {value!r}, which is no tuple", hint="compare it with (1, 2)")
+        raise WrongType(
+            f"{row!r} is compared with {beside(repr(row), value)}, which is no tuple", hint="compare it with (1, 2)"
+        )
     if len(parts) != len(row.parts):
         raise WrongType(f"{row!r} has {len(row.parts)} parts and is compared with {len(parts)}")
     return Row(tuple(comparable(mine, other) for mine, other in zip(row.parts, parts, strict=True)))

@@ -49,6 +49,8 @@ class GraphMachine(RuleBasedStateMachine):
         self.blocks: list[tuple[Any, World]] = []
         self.objects: dict[int, Any] = {}
         self.number = 0
+        # key columns were set, which show when they are written
+        self.keyed = False
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(work)
@@ -198,6 +200,83 @@ class GraphMachine(RuleBasedStateMachine):
         else:
             self.now.guests[guest] = None
 
+    @precondition(lambda self: self.now.guests and self.now.houses)
+    @rule(place=picks, other=picks, first=picks, how=st.sampled_from(["relation", "add", "remove", "none", "key"]))
+    def move_guest_by_key(self, place: int, other: int, first: int, how: str) -> None:
+        """What was set of the relation before its key column counts no more."""
+        guest, house = self.pick(self.now.guests, place), self.pick(self.now.houses, other)
+        before, owner = self.pick(self.now.houses, first), self.now.guests[guest]
+        moved, target = self.loaded(guest), self.objects[house]
+        if not is_persistent(target):
+            self.run(self.session.flush())
+        if how == "relation":
+            moved.house = self.objects[before]
+        elif how == "add":
+            self.members(before, "guests", load=False).add(moved)
+        elif how == "none":
+            moved.house = None
+        elif how == "remove" and owner is not None:
+            self.members(owner, "guests", load=True).remove(moved)
+        self.set_key(moved, "house_id", target.id)
+        self.now.guests[guest] = house
+
+    @precondition(lambda self: self.now.lines)
+    @rule(place=picks, other=picks, how=st.sampled_from(["relation", "remove", "key"]))
+    def move_line_by_key(self, place: int, other: int, how: str) -> None:
+        line, order = self.pick(self.now.lines, place), self.pick(self.now.orders, other)
+        moved, target = self.loaded(line), self.objects[order]
+        if not is_persistent(target):
+            self.run(self.session.flush())
+        if how == "relation":
+            moved.order = target
+        elif how == "remove":
+            self.members(self.now.lines[line], "lines", load=True).remove(moved)
+        self.set_key(moved, "order_id", target.id)
+        self.now.lines[line] = order
+
+    def set_key(self, instance: Any, name: str, key: int) -> None:
+        setattr(instance, name, key)
+        if instance.__orm_origin__ is None:
+            # nobody but the collection had it
+            self.on_loop(self.session.add, instance)
+        self.keyed = True
+
+    @precondition(lambda self: self.now.lines)
+    @rule(place=picks, by_clear=st.booleans(), often=st.integers(1, 2))
+    def take_line_back(self, place: int, by_clear: bool, often: int) -> None:
+        line = self.pick(self.now.lines, place)
+        self.run(self.session.flush())
+        self.keyed = False
+        taken = self.loaded(line)
+        lines = self.members(self.now.lines[line], "lines", load=True)
+        for _ in range(often):
+            others = [member for member in lines if member is not taken]
+            lines.set(others) if by_clear else lines.remove(taken)
+            assert list(self.session.deleted) == [taken]
+            self.on_loop(self.session.add, taken)
+            assert [*self.session.deleted, *self.session.dirty] == []
+
+    @precondition(lambda self: self.now.guests and self.now.houses and not self.blocks)
+    @rule(place=picks, other=picks, how=st.sampled_from(["relation", "add", "none", "key", "nothing"]))
+    def expunge_guest(self, place: int, other: int, how: str) -> None:
+        """What was pending for it goes with it, and its row is read into another object."""
+        guest, house = self.pick(self.now.guests, place), self.pick(self.now.houses, other)
+        self.run(self.session.flush())
+        self.keyed = False
+        leaving, target = self.loaded(guest), self.objects[house]
+        if how == "relation":
+            leaving.house = target
+        elif how == "add":
+            self.members(house, "guests", load=True).add(leaving)
+        elif how == "none":
+            leaving.house = None
+        elif how == "key":
+            leaving.house_id = target.id
+        self.on_loop(self.session.expunge, leaving)
+        assert not self.session.dirty
+        self.objects[guest] = self.run(self.session.get_one(Guest, leaving.id))
+        assert self.objects[guest] is not leaving
+
     # ---- fewer
 
     @precondition(lambda self: self.now.houses)
@@ -251,6 +330,7 @@ class GraphMachine(RuleBasedStateMachine):
     def flush(self) -> None:
         self.run(self.session.flush())
         assert [*self.session.new, *self.session.dirty, *self.session.deleted] == []
+        self.keyed = False
         self.compare_memory()
 
     @precondition(lambda self: len(self.blocks) < 3)
@@ -281,6 +361,7 @@ class GraphMachine(RuleBasedStateMachine):
     @rule()
     def commit(self) -> None:
         self.run(self.session.commit())
+        self.keyed = False
         self.committed = copy.deepcopy(self.now)
         self.run(self._compare_rows(self.now))
 
@@ -329,7 +410,7 @@ class GraphMachine(RuleBasedStateMachine):
     @rule()
     def compare_both_sides(self) -> None:
         """Compares what is there without a flush or a query, as far as nothing waits to be deleted."""
-        if not self.session.deleted:
+        if not (self.session.deleted or self.keyed):
             self.compare_sides(self.now.houses, "rooms", self.now.rooms)
             self.compare_sides(self.now.houses, "guests", self.now.guests)
             self.compare_sides(self.now.orders, "lines", self.now.lines)

@@ -11,7 +11,7 @@ TOKEN: re.Pattern[str] = re.compile(
       (?P<text>[xX]?'(?:[^']|'')*')
     | (?P<quoted>"(?:[^"]|"")*"|`[^`]*`|\[[A-Za-z_][^\]]*\])
     | (?P<word>[^\W\d]\w*)
-    | (?P<number>\d[\w.]*)
+    | (?P<number>(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][-+]?\d+)?\w*)
     | (?P<comment>--[^\n]*|/\*.*?\*/)
     | (?P<space>\s+)
     | (?P<sign>.)
@@ -42,7 +42,7 @@ def _plain(kind: str, text: str) -> str:
     if kind == "quoted":
         bare = unquoted(text)
         return bare.lower() if _PLAIN.fullmatch(bare.lower()) else f'"{bare}"'
-    return text.lower() if kind == "word" else text
+    return text.lower() if kind in ("word", "number") else text
 
 
 def _closing(found: list[str]) -> int:

@@ -70,3 +70,11 @@ def test_words_are_compared_without_case_spaces_and_needless_quotes() -> None:
 def test_columns_are_renamed_in_sql_and_texts_and_functions_stay() -> None:
     sql = "lower(lower) || 'lower' || \"lower\" || other"
     assert renamed(sql, {"lower": "Upper"}) == 'lower("Upper") || \'lower\' || "Upper" || other'
+
+
+def test_a_number_is_one_word_with_its_exponent() -> None:
+    table = read_table("CREATE TABLE t (a REAL DEFAULT 1e-07 NOT NULL, b REAL DEFAULT -1.5E+300, c REAL DEFAULT .5, d)")
+    assert [column.default for column in table.columns] == ["1e-07", "-1.5E+300", ".5", None]
+    assert table.columns[0].not_null
+    assert canonical("a>1E-7") == ("a", ">", "1e-7")
+    assert canonical("0x1e-7") == ("0x1e", "-", "7")

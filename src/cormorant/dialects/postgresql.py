@@ -50,6 +50,9 @@ class PostgreSQLCompiler(Compiler):
     def in_(self, node: n.In) -> str:
         part, values = self.operand(node.part), node.values
         item = values.type.item if isinstance(values.type, t.Array) else values.type
+        if self.inline and not values.value:
+            # in no list is anything, and PostgreSQL has no empty one
+            return "false"
         if self.inline:
             return f"{part} IN ({', '.join(self.words.literal(value, item) for value in values.value)})"
         if isinstance(t.base_of(item), t.Array):

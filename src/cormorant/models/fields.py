@@ -78,7 +78,8 @@ def field(*, default: Any = MISSING, default_factory: Any = None, on_update: Any
     """Declares a column whose value the program gives.
 
     Args:
-        default: What a new object has unless told otherwise.
+        default: What a new object has unless told otherwise; a value of the column's type, or None for one that is to be
+            given later.
         default_factory: Makes the default for each object.
         on_update: Makes the column's value anew with every other change of the row, unless it is set as well: by flush,
             by update() and by upsert().
@@ -146,6 +147,11 @@ def generated(
     if sum((version, computed is not None, server_default is not MISSING)) > 1:
         raise ModelError(
             "generated() takes one of version, computed and server_default", hint="each makes the value in its own way"
+        )
+    if primary_key and computed is not None:
+        raise ModelError(
+            "generated() computes a primary key, which SQLite has none of",
+            hint="leave one of primary_key and computed out; a column that is computed may be unique=True",
         )
     if not (primary_key or version or computed is not None or server_default is not MISSING):
         raise ModelError(

@@ -20,6 +20,7 @@ from cormorant.models.specs import FieldSpec, RelationSpec
 from cormorant.models.state import MISSING
 from cormorant.sql import types as t
 from cormorant.sql.columns import Column
+from cormorant.sql.expr import is_expr
 from cormorant.sql.sources import Source, TableSource
 from cormorant.sql.statements import TypedColumn
 
@@ -184,6 +185,7 @@ class ModelInfo:
         type_, nullable, constrained = self._type_of(spec)
         _check_limits(f"{self.name}.{spec.name}", spec, type_)
         _check_key_and_version(f"{self.name}.{spec.name}", spec, type_, nullable=nullable)
+        _check_default(f"{self.name}.{spec.name}", spec, type_)
         by_database = spec.made_by == "database"
         identity = spec.primary_key and by_database and isinstance(type_, t.Integer) and not _has_default(spec)
         return ColumnInfo(
@@ -314,6 +316,19 @@ def _check_limits(place: str, spec: FieldSpec, type_: t.SqlType) -> None:
         re.compile(spec.options.get("pattern") or "")
     except re.error as error:
         raise ModelError(f"{place} has pattern={spec.options['pattern']!r}: {error}") from error
+
+
+def _check_default(place: str, spec: FieldSpec, type_: t.SqlType) -> None:
+    # None may stand for what is given later
+    if spec.default is MISSING or spec.default is None or is_expr(spec.default):
+        return
+    try:
+        type_.check_stored(spec.default)
+    except WrongType as error:
+        said = "it does not fit its column" if spec.sensitive else error.message
+        raise ModelError(
+            f"the default of {place}: {said}", hint="new objects, and rows from before the column, would get it"
+        ) from error
 
 
 def _check_key_and_version(place: str, spec: FieldSpec, type_: t.SqlType, *, nullable: bool) -> None:

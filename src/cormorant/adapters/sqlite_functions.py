@@ -8,6 +8,7 @@ from typing import TypeAlias
 from uuid import uuid4
 
 from cormorant.adapters import sqlite_content as content
+from cormorant.adapters import sqlite_conversions as conversions
 from cormorant.adapters import sqlite_folds as folds
 from cormorant.adapters import sqlite_moments as moments
 from cormorant.adapters import sqlite_numbers as numbers
@@ -38,7 +39,7 @@ def register(connection: sqlite3.Connection) -> None:
     """Teaches a connection; called in the thread that owns it."""
     connection.create_collation(DECIMAL_COLLATION, compare_decimals)
     connection.create_collation(JSON_COLLATION, content.compare_documents)
-    for room in (numbers, texts, moments, content, folds):
+    for room in (numbers, texts, moments, content, folds, conversions):
         for name, arity, function in room.FUNCTIONS:
             connection.create_function(name, arity, function, deterministic=True)
     # PostgreSQL's name for it, so that one server_default serves both databases

@@ -156,7 +156,8 @@ def _parse_integer(text: str) -> int:
     return int(text)
 
 
-def _parse_float(text: str) -> float:
+def parse_float(text: str) -> float:
+    """Reads a float as PostgreSQL does; one that no 64 bits hold is an error."""
     if _FLOAT.fullmatch(text) is None:
         raise ValueError
     found = float(text)
@@ -165,13 +166,15 @@ def _parse_float(text: str) -> float:
     return found
 
 
-def _parse_decimal(text: str) -> str:
+def parse_decimal(text: str) -> str:
+    """Reads a finite decimal, and gives the text that SQLite keeps of it."""
     if _FLOAT.fullmatch(text) is None or "i" in text.lower():
         raise ValueError
     return canonical_decimal(Decimal(text.strip()))
 
 
-def _parse_boolean(text: str) -> bool:
+def parse_boolean(text: str) -> bool:
+    """Reads a truth as PostgreSQL does."""
     word = text.strip().lower()
     # a part is enough where it is clear
     yes = any(full.startswith(word) for full in _TRUE)
@@ -185,7 +188,7 @@ def _float_decimal(value: float) -> str:
     return canonical_decimal(Decimal(format(value, ".15g")))
 
 
-def _float_text(value: float) -> str:
+def float_text(value: float) -> str:
     """Writes a float as PostgreSQL does: its shortest digits, with an exponent from 1e15 on."""
     if math.isinf(value):
         return "Infinity" if value > 0 else "-Infinity"
@@ -233,9 +236,9 @@ FUNCTIONS: tuple[Registered, ...] = (
     ("cormorant_fit_decimal", 3, strict(_fit_decimal, "numeric field overflow")),
     ("cormorant_to_integer", 1, strict(_to_integer, "integer out of range")),
     ("cormorant_parse_integer", 1, strict(_parse_integer, "invalid input syntax for type integer")),
-    ("cormorant_parse_float", 1, strict(_parse_float, "invalid input syntax for type float")),
-    ("cormorant_parse_decimal", 1, strict(_parse_decimal, "invalid input syntax for type numeric")),
-    ("cormorant_parse_boolean", 1, strict(_parse_boolean, "invalid input syntax for type boolean")),
+    ("cormorant_parse_float", 1, strict(parse_float, "invalid input syntax for type float")),
+    ("cormorant_parse_decimal", 1, strict(parse_decimal, "invalid input syntax for type numeric")),
+    ("cormorant_parse_boolean", 1, strict(parse_boolean, "invalid input syntax for type boolean")),
     ("cormorant_float_decimal", 1, strict(_float_decimal)),
-    ("cormorant_float_text", 1, strict(_float_text)),
+    ("cormorant_float_text", 1, strict(float_text)),
 )

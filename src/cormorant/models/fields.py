@@ -78,7 +78,7 @@ def field(*, default: Any = MISSING, default_factory: Any = None, on_update: Any
     """Declares a column whose value the program gives.
 
     Args:
-        default: What a new object has unless told otherwise; a value of the column's type, or None for one that is to be
+        default: What a new object has unless told otherwise; a value of the column's type, or None for one that is
             given later.
         default_factory: Makes the default for each object.
         on_update: Makes the column's value anew with every other change of the row, unless it is set as well: by flush,

@@ -166,6 +166,8 @@ class AlterColumn(Operation):
             cast = s.said(self.using, dialect.name)
         elif cast is not None and _casts(self.before.type, self.after.type):
             cast = f"{name}::{wanted}"
+        elif cast is not None:
+            cast = _back(self.before.type, self.after.type, name, wanted) or cast
         filled = not self.after.nullable and self.before.nullable and self.after.fill is not None
         if filled and self.after.fill is not None:
             cast = f"coalesce({cast or name}, {s.said(self.after.fill, dialect.name)})"
@@ -230,3 +232,14 @@ def _casts(before: str, after: str) -> bool:
     pair = {types.base(before), types.base(after)}
     # a boolean is no other number than an integer
     return pair <= _NUMBERS or pair <= _MOMENTS or pair == {"boolean", "integer"}
+
+
+def _back(before: str, after: str, name: str, wanted: str) -> str | None:
+    """Gives the cast from what has come by text of a number, and is read as another number by no text of its own."""
+    one, other = types.base(before), types.base(after)
+    if one == "interval" and other in _NUMBERS:
+        # a number becomes so many seconds
+        return f"extract(epoch from {name})::{wanted}"
+    if one == "boolean" and other in _NUMBERS:
+        return f"{name}::integer::{wanted}"
+    return None

@@ -28,6 +28,7 @@ _ALIASES = {
 }
 _NAME = r'"(?:[^"]|"")+"'
 _PARTS = re.compile(rf"(?P<base>(?:{_NAME}\.)?{_NAME}|[^(\[]+)(?P<size>\([^)]*\))?(?P<rest>[^\[]*)(?P<list>(?:\[\])*)")
+_SIZE = re.compile(r"\(\s*(\d+)\s*(?:,\s*(-?\d+)\s*)?\)")
 
 # in the order in which they are asked
 _FAMILIES = (
@@ -48,7 +49,7 @@ _SQLITE = {
     "boolean": "BOOLEAN",
     "bytea": "BLOB",
 }
-_WHOLE = frozenset({"smallint", "integer", "bigint"})
+_WHOLE = ("smallint", "integer", "bigint")
 _TEXTS = frozenset({"text", "varchar"})
 
 
@@ -103,4 +104,24 @@ def kept_on_sqlite(type_: str) -> str:
 def related(one: str, other: str) -> bool:
     """Whether a column may pass from one type to the other with what is declared over it left as it is."""
     one, other = base(one), base(other)
-    return one == other or any({one, other} <= family for family in (_WHOLE, _TEXTS))
+    return one == other or any({one, other} <= family for family in (frozenset(_WHOLE), _TEXTS))
+
+
+def size_of(type_: str) -> tuple[int, int] | None:
+    """Gives the numbers in a type's parentheses, the second 0 if it has one; None if it has none."""
+    found = _SIZE.search(type_)
+    return None if found is None else (int(found[1]), int(found[2] or 0))
+
+
+def is_narrower(before: str, after: str) -> bool:
+    """Whether some values of one type do not fit the other, of the same kind."""
+    before, after = plain(before), plain(after)
+    one, other = base(before), base(after)
+    if one in _WHOLE and other in _WHOLE:
+        return _WHOLE.index(one) > _WHOLE.index(other)
+    first, second = size_of(before), size_of(after)
+    if second is None:
+        return False
+    if first is None:
+        return True
+    return second[0] - second[1] < first[0] - first[1] or second[1] < first[1]

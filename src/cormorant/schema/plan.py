@@ -11,7 +11,7 @@ from cormorant.schema import index_operations as i
 from cormorant.schema import operations as o
 from cormorant.schema import shadow_operations as w
 from cormorant.schema import snapshot as s
-from cormorant.schema.conversions import converted
+from cormorant.schema.conversions import Conversion
 from cormorant.schema.rebuild import RebuildTable
 from cormorant.schema.state import apply
 from cormorant.schema.views import as_seen
@@ -49,7 +49,7 @@ class _Rebuilds:
         self.made: list[o.Operation] = []
         # by table, what it was when it was first held back, and what its columns' values come from
         self.held: dict[str, s.Table] = {}
-        self.using: dict[str, dict[str, str]] = {}
+        self.using: dict[str, dict[str, str | Conversion]] = {}
 
     def put(self, operations: Iterable[o.Operation]) -> list[o.Operation]:
         for operation in operations:
@@ -104,21 +104,25 @@ class _Rebuilds:
     def _note_values(self, key: str, operation: o.Operation) -> None:
         using = self.using.setdefault(key, {})
         if isinstance(operation, (c.AlterColumn, w.SwapColumn, w.UnswapColumn)):
-            value = self._converted(operation)
-            using.update({} if value is None else {operation.after.name: value})
+            name = operation.after.name
+            using[name] = self._converted(operation, using.get(name))
         elif isinstance(operation, (c.DropColumn, c.AddColumn)):
             using.pop(operation.column.name, None)
             if isinstance(operation, c.AddColumn):
                 self._forget_old(key, operation.column.name)
 
-    def _converted(self, operation: c.AlterColumn | w.SwapColumn | w.UnswapColumn) -> str | None:
-        """Gives what makes the new value of a row, where it is not the old one."""
+    def _converted(
+        self, operation: c.AlterColumn | w.SwapColumn | w.UnswapColumn, so_far: str | Conversion | None
+    ) -> str | Conversion:
+        """Gives what makes the new value of a row."""
         before, after = operation.before, operation.after
         if isinstance(operation, w.UnswapColumn):
             before, after = after, before
         elif operation.using is not None:
             return s.said(operation.using, self.dialect.name)
-        return converted(before.type, after.type, self.dialect.quote(after.name))
+        if isinstance(so_far, Conversion):
+            return so_far.then(after.type)
+        return so_far or Conversion(after.name, (before.type, after.type))
 
     def _forget_old(self, key: str, name: str) -> None:
         """Keeps the values of a dropped column from coming back in one that is added under its name."""
@@ -130,9 +134,12 @@ class _Rebuilds:
 
     def _let_go(self, key: str) -> None:
         before, after = self.held.pop(key), self.state.table(key)
-        using = tuple(self.using.pop(key, {}).items())
-        if after is not None and (using or not _same(before, after, self.dialect)):
-            self.made.append(RebuildTable(before, after, using))
+        values = self.using.pop(key, {})
+        using = tuple((name, value) for name, value in values.items() if isinstance(value, str))
+        made = (value for value in values.values() if isinstance(value, Conversion) and value.is_needed)
+        conversions = tuple(made)
+        if after is not None and (using or conversions or not _same(before, after, self.dialect)):
+            self.made.append(RebuildTable(before, after, using, conversions))
 
 
 def _same(one: s.Table, other: s.Table, dialect: Dialect) -> bool:

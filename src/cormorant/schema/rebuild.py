@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cormorant.dialects.base import Dialect
 from cormorant.errors import CompileError
 from cormorant.schema import scripts
 from cormorant.schema import snapshot as s
+from cormorant.schema.conversions import Conversion
 from cormorant.schema.operations import Operation
 
 BESIDE = "cormorant_new_"
@@ -25,11 +26,13 @@ class RebuildTable(Operation):
         before: The table as it is.
         after: The table as it shall be; its triggers are those that come back.
         using: For columns whose values are not simply kept, the expression that makes them.
+        conversions: The columns whose values become those of another type.
     """
 
     before: s.Table
     after: s.Table
     using: tuple[tuple[str, str], ...] = field(default=())
+    conversions: tuple[Conversion, ...] = ()
 
     def statements(self, dialect: Dialect) -> list[str]:
         if dialect.supports_add_constraint:
@@ -56,8 +59,13 @@ class RebuildTable(Operation):
         """The name that the new table has while there are two."""
         return f"{BESIDE}{self.after.name}"
 
+    def by_hand(self, dialect: Dialect) -> RebuildTable:
+        """Gives it in statements that any program can run: what only Cormorant can convert, they refuse."""
+        made = ((c.column, c.by_hand(self.before.name, dialect.quote(c.column))) for c in self.conversions)
+        return replace(self, using=(*self.using, *made), conversions=())
+
     def _fill(self, dialect: Dialect) -> list[str]:
-        using = dict(self.using)
+        using = {c.column: c.value(dialect.quote(c.column)) for c in self.conversions} | dict(self.using)
         pairs = [
             (dialect.quote(column.name), sql)
             for column in self.after.columns

@@ -9,7 +9,7 @@ from itertools import groupby
 
 from cormorant.adapters.base import Connection
 from cormorant.dialects.base import Dialect
-from cormorant.errors import ForeignKeyViolation, StatementError
+from cormorant.errors import DatabaseError, DataError, ForeignKeyViolation, StatementError
 from cormorant.schema import snapshot as s
 from cormorant.schema.operations import Operation
 from cormorant.schema.plan import plan
@@ -114,10 +114,64 @@ async def keys_kept(connection: Connection) -> AsyncGenerator[None]:
 
 
 async def send_whole(connection: Connection, dialect: Dialect, operation: Operation) -> None:
-    """Sends the statements of one operation on SQLite, whose rebuilt tables keep what was made by hand."""
-    if isinstance(operation, RebuildTable):
-        operation = await with_company(connection, operation)
-    await send(connection, dialect, operation)
+    """Sends the statements of one operation on SQLite, whose rebuilt tables keep what was made by hand.
+
+    Raises:
+        DataError: A value of a column that becomes another type is none of that type.
+        DatabaseError: Something else failed; the table is named as it is outside of a rebuild.
+    """
+    if not isinstance(operation, RebuildTable):
+        await send(connection, dialect, operation)
+        return
+    operation = await with_company(connection, operation)
+    try:
+        await send(connection, dialect, operation)
+    except DatabaseError as error:
+        if operation.aside not in str(error):
+            raise
+        if isinstance(error, DataError) and connection.in_transaction:
+            await _refuse_unconverted(connection, dialect, operation, error)
+        raise _named(operation, error) from error
+
+
+async def _refuse_unconverted(
+    connection: Connection, dialect: Dialect, operation: RebuildTable, error: DatabaseError
+) -> None:
+    """Looks, after a rebuild failed, whether it was for a value that cannot become one of another type."""
+    table = operation.before
+    # the number of a row is no column of such a table
+    numbered = "WITHOUT ROWID" not in (table.options or "").upper()
+    for conversion in operation.conversions:
+        name, column = dialect.quote(conversion.column), table.column(conversion.column)
+        if column is None:
+            continue
+        own = table.primary_key is not None and table.primary_key.columns == (column.name,)
+        which = "rowid" if numbered and not own else "NULL"
+        rows = await connection.fetch(
+            f"SELECT {which} FROM {dialect.quote(table.name)} WHERE {conversion.fails(name)} LIMIT 1"
+        )
+        if rows:
+            row = "" if rows[0][0] is None else f" (row {rows[0][0]})"
+            raise DataError(
+                f"a value of {table.name}.{column.name}{row} cannot become {conversion.words}",
+                table=table.name,
+                columns=(column.name,),
+                hint="correct or delete such values first, or say how they become others: AlterColumn(..., using=...); "
+                "nothing was changed",
+            ) from error
+
+
+def _named(operation: RebuildTable, error: DatabaseError) -> DatabaseError:
+    """Gives an error of a rebuild with the table's own name: the other one is gone by now."""
+    return type(error)(
+        error.message.replace(operation.aside, operation.after.name),
+        statement=error.statement,
+        code=error.code,
+        constraint=error.constraint,
+        table=operation.after.name if error.table == operation.aside else error.table,
+        columns=error.columns,
+        hint=error.hint,
+    )
 
 
 async def broken_keys(connection: Connection) -> set[tuple[str, int, str]]:

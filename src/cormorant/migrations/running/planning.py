@@ -16,6 +16,7 @@ from cormorant.migrations.running.runner import record_statement
 from cormorant.migrations.step import RunSession
 from cormorant.schema.operations import Operation
 from cormorant.schema.plan import plan
+from cormorant.schema.rebuild import RebuildTable
 from cormorant.schema.snapshot import SchemaSnapshot
 from cormorant.schema.state import apply
 
@@ -45,7 +46,7 @@ def planned(standing: Standing, files: Sequence[MigrationFile], dialect: Dialect
 
 
 def _steps(
-    chunks: Sequence[Chunk], state: SchemaSnapshot, dialect: Dialect
+    chunks: Sequence[Chunk], state: SchemaSnapshot, dialect: Dialect, *, by_hand: bool = False
 ) -> list[tuple[PlannedStep, SchemaSnapshot]]:
     """Gives steps as the database would take them, each with the schema after it."""
     made: list[tuple[PlannedStep, SchemaSnapshot]] = []
@@ -54,18 +55,22 @@ def _steps(
             moves = list(some)
             before = state
             state = apply(state, *(each for move in moves for each in changes_of(move.step)))
-            made += [(step, state) for step in _together(moves, before, chunk.outside, dialect)]
+            made += [(step, state) for step in _together(moves, before, chunk.outside, dialect, by_hand)]
     return made
 
 
-def _together(moves: Sequence[Move], before: SchemaSnapshot, outside: bool, dialect: Dialect) -> list[PlannedStep]:
+def _together(
+    moves: Sequence[Move], before: SchemaSnapshot, outside: bool, dialect: Dialect, by_hand: bool
+) -> list[PlannedStep]:
     operations = [move.step for move in moves if isinstance(move.step, Operation)]
     if not operations or dialect.supports_add_constraint:
         return [_planned(move, outside, dialect) for move in moves]
     number = moves[0].number
+    run = plan(before, operations, dialect)
+    if by_hand:
+        run = [each.by_hand(dialect) if isinstance(each, RebuildTable) else each for each in run]
     return [
-        PlannedStep(number, operation.describe(), tuple(operation.statements(dialect)), outside)
-        for operation in plan(before, operations, dialect)
+        PlannedStep(number, operation.describe(), tuple(operation.statements(dialect)), outside) for operation in run
     ]
 
 
@@ -102,7 +107,7 @@ def _script(file: MigrationFile, state: SchemaSnapshot, dialect: Dialect) -> lis
     lines = [f"-- {file.key}{f': {file.title}' if file.title else ''}"]
     chunks = chunks_of(moves_of(file, None, dialect, up=True), dialect) or [Chunk((), outside=False)]
     for chunk in chunks:
-        found = _steps([chunk], state, dialect)
+        found = _steps([chunk], state, dialect, by_hand=True)
         state = found[-1][1] if found else state
         after_chunk = chunk.moves[-1].after if chunk.moves else 0
         record = record_statement(dialect, file, after_chunk, 0.0, last=chunk is chunks[-1])

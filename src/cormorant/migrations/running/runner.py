@@ -243,8 +243,8 @@ class Runner:
             return
         # from what is really there: a table that is rebuilt keeps what no migration tells of
         live = await introspect(self._connection, self._dialect)
-        way.take(moves[0])
         for operation in plan(live, list(map(_operation, moves)), self._dialect):
+            way.take(_move_of(operation, moves))
             await send_whole(self._connection, self._dialect, operation)
 
     async def _operate_once(self, move: Move, way: _Way) -> None:
@@ -315,6 +315,19 @@ class Runner:
     async def _write(self, work: Work, step: int, seconds: float, *, last: bool) -> None:
         sql = record_statement(self._dialect, work.file, step, seconds, up=work.up, last=last, also=work.stands_for)
         await self._connection.execute(sql)
+
+
+def _move_of(operation: Operation, moves: Sequence[Move]) -> Move:
+    """Gives the step that an operation as SQLite runs it comes from: of a table that is rebuilt, the first one."""
+
+    def distance(move: Move) -> int:
+        step = move.step
+        if step is operation:
+            return 0
+        touches = isinstance(step, Operation) and step.touched == operation.touched
+        return 1 if touches and type(step) is type(operation) else 2 if touches else 3
+
+    return replace(min(moves, key=distance), step=operation)
 
 
 def _operation(move: Move) -> Operation:

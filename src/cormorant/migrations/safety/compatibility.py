@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from cormorant.dialects.base import Dialect
 from cormorant.migrations.safety.findings import Finding, Level, Rule
-from cormorant.migrations.safety.type_changes import is_narrower
 from cormorant.schema import column_types as types
 from cormorant.schema import snapshot as s
 from cormorant.schema.matching import match, same_check, same_key, same_unique
@@ -134,7 +133,7 @@ def _type_changed(name: str, old: s.Column, new: s.Column) -> Iterator[Finding]:
     if not _takes_the_same(before, after):
         why = "the release that runs reads and writes values of the old type"
         yield _finding("error", "other-type", what, why, _BOTH)
-    elif is_narrower(before, after):
+    elif types.is_narrower(before, after):
         why = "the release that runs may write values that do not fit"
         yield _finding("warning", "narrower-type", what, why, "let a release keep to the new limits first")
 

@@ -1,4 +1,4 @@
-"""Values of columns that become another type: what they become is the same on both databases, and so is what is refused."""
+"""Values of columns that become another type become the same on both databases, or are refused on both."""
 
 from __future__ import annotations
 
@@ -10,7 +10,17 @@ from typing import Any
 
 import pytest
 
-from cormorant import AsyncSession, Database, DatabaseError, DataError, Mapped, Model, SchemaBuilder, field, generated
+from cormorant import (
+    AsyncSession,
+    Database,
+    DatabaseError,
+    DataError,
+    Mapped,  # noqa: F401 - read from annotations
+    Model,
+    SchemaBuilder,
+    field,
+    generated,
+)
 from cormorant.models.registry import registry
 from cormorant.schema.diff import diff
 

@@ -12,6 +12,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any, TypeAlias
 
+from cormorant._internal.narrowing import is_list
 from cormorant.adapters import sqlite_numbers as numbers
 from cormorant.adapters import sqlite_readings as readings
 from cormorant.adapters.sqlite_numbers import EXACT, Registered
@@ -161,8 +162,8 @@ def _item(item: Any, old: _Type, new: _Type) -> Any:
 
 def _of_documents(new: _Type) -> _Step:
     def convert(value: Any) -> str:
-        items = json.loads(value)
-        if not isinstance(items, list) or any(isinstance(item, (list, dict)) for item in items):
+        items: Any = json.loads(value)
+        if not is_list(items) or any(isinstance(item, (list, dict)) for item in items):
             raise ValueError
         said = [item if item is None or isinstance(item, str) else json.dumps(item) for item in items]
         return _dumped([None if item is None else _read(item, new.item) for item in said], new)

@@ -85,10 +85,8 @@ def _step(before: str, after: str) -> _Step:
 def _direct(old: _Type, new: _Type) -> _Step | None:
     if old.is_list or new.is_list:
         return _of_documents(new) if old.base == "jsonb" else None
-    if old.base == "boolean" and new.base in _BITS:
-        return int
-    if old.base == "integer" and new.base == "boolean":
-        return lambda value: int(value != 0)
+    if old.base == "boolean" and new.is_number:
+        return lambda value: _kept(int(value), new)
     if old.is_number and new.is_number:
         return lambda value: _kept(_number(value, old), new)
     if old.base == "interval" and new.is_number:

@@ -23,6 +23,7 @@ _MEANT = {"INTEGER": "bigint", "REAL": "double precision", "BOOLEAN": "boolean",
 
 _DAY = "substr({0}, 1, 10)"
 _MIDNIGHT = "{0} || 'T00:00:00.000000+00:00'"
+_TRUTH = "{0} <> 0"
 _WORD = "CASE {0} WHEN 1 THEN 'true' WHEN 0 THEN 'false' ELSE {0} END"
 
 
@@ -105,6 +106,8 @@ def _is_kept(before: str, after: str) -> bool:
         return True
     if one in _WHOLE and other in (*_WHOLE, *_FLOATS):
         return other not in _WHOLE or _WHOLE.index(one) <= _WHOLE.index(other)
+    if one == "boolean" and other in _WHOLE:
+        return True
     if one == other or {one, other} <= _TEXTS:
         return not types.is_narrower(before, after)
     if one in _FLOATS and other in _FLOATS:
@@ -121,6 +124,8 @@ def _always(before: str, after: str) -> str | None:
         return _DAY
     if one == "date" and other == "timestamptz":
         return _MIDNIGHT
+    if one == "integer" and other == "boolean":
+        return _TRUTH
     return _WORD if one == "boolean" and types.plain(after) in _TEXTS else None
 
 

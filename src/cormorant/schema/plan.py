@@ -105,7 +105,10 @@ class _Rebuilds:
         using = self.using.setdefault(key, {})
         if isinstance(operation, (c.AlterColumn, w.SwapColumn, w.UnswapColumn)):
             name = operation.after.name
-            using[name] = self._converted(operation, using.get(name))
+            value = self._converted(operation, using.get(name))
+            # a column of this list of operations has no values yet
+            if isinstance(value, str) or self.held[key].column(name) is not None:
+                using[name] = value
         elif isinstance(operation, (c.DropColumn, c.AddColumn)):
             using.pop(operation.column.name, None)
             if isinstance(operation, c.AddColumn):

@@ -234,6 +234,23 @@ def test_sqlite_puts_changes_of_one_table_into_one_rebuild() -> None:
     ]
 
 
+def test_a_rebuild_converts_values_through_every_type_they_had_on_the_way() -> None:
+    day, number = replace(TITLE, type="interval"), replace(VIEWS, type="boolean", default="false")
+    old = schema(table("book", TITLE))
+    steps = [
+        c.AlterColumn("book", TITLE, replace(TITLE, type="integer")),
+        c.AddColumn("book", VIEWS),
+        c.AlterColumn("book", VIEWS, number),
+        c.AlterColumn("book", replace(TITLE, type="integer"), day),
+    ]
+    (rebuild,) = plan(old, steps, SQLITE)
+    assert rebuild.statements(SQLITE)[2] == (
+        'INSERT INTO "cormorant_new_book" ("id", "title") SELECT "id", '
+        "cormorant_converted(cormorant_converted(\"title\", 'varchar(100)', 'integer'), 'integer', 'interval') "
+        'FROM "book"'
+    )
+
+
 def test_a_rebuild_keeps_what_sqlite_says_of_the_whole_table() -> None:
     old = schema(table("book", TITLE, options="STRICT"), dialect="sqlite")
     (rebuild,) = plan(old, [c.DropColumn("book", TITLE)], SQLITE)

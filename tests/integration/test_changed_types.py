@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import enum
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
@@ -109,6 +110,11 @@ REFUSED: list[tuple[Declared, Declared, object]] = [
 ]
 
 
+class Mood(enum.Enum):
+    GOOD = "good"
+    BAD = "bad"
+
+
 @pytest.fixture(autouse=True)
 def own_registry() -> Iterator[None]:
     with registry.isolated():
@@ -172,6 +178,22 @@ async def test_a_value_that_cannot_become_the_other_type_is_refused_before_anyth
             assert (caught.value.table, caught.value.columns) == (f"changed{number}", ("value",))
             assert not value or str(value) not in str(caught.value).replace(f"changed{number}", "")
         assert await values_of(database, first[number]) == [None, value]
+
+
+async def test_a_text_becomes_one_of_the_values_of_an_enum_type(database: Database) -> None:
+    mood: Declared = ("Mood", {"native": True})
+    first, second = models([STR, STR]), models([mood, mood])
+    await database.create_all(*first)
+    await fill(database, first[0], "good", None)
+    await fill(database, first[1], "great")
+    change = diff(SchemaBuilder.wanted(*first), SchemaBuilder.wanted(*second))
+    with pytest.raises(DatabaseError, match=r"changed1\.value|input value for enum") as caught:
+        await SchemaBuilder(database).apply(change)
+    assert "great" not in str(caught.value)
+    async with AsyncSession(database) as session:
+        await session.query(first[1]).delete()
+    await SchemaBuilder(database).apply(change)
+    assert await values_of(database, second[0]) == [Mood.GOOD, None]
 
 
 async def test_numbers_that_became_something_else_come_back(database: Database) -> None:

@@ -68,6 +68,12 @@ def _converts(value: Any, *types: str) -> bool:
     return True
 
 
+def _labelled(value: Any, *labels: str) -> Any:
+    if value not in labels:
+        raise ValueError
+    return value
+
+
 @lru_cache(maxsize=200)
 def _step(before: str, after: str) -> _Step:
     old, new = _type(before), _type(after)
@@ -252,4 +258,6 @@ FUNCTIONS: tuple[Registered, ...] = (
     # any number of types, the first of which is the value's
     ("cormorant_converted", -1, converted),
     ("cormorant_converts", -1, _converts),
+    # and any number of an enum's values
+    ("cormorant_labelled", -1, strict(_labelled)),
 )

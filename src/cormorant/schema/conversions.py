@@ -34,19 +34,21 @@ class Conversion:
     Args:
         column: Its name.
         types: The type that it has, and those that it gets one after the other.
+        labels: The values that there are of the last one, if that is an enum type which is known.
     """
 
     column: str
     types: tuple[str, ...]
+    labels: tuple[str, ...] | None = None
 
-    def then(self, after: str) -> Conversion:
+    def then(self, after: str, labels: tuple[str, ...] | None) -> Conversion:
         """Gives the conversion to yet another type."""
-        return Conversion(self.column, (*self.types, after))
+        return Conversion(self.column, (*self.types, after), labels)
 
     @property
     def is_needed(self) -> bool:
         """Whether any value may be another one afterwards, or none at all."""
-        return any(not _is_kept(*pair) for pair in pairwise(self.types))
+        return self.labels is not None or any(not _is_kept(*pair) for pair in pairwise(self.types))
 
     @property
     def words(self) -> str:
@@ -64,11 +66,15 @@ class Conversion:
             if not _is_kept(*pair):
                 plain = _always(*pair)
                 name = _called("cormorant_converted", name, pair) if plain is None else plain.format(name)
-        return name
+        return name if self.labels is None else f"cormorant_labelled({name}, {_listed(self.labels)})"
 
     def fails(self, name: str) -> str:
         """Gives the condition of those rows whose value cannot become one of the last type."""
-        return f"{name} IS NOT NULL AND NOT {_called('cormorant_converts', name, self.types)}"
+        converts = _called("cormorant_converts", name, self.types)
+        if self.labels is not None:
+            value = Conversion(self.column, self.types).value(name)
+            converts = f"CASE WHEN {converts} THEN {value} IN ({_listed(self.labels)}) ELSE 0 END"
+        return f"{name} IS NOT NULL AND NOT {converts}"
 
     def by_hand(self, table: str, name: str) -> str:
         """Gives what makes the new value in any program; an error for values that only Cormorant can convert."""
@@ -78,11 +84,17 @@ class Conversion:
         for pair in pairwise(self.types):
             if not _is_kept(*pair):
                 name = (_always(*pair) or _often(*pair)).format(name, refused)
-        return name
+        if self.labels is None:
+            return name
+        return f"CASE WHEN {name} IS NULL OR {name} IN ({_listed(self.labels)}) THEN {name} ELSE {refused} END"
 
 
 def _text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
+
+
+def _listed(labels: tuple[str, ...]) -> str:
+    return ", ".join(map(_text, labels))
 
 
 def _called(function: str, name: str, given: tuple[str, ...]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from cormorant.dialects.base import Dialect
 from cormorant.schema import column_operations as c
+from cormorant.schema import column_types as types
 from cormorant.schema import index_operations as i
 from cormorant.schema import operations as o
 from cormorant.schema import shadow_operations as w
@@ -124,8 +125,15 @@ class _Rebuilds:
         elif operation.using is not None:
             return s.said(operation.using, self.dialect.name)
         if isinstance(so_far, Conversion):
-            return so_far.then(after.type)
-        return so_far or Conversion(after.name, (before.type, after.type))
+            return so_far.then(after.type, self._labels(before, after))
+        return so_far or Conversion(after.name, (before.type, after.type), self._labels(before, after))
+
+    def _labels(self, before: s.Column, after: s.Column) -> tuple[str, ...] | None:
+        """Gives the values of the enum type that a column gets; SQLite knows only of one made in these operations."""
+        if types.plain(before.type) == types.plain(after.type) or after.type.endswith("[]"):
+            return None
+        name = types.enum_of(after.type)
+        return next((enum.labels for enum in self.state.enums if enum.name == name), None)
 
     def _forget_old(self, key: str, name: str) -> None:
         """Keeps the values of a dropped column from coming back in one that is added under its name."""

@@ -68,12 +68,19 @@ def back(text: str) -> int | str:
     return int(text) if text.isdecimal() and len(text) < 4 else text
 
 
+# psql and the shell of SQLite go on after an error: to DROP TABLE, and to the record that all was done
+_STOPS = {"postgresql": "\\set ON_ERROR_STOP on", "sqlite": ".bail on"}
+
+
 @application.command()
 def sql(
     from_: Annotated[
         str | None, typer.Option("--from", help="The last migration that the database has.", metavar="MIGRATION")
     ] = None,
     to: Annotated[str | None, typer.Option("--to", help="The last one to be run.", metavar="MIGRATION")] = None,
+    work_done: Annotated[
+        bool, typer.Option("--work-done", help="Leave out work in sessions: it was done by other means.")
+    ] = False,
     dsn: o.Dsn = None,
     config: o.File = None,
     migrations: o.Migrations = None,
@@ -82,8 +89,10 @@ def sql(
     """Print the SQL of the migrations, with what writes down that they were run. No database is asked."""
 
     def work(config: Config) -> Answer:
-        lines = engine_of(config, database_of(config)).sql(from_, to)
-        return Answer({"sql": lines}, text="".join(f"{_ended(each)}\n" for each in lines))
+        engine = engine_of(config, database_of(config))
+        lines = engine.sql(from_, to, work_done=work_done)
+        begun = f"{_STOPS[engine.database.dialect.name]}\n" if lines else ""
+        return Answer({"sql": lines}, text=begun + "".join(f"{_ended(each)}\n" for each in lines))
 
     carry_out(as_json, Options(dsn, config, migrations=migrations), work)
 

@@ -6,7 +6,7 @@ Who may import whom: each line only from those above it.
     outcomes                                what the engine says
     locking connecting bound                one at a time, on one connection, with sessions in its transaction
     resuming stopping runner                what was cut off; where it stopped; one migration
-    deciding planning                       which migrations, what would be done: pure
+    deciding planning scripting             which migrations, what would be done, as a script: pure
     counting drifting proving scratch adopting      databases beside their migrations
     engine                                  the face
     outdated                                what a Database asks at its first use

@@ -22,10 +22,11 @@ from cormorant.migrations.running.locking import held, lock_of
 from cormorant.migrations.running.moves import moves_of
 from cormorant.migrations.running.others import others_in
 from cormorant.migrations.running.outcomes import Drift, Plan, Progress, Proof, Ran, Report, Status, Tell
-from cormorant.migrations.running.planning import offline, planned
+from cormorant.migrations.running.planning import planned
 from cormorant.migrations.running.proving import proof
 from cormorant.migrations.running.runner import Options, Overtaken, Runner, Work, record_statement
 from cormorant.migrations.running.scratch import scratch_database
+from cormorant.migrations.running.scripting import offline
 from cormorant.models.model import Model
 from cormorant.models.registry import registry
 from cormorant.schema.declared import from_models
@@ -110,14 +111,21 @@ class MigrationEngine:
         files = standing.ahead(target) if down is None else standing.behind(down)
         return planned(standing, files, self.database.dialect, up=down is None)
 
-    def sql(self, from_: str | None = None, to: str | None = None) -> list[str]:
+    def sql(self, from_: str | None = None, to: str | None = None, *, work_done: bool = False) -> list[str]:
         """Gives the statements of migrations without a database, with those that write down what is done.
+
+        Whoever sends them stops at the first that fails: what follows may drop what the one before should have copied.
 
         Args:
             from_: The last migration that the database has; none if None is named.
             to: The last one to be run; all if None is named.
+            work_done: Work in a session was done by other means, and is left out.
+
+        Raises:
+            MissingMigration: There is no such migration.
+            MigrationError: Work in a session is among the steps, which only the program can do.
         """
-        return offline(self.history, self.database.dialect, from_, to)
+        return offline(self.history, self.database.dialect, from_, to, work_done=work_done)
 
     async def drift(self, *models: type[Model]) -> Drift:
         """Compares models, migrations and the database, and says which differs where.

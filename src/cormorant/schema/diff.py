@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import TypeAlias
 
 from cormorant._internal.topological import CycleError, sort
 from cormorant.schema import column_operations as c
@@ -12,6 +13,7 @@ from cormorant.schema import index_operations as i
 from cormorant.schema import operations as o
 from cormorant.schema import snapshot as s
 from cormorant.schema.matching import Named, same_sql
+from cormorant.schema.names import short
 from cormorant.schema.renames import renames
 from cormorant.schema.state import apply
 from cormorant.schema.table_diff import TableDiff, reads
@@ -23,8 +25,10 @@ def diff(old: s.SchemaSnapshot, new: s.SchemaSnapshot) -> list[o.Operation]:
 
     If one of the two is a database's, they are compared as that database has them; compare with a PostgreSQL only what
     went through `SchemaBuilder.normalised`, as it words expressions its own way. A table or column is renamed where the
-    new one says `renamed_from`, the old schema has that name, and the new one has it no more. Names of foreign keys and
-    of primary keys do not count; views, triggers and partitions are left alone.
+    new one says `renamed_from`, and the old schema has that name and not yet the new one; another new table or column
+    may have the old name from then on. Foreign keys and primary keys may have any name: they get the wanted one with
+    a rename of their table or columns, or where another one needs theirs. Views, triggers and partitions are left
+    alone.
 
     Args:
         old: The schema as it is.
@@ -44,14 +48,29 @@ def diff(old: s.SchemaSnapshot, new: s.SchemaSnapshot) -> list[o.Operation]:
 
 
 def _renames(old: s.SchemaSnapshot, new: s.SchemaSnapshot) -> list[o.Operation]:
-    said = {table.key: table.renamed_from for table in new.tables}
-    pairs = renames([table.key for table in old.tables], said, "tables")
+    pairs = renames([table.key for table in old.tables], _former_names(old, new), "tables")
     made: list[o.Operation] = [o.RenameTable(*pair) for pair in pairs]
     state = apply(old, *made)
     for table in new.tables:
         was = state.table(table.key)
         made += [] if was is None else _renamed_columns(was, table)
     return made
+
+
+def _former_names(old: s.SchemaSnapshot, new: s.SchemaSnapshot) -> dict[str, str | None]:
+    """Gives the former names of tables, but of links only where they are theirs still.
+
+    A table of links has the former name of the model that has them. Where that one was renamed long ago, there may be
+    links of that name which are those of another model.
+    """
+    said = {table.key: table.renamed_from for table in new.tables}
+    there = {table.key for table in old.tables}
+    for table in new.tables:
+        owners = [key.target for key in table.foreign_keys if said.get(key.target) is not None]
+        links = {name for key in table.foreign_keys for name in key.columns} == {each.name for each in table.columns}
+        if links and owners and said[table.key] in said and there.issuperset(owners):
+            said[table.key] = None
+    return said
 
 
 def _renamed_columns(old: s.Table, new: s.Table) -> list[o.Operation]:
@@ -124,7 +143,7 @@ class _Steps:
             yield from (o.DropConstraint(each.new.key, key) for key in each.foreign_keys(elsewhere).gone)
         yield from self._dropped()
         yield from self._out_of_the_way()
-        yield from self._renamed_parts()
+        yield from in_turn(self._renamed_parts(elsewhere))
         yield from self._columns_gone()
         for each in self.diffs:
             yield from (c.AlterColumn(each.new.key, *pair) for pair in each.bared)
@@ -170,7 +189,7 @@ class _Steps:
             kept = tuple(key for key in table.foreign_keys if key not in keys)
             yield o.DropTable(replace(table, foreign_keys=kept))
 
-    def _renamed_parts(self) -> Iterable[o.Operation]:
+    def _renamed_parts(self, elsewhere: frozenset[s.ForeignKey]) -> Iterable[Rename]:
         for each in self.diffs:
             pairs: list[tuple[Named, Named]] = [*each.uniques().kept, *each.checks().kept]
             for was, now in pairs:
@@ -179,6 +198,30 @@ class _Steps:
             for index, after in each.indexes().kept:
                 if _is_renamed_part(index, after):
                     yield i.RenameIndex(each.new.key, index, after.name)
+            for key, wanted in each.foreign_keys(elsewhere).kept:
+                if self._takes_name(each, key, wanted):
+                    yield o.RenameConstraint(each.new.key, key.name, wanted.name)
+            yield from self._renamed_primary_key(each)
+
+    def _renamed_primary_key(self, each: TableDiff) -> Iterable[Rename]:
+        """Gives the rename of a primary key that has the name which that of a new table gets."""
+        key, table = each.old.primary_key, each.new
+        if key is not None and table.primary_key is not None and not each.key_changes():
+            wanted = {o.default_name(new.key, new.primary_key) for new in self.created if new.primary_key is not None}
+            if key.name in wanted:
+                yield o.RenameConstraint(table.key, key.name, o.default_name(table.key, table.primary_key))
+
+    def _takes_name(self, each: TableDiff, was: s.ForeignKey, now: s.ForeignKey) -> bool:
+        """Whether a foreign key that stays gets the wanted name: with a rename, or where another one wants its own."""
+        if not _is_renamed_part(was, now) or [key.name for key in each.old.foreign_keys].count(was.name) > 1:
+            return False
+        if any(key.name == was.name for key in each.new.foreign_keys):
+            return True
+        # a rename leaves tables, and the foreign keys of each, in their order
+        before = next(x for x, after in zip(self.before.tables, self.old.tables, strict=True) if after is each.old)
+        former = before.foreign_keys[each.old.foreign_keys.index(was)]
+        by_database = was.name == o.default_name(before.key, former)
+        return (before.key, former.columns) != (each.new.key, was.columns) and not by_database
 
     def _created(self) -> tuple[list[o.Operation], list[o.Operation]]:
         """Gives the new tables, parents first, and the foreign keys of theirs that must wait."""
@@ -225,7 +268,8 @@ class _Steps:
             yield from (o.AddConstraint(each.new.key, key) for key in pairs.made)
             for was, now in pairs.kept:
                 if now.validated and not was.validated:
-                    yield o.ValidateConstraint(each.new.key, was)
+                    name = now.name if self._takes_name(each, was, now) else was.name
+                    yield o.ValidateConstraint(each.new.key, replace(was, name=name))
 
 
 def _uses_before(schema: s.SchemaSnapshot, enum: s.Enum) -> Iterable[tuple[str, s.Column]]:
@@ -242,6 +286,34 @@ def _over(schema: s.SchemaSnapshot, enum: s.Enum) -> Iterable[tuple[str, s.Check
             expressions = [index.where, *(item.expression for item in index.items)]
             if any(reads(each, names) for each in expressions):
                 yield table.key, index
+
+
+Rename: TypeAlias = o.RenameConstraint | i.RenameIndex
+
+
+def in_turn(renames: Iterable[Rename]) -> Iterable[Rename]:
+    """Gives renames in an order in which each new name is free; of those that change places, one by a third name."""
+    left = list(renames)
+    while left:
+        taken = [_former_name(each) for each in left]
+        free = next((each for each in left if each.new not in taken or each.new == _former_name(each)), None)
+        if free is not None:
+            left.remove(free)
+            yield free
+            continue
+        aside = short(taken[0], "__before")
+        yield replace(left[0], new=aside)
+        left[0] = _from(left[0], aside)
+
+
+def _former_name(rename: Rename) -> str:
+    return rename.index.name if isinstance(rename, i.RenameIndex) else rename.old
+
+
+def _from(rename: Rename, name: str) -> Rename:
+    if isinstance(rename, i.RenameIndex):
+        return replace(rename, index=replace(rename.index, name=name))
+    return replace(rename, old=name)
 
 
 def _is_renamed_part(old: Named, new: Named) -> bool:

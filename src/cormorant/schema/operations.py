@@ -316,7 +316,7 @@ class DropConstraint(Operation):
 
 @dataclass(frozen=True, slots=True)
 class RenameConstraint(Operation):
-    """A unique constraint or a check under another name."""
+    """A constraint under another name."""
 
     table: str
     old: str

@@ -74,8 +74,17 @@ class _Rebuilds:
         elif isinstance(operation, (o.RenameTable, c.RenameColumn)):
             self._rename(operation, table)
         else:
+            self._free_names(operation)
             self.made.append(operation)
         self.state = apply(self.state, operation)
+
+    def _free_names(self, operation: o.Operation) -> None:
+        """Lets go of tables that give up, and have not yet given up, the names of indexes which are made now."""
+        made = _index_names(operation.table) if isinstance(operation, o.CreateTable) else frozenset[str]()
+        if isinstance(operation, i.CreateIndex):
+            made = frozenset({operation.index.name})
+        for key in [key for key, table in self.held.items() if not made.isdisjoint(_index_names(table))]:
+            self._let_go(key)
 
     def _rename(self, operation: o.RenameTable | c.RenameColumn, table: s.Table | None) -> None:
         """Puts a rename down; the words of texts are kept under the old name, and must be kept anew."""
@@ -151,6 +160,10 @@ class _Rebuilds:
         conversions = tuple(made)
         if after is not None and (using or conversions or not _same(before, after, self.dialect)):
             self.made.append(RebuildTable(before, after, using, conversions))
+
+
+def _index_names(table: s.Table) -> frozenset[str]:
+    return frozenset(each.name for each in (*table.indexes, *table.searches))
 
 
 def _same(one: s.Table, other: s.Table, dialect: Dialect) -> bool:

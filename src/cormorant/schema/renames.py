@@ -10,6 +10,8 @@ from cormorant.errors import ModelError
 def renames(old: Collection[str], said: Mapping[str, str | None], what: str) -> list[tuple[str, str]]:
     """Gives pairs of an old and a new name; who takes a name comes after who gives it up.
 
+    A name that is there already was taken by a rename before, or is another one's: it is nobody's new name.
+
     Args:
         old: The names as they are.
         said: The names as they shall be, each with the one that it says it had before.
@@ -28,8 +30,8 @@ def renames(old: Collection[str], said: Mapping[str, str | None], what: str) -> 
         if name not in old:
             chain = [*_chain(old, said, name)]
             taken = {before for before, _ in made}
-            # the last name of the chain is free afterwards: nobody keeps it
-            if chain and chain[-1][0] not in said and taken.isdisjoint(before for before, _ in chain):
+            # the last name of the chain is free afterwards, for another one that is new
+            if chain and taken.isdisjoint(before for before, _ in chain):
                 made += chain
     return made
 

@@ -173,9 +173,10 @@ def _constrained(table: s.Table, constraint: s.Constraint, *, there: bool) -> s.
 def _with(items: tuple[N, ...], item: N, *, there: bool) -> tuple[N, ...]:
     if there:
         return (*items, item)
-    # a database may say it in other words; its name is the same
-    named = item.name and any(each.name == item.name for each in items)
-    return tuple(each for each in items if (each.name != item.name if named else not _alike(each, item)))
+    # a database may say it in other words; its name is the same, and on SQLite perhaps that of another one too
+    named = [each for each in items if item.name and each.name == item.name]
+    gone = named if len(named) == 1 else [each for each in named or items if _alike(each, item)]
+    return tuple(each for each in items if each not in gone)
 
 
 def _alike(one: Named, other: Named) -> bool:
@@ -203,8 +204,11 @@ def _rename_constraint(state: s.SchemaSnapshot, op: o.RenameConstraint) -> s.Sch
         return tuple(replace(item, name=op.new) if item.name == op.old else item for item in items)
 
     def change(table: s.Table) -> s.Table:
-        keys = named(table.foreign_keys)
-        return replace(table, uniques=named(table.uniques), checks=named(table.checks), foreign_keys=keys)
+        keys, key = named(table.foreign_keys), table.primary_key
+        if key is not None and key.name == op.old:
+            key = replace(key, name=op.new)
+        parts = replace(table, uniques=named(table.uniques), checks=named(table.checks))
+        return replace(parts, foreign_keys=keys, primary_key=key)
 
     return changed_table(state, op.table, change)
 

@@ -83,11 +83,96 @@ def test_renames_are_as_the_schema_says_and_parts_follow() -> None:
     assert diff(new, new) == []
 
 
-def test_a_former_name_that_is_still_in_use_renames_nothing() -> None:
+def test_a_former_name_that_another_column_takes_at_once_is_given_up_first() -> None:
     old = schema(table("book", s.Column("headline", "text", nullable=True)))
     both = (s.Column("headline", "text", nullable=True), s.Column("title", "text", True, renamed_from="headline"))
-    assert [operation.describe() for operation in diff(old, schema(table("book", *both)))] == [
-        "add column book.title text"
+    operations = diff(old, schema(table("book", *both)))
+    assert [operation.describe() for operation in operations] == [
+        "rename column book.headline to title",
+        "add column book.headline text",
+    ]
+    # it is done once: the model still says it
+    assert diff(apply(old, *operations), schema(table("book", *both))) == []
+
+
+def test_a_former_name_that_another_table_takes_at_once_is_given_up_first() -> None:
+    old = schema(table("book", TITLE))
+    new = schema(replace(table("novel", TITLE), renamed_from="book"), table("book", VIEWS))
+    operations = diff(old, new)
+    assert [operation.describe() for operation in operations] == [
+        "rename table book to novel",
+        "rename constraint book_pkey of novel to novel_pkey",
+        "create table book (id, views)",
+    ]
+    assert diff(apply(old, *operations), new) == []
+    back = apply(apply(old, *operations), *(operation.reverse() for operation in reversed(operations)))
+    assert back == old
+
+
+def links(owner: str, renamed_from: str | None = None) -> s.Table:
+    ends = (s.Column(f"{owner}_id", "bigint"), s.Column("tag_id", "bigint"))
+    keys = (link(owner, f"{owner}_tags"), link("tag", f"{owner}_tags"))
+    key = s.PrimaryKey((f"{owner}_id", "tag_id"))
+    return s.Table(f"{owner}_tags", ends, key, foreign_keys=keys, renamed_from=renamed_from)
+
+
+def test_links_of_another_model_are_not_taken_because_a_model_once_had_its_name() -> None:
+    novel = replace(table("novel"), renamed_from="book")
+    old = schema(table("novel"), table("tag"), table("book"), links("book"))
+    new = schema(novel, table("tag"), table("book"), links("book"), links("novel", "book_tags"))
+    assert [each.describe() for each in diff(old, new)] == ["create table novel_tags (novel_id, tag_id)"]
+    first = schema(table("tag"), table("book"), links("book"))
+    assert "rename table book_tags to novel_tags" in [each.describe() for each in diff(first, new)]
+
+
+def related(*columns: str, **former: str) -> s.SchemaSnapshot:
+    made = (s.Column(name, "bigint", nullable=True, renamed_from=former.get(name)) for name in columns)
+    keys = (s.ForeignKey(f"fk_book_{name}", (name,), "shelf", ("id",)) for name in columns)
+    return schema(table("book", *made, foreign_keys=tuple(keys)), table("shelf"))
+
+
+def test_foreign_keys_are_renamed_with_their_columns_in_turn() -> None:
+    old, new = related("a", "b"), related("c", "b", "a", c="b", b="a")
+    operations = diff(old, new)
+    assert [each.describe() for each in operations] == [
+        "rename column book.b to c",
+        "rename column book.a to b",
+        "rename constraint fk_book_b of book to fk_book_c",
+        "rename constraint fk_book_a of book to fk_book_b",
+        "add column book.a bigint",
+        "add foreign key (a) to shelf to book",
+    ]
+    assert diff(apply(old, *operations), new) == []
+    assert apply(apply(old, *operations), *(each.reverse() for each in reversed(operations))) == old
+
+
+def test_a_foreign_key_keeps_another_name_until_somebody_wants_it() -> None:
+    # as versions before left it after a rename, or as somebody else has called it
+    left = related("a")
+    (book, shelf) = apply(left, c.RenameColumn("book", "a", "b")).tables
+    old = schema(book, shelf)
+    assert diff(old, related("b")) == []
+    assert [each.describe() for each in diff(old, related("b", "a"))] == [
+        "rename constraint fk_book_a of book to fk_book_b",
+        "add column book.a bigint",
+        "add foreign key (a) to shelf to book",
+    ]
+
+
+def test_of_two_foreign_keys_of_one_name_the_one_that_is_meant_is_dropped() -> None:
+    kept, gone = (s.ForeignKey("fk_book_a", (name,), "shelf", ("id",)) for name in ("b", "a"))
+    both = schema(table("book", foreign_keys=(kept, gone)), table("shelf"))
+    assert apply(both, o.DropConstraint("book", gone)).tables[0].foreign_keys == (kept,)
+
+
+def test_names_that_change_places_go_by_a_third_one() -> None:
+    old = s.Index("a", (s.IndexItem("id"),)), s.Index("b", (s.IndexItem("title"),))
+    new = s.Index("b", (s.IndexItem("id"),)), s.Index("a", (s.IndexItem("title"),))
+    operations = diff(schema(table("book", TITLE, indexes=old)), schema(table("book", TITLE, indexes=new)))
+    assert sql(operations) == [
+        'ALTER INDEX "a" RENAME TO "a__before"',
+        'ALTER INDEX "b" RENAME TO "a"',
+        'ALTER INDEX "a__before" RENAME TO "b"',
     ]
 
 

@@ -22,6 +22,7 @@ from cormorant import (
 )
 from cormorant.migrations import HistoricalModels, History, RunSession, RunSQL
 from cormorant.migrations.running.outcomes import Progress
+from cormorant.schema import snapshot as s
 from cormorant.schema import steps as op
 from tests.support.essays import (
     CREATE,
@@ -276,3 +277,52 @@ async def test_the_second_one_waits(database_dsn: str) -> None:
         assert second.migrations == ()
         assert "pid" in next(each.words for each in told if each.phase == "waiting")
         assert (await MigrationEngine(one, history, wait=0).migrate()).migrations == ()
+
+
+ONCE = s.Unique("uq_essay_title", ("title",))
+FOUND = 'SELECT "title", count(*) FROM "essay" WHERE "title" IS NOT NULL GROUP BY "title" HAVING count(*) > 1'
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        op.AddConstraint("essay", ONCE),
+        op.CreateIndex("essay", s.Index("uq_essay_title", (s.IndexItem("title"),), unique=True)),
+        op.AddConstraint("essay", ONCE, concurrently=True),
+    ],
+    ids=["constraint", "index", "concurrently"],
+)
+async def test_rows_that_are_the_same_are_found(database: Database, step: op.Operation) -> None:
+    engine = MigrationEngine(database, chain(("0001_initial", CREATE), ("0002_once", [step])))
+    await engine.migrate("0001_initial")
+    for _ in range(2):
+        await execute(database, "INSERT INTO essay (title) VALUES ('a')")
+    with pytest.raises(MigrationFailed) as caught:
+        await engine.migrate()
+    hint = str(caught.value.hint)
+    assert f"rows of essay have the same title; this finds them: {FOUND}" in hint
+    assert "merge" not in hint
+    assert len(await rows(database, FOUND)) == 1
+
+
+async def test_rows_that_are_the_same_are_found_under_the_former_name(database: Database) -> None:
+    renamed = op.RenameColumn("essay", "title", "name"), op.AddConstraint("essay", s.Unique("uq", ("name",)))
+    engine = MigrationEngine(database, chain(("0001_initial", CREATE), ("0002_once", renamed)))
+    await engine.migrate("0001_initial")
+    for _ in range(2):
+        await execute(database, "INSERT INTO essay (title) VALUES ('a')")
+    with pytest.raises(MigrationFailed) as caught:
+        await engine.migrate()
+    assert FOUND in str(caught.value.hint)
+
+
+async def test_a_new_column_with_the_same_value_everywhere_is_not_unique(database: Database) -> None:
+    column = s.Column("place", "integer", fill="0")
+    steps = op.AddColumn("essay", column), op.AddConstraint("essay", s.Unique("uq", ("place",)))
+    engine = MigrationEngine(database, chain(("0001_initial", CREATE), ("0002_once", steps)))
+    await engine.migrate("0001_initial")
+    for _ in range(2):
+        await execute(database, "INSERT INTO essay (title) VALUES ('a')")
+    with pytest.raises(MigrationFailed) as caught:
+        await engine.migrate()
+    assert "every row would get the same value in essay.place" in str(caught.value.hint)

@@ -163,7 +163,7 @@ class _Rebuilds:
 
 
 def _index_names(table: s.Table) -> frozenset[str]:
-    return frozenset(each.name for each in (*table.indexes, *table.searches))
+    return frozenset(index.name for index in table.indexes) | {search.name for search in table.searches}
 
 
 def _same(one: s.Table, other: s.Table, dialect: Dialect) -> bool:

@@ -169,7 +169,10 @@ class Runner:
         except Exception as error:
             waits_for = await blockers_of(self._connection, self._dialect, error, way.at)
             work = way.work
-            raise failure(error, work.file, chunk, way.at, way.done, up=work.up, blockers=waits_for) from error
+            at, done = way.at, way.done
+            raise failure(
+                error, work.file, chunk, at, done, up=work.up, blockers=waits_for, dialect=self._dialect
+            ) from error
         way.done = chunk.moves[-1].after if chunk.moves else way.done
         way.noted, way.resumed, way.at = ("started", way.done), False, None
 

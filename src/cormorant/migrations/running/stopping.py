@@ -13,9 +13,12 @@ from cormorant.errors import (
     DatabaseError,
     LockTimeout,
     MigrationFailed,
+    UniqueViolation,
 )
 from cormorant.migrations.migration import MigrationFile
+from cormorant.migrations.running.duplicates import duplicates_remedy
 from cormorant.migrations.running.moves import Chunk, Move
+from cormorant.migrations.step import RunSession
 from cormorant.schema.names import quoted
 from cormorant.schema.operations import Operation
 
@@ -37,6 +40,7 @@ def failure(
     *,
     up: bool,
     blockers: Sequence[str],
+    dialect: Dialect,
 ) -> MigrationFailed:
     """Gives the error of a migration that stopped.
 
@@ -48,6 +52,7 @@ def failure(
         done: How many of its steps, from the first, are in the database.
         up: It was on its way up.
         blockers: Who holds locks that it waits for.
+        dialect: The database's.
     """
     count = len(file.migration.operations)
     where = f"step {at.number} of {count}, {at.step.describe()}" if at is not None else "writing down that it is done"
@@ -62,7 +67,7 @@ def failure(
         migration=file.key,
         step=None if at is None else at.number,
         statement=statement,
-        hint=_remedy(error, file, chunk, done, up=up),
+        hint=_remedy(error, file, chunk, done, up=up, own=_own_hint(error, chunk, at, dialect)),
     )
 
 
@@ -71,7 +76,15 @@ def quote_all(blockers: Sequence[str]) -> str:
     return "it waits for " + ", ".join(blockers)
 
 
-def _remedy(error: Exception, file: MigrationFile, chunk: Chunk, done: int, *, up: bool) -> str:
+def _own_hint(error: Exception, chunk: Chunk, at: Move | None, dialect: Dialect) -> str | None:
+    hint = error.hint if isinstance(error, CormorantError) else None
+    if not isinstance(error, UniqueViolation) or (at is not None and isinstance(at.step, RunSession)):
+        return hint
+    # what a session would do about one row is no help where a statement is about many
+    return duplicates_remedy(error, chunk, at, dialect)
+
+
+def _remedy(error: Exception, file: MigrationFile, chunk: Chunk, done: int, *, up: bool, own: str | None) -> str:
     again = "migrate" if up else "roll back"
     count = len(file.migration.operations)
     if isinstance(error, (ConnectionLost, CommitOutcomeUnknown)):
@@ -95,8 +108,8 @@ def _remedy(error: Exception, file: MigrationFile, chunk: Chunk, done: int, *, u
     )
     if up and done:
         going_on += "; or roll this migration back"
-    own = f" ({error.hint})" if isinstance(error, CormorantError) and error.hint else ""
-    return f"{state}; migrations before it stay as they are. {going_on[0].upper()}{going_on[1:]}{own}"
+    why = f" ({own})" if own else ""
+    return f"{state}; migrations before it stay as they are. {going_on[0].upper()}{going_on[1:]}{why}"
 
 
 async def blockers_of(connection: Connection, dialect: Dialect, error: Exception, at: Move | None) -> list[str]:

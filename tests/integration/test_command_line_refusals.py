@@ -139,6 +139,17 @@ def test_a_changed_file(migrated: Program) -> None:
     assert (refused.json["error"], refused.json["exit"], refused.err) == ("ChangedMigration", 4, "")
 
 
+def test_a_changed_file_is_named_where_others_are_taken_back(migrated: Program) -> None:
+    migrated.models(WITH_STARS)
+    migrated.run("make")
+    migrated.run("migrate")
+    file = migrated.root / "migrations/0001_initial.py"
+    file.write_text(file.read_text().replace('"text"', '"varchar(9)"'))
+    said = migrated.run("rollback").out
+    assert "0002_essay_stars  taken back" in said
+    assert "applied and changed since: 0001_initial; migrate refuses to go on" in said
+
+
 def test_a_missing_file(migrated: Program) -> None:
     migrated.models(WITH_STARS)
     migrated.run("make")

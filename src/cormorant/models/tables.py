@@ -69,7 +69,11 @@ def drop_operations(infos: Iterable[ModelInfo]) -> list[d.Operation]:
 
 
 def tables_of(infos: Iterable[ModelInfo]) -> list[d.Table]:
-    """Gives the models' tables, and the tables of links between them."""
+    """Gives the models' tables, and the tables of links between them.
+
+    Raises:
+        ModelError: Indexes of two tables have one name.
+    """
     result: dict[str, d.Table] = {}
     for info in infos:
         result[info.table] = table_of(info)
@@ -77,7 +81,21 @@ def tables_of(infos: Iterable[ModelInfo]) -> list[d.Table]:
             declared = info.relation_specs[relation.name].kind == "many_to_many"
             if declared and relation.link is not None and relation.link.through is None:
                 result[relation.link.table] = link_table(relation, relation.link)
+    _refuse_shared_names(result.values())
     return list(result.values())
+
+
+def _refuse_shared_names(tables: Iterable[d.Table]) -> None:
+    """Refuses indexes of one name in two tables, which no database has: those of "a_b.c" and "a.b_c" are such."""
+    owners: dict[str, str] = {}
+    for table in tables:
+        for name in (*(index.name for index in table.indexes), *(search.name for search in table.searches)):
+            other = owners.setdefault(name, table.name)
+            if other != table.name:
+                raise ModelError(
+                    f"the tables {other} and {table.name} both have an index of the name {name!r}",
+                    hint='give one of them another name: index(..., name="...") in __table_args__, and index=False',
+                )
 
 
 def table_of(info: ModelInfo) -> d.Table:

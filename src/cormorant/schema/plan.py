@@ -14,7 +14,7 @@ from cormorant.schema import shadow_operations as w
 from cormorant.schema import snapshot as s
 from cormorant.schema.conversions import Conversion
 from cormorant.schema.rebuild import RebuildTable
-from cormorant.schema.state import apply
+from cormorant.schema.state import apply, changed_table
 from cormorant.schema.views import as_seen
 
 _NEED_REBUILD = (
@@ -77,6 +77,10 @@ class _Rebuilds:
             self._free_names(operation)
             self.made.append(operation)
         self.state = apply(self.state, operation)
+        if isinstance(operation, o.RenameTable) and table is not None:
+            # it is PostgreSQL that gives primary keys the name of their table, by which they go on being called
+            kept = table.primary_key
+            self.state = changed_table(self.state, operation.new, lambda found: replace(found, primary_key=kept))
 
     def _free_names(self, operation: o.Operation) -> None:
         """Lets go of tables that give up, and have not yet given up, the names of indexes which are made now."""

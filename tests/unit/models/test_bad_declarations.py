@@ -15,6 +15,7 @@ from cormorant import (
     Model,
     ModelError,
     One,
+    SchemaBuilder,
     TableArg,
     UnknownName,
     UnresolvedReference,
@@ -566,6 +567,21 @@ def test_table_args_stay_in_their_table(monkeypatch: pytest.MonkeyPatch, args: A
     monkeypatch.setattr(Task, "args", args())
     with pytest.raises(ModelError, match=message):
         DATABASES["sqlite"].create_sql(Task)
+
+
+def test_indexes_of_two_tables_with_one_name() -> None:
+    class First(Model, table="a_b"):
+        id: Mapped[int] = generated(primary_key=True)
+        c: Mapped[int] = field(index=True)
+
+    class Other(Model, table="a"):
+        id: Mapped[int] = generated(primary_key=True)
+        b_c: Mapped[int] = field(index=True)
+
+    message = r"tables a_b and a both have an index of the name 'ix_a_b_c'\nHint: give one of them another name"
+    for made in (*(database.create_sql for database in DATABASES.values()), SchemaBuilder.wanted):
+        with pytest.raises(ModelError, match=message):
+            made(First, Other)
 
 
 @pytest.mark.parametrize("name", ["", "a\x00b", "a\nb", "\ud800"])

@@ -36,6 +36,9 @@ class Listener:
     def shown(self, instance: Model, name: str) -> None:
         self.unit.history.keep_side(instance, name)
 
+    def lost(self, instance: Model) -> None:
+        pass
+
     def reached(self, instance: Model) -> None:
         self.unit.add(instance)
 

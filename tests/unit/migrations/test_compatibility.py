@@ -91,6 +91,15 @@ def test_what_the_release_before_meets(name: str) -> None:
     assert [(finding.level, finding.rule) for finding in compatibility(OLD, new)] == expected
 
 
+def test_a_former_name_that_another_table_has_now() -> None:
+    review = s.Table(
+        "review", (ID, s.Column("book_id", "bigint")), KEY, (s.ForeignKey("fk", ("book_id",), "book", ("id",)),)
+    )
+    novel = replace(BOOK, name="novel", uniques=(), renamed_from="book")
+    release = s.SchemaSnapshot((BOOK, novel, review), (MOODS,))
+    assert compatibility(release, replace(release, tables=tuple(replace(each) for each in release.tables))) == []
+
+
 def test_tables_that_are_new_or_renamed() -> None:
     leaf = s.Table("leaf", (ID, STARS), KEY)
     assert compatibility(OLD, replace(OLD, tables=(BOOK, leaf))) == []

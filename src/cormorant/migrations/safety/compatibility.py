@@ -37,7 +37,9 @@ def compatibility(models: s.SchemaSnapshot, schema: s.SchemaSnapshot, dialect: D
     if dialect is not None:
         models, schema = as_seen(models, dialect.name), as_seen(schema, dialect.name)
     found: list[Finding] = []
-    renamed = {table.renamed_from: table.key for table in schema.tables if table.renamed_from is not None}
+    known = {table.key for table in models.tables}
+    # a release that knows the new name is from after the rename, whoever has the former one now
+    renamed = {each.renamed_from: each.key for each in schema.tables if each.renamed_from and each.key not in known}
     tables = {table.key: table for table in schema.tables}
     for table in models.tables:
         now = tables.get(table.key)

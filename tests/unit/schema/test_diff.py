@@ -159,6 +159,16 @@ def test_a_foreign_key_keeps_another_name_until_somebody_wants_it() -> None:
     ]
 
 
+def test_a_renamed_table_that_sqlite_rebuilds_has_no_name_for_its_primary_key() -> None:
+    old = related("a")
+    novel = table("novel", *old.tables[0].columns, foreign_keys=(replace(link("shelf", "x"), columns=("a",)),))
+    new = schema(replace(novel, renamed_from="book"), old.tables[1])
+    (rebuild,) = (each for each in plan(old, diff(old, new), SQLITE) if isinstance(each, RebuildTable))
+    assert rebuild.after.primary_key is not None
+    assert rebuild.after.primary_key.name == ""
+    assert [key.name for key in rebuild.after.foreign_keys] == ["fk_x_shelf"]
+
+
 def test_of_two_foreign_keys_of_one_name_the_one_that_is_meant_is_dropped() -> None:
     kept, gone = (s.ForeignKey("fk_book_a", (name,), "shelf", ("id",)) for name in ("b", "a"))
     both = schema(table("book", foreign_keys=(kept, gone)), table("shelf"))

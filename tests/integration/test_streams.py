@@ -175,6 +175,16 @@ async def test_changes_are_written_and_go_then(full: Database) -> None:
         assert await session.query(Story).filter(Story.title.endswith("!")).count() == STORIES
 
 
+async def test_changes_of_several_chunks_go_with_their_commit(full: Database) -> None:
+    async with AsyncSession(full) as session:
+        async for story in session.query(Story).stream(5):
+            story.title += "!"
+            if story.id % 10 == 0:
+                await session.commit()
+        # those of the last chunk wait for theirs
+        assert {story.id for story in session.identity_map if isinstance(story, Story)} == {21, 22, 23, 24, 25}
+
+
 async def test_rows_deleted_in_the_loop(full: Database) -> None:
     async with AsyncSession(full) as session:
         async for story in session.query(Story).stream(4):

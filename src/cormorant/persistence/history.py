@@ -35,7 +35,7 @@ class History:
         decoder: Makes Python values of the driver's, for documents that were changed in place.
     """
 
-    __slots__ = ("_decoder", "identity", "marks", "pending", "undone")
+    __slots__ = ("_decoder", "commits", "identity", "marks", "pending", "undone")
 
     def __init__(self, pending: Pending, identity: IdentityMap, decoder: Decoder) -> None:
         self.pending: Pending = pending
@@ -44,6 +44,7 @@ class History:
         self.marks: list[Mark] = [Mark()]
         # how often objects were put back: what was read off them before is no more
         self.undone: int = 0
+        self.commits: int = 0
         self._decoder = decoder
 
     def keep(self, instance: Model) -> None:
@@ -137,6 +138,7 @@ class History:
             What was waiting for it.
         """
         pending = self.pending
+        self.commits += 1
         mark = self.marks[0]
         ends = mark.ends
         if len(self.marks) > 1:

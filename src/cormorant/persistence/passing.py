@@ -34,18 +34,18 @@ class Passing:
         self._columns: dict[ModelInfo, Sequence[tuple[str, Decode]]] = {}
         self._changed: list[Model] = []
         self._known: set[int] = set()
-        self._commit = unit.history.marks[0]
+        self._commits = unit.history.commits
         self._look()
 
     def release(self, rows: Iterable[Any]) -> None:
         """Forgets the objects in rows, and those that came along with them."""
         unit = self._unit
         waiting = self._changed
-        if unit.history.marks[0] is self._commit:
+        if unit.history.commits == self._commits:
             # nothing has been committed: what was changed is needed to roll back
             waiting = []
         else:
-            self._commit, self._changed = unit.history.marks[0], []
+            self._commits, self._changed = unit.history.commits, []
         for instance in self._reached([*waiting, *objects_in(rows)]):
             if self._may_go(instance):
                 self._identity.let_go(instance)

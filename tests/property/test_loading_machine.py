@@ -124,6 +124,9 @@ class LoadingMachine(SessionMachine):
     def load_what_is_at_hand(self) -> None:
         known = [self.objects[number] for number in self.now.stories]
         mine = [story for story in known if story.__orm_origin__ is not None]
+        if self.session.deleted:
+            # what is at hand shows those until they are
+            self.run(self.session.flush())
         self.run(self.session.load(mine, Story.writer, Story.labels))
         for story in mine:
             assert self.numbers(story.labels) == self.labels_of(self.number_of(story))

@@ -11,7 +11,7 @@ import pytest
 
 from cormorant import Database, MigrationEngine, MigrationFailed
 from cormorant.dialects.sqlite import SQLiteDialect
-from cormorant.migrations.running.planning import offline
+from cormorant.migrations.running.scripting import offline
 from cormorant.schema import snapshot as s
 from cormorant.schema import steps as op
 from tests.support.essays import CREATE, ESSAY, chain, execute, rows

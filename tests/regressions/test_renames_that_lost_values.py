@@ -52,11 +52,12 @@ def test_columns_that_change_places_are_refused() -> None:
         diff(s.SchemaSnapshot((TABLE,)), after)
 
 
-def test_a_name_that_is_kept_is_not_taken() -> None:
+def test_a_name_may_be_taken_by_a_new_column_at_once() -> None:
     columns = (*TABLE.columns, replace(C, renamed_from="b"))
     after = s.SchemaSnapshot((replace(TABLE, columns=columns),))
     assert [each.describe() for each in diff(s.SchemaSnapshot((TABLE,)), after)] == [
-        "add column shelf.c integer not null"
+        "rename column shelf.b to c",
+        "add column shelf.b integer not null",
     ]
 
 

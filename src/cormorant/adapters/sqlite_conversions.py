@@ -252,7 +252,7 @@ _READ: dict[str, Callable[[str], Any]] = {
     "json": _document,
 }
 
-converted = strict(_converted)
+converted: Callable[..., Any] = strict(_converted)
 
 FUNCTIONS: tuple[Registered, ...] = (
     # any number of types, the first of which is the value's

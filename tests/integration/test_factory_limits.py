@@ -111,7 +111,7 @@ async def test_all_objects_are_saved(database: Database, model: type[Model]) -> 
 def test_no_value_is_refused(model: type[Model]) -> None:
     info = model.__info__
     factory = ModelFactory.create_factory(model)
-    for built in [*factory.batch(300), *factory.coverage()]:
+    for built in [*factory.batch(150), *factory.coverage()]:
         values = {column.attribute: getattr(built, column.attribute) for column in info.columns if column.spec.required}
         assert list(problems_of(info, values)) == []
 

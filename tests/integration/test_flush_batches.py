@@ -172,8 +172,8 @@ async def test_the_text_does_not_tell_the_number_of_rows(database: Database) -> 
     assert len(texts) == 3
 
 
-async def test_a_hundred_thousand_rows_in_one_flush(database: Database) -> None:
-    count = 100_000
+async def test_forty_thousand_rows_in_one_flush(database: Database) -> None:
+    count = 40_000
     async with AsyncSession(database) as session:
         rows = [Row(place=place) for place in random.Random(1).sample(range(count), count)]
         session.add(*rows)

@@ -135,7 +135,7 @@ class LoadingMachine(SessionMachine):
 def test_loading_agrees_with_a_plain_model_on_sqlite() -> None:
     run_state_machine_as_test(
         lambda: LoadingMachine("sqlite://"),
-        settings=settings(max_examples=150, stateful_step_count=30, deadline=None, report_multiple_bugs=False),
+        settings=settings(max_examples=90, stateful_step_count=30, deadline=None, report_multiple_bugs=False),
     )
 
 

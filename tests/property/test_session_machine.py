@@ -309,7 +309,7 @@ class SessionMachine(RuleBasedStateMachine):
         assert links == {(key[story], key[label]) for story, label in world.links}
 
 
-@pytest.mark.parametrize("examples", [200])
+@pytest.mark.parametrize("examples", [120])
 def test_a_session_agrees_with_a_plain_model_on_sqlite(examples: int) -> None:
     run_state_machine_as_test(
         lambda: SessionMachine("sqlite://"),

@@ -197,10 +197,8 @@ class Database(HookTarget["AsyncSession", Model]):
         self.lending: Lending = Lending(self.adapter, idle)
         self.watch: Watch = Watch(target_of(self.config), echo=echo)
         self.comment: Callable[[], str] | None = comment if query_comments else None
-        slow = slow_seconds(slow_query_ms)
-        self.tracker: PerformanceTracker = (
-            PerformanceTracker(samples=sample_parameters, slow=slow) if track_queries else SilentTracker(slow=slow)
-        )
+        made = partial(PerformanceTracker, samples=sample_parameters) if track_queries else SilentTracker
+        self.tracker: PerformanceTracker = made(slow=slow_seconds(slow_query_ms))
         # one made of the DSN is the same for all who have the whole DSN
         secret = cursor_secret(cursor_key, repr((self.config.redacted, self.config.password)))
         dialect = self.dialect

@@ -13,7 +13,7 @@ from cormorant.dialects import postgresql_content as content
 from cormorant.dialects import postgresql_formulas, search
 from cormorant.dialects import postgresql_nodes as nodes
 from cormorant.dialects.base import Codec, Dialect, IsolationLevel, Members, kept_member
-from cormorant.dialects.postgresql_arrays import array_literal, array_text, array_writer
+from cormorant.dialects.postgresql_arrays import array_literal, array_text, array_writer, is_written
 from cormorant.dialects.postgresql_outcomes import NUMBER, OUTCOME
 from cormorant.sql import expr as e
 from cormorant.sql import nodes as n
@@ -143,7 +143,7 @@ class PostgreSQLCompiler(Compiler):
         for index, column in enumerate(columns):
             place = len(self.types)
             self.types.append(t.Batch(column.type))
-            sent = "" if array_writer(carrier(column.type)) is None else "::text"
+            sent = "::text" if is_written(carrier(column.type)) else ""
             arrays.append(f"{self.words.placeholder(place)}{sent}::{self.words.cast_name(carrier(column.type))}[]")
             names.append(self.quote(("key_" if index < prefix else "") + column.name))
         return f"unnest({', '.join(arrays)}) WITH ORDINALITY AS d({', '.join(names)}, ord)"

@@ -55,6 +55,11 @@ def array_text(value: Any) -> str:
 # ------------------------------------------------------------------ columns of one type
 
 
+def is_written(type_: t.SqlType) -> bool:
+    """Whether arrays of a type travel as text."""
+    return type(type_) in _WORDS
+
+
 def array_writer(type_: t.SqlType) -> ArrayWriter | None:
     """Gives what writes the values of a column, NULLs among them, as the text of an array.
 

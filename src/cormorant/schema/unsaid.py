@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from cormorant.schema import snapshot as s
@@ -26,12 +27,15 @@ def with_unsaid(wanted: s.SchemaSnapshot, old: s.SchemaSnapshot) -> s.SchemaSnap
 
 def _table(table: s.Table, was: s.Table) -> s.Table:
     key = () if table.primary_key is None else table.primary_key.columns
+    former = {each.name: each.renamed_from for each in table.columns if was.column(each.name) is None}
     indexes = {each.name: each for each in was.indexes}
     uniques = {each.name: each for each in was.uniques}
     return replace(
         table,
         columns=tuple(each if each.name in key else _column(each, was) for each in table.columns),
-        indexes=tuple(_index(each, indexes[each.name]) if each.name in indexes else each for each in table.indexes),
+        indexes=tuple(
+            _index(each, indexes[each.name], former) if each.name in indexes else each for each in table.indexes
+        ),
         uniques=tuple(_unique(each, uniques[each.name]) if each.name in uniques else each for each in table.uniques),
     )
 
@@ -50,16 +54,19 @@ def is_numbered(column: s.Column) -> bool:
     return column.default is None or NUMBERING in column.default
 
 
-def _index(index: s.Index, was: s.Index) -> s.Index:
+def _index(index: s.Index, was: s.Index | None, former: Mapping[str, str | None]) -> s.Index:
+    if was is None:
+        return index
     distinct = index.nulls_distinct and (was.nulls_distinct or not index.unique)
     if len(index.items) != len(was.items):
         return replace(index, nulls_distinct=distinct)
-    items = tuple(map(_item, index.items, was.items))
+    items = tuple(_item(item, before, former) for item, before in zip(index.items, was.items, strict=True))
     return replace(index, items=items, nulls_distinct=distinct)
 
 
-def _item(item: s.IndexItem, was: s.IndexItem) -> s.IndexItem:
-    alike = item.column == was.column and same_sql(item.expression, was.expression)
+def _item(item: s.IndexItem, was: s.IndexItem, former: Mapping[str, str | None]) -> s.IndexItem:
+    column = item.column if item.column is None else former.get(item.column) or item.column
+    alike = column == was.column and same_sql(item.expression, was.expression)
     return replace(item, collation=was.collation) if alike and item.collation is None else item
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -22,7 +23,7 @@ ROWS = 100_000 if os.environ.get("CORMORANT_SYNC_FULL") else 5_000
 
 
 class Interruption:
-    """Raises KeyboardInterrupt in this thread, at the n-th line of our own that it runs.
+    """Has the signal of Ctrl-C come at the n-th line of our own that this thread runs.
 
     What it cannot be kept from is the first line of `__exit__`: Python leaves a block no second time.
     """
@@ -37,7 +38,7 @@ class Interruption:
         if event == "line":
             self.left -= 1
             if self.left == 0:
-                raise KeyboardInterrupt
+                signal.raise_signal(signal.SIGINT)
         return self
 
 

@@ -25,12 +25,16 @@ def frame_outside(*modules: str) -> FrameType | None:
     return _outside(sys._getframe(1), (__name__, *modules))  # pyright: ignore[reportPrivateUsage]
 
 
-def _outside(frame: FrameType | None, modules: tuple[str, ...]) -> FrameType | None:
-    found = _first_outside(frame, modules)
+def beyond_loop(found: FrameType | None, modules: tuple[str, ...]) -> FrameType | None:
+    """Gives a frame, or in place of an event loop's the one outside of the modules where the task is waited for."""
     callers = waiting.get()
     if callers and (found is None or _is_of_a_loop(found)):
         return _first_outside(callers[0], modules)
     return found
+
+
+def _outside(frame: FrameType | None, modules: tuple[str, ...]) -> FrameType | None:
+    return beyond_loop(_first_outside(frame, modules), modules)
 
 
 class Place(NamedTuple):

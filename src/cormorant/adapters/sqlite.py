@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from contextvars import Context
+from dataclasses import replace
 from functools import partial
 from time import monotonic
 from typing import Any, TypeVar
@@ -471,10 +472,13 @@ class SQLiteAdapter(Adapter):
         await asyncio.gather(*(pool.close(timeout) for pool in {self._writers, self._readers}))
 
     def another(self) -> SQLiteAdapter | None:
-        """Gives an adapter to the same file; none to a database in memory, which is its one connection's."""
+        """Gives an adapter to the same file; none to a database in memory, which is its one connection's.
+
+        It is for an event loop that has nothing else to do, so that short statements run on that.
+        """
         if self._config.in_memory:
             return None
-        made = type(self)(self._config)
+        made = type(self)(replace(self._config, on_loop=True))
         made._path = self._path
         return made
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
-from cormorant._internal.frames import frame_outside, waiting
+from cormorant._internal.frames import beyond_loop, waiting
 from cormorant._internal.secrets import without_secrets
 from cormorant.observability.budgets import Budget
 from cormorant.observability.exported import ExportedStats
@@ -51,8 +51,8 @@ def asking() -> Caller | None:
     while frame is not None and frame.f_code.co_filename.startswith(_INSIDE):
         frame = frame.f_back
     if waiting.get():
-        # the loop is outside; who waits is in another thread
-        frame = frame_outside("cormorant.", "contextlib")
+        # who waits may be in another thread
+        frame = beyond_loop(frame, ("cormorant.", "contextlib"))
     # a frame that is held would keep alive what its function holds
     return None if frame is None else (frame.f_code, frame.f_lasti)
 

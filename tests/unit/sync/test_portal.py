@@ -10,7 +10,8 @@ from contextvars import Context, ContextVar
 import pytest
 
 from cormorant.errors import SessionClosedError
-from cormorant.sync.portal import Portal, _Loop
+from cormorant.sync.loop import SharedLoop
+from cormorant.sync.portal import Portal
 from cormorant.sync.portal import portal as current_portal
 
 word: ContextVar[str] = ContextVar("word", default="none")
@@ -109,7 +110,7 @@ async def _never() -> None:
 
 
 def test_an_asyncio_that_calls_its_socket_otherwise_reads_it_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    loop = _Loop()
+    loop = SharedLoop()
     other = loop.__dict__.pop("_ssock")
     read: list[bytes] = []
     monkeypatch.setattr(asyncio.SelectorEventLoop, "_read_from_self", lambda _: read.append(other.recv(4096)))

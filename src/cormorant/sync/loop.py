@@ -1,0 +1,58 @@
+"""An event loop that threads run in turns, and on which any of them may start a task."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from contextvars import Context
+from socket import socket
+from threading import get_ident
+from typing import Any, TypeVarTuple, Unpack
+
+Ts = TypeVarTuple("Ts")
+
+
+_NOTHING = Context()
+
+
+class SharedLoop(asyncio.SelectorEventLoop):
+    """A loop on which any thread may start a task: one turn of it is enough, where `call_soon` for one takes two.
+
+    Its `thread` is the one that runs it, or is about to.
+    """
+
+    thread: int | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether tasks go on here that somebody has started on the loop; any thread may ask."""
+        return any(not task.done() for task in tuple(self._tasks))
+
+    def create_task(self, coro: Any, **options: Any) -> asyncio.Task[Any]:
+        task: asyncio.Task[Any] = super().create_task(coro, **options)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard, context=_NOTHING)
+        return task
+
+    def call_soon(
+        self, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.Handle:
+        if get_ident() == self.thread:
+            return super().call_soon(callback, *args, context=context)
+        return self.call_soon_threadsafe(callback, *args, context=context)
+
+    def _read_from_self(self) -> None:
+        # asyncio reads until nothing is left, and waits for the interpreter once more to learn that; what one read
+        # leaves wakes the loop again. The names are asyncio's own: one that has others reads in its own way
+        mine: socket | None = getattr(self, "_ssock", None)
+        if mine is None:
+            usual: Any = super()
+            usual._read_from_self()
+            return
+        with suppress(BlockingIOError, InterruptedError):
+            mine.recv(4096)

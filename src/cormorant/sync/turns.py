@@ -1,0 +1,246 @@
+"""Who runs the loop of sync sessions: the thread that waits for an answer, or one of the loop's own.
+
+Waking a thread and being woken by it takes longer than most statements. So a thread that calls alone runs the loop
+itself until it has its answer, as in the leader/followers pattern (Schmidt, O'Ryan, Kircher, Pyarali: Leader/Followers,
+2000). While several threads call, tasks go on by themselves, or nobody calls, the loop's own thread runs it, and
+callers wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from contextvars import Context
+from time import monotonic
+from types import FrameType
+from typing import Any
+
+from cormorant.persistence.context import running_loop
+from cormorant.sync.calls import Call, Crowd
+from cormorant.sync.loop import SharedLoop
+
+PAUSE = 0.02
+"""Seconds without a call, or since several threads have called at once, after which it is another's turn."""
+
+_NAMES = "SIGINT SIGALRM SIGTERM SIGHUP SIGUSR1 SIGUSR2 SIGQUIT SIGABRT SIGVTALRM SIGPROF SIGXCPU SIGCHLD SIGBREAK"
+
+# the module behind `signal` takes a tenth of the time: that one looks for the names of what it gives back
+_signals: Any = sys.modules.get("_signal", signal)
+
+_SIGNALS = tuple(int(getattr(signal, name)) for name in _NAMES.split() if hasattr(signal, name))
+
+
+class Turns(Crowd):
+    """Has calls done on one loop, by the thread that calls or by one that is there for all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = SharedLoop()
+        self.is_ended: bool = False
+        # who runs the loop is its one value: `setdefault` and `pop` do all or nothing, and can be asked again
+        self._holder: dict[None, object] = {}
+        self._told = threading.Event()
+        self._is_wanted = False
+        self._is_asleep = False
+        self._parks = False
+        # since the loop's own thread has last looked
+        self._is_used = True
+        self._shared_until = 0.0
+        # those of signals, and of them what is Python's
+        self._handlers: tuple[tuple[Any, ...], list[tuple[int, Callable[..., object]]]] = (), []
+        # a daemon, so that a program may end without saying so
+        self.thread = threading.Thread(target=self._serve, name="cormorant-sync", daemon=True)
+        self.thread.start()
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the caller is in the thread that runs the loop."""
+        return threading.get_ident() == self.loop.thread
+
+    def wake(self) -> None:
+        """Has the loop's own thread run it, if nobody does: something is to be done that nobody waits for."""
+        if not self._holder:
+            self._tell()
+
+    def end(self) -> None:
+        """Closes the loop, on which nothing is left to do."""
+        self.is_ended = True
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._tell()
+        self.thread.join()
+
+    # ---- for one thread
+
+    def do(self, call: Call[Any], context: Context) -> None:
+        """Has a call done.
+
+        Raises:
+            BaseException: What interrupted the waiting, as Ctrl-C does; the call was cancelled, and has ended.
+        """
+        self._is_used = True
+        try:
+            if not self._leads(call, context):
+                self.waiting.add(call)
+                if len(self.waiting) > 1 or self._holder.get(None) is not self:
+                    self._share()
+                call.then = self._answered
+                call.send(self.loop, context)
+                self.wake()
+                call.wait()
+        except BaseException as interruption:
+            self._let_go(call)
+            self.waiting.add(call)
+            self.loop.call_soon_threadsafe(call.cancel)
+            self.wake()
+            if not call.is_abandoned:
+                call.wait()
+            if call.failure is not None:
+                raise interruption from call.failure
+            raise
+
+    def _leads(self, call: Call[Any], context: Context) -> bool:
+        """Runs the loop until a call is done, and tells whether it did."""
+        if self._is_wanted or self._holder:
+            return False
+        if running_loop() is not None:
+            return False
+        if threading.current_thread() is not threading.main_thread():
+            return self._lead(call, context)
+        return self._lead_under_signals(call, context)
+
+    def _lead(self, call: Call[Any], context: Context) -> bool:
+        loop = self.loop
+        try:
+            if self._holder.setdefault(None, call) is not call:
+                return False
+            loop.thread = threading.get_ident()
+            call.then = loop.stop
+            call.send(loop, context)
+            self._run_until(lambda: call.is_done or call.is_abandoned)
+        finally:
+            self._let_go(call)
+        if not (call.is_done or call.is_abandoned):
+            # a daemon, whose program is at its end
+            threading.Event().wait()
+        return True
+
+    def _lead_under_signals(self, call: Call[Any], context: Context) -> bool:
+        """Leads where Python calls handlers of signals between any two steps; what they raise waits for the call."""
+        handlers = tuple(map(_signals.getsignal, _SIGNALS))
+        if handlers != self._handlers[0]:
+            self._handlers = handlers, [each for each in zip(_SIGNALS, handlers, strict=True) if callable(each[1])]
+        usual = self._handlers[1]
+        interruption = _Interruption(self.loop, call, dict(usual))
+        try:
+            with suppress(ValueError):
+                # an interpreter inside of another one hears no signals, and may not say who is to
+                for number, _ in usual:
+                    _signals.signal(number, interruption)
+            led = interruption.error is None and self._lead(call, context)
+        finally:
+            interruption.is_over = True
+            for number, found in usual:
+                # a handler may have put another one in its place
+                if _signals.getsignal(number) is interruption:
+                    _signals.signal(number, found)
+        if interruption.error is not None:
+            raise interruption.error
+        return led
+
+    def _run_until(self, is_over: Callable[[], bool]) -> None:
+        while not (is_over() or self.is_ended):
+            try:
+                self.loop.run_forever()
+            except (KeyboardInterrupt, SystemExit):
+                # raised by somebody's task: who waits for it is told, and the loop is there for the others
+                continue
+
+    def _let_go(self, holder: object) -> None:
+        if self._holder.get(None) is holder:
+            self.loop.thread = None
+            self._holder.pop(None)
+            # looked at afterwards: who did not get the loop before has said that he waits
+            if self.waiting or self._is_asleep or self.loop.is_busy:
+                self._tell()
+
+    # ---- for all threads
+
+    def _share(self) -> None:
+        """Has the loop's own thread keep it for a while."""
+        self._shared_until = monotonic() + PAUSE
+
+    def _tell(self) -> None:
+        self._is_wanted = True
+        self._told.set()
+
+    def _serve(self) -> None:
+        self._take()
+        while not self.is_ended:
+            self._run_until(lambda: self._parks)
+            self._parks = False
+            self._let_go(self)
+            self._take()
+        self.loop.close()
+
+    def _take(self) -> None:
+        """Waits until somebody wants this thread to run the loop, or nobody has called for a while."""
+        while True:
+            told = self._told.wait(None if self._is_asleep else PAUSE)
+            self._told.clear()
+            if self._is_used and not told:
+                self._is_used = False
+                continue
+            # whoever has the loop tells when he lets go
+            self._is_asleep = True
+            if self._holder.setdefault(None, self) is self:
+                self.loop.thread = threading.get_ident()
+                self._is_asleep = self._is_wanted = False
+                return
+
+    def _answered(self) -> None:
+        """Leaves the loop to whoever calls next, if he seems to be alone; called with the answer to one who waits."""
+        is_alone = not self.waiting and monotonic() >= self._shared_until
+        if is_alone and not self.loop.is_busy and self._holder.get(None) is self:
+            self._parks = True
+            self.loop.stop()
+
+
+class _Interruption:
+    """What handlers of signals raise while the main thread runs the loop, as Ctrl-C does.
+
+    The first time it cancels the call, and waits until that has ended; the second time it is raised where it is.
+
+    Args:
+        loop: The loop.
+        call: What the main thread waits for.
+        usual: The handlers, by the numbers of their signals.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        call: Call[Any],
+        usual: dict[int, Callable[[int, FrameType | None], object]],
+    ) -> None:
+        self.error: BaseException | None = None
+        # one that could not be taken away, because another signal came, does what the usual one does
+        self.is_over: bool = False
+        self._loop = loop
+        self._call = call
+        self._usual = usual
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        try:
+            self._usual[number](number, frame)
+        except BaseException as error:
+            if self.is_over:
+                raise
+            if self.error is not None:
+                self._call.is_abandoned = True
+                raise
+            self.error = error
+            self._loop.call_soon_threadsafe(self._call.cancel)

@@ -385,6 +385,8 @@ class SQLiteAdapter(Adapter):
         self._shares = config.statement_timeout is None and not config.in_memory
         self._others = Others(self._readers)
         self._short = Short() if config.on_loop else None
+        # what connections are opened by
+        self._opened_by = config
 
     def _reader_pool(self, config: ConnectionConfig) -> Pool[SQLiteConnection]:
         return Pool(
@@ -478,8 +480,9 @@ class SQLiteAdapter(Adapter):
         """
         if self._config.in_memory:
             return None
-        made = type(self)(replace(self._config, on_loop=True))
+        made = type(self)(self._config)
         made._path = self._path
+        made._opened_by, made._short = replace(self._config, on_loop=True), Short()
         return made
 
     # ---- opening
@@ -491,7 +494,7 @@ class SQLiteAdapter(Adapter):
         return await self._open(writer=False)
 
     async def _open(self, *, writer: bool) -> SQLiteConnection:
-        config = self._config
+        config = self._opened_by
         driver = await open_driver(self._path, config)
         short = self._short
         connection = SQLiteConnection(

@@ -26,6 +26,9 @@ from cormorant.sync.loop import SharedLoop
 PAUSE = 0.02
 """Seconds without a call, or since several threads have called at once, after which it is another's turn."""
 
+PATIENCE = 1.0
+"""Seconds for which a call that Ctrl-C has cancelled is waited for, whatever comes; after that until the next one."""
+
 _NAMES = "SIGINT SIGALRM SIGTERM SIGHUP SIGUSR1 SIGUSR2 SIGQUIT SIGABRT SIGVTALRM SIGPROF SIGXCPU SIGCHLD SIGBREAK"
 
 # the module behind `signal` takes a tenth of the time: that one looks for the names of what it gives back
@@ -39,7 +42,7 @@ class Turns(Crowd):
 
     def __init__(self) -> None:
         super().__init__()
-        self.loop = SharedLoop()
+        self.loop: SharedLoop = SharedLoop()
         self.is_ended: bool = False
         # who runs the loop is its one value: `setdefault` and `pop` do all or nothing, and can be asked again
         self._holder: dict[None, object] = {}
@@ -53,7 +56,7 @@ class Turns(Crowd):
         # those of signals, and of them what is Python's
         self._handlers: tuple[tuple[Any, ...], list[tuple[int, Callable[..., object]]]] = (), []
         # a daemon, so that a program may end without saying so
-        self.thread = threading.Thread(target=self._serve, name="cormorant-sync", daemon=True)
+        self.thread: threading.Thread = threading.Thread(target=self._serve, name="cormorant-sync", daemon=True)
         self.thread.start()
 
     @property
@@ -97,7 +100,7 @@ class Turns(Crowd):
             self.loop.call_soon_threadsafe(call.cancel)
             self.wake()
             if not call.is_abandoned:
-                call.wait()
+                _wait_patiently(call)
             if call.failure is not None:
                 raise interruption from call.failure
             raise
@@ -130,7 +133,8 @@ class Turns(Crowd):
 
     def _lead_under_signals(self, call: Call[Any], context: Context) -> bool:
         """Leads where Python calls handlers of signals between any two steps; what they raise waits for the call."""
-        handlers = tuple(map(_signals.getsignal, _SIGNALS))
+        handler_of: Callable[[int], Any] = _signals.getsignal
+        handlers = tuple(map(handler_of, _SIGNALS))
         if handlers != self._handlers[0]:
             self._handlers = handlers, [each for each in zip(_SIGNALS, handlers, strict=True) if callable(each[1])]
         usual = self._handlers[1]
@@ -209,10 +213,21 @@ class Turns(Crowd):
             self.loop.stop()
 
 
+def _wait_patiently(call: Call[Any]) -> None:
+    """Waits until a cancelled call has ended, also when it is interrupted again, unless that takes long."""
+    end = monotonic() + PATIENCE
+    while not call.is_done:
+        try:
+            call.wait()
+        except BaseException:
+            if monotonic() >= end:
+                raise
+
+
 class _Interruption:
     """What handlers of signals raise while the main thread runs the loop, as Ctrl-C does.
 
-    The first time it cancels the call, and waits until that has ended; the second time it is raised where it is.
+    The first time it cancels the call, and waits until that has ended; if that takes long, it is raised the next time.
 
     Args:
         loop: The loop.
@@ -231,6 +246,7 @@ class _Interruption:
         self.is_over: bool = False
         self._loop = loop
         self._call = call
+        self._end = 0.0
         self._usual = usual
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
@@ -240,7 +256,10 @@ class _Interruption:
             if self.is_over:
                 raise
             if self.error is not None:
+                if monotonic() < self._end:
+                    return
                 self._call.is_abandoned = True
                 raise
             self.error = error
+            self._end = monotonic() + PATIENCE
             self._loop.call_soon_threadsafe(self._call.cancel)

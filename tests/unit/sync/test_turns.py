@@ -289,7 +289,28 @@ def test_what_the_call_failed_with_is_the_cause(portal: Portal) -> None:
     assert isinstance(raised.value.__cause__, ZeroDivisionError)
 
 
-def test_the_second_time_it_is_raised_at_once(portal: Portal) -> None:
+def test_a_second_one_does_not_disturb_what_ends(portal: Portal) -> None:
+    lead(portal)
+    seen: list[str] = []
+
+    async def work() -> None:
+        signal.raise_signal(signal.SIGINT)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            signal.raise_signal(signal.SIGINT)
+            await asyncio.sleep(0)
+            seen.append("cleaned up")
+
+    with pytest.raises(KeyboardInterrupt):
+        run(portal, work)
+    assert seen == ["cleaned up"]
+
+
+def test_when_the_end_takes_long_the_second_one_is_raised_at_once(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "PATIENCE", 0)
     lead(portal)
     go_on, ended = asyncio.Event(), threading.Event()
 
@@ -310,6 +331,37 @@ def test_the_second_time_it_is_raised_at_once(portal: Portal) -> None:
     assert ended.wait(LONG)
     lead(portal)
     assert not portal._turns.waiting
+
+
+@pytest.mark.parametrize("patience", [LONG, 0])
+async def test_where_another_thread_runs_the_loop_too(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch, patience: float
+) -> None:
+    monkeypatch.setattr(turns, "PATIENCE", patience)
+    go_on, ended = asyncio.Event(), threading.Event()
+
+    def interrupt() -> None:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    async def work() -> None:
+        interrupt()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            interrupt()
+            if not patience:
+                await go_on.wait()
+        ended.set()
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(portal, work)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert ended.is_set() is bool(patience)
+    portal.post(go_on.set)
+    assert ended.wait(LONG)
 
 
 def test_a_handler_that_raises_nothing_disturbs_nobody(portal: Portal) -> None:

@@ -32,7 +32,7 @@ from benchmarks.schema import Sizes
 from benchmarks.targets import fresh, reachable
 
 QUESTIONS, INSTRUCTIONS = "questions", "instructions"
-MODULES = {"raw": "asyncpg", "objects": "asyncpg", "cormorant_on_loop": "cormorant"}
+MODULES = {"raw": "asyncpg", "objects": "asyncpg", "cormorant_in_threads": "cormorant"}
 
 
 def listed(text: str) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ COLOURS = {
     "raw": "#9aa0a6",
     "objects": "#5f6368",
     "cormorant": "#0b57d0",
-    "cormorant_on_loop": "#6ea8fe",
+    "cormorant_in_threads": "#6ea8fe",
     "sqlalchemy": "#d93025",
     "tortoise": "#188038",
     "piccolo": "#f29900",

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from benchmarks.contestants import CONTESTANTS
-from benchmarks.results import BY_HAND, ON_LOOP, OURS, RAW, Figure, Key, Results, best_peer, mean, ratio
+from benchmarks.results import BY_HAND, IN_THREADS, OURS, RAW, Figure, Key, Results, best_peer, mean, ratio
 
 DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
@@ -145,8 +145,8 @@ def standing(results: Results, db: str) -> list[str]:
     """Says in sentences how ours stands, in each of its ways."""
     there = results.contestants("workloads", db)
     return [
-        f"{title_of(name)}: {line}" if ON_LOOP in there else line
-        for name in (OURS, ON_LOOP)
+        f"{title_of(name)}: {line}" if IN_THREADS in there else line
+        for name in (OURS, IN_THREADS)
         if name in there
         for line in standing_of(results, db, name)
     ]

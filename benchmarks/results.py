@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Self
 
-RAW, BY_HAND, OURS, ON_LOOP = "raw", "objects", "cormorant", "cormorant_on_loop"
+RAW, BY_HAND, OURS, IN_THREADS = "raw", "objects", "cormorant", "cormorant_in_threads"
 
 
 @dataclass
@@ -118,6 +118,6 @@ def best_peer(row: dict[str, Figure], clock: str = "wall", name: str = OURS) -> 
     found = [
         (name, 1 / other)
         for name, figure in row.items()
-        if name not in (RAW, BY_HAND, OURS, ON_LOOP) and (other := ratio(figure, ours, clock)) is not None
+        if name not in (RAW, BY_HAND, OURS, IN_THREADS) and (other := ratio(figure, ours, clock)) is not None
     ]
     return min(found, key=lambda item: item[1], default=None)

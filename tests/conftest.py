@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.support import pgbouncer, postgres, redis_server, temporary
+from tests.support import databases, pgbouncer, postgres, redis_server, temporary
 
 pytest_plugins = ["pytester"]
 
@@ -73,13 +73,10 @@ def postgres_database(postgres_dsn: str, request: pytest.FixtureRequest) -> str:
     return postgres_dsn
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+@pytest.fixture(params=databases.BOTH)
 def database_dsn(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The DSN of an empty database: the test runs once on SQLite and once on PostgreSQL."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'test.db'}"
-    # asked for by name, so that a run on SQLite alone starts no server
-    return str(request.getfixturevalue("postgres_database"))
+    return databases.dsn_of(request, tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ CONTESTANTS = {
     "raw": ("driver", "by_hand:Raw"),
     "objects": ("by hand", "by_hand:Objects"),
     "cormorant": ("Cormorant", "with_cormorant:WithCormorant"),
-    "cormorant_on_loop": ("Cormorant, on_loop", "with_cormorant:OnLoop"),
+    "cormorant_in_threads": ("Cormorant, in threads", "with_cormorant:InThreads"),
     "sqlalchemy": ("SQLAlchemy", "with_sqlalchemy:WithSQLAlchemy"),
     "tortoise": ("Tortoise", "with_tortoise:WithTortoise"),
     "piccolo": ("Piccolo", "with_piccolo:WithPiccolo"),
@@ -34,7 +34,7 @@ PACKAGES = {
 
 DECIMALS = {
     "cormorant": "TEXT",
-    "cormorant_on_loop": "TEXT",
+    "cormorant_in_threads": "TEXT",
     "oxyde": "TEXT",
     "tortoise": "VARCHAR(40)",
     "piccolo": "NUMERIC",
@@ -42,10 +42,10 @@ DECIMALS = {
 }
 """How SQLite declares a decimal column for each; `DECIMAL` for everybody else."""
 
-ONLY_ON = {"cormorant_on_loop": "sqlite"}
+ONLY_ON = {"cormorant_in_threads": "sqlite"}
 """Who takes part on one kind of database alone."""
 
-MAIN = ("raw", "objects", "cormorant", "cormorant_on_loop", "sqlalchemy", "tortoise", "oxyde")
+MAIN = ("raw", "objects", "cormorant", "cormorant_in_threads", "sqlalchemy", "tortoise", "oxyde")
 """Those of a quick run."""
 
 

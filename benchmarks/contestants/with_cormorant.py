@@ -227,11 +227,11 @@ class WithCormorant(Contestant):
             del held
 
 
-class OnLoop(WithCormorant):
+class InThreads(WithCormorant):
     """The same with an option of SQLite's connections."""
 
     async def open(self, dsn: str, pool: int) -> None:
-        await super().open(f"{dsn}?on_loop=true", pool)
+        await super().open(f"{dsn}?on_loop=false", pool)
 
 
 WIDE_MODEL = wide()

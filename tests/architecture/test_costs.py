@@ -73,7 +73,7 @@ async def calls(work: Callable[[], Awaitable[object]]) -> int:
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    async with Database(f"sqlite:///{tmp_path / 'costs.db'}") as database:
+    async with Database(f"sqlite:///{tmp_path / 'costs.db'}?on_loop=false") as database:
         await database.create_all(Herd, Sheep, Fleece, Note)
         async with AsyncSession(database) as session:
             session.add(*(Note(body={"n": n}) for n in range(3 * ROWS)))

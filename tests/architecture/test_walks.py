@@ -47,7 +47,7 @@ async def walk(work: Callable[[], Awaitable[object]]) -> tuple[int, int]:
 
 @pytest.fixture
 async def session(tmp_path: Path) -> Any:
-    async with Database(f"sqlite:///{tmp_path / 'walk.db'}") as database:
+    async with Database(f"sqlite:///{tmp_path / 'walk.db'}?on_loop=false") as database:
         await database.create_all(Walker)
         async with AsyncSession(database) as made:
             made.add(*(Walker(name="warm", age=age) for age in range(6)))
@@ -79,7 +79,7 @@ async def test_add_and_commit(session: AsyncSession) -> None:
 
 
 async def test_a_session_that_reads_one_object(tmp_path: Path) -> None:
-    async with Database(f"sqlite:///{tmp_path / 'walk.db'}") as database:
+    async with Database(f"sqlite:///{tmp_path / 'walk.db'}?on_loop=false") as database:
         await database.create_all(Walker)
 
         async def handle() -> None:

@@ -54,7 +54,7 @@ class TestMemory(SQLiteSuite):
 
     @pytest.fixture
     def config(self) -> ConnectionConfig:
-        return ConnectionConfig.from_dsn("sqlite://")
+        return ConnectionConfig.from_dsn("sqlite://?on_loop=false")
 
     async def test_reads_and_writes_share_the_connection(self, make: MakeAdapter) -> None:
         adapter = make()
@@ -88,7 +88,7 @@ class TestMemory(SQLiteSuite):
 class TestFile(SQLiteSuite):
     @pytest.fixture
     def config(self, tmp_path: Path) -> ConnectionConfig:
-        return ConnectionConfig.from_dsn(f"sqlite:///{tmp_path / 'test.db'}")
+        return ConnectionConfig.from_dsn(f"sqlite:///{tmp_path / 'test.db'}?on_loop=false")
 
     async def test_readers_go_on_while_the_writer_writes(self, make: MakeAdapter) -> None:
         adapter = make()
@@ -447,11 +447,11 @@ class OnLoop:
 class TestMemoryOnLoop(OnLoop, TestMemory):
     @pytest.fixture
     def config(self) -> ConnectionConfig:
-        return ConnectionConfig.from_dsn("sqlite://?on_loop=true")
+        return ConnectionConfig.from_dsn("sqlite://")
 
 
 @pytest.mark.usefixtures("all_short")
 class TestFileOnLoop(OnLoop, TestFile):
     @pytest.fixture
     def config(self, tmp_path: Path) -> ConnectionConfig:
-        return ConnectionConfig.from_dsn(f"sqlite:///{tmp_path / 'test.db'}?on_loop=true")
+        return ConnectionConfig.from_dsn(f"sqlite:///{tmp_path / 'test.db'}")

@@ -1,4 +1,4 @@
-"""`on_loop`: statements of SQLite that have proved to be short need no thread, and nothing else changes."""
+"""Statements of SQLite that have proved to be short need no thread, unless `on_loop` is false; nothing else changes."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def hops(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    async with Database(f"sqlite:///{tmp_path / 'coins.db'}?on_loop=true&busy_timeout=0.01&pool_size=2") as made:
+    async with Database(f"sqlite:///{tmp_path / 'coins.db'}?busy_timeout=0.01&pool_size=2") as made:
         await made.create_all(Coin)
         yield made
 
@@ -96,7 +96,7 @@ async def test_what_was_short_a_few_times_needs_no_thread(database: Database, ho
 
 
 async def test_it_is_a_choice(tmp_path: Path, hops: list[str]) -> None:
-    async with Database(f"sqlite:///{tmp_path / 'coins.db'}") as made:
+    async with Database(f"sqlite:///{tmp_path / 'coins.db'}?on_loop=false") as made:
         await made.create_all(Coin)
         await units(made, range(5))
         hops.clear()

@@ -8,8 +8,12 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter
+from pathlib import Path
+
+import pytest
 
 from cormorant import AsyncSession, Database
+from tests.support import databases
 from tests.support.overlaps import PATIENCE, Overlap, Slip
 
 OVERLAPS = int(os.environ.get("CORMORANT_OVERLAPS", "100"))
@@ -17,6 +21,12 @@ SEED = int(os.environ.get("CORMORANT_OVERLAPS_SEED", "0"))
 
 
 POOL = 4
+
+
+@pytest.fixture(params=databases.ALL)
+def database_dsn(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Also of SQLite in threads, where there is more to wait for."""
+    return databases.dsn_of(request, tmp_path)
 
 
 async def test_tasks_that_overlap_in_one_session_lose_nothing_and_break_nothing(database_dsn: str) -> None:

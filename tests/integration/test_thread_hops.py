@@ -32,7 +32,7 @@ def hops(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 async def database(tmp_path: Path) -> Any:
-    async with Database(f"sqlite:///{tmp_path / 'hops.db'}") as database:
+    async with Database(f"sqlite:///{tmp_path / 'hops.db'}?on_loop=false") as database:
         await database.create_all(*MODELS)
         yield database
 

@@ -338,7 +338,8 @@ class Overlap:
         if error is not None:
             self.ledger.ended(well=False) if outermost else self.ledger.undone(level)
         elif outermost:
-            self.ledger.ended(well=True)
+            # where another task ends what was there before, that one decides
+            self.ledger.ended(well=not self.ledger.turning)
         else:
             self.ledger.kept(level)
 

@@ -75,7 +75,8 @@ class ConnectionConfig:
             server's connections.
         statement_cache_size: Prepared statements kept by each connection; 256 when None. With a `pooler` None means 0:
             give a number if it keeps track of them, as PgBouncer does from 1.21 with max_prepared_statements.
-        on_loop: SQLite runs statements that have proved to be short on the event loop itself, without a thread.
+        on_loop: Whether SQLite runs statements that have proved to be short on the event loop itself, without a
+            thread: it does unless this is False.
         ssl: "disable", "allow", "prefer", "require", "verify-ca" or "verify-full".
         ssl_root_cert: The file of the authorities to trust.
         ssl_cert: The file of the client's certificate.
@@ -110,7 +111,7 @@ class ConnectionConfig:
     max_waiting: int | None = None
     pooler: Literal["transaction"] | None = None
     statement_cache_size: int | None = None
-    on_loop: bool = False
+    on_loop: bool | None = None
     ssl: str | None = None
     ssl_root_cert: str | None = None
     ssl_cert: str | None = None
@@ -138,7 +139,8 @@ class ConnectionConfig:
         if self.listen_dsn is not None and parse_dsn(self.listen_dsn)["scheme"] == "sqlite":
             raise ConfigurationError("listen_dsn leads to SQLite, which sends no notifications", hint="leave it out")
         _check_flag("autocommit", self.autocommit)
-        _check_flag("on_loop", self.on_loop)
+        if self.on_loop is not None:
+            _check_flag("on_loop", self.on_loop)
         if self.on_loop and self.scheme != "sqlite":
             raise ConfigurationError("on_loop is about SQLite's threads", hint="leave on_loop out")
         _check_choice("pooler", self.pooler, ("transaction",))

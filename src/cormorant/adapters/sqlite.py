@@ -1,4 +1,4 @@
-"""SQLite through aiosqlite: one writer and several readers for each file, one thread hop for each statement."""
+"""SQLite through aiosqlite: one writer and several readers for each file, at most one thread hop for each statement."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from contextvars import Context
-from dataclasses import replace
 from functools import partial
 from time import monotonic
 from typing import Any, TypeVar
@@ -384,9 +383,7 @@ class SQLiteAdapter(Adapter):
         # what an answer is waited for with is a connection's own; and one that is lent for both does one at a time
         self._shares = config.statement_timeout is None and not config.in_memory
         self._others = Others(self._readers)
-        self._short = Short() if config.on_loop else None
-        # what connections are opened by
-        self._opened_by = config
+        self._short = Short() if config.on_loop is not False else None
 
     def _reader_pool(self, config: ConnectionConfig) -> Pool[SQLiteConnection]:
         return Pool(
@@ -474,15 +471,11 @@ class SQLiteAdapter(Adapter):
         await asyncio.gather(*(pool.close(timeout) for pool in {self._writers, self._readers}))
 
     def another(self) -> SQLiteAdapter | None:
-        """Gives an adapter to the same file; none to a database in memory, which is its one connection's.
-
-        It is for an event loop that has nothing else to do, so that short statements run on that.
-        """
+        """Gives an adapter to the same file; none to a database in memory, which is its one connection's."""
         if self._config.in_memory:
             return None
         made = type(self)(self._config)
         made._path = self._path
-        made._opened_by, made._short = replace(self._config, on_loop=True), Short()
         return made
 
     # ---- opening
@@ -494,7 +487,7 @@ class SQLiteAdapter(Adapter):
         return await self._open(writer=False)
 
     async def _open(self, *, writer: bool) -> SQLiteConnection:
-        config = self._opened_by
+        config = self._config
         driver = await open_driver(self._path, config)
         short = self._short
         connection = SQLiteConnection(

@@ -67,8 +67,12 @@ class Short:
         self.credit[sql] = min(credit + 1, PROVEN) if seconds < SHORT else min(credit, 0)
 
     def doubt(self, sql: str) -> None:
-        """Notes that one was long on the loop."""
+        """Notes that one was long on the loop: all that write, where it does, because then the disk is slow."""
         self.credit[sql] = _DOUBTFUL
+        if not sql.startswith("SELECT "):
+            for other in list(self.credit):
+                if not other.startswith("SELECT "):
+                    self.credit[other] = _DOUBTFUL
 
 
 class OnLoop:

@@ -167,7 +167,9 @@ class SQLiteConnection:
             return
         self.is_closed = self._stopped = True
         self._cursors.clear()
-        self._raw.interrupt()
+        # as garbage the driver may have been closed before it
+        with contextlib.suppress(sqlite3.ProgrammingError):
+            self._raw.interrupt()
         # at the program's end nothing starts a thread any more, and the file is closed with the process
         if sys.is_finalizing():
             return

@@ -326,6 +326,9 @@ class Flusher:
                     lone = lone and not hooks.needs_transaction(changes)
                 # as of the moment in which they were collected: a hook may have undone something of its own before
                 undone = unit.history.undone
+                if changes.unchanged:
+                    # before what the database does to their rows, which would be a change against theirs
+                    settle_unchanged(unit, changes.unchanged)
                 sent = self._send(changes, hooks, undone, lone=lone, use=use)
                 if sent is not None:
                     await sent
@@ -335,8 +338,6 @@ class Flusher:
                     hooks = None
                 continue
             break
-        if changes.unchanged:
-            settle_unchanged(unit, changes.unchanged)
         if hooks is not None:
             await hooks.after(changes)
         return False

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import AbstractAsyncContextManager, suppress
 from contextvars import ContextVar, copy_context
 from functools import partial
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any, ParamSpec, TypeVar
 from weakref import WeakSet, ref
 
@@ -170,8 +170,7 @@ class LoopSession(AsyncSession):
             raise self._entrances.why_none()
         self._check_place(self._portal)
         entered, here = copy_context(), [frames.calling()]
-        entered.run(frames.waiting.set, here)
-        cells = [entered.run(context.enter, frame) for frame in self._frames()]
+        cells = entered.run(self._come_in, here)
         self._callers.add(thread := threading.get_ident())
         try:
             return self._portal.run(partial(function, *args, **kwargs), entered)
@@ -185,6 +184,18 @@ class LoopSession(AsyncSession):
             for cell in cells:
                 cell.frame = context.nothing
 
+    def _come_in(self, here: list[FrameType]) -> list[context.Cell[SessionState]]:
+        """Has a context know who waits, and the innermost blocks of the sessions around him, at last of this one."""
+        frames.waiting.set(here)
+        cells: list[context.Cell[SessionState]] = []
+        for each in _around.get():
+            other = each()
+            if other is not None and other is not self and other._entrances.open:
+                cells.append(context.enter(other._entrances.open[0].state.frame))
+        if self._entrances.open:
+            cells.append(context.enter(self._entrances.open[0].state.frame))
+        return cells
+
     def _check_place(self, portal: Portal) -> None:
         """Refuses to wait on the loop that would do the work, and warns of waiting on another one."""
         if portal.is_here:
@@ -193,11 +204,6 @@ class LoopSession(AsyncSession):
                 hint="hooks run there: make the hook `async def`, and use AsyncSession.current()",
             )
         warn_on_a_loop()
-
-    def _frames(self) -> list[context.Frame[SessionState]]:
-        """Gives the innermost blocks of the sessions around the caller, and at last of this one."""
-        around = [other for each in _around.get() if (other := each()) is not None and other is not self]
-        return [other._entrances.open[0].state.frame for other in (*around, self) if other._entrances.open]
 
     def wait_if_possible(self, function: Callable[..., Coroutine[Any, Any, Any]], *args: Any) -> bool:
         """Waits like `wait`, and tells whether it did: not on the loop itself, nor after its end."""

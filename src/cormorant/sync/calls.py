@@ -38,13 +38,13 @@ class Call(Generic[T]):
         "_error",
         "_function",
         "_is_cancelled",
-        "_is_daemon",
         "_result",
         "_task",
         "_work",
         "is_abandoned",
         "is_done",
         "then",
+        "thread",
     )
     _result: T
 
@@ -59,7 +59,7 @@ class Call(Generic[T]):
         self._error: BaseException | None = None
         self._function = function
         self._is_cancelled = False
-        self._is_daemon = threading.current_thread().daemon
+        self.thread: threading.Thread = threading.current_thread()
         self._task: asyncio.Task[Any] | None = None
         self._work: Coroutine[Any, Any, None] | None = None
 
@@ -68,7 +68,7 @@ class Call(Generic[T]):
     def send(self, loop: asyncio.AbstractEventLoop, context: Context) -> None:
         """Has it begin on the loop, in a context."""
         work = self._work = self._run()
-        CallTask(work, loop=loop, name=threading.current_thread().name, context=context)
+        CallTask(work, loop=loop, name=self.thread.name, context=context)
 
     def wait(self) -> None:
         """Waits for the answer; Ctrl-C that comes while the thread falls asleep is not slept through."""
@@ -101,7 +101,7 @@ class Call(Generic[T]):
             self._result = await self._function()
         except BaseException as error:
             # at the end only daemons are left to wait: they end with the program, and nobody asked for their error
-            if self._crowd.is_ending and (self._is_daemon or isinstance(error, asyncio.CancelledError)):
+            if self._crowd.is_ending and (self.thread.daemon or isinstance(error, asyncio.CancelledError)):
                 return
             self._error = error
         self._answer()

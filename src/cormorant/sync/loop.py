@@ -31,7 +31,7 @@ class SharedLoop(asyncio.SelectorEventLoop):
     @property
     def is_busy(self) -> bool:
         """Whether tasks go on here that somebody has started on the loop; any thread may ask."""
-        return any(not task.done() for task in tuple(self._tasks))
+        return bool(self._tasks) and any(not task.done() for task in tuple(self._tasks))
 
     def create_task(self, coro: Any, **options: Any) -> asyncio.Task[Any]:
         task: asyncio.Task[Any] = super().create_task(coro, **options)

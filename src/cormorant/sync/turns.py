@@ -13,7 +13,6 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from contextvars import Context
 from time import monotonic
 from types import FrameType
@@ -54,7 +53,8 @@ class Turns(Crowd):
         self._is_used = True
         self._shared_until = 0.0
         # those of signals, and of them what is Python's
-        self._handlers: tuple[tuple[Any, ...], list[tuple[int, Callable[..., object]]]] = (), []
+        self._handlers: tuple[Any, ...] = ()
+        self._usual: dict[int, Callable[..., object]] = {}
         # a daemon, so that a program may end without saying so
         self.thread: threading.Thread = threading.Thread(target=self._serve, name="cormorant-sync", daemon=True)
         self.thread.start()
@@ -111,7 +111,7 @@ class Turns(Crowd):
             return False
         if running_loop() is not None:
             return False
-        if threading.current_thread() is not threading.main_thread():
+        if call.thread is not threading.main_thread():
             return self._lead(call, context)
         return self._lead_under_signals(call, context)
 
@@ -135,19 +135,22 @@ class Turns(Crowd):
         """Leads where Python calls handlers of signals between any two steps; what they raise waits for the call."""
         handler_of: Callable[[int], Any] = _signals.getsignal
         handlers = tuple(map(handler_of, _SIGNALS))
-        if handlers != self._handlers[0]:
-            self._handlers = handlers, [each for each in zip(_SIGNALS, handlers, strict=True) if callable(each[1])]
-        usual = self._handlers[1]
-        interruption = _Interruption(self.loop, call, dict(usual))
+        if handlers != self._handlers:
+            self._handlers = handlers
+            self._usual = {number: each for number, each in zip(_SIGNALS, handlers, strict=True) if callable(each)}
+        usual = self._usual
+        interruption = _Interruption(self.loop, call, usual)
         try:
-            with suppress(ValueError):
-                # an interpreter inside of another one hears no signals, and may not say who is to
-                for number, _ in usual:
+            try:
+                for number in usual:
                     _signals.signal(number, interruption)
+            except ValueError:
+                # an interpreter inside of another one hears no signals, and may not say who is to
+                usual = {}
             led = interruption.error is None and self._lead(call, context)
         finally:
             interruption.is_over = True
-            for number, found in usual:
+            for number, found in usual.items():
                 # a handler may have put another one in its place
                 if _signals.getsignal(number) is interruption:
                     _signals.signal(number, found)
@@ -234,6 +237,8 @@ class _Interruption:
         call: What the main thread waits for.
         usual: The handlers, by the numbers of their signals.
     """
+
+    __slots__ = ("_call", "_end", "_loop", "_usual", "error", "is_over")
 
     def __init__(
         self,

@@ -16,7 +16,7 @@ from cormorant import Database, Session
 from cormorant.sync.portal import portal
 from tests.support.newsroom import Label, Story, Writer
 
-EVERY = 3 if os.environ.get("CORMORANT_SYNC_FULL") else 83
+EVERY = 1 if os.environ.get("CORMORANT_SYNC_FULL") else 83
 """Lines from one interruption to the next."""
 
 ROWS = 100_000 if os.environ.get("CORMORANT_SYNC_FULL") else 5_000

@@ -54,10 +54,11 @@ class SyncTransaction:
     def __enter__(self) -> Self:
         try:
             self._session.wait(self._transaction.__aenter__)
+            # here, because Python does not leave a block whose beginning was interrupted
+            return self
         except BaseException:
             self._abandon()
             raise
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

@@ -134,7 +134,10 @@ class LoopSession(AsyncSession):
         dropped = self._portal is not None and self._portal.is_ending and isinstance(error, GeneratorExit)
         if dropped or (forked and error is not None):
             return
-        if block is self and error is None and not forked and self._is_idle:
+        if block is self and self._entrances.open and self._entrances.open[0].state.closed:
+            # what let go of it was interrupted
+            self._entrances.leave(self._entrances.open[0].state, inside=False)
+        elif block is self and error is None and not forked and self._is_idle:
             self._end()
         else:
             self.wait(block.__aexit__, kind, error, traceback)

@@ -41,7 +41,6 @@ class Call(Generic[T]):
         "_result",
         "_task",
         "_work",
-        "is_abandoned",
         "is_done",
         "then",
         "thread",
@@ -49,7 +48,6 @@ class Call(Generic[T]):
     _result: T
 
     def __init__(self, function: Callable[[], Coroutine[Any, Any, T]], crowd: Crowd) -> None:
-        self.is_abandoned: bool = False
         self.is_done: bool = False
         # called on the loop with the answer
         self.then: Callable[[], object] | None = None
@@ -68,7 +66,9 @@ class Call(Generic[T]):
     def send(self, loop: asyncio.AbstractEventLoop, context: Context) -> None:
         """Has it begin on the loop, in a context."""
         work = self._work = self._run()
-        CallTask(work, loop=loop, name=self.thread.name, context=context)
+        task: Any = asyncio.Task(work, loop=loop, name=self.thread.name, context=context)
+        # Ctrl-C may forget it while it is made: asyncio would complain that it was never done
+        task._log_destroy_pending = False
 
     def wait(self) -> None:
         """Waits for the answer; Ctrl-C that comes while the thread falls asleep is not slept through."""
@@ -127,10 +127,3 @@ class Call(Generic[T]):
                 self._work.close()
             self._error = asyncio.CancelledError()
             self._answer()
-
-
-class CallTask(asyncio.Task[None]):
-    """A call's task, which Ctrl-C may forget while it is made: asyncio would complain that it was never done."""
-
-    def __del__(self) -> None:
-        pass

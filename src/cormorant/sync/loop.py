@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import selectors
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import Context
@@ -16,6 +17,18 @@ Ts = TypeVarTuple("Ts")
 _NOTHING = Context()
 
 
+class _Selector(selectors.DefaultSelector):
+    """Waits no longer than it is told to."""
+
+    at_most: float | None = None
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        at_most = self.at_most
+        if at_most is not None and (timeout is None or timeout > at_most):
+            timeout = at_most
+        return super().select(timeout)
+
+
 class SharedLoop(asyncio.SelectorEventLoop):
     """A loop on which any thread may start a task: one turn of it is enough, where `call_soon` for one takes two.
 
@@ -25,8 +38,17 @@ class SharedLoop(asyncio.SelectorEventLoop):
     thread: int | None = None
 
     def __init__(self) -> None:
-        super().__init__()
+        self._waits = _Selector()
+        super().__init__(self._waits)
         self._tasks: set[asyncio.Task[Any]] = set()
+
+    def begin(self, thread: int, at_most: float | None) -> None:
+        """Says which thread is about to run it, and how long that may sleep: what signals it may not wake it."""
+        self.thread, self._waits.at_most = thread, at_most
+
+    def has_raised(self, error: BaseException) -> bool:
+        """Whether an error that has left the loop is that of a task, which has it too."""
+        return any(task.done() and not task.cancelled() and task.exception() is error for task in tuple(self._tasks))
 
     @property
     def is_busy(self) -> bool:

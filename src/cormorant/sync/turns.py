@@ -9,17 +9,19 @@ callers wait.
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from contextvars import Context
 from time import monotonic
 from types import FrameType
 from typing import Any
 
 from cormorant.persistence.context import running_loop
-from cormorant.sync.calls import Call, Crowd
+from cormorant.sync.calls import LOOK_UP, Call, Crowd
 from cormorant.sync.loop import SharedLoop
 
 PAUSE = 0.02
@@ -27,6 +29,9 @@ PAUSE = 0.02
 
 PATIENCE = 1.0
 """Seconds for which a call that Ctrl-C has cancelled is waited for, whatever comes; after that until the next one."""
+
+DEPTH = 200
+"""Frames that a caller must have left to run the loop, which takes fewer."""
 
 _NAMES = "SIGINT SIGALRM SIGTERM SIGHUP SIGUSR1 SIGUSR2 SIGQUIT SIGABRT SIGVTALRM SIGPROF SIGXCPU SIGCHLD SIGBREAK"
 
@@ -45,7 +50,9 @@ class Turns(Crowd):
         self.is_ended: bool = False
         # who runs the loop is its one value: `setdefault` and `pop` do all or nothing, and can be asked again
         self._holder: dict[None, object] = {}
-        self._told = threading.Event()
+        # released to tell something: an Event has a lock inside, and an interruption could leave that taken
+        self._told = threading.Lock()
+        self._told.acquire()
         self._is_wanted = False
         self._is_asleep = False
         self._parks = False
@@ -93,78 +100,74 @@ class Turns(Crowd):
                 call.then = self._answered
                 call.send(self.loop, context)
                 self.wake()
-                call.wait()
+            call.wait()
         except BaseException as interruption:
             self._let_go(call)
             self.waiting.add(call)
             self.loop.call_soon_threadsafe(call.cancel)
             self.wake()
-            if not call.is_abandoned:
-                _wait_patiently(call)
+            _wait_patiently(call)
             if call.failure is not None:
                 raise interruption from call.failure
             raise
 
     def _leads(self, call: Call[Any], context: Context) -> bool:
-        """Runs the loop until a call is done, and tells whether it did."""
-        if self._is_wanted or self._holder:
-            return False
-        if running_loop() is not None:
+        """Runs the loop until a call is done, or must be left to others, and tells whether it did."""
+        if self._is_wanted or self._holder or running_loop() is not None or _is_deep():
             return False
         if call.thread is not threading.main_thread():
-            return self._lead(call, context)
+            return self._lead(call, context, ())
         return self._lead_under_signals(call, context)
 
-    def _lead(self, call: Call[Any], context: Context) -> bool:
+    def _lead(self, call: Call[Any], context: Context, came: Sequence[object]) -> bool:
+        """Does so until something has come, too."""
         loop = self.loop
         try:
-            if self._holder.setdefault(None, call) is not call:
+            if came or self._holder.setdefault(None, call) is not call:
                 return False
-            loop.thread = threading.get_ident()
+            loop.begin(threading.get_ident(), LOOK_UP)
             call.then = loop.stop
             call.send(loop, context)
-            self._run_until(lambda: call.is_done or call.is_abandoned)
+            while not (call.is_done or came or self.is_ended):
+                try:
+                    loop.run_forever()
+                except (KeyboardInterrupt, SystemExit) as error:
+                    # what somebody's task has raised is told to who waits for that
+                    if not loop.has_raised(error):
+                        raise
         finally:
+            if not call.is_done and self._holder.get(None) is call:
+                call.then = self._answered
+                self.waiting.add(call)
             self._let_go(call)
-        if not (call.is_done or call.is_abandoned):
-            # a daemon, whose program is at its end
-            threading.Event().wait()
         return True
 
     def _lead_under_signals(self, call: Call[Any], context: Context) -> bool:
-        """Leads where Python calls handlers of signals between any two steps; what they raise waits for the call."""
+        """Leads where Python calls handlers of signals between any two steps: they are called once it does not."""
         handler_of: Callable[[int], Any] = _signals.getsignal
         handlers = tuple(map(handler_of, _SIGNALS))
         if handlers != self._handlers:
             self._handlers = handlers
             self._usual = {number: each for number, each in zip(_SIGNALS, handlers, strict=True) if callable(each)}
         usual = self._usual
-        interruption = _Interruption(self.loop, call, usual)
+        signals = _Signals(self.loop, usual)
         try:
             try:
                 for number in usual:
-                    _signals.signal(number, interruption)
+                    _signals.signal(number, signals)
             except ValueError:
                 # an interpreter inside of another one hears no signals, and may not say who is to
                 usual = {}
-            led = interruption.error is None and self._lead(call, context)
+            led = self._lead(call, context, signals.came)
         finally:
-            interruption.is_over = True
+            signals.is_over = True
             for number, found in usual.items():
-                # a handler may have put another one in its place
-                if _signals.getsignal(number) is interruption:
+                # somebody may have put another one in its place
+                if _signals.getsignal(number) is signals:
                     _signals.signal(number, found)
-        if interruption.error is not None:
-            raise interruption.error
+        for number, frame in signals.came:
+            usual[number](number, frame)
         return led
-
-    def _run_until(self, is_over: Callable[[], bool]) -> None:
-        while not (is_over() or self.is_ended):
-            try:
-                self.loop.run_forever()
-            except (KeyboardInterrupt, SystemExit):
-                # raised by somebody's task: who waits for it is told, and the loop is there for the others
-                continue
 
     def _let_go(self, holder: object) -> None:
         if self._holder.get(None) is holder:
@@ -182,29 +185,35 @@ class Turns(Crowd):
 
     def _tell(self) -> None:
         self._is_wanted = True
-        self._told.set()
+        # it was told already, but has not heard it yet
+        with suppress(RuntimeError):
+            self._told.release()
 
     def _serve(self) -> None:
         self._take()
         while not self.is_ended:
-            self._run_until(lambda: self._parks)
-            self._parks = False
-            self._let_go(self)
-            self._take()
+            try:
+                self.loop.run_forever()
+            except (KeyboardInterrupt, SystemExit):
+                # raised by somebody's task: who waits for it is told, and the loop is there for the others
+                continue
+            if self._parks:
+                self._parks = False
+                self._let_go(self)
+                self._take()
         self.loop.close()
 
     def _take(self) -> None:
         """Waits until somebody wants this thread to run the loop, or nobody has called for a while."""
         while True:
-            told = self._told.wait(None if self._is_asleep else PAUSE)
-            self._told.clear()
+            told = self._told.acquire(timeout=-1 if self._is_asleep else PAUSE)
             if self._is_used and not told:
                 self._is_used = False
                 continue
             # whoever has the loop tells when he lets go
             self._is_asleep = True
             if self._holder.setdefault(None, self) is self:
-                self.loop.thread = threading.get_ident()
+                self.loop.begin(threading.get_ident(), None)
                 self._is_asleep = self._is_wanted = False
                 return
 
@@ -227,44 +236,41 @@ def _wait_patiently(call: Call[Any]) -> None:
                 raise
 
 
-class _Interruption:
-    """What handlers of signals raise while the main thread runs the loop, as Ctrl-C does.
+class _Signals:
+    """What is called in the place of the handlers of signals while the main thread runs the loop.
 
-    The first time it cancels the call, and waits until that has ended; if that takes long, it is raised the next time.
+    They may raise errors, take locks, and use sessions: so they are called once the loop was left to another thread. If
+    that takes long, because a hook does not come back, the next one is called where it is.
 
     Args:
         loop: The loop.
-        call: What the main thread waits for.
         usual: The handlers, by the numbers of their signals.
     """
 
-    __slots__ = ("_call", "_end", "_loop", "_usual", "error", "is_over")
+    __slots__ = ("_end", "_loop", "_pid", "_usual", "came", "is_over")
 
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        call: Call[Any],
-        usual: dict[int, Callable[[int, FrameType | None], object]],
-    ) -> None:
-        self.error: BaseException | None = None
-        # one that could not be taken away, because another signal came, does what the usual one does
+    def __init__(self, loop: asyncio.AbstractEventLoop, usual: dict[int, Callable[..., object]]) -> None:
+        self.came: list[tuple[int, FrameType | None]] = []
+        # one that could not be taken away, because another signal came, does what the usual one does; so does a fork's
         self.is_over: bool = False
-        self._loop = loop
-        self._call = call
         self._end = 0.0
+        self._loop = loop
+        self._pid = os.getpid()
         self._usual = usual
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        try:
+        if self.is_over or os.getpid() != self._pid or (self.came and monotonic() >= self._end):
             self._usual[number](number, frame)
-        except BaseException as error:
-            if self.is_over:
-                raise
-            if self.error is not None:
-                if monotonic() < self._end:
-                    return
-                self._call.is_abandoned = True
-                raise
-            self.error = error
-            self._end = monotonic() + PATIENCE
-            self._loop.call_soon_threadsafe(self._call.cancel)
+            return
+        self._end = self._end or monotonic() + PATIENCE
+        self.came.append((number, frame))
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
+
+def _is_deep() -> bool:
+    """Whether so little is left of the stack that what runs on the loop might not have enough."""
+    try:
+        sys._getframe(sys.getrecursionlimit() - DEPTH)  # pyright: ignore[reportPrivateUsage]
+    except ValueError:
+        return False
+    return True

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
+import ctypes
+import inspect
+import os
 import random
 import signal
+import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -275,6 +280,116 @@ def test_a_handler_that_raises_cancels_the_call_and_is_raised_after_it(
     assert seen == ["goes on until it waits", "cleaned up"]
     assert [signal.getsignal(each) for each, _ in SIGNALS] == handlers
     lead(portal)
+
+
+@pytest.mark.parametrize("how", ["session", "thread"])
+def test_a_handler_may_call_and_may_wait_for_who_calls(portal: Portal, how: str) -> None:
+    answers: list[int] = []
+
+    def ask() -> None:
+        answers.append(run(portal, where))
+
+    def handler(number: int, frame: object) -> None:
+        if how == "session":
+            ask()
+        else:
+            thread = threading.Thread(target=ask)
+            thread.start()
+            thread.join(LONG)
+
+    before = signal.signal(signal.SIGTERM, handler)
+    try:
+        lead(portal)
+
+        async def work() -> str:
+            signal.raise_signal(signal.SIGTERM)
+            while not answers:
+                await asyncio.sleep(0)
+            return "goes on"
+
+        assert run(portal, work) == "goes on"
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_what_interrupts_the_main_thread_without_waking_it_is_heard(portal: Portal) -> None:
+    lead(portal)
+    seen: list[str] = []
+
+    async def work() -> None:
+        asyncio.get_running_loop().call_later(0.01, threading.Thread(target=_thread.interrupt_main).start)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            seen.append("cancelled")
+
+    with pytest.raises(KeyboardInterrupt):
+        run(portal, work)
+    assert seen == ["cancelled"]
+
+
+def test_an_error_that_is_set_on_a_thread_that_runs_the_loop_ends_its_call(portal: Portal) -> None:
+    raised: list[type[BaseException]] = []
+    leads, cancelled = threading.Event(), threading.Event()
+
+    def call() -> None:
+        lead(portal)
+
+        async def work() -> None:
+            asyncio.get_running_loop().call_later(0.01, leads.set)
+            try:
+                await asyncio.Event().wait()
+            finally:
+                cancelled.set()
+
+        try:
+            run(portal, work)
+        except SystemExit as error:
+            raised.append(type(error))
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    assert leads.wait(LONG)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(SystemExit))
+    thread.join(LONG)
+    assert raised == [SystemExit]
+    assert cancelled.is_set()
+    lead(portal)
+
+
+def test_who_has_little_of_the_stack_left_leaves_the_loop_to_its_own_thread(portal: Portal) -> None:
+    lead(portal)
+
+    def deep(steps: int) -> int:
+        return deep(steps - 1) if steps else run(portal, where)
+
+    assert deep(sys.getrecursionlimit() - len(inspect.stack()) - 150) == own_thread(portal)
+    lead(portal)
+    assert not portal._turns.waiting
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="only where processes fork")
+def test_a_fork_that_another_thread_makes_hears_its_signals(portal: Portal) -> None:
+    lead(portal)
+    children: list[int] = []
+
+    def fork() -> None:
+        child = os.fork()
+        if child == 0:
+            # here this thread is the main one
+            try:
+                signal.raise_signal(signal.SIGINT)
+            except KeyboardInterrupt:
+                os._exit(7)
+            os._exit(99)
+        children.append(child)
+
+    async def work() -> None:
+        await asyncio.to_thread(fork)
+
+    run(portal, work)
+    _, status = os.waitpid(children[0], 0)
+    assert os.waitstatus_to_exitcode(status) == 7
 
 
 def test_what_the_call_failed_with_is_the_cause(portal: Portal) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from cormorant import Database, Model
+from cormorant.errors import ConnectionLost
 from tests.support import pgbouncer, postgres
 from tests.support.caretaker import Connection, caretaker
 
@@ -46,7 +47,11 @@ async def prepare(database: Database, dsn: str, *models: type[Model]) -> None:
     if await asyncio.wrap_future(caretaker().do(server, lambda connection: _emptied(connection, server, models))):
         await database.ping()
         return
-    await database.create_all(*models)
+    try:
+        await database.create_all(*models)
+    except ConnectionLost:
+        # the server has said goodbye to one of before, and not hung up yet
+        await database.create_all(*models)
     made = await asyncio.wrap_future(caretaker().do(server, _fingerprint))
     _kept[server] = (models, made)
 

@@ -21,6 +21,7 @@ from cormorant.adapters.stats import PoolStats
 from cormorant.database import Database
 from cormorant.errors import SessionClosedError, SessionTaskError
 from cormorant.sync.calls import Call
+from cormorant.sync.loop import SharedLoop
 from cormorant.sync.turns import Turns
 
 T = TypeVar("T")
@@ -47,12 +48,8 @@ class Portal:
         self._connected: WeakSet[Database] = WeakSet()
         self._connecting = threading.Lock()
         self._turns = Turns()
+        self.loop: SharedLoop = self._turns.loop
         atexit.register(self.stop)
-
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop:
-        """The event loop."""
-        return self._turns.loop
 
     @property
     def is_ending(self) -> bool:

@@ -62,6 +62,7 @@ class Turns(Crowd):
         # those of signals, and of them what is Python's
         self._handlers: tuple[Any, ...] = ()
         self._usual: dict[int, Callable[..., object]] = {}
+        self._signals = _Signals(self.loop, {})
         # a daemon, so that a program may end without saying so
         self.thread: threading.Thread = threading.Thread(target=self._serve, name="cormorant-sync", daemon=True)
         self.thread.start()
@@ -149,8 +150,12 @@ class Turns(Crowd):
         if handlers != self._handlers:
             self._handlers = handlers
             self._usual = {number: each for number, each in zip(_SIGNALS, handlers, strict=True) if callable(each)}
-        usual = self._usual
-        signals = _Signals(self.loop, usual)
+            self._signals = _Signals(self.loop, self._usual)
+        usual, signals = self._usual, self._signals
+        if signals.came:
+            # they may come again while these are called
+            signals = self._signals = _Signals(self.loop, usual)
+        signals.is_over = False
         try:
             try:
                 for number in usual:
@@ -252,7 +257,7 @@ class _Signals:
     def __init__(self, loop: asyncio.AbstractEventLoop, usual: dict[int, Callable[..., object]]) -> None:
         self.came: list[tuple[int, FrameType | None]] = []
         # one that could not be taken away, because another signal came, does what the usual one does; so does a fork's
-        self.is_over: bool = False
+        self.is_over: bool = True
         self._end = 0.0
         self._loop = loop
         self._pid = os.getpid()

@@ -152,9 +152,6 @@ class Turns(Crowd):
             self._usual = {number: each for number, each in zip(_SIGNALS, handlers, strict=True) if callable(each)}
             self._signals = _Signals(self.loop, self._usual)
         usual, signals = self._usual, self._signals
-        if signals.came:
-            # they may come again while these are called
-            signals = self._signals = _Signals(self.loop, usual)
         signals.is_over = False
         try:
             try:
@@ -170,8 +167,11 @@ class Turns(Crowd):
                 # somebody may have put another one in its place
                 if _signals.getsignal(number) is signals:
                     _signals.signal(number, found)
-        for number, frame in signals.came:
-            usual[number](number, frame)
+        if signals.came:
+            # another one from now on: handlers may call, and nothing is to keep the frames alive
+            self._signals = _Signals(self.loop, usual)
+            for number, frame in signals.came:
+                usual[number](number, frame)
         return led
 
     def _let_go(self, holder: object) -> None:

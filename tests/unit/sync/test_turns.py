@@ -279,6 +279,7 @@ def test_a_handler_that_raises_cancels_the_call_and_is_raised_after_it(
         run(portal, work)
     assert seen == ["goes on until it waits", "cleaned up"]
     assert [signal.getsignal(each) for each, _ in SIGNALS] == handlers
+    assert portal._turns._signals.came == []
     lead(portal)
 
 

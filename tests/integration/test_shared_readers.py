@@ -351,3 +351,31 @@ def test_the_next_loop_goes_on_with_what_the_last_one_has_opened(tmp_path: Path)
         assert asyncio.run(several()) == list(range(10))
     assert adapter.stats.connected == 1
     asyncio.run(adapter.close())
+
+
+async def test_who_has_left_a_reader_for_another_does_not_come_back_to_it(adapter: SQLiteAdapter, gate: Gate) -> None:
+    shared = await gate.add_to(adapter)
+    slow = asyncio.create_task(read(adapter, "SELECT gate()"))
+    await gate.reached.wait()
+
+    async def read_twice() -> list[Any]:
+        connection = await adapter.acquire_shared(write=False)
+        try:
+            return [(await connection.fetch("SELECT ?", (number,)))[0][0] for number in (1, 2, 3)]
+        finally:
+            adapter.release(connection)
+
+    # the first of each waits behind the slow one, and leaves; the others are not sent there
+    found = await asyncio.gather(*(read_twice() for _ in range(4)))
+    assert found == [[1, 2, 3]] * 4
+    assert adapter.stats.in_use == 1
+    assert not adapter._others.left
+    gate.open.set()
+    assert await slow == 7
+    assert adapter.stats.in_use == 0
+    # it is the pool's again, and alone its next user's
+    connections = [await adapter.acquire() for _ in range(3)]
+    assert shared in connections
+    assert len(set(connections)) == 3
+    for connection in connections:
+        adapter.release(connection)

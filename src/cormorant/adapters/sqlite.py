@@ -176,7 +176,7 @@ class SQLiteConnection:
         # from a thread without a loop: otherwise the answer goes to a loop that may be closed by then
         threading.Thread(target=end_thread, args=(self._driver, self._raw), daemon=True).start()
 
-    async def call(self, sql: str, work: Callable[..., R], *args: Any) -> R:
+    def call(self, sql: str, work: Callable[..., R], *args: Any) -> Coroutine[Any, Any, R]:
         """Runs `work(sqlite3_connection, *args)` in the connection's thread, in one hop.
 
         A cancelled caller gets its CancelledError once the thread has answered, so that nobody else meets a
@@ -189,6 +189,13 @@ class SQLiteConnection:
         """
         if not sql.isascii() or "\0" in sql:
             check_sendable(sql)
+        if self.others is not None and self.others.has_left(self):
+            # somebody else may have it by now
+            return self.others.call(self, sql, work, args)
+        return self.do(sql, work, args)
+
+    async def do(self, sql: str, work: Callable[..., R], args: tuple[Any, ...]) -> R:
+        """Does so for who has the connection."""
         if self.is_closed:
             raise ConnectionLost("the connection is closed", statement=sql)
         on_loop = self._on_loop
@@ -339,13 +346,18 @@ class Others:
         That one is given back first: nobody must wait for a connection while he has another. His own `release` of it
         comes when all is done, and is passed over then.
         """
-        self.left.add((asyncio.current_task(), left))
-        self._readers.release(left)
+        if not self.has_left(left):
+            self.left.add((asyncio.current_task(), left))
+            self._readers.release(left)
         connection = await self._readers.acquire()
         try:
-            return await connection.call(sql, work, *args)
+            return await connection.do(sql, work, args)
         finally:
             self._readers.release(connection)
+
+    def has_left(self, connection: SQLiteConnection) -> bool:
+        """Whether the caller's task has given a reader back that it takes for its own."""
+        return bool(self.left) and (asyncio.current_task(), connection) in self.left
 
 
 class SQLiteAdapter(Adapter):

@@ -211,7 +211,8 @@ class Line:
         if self._still < STUCK_AFTER or (may_leave := self._may_leave()) is None:
             return
         if may_leave():
-            while self._waiting:
+            # whoever goes on at once may come back, and is not meant
+            for _ in range(len(self._waiting)):
                 with contextlib.suppress(IndexError):
                     self._waiting.popleft().turn_away()
 

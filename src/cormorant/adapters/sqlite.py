@@ -22,7 +22,7 @@ from cormorant.adapters.pool import Pool
 from cormorant.adapters.sqlite_constraints import note_name
 from cormorant.adapters.sqlite_cursor import OpenCursors, SQLiteCursor
 from cormorant.adapters.sqlite_errors import translate
-from cormorant.adapters.sqlite_hops import Hop, Route, TurnedAway, nobody
+from cormorant.adapters.sqlite_hops import Hop, Line, Route, TurnedAway, nobody
 from cormorant.adapters.sqlite_opening import end_thread, open_driver, set_up
 from cormorant.adapters.sqlite_reasons import note_reason
 from cormorant.adapters.sqlite_short import LATER, OnLoop, Short
@@ -218,7 +218,9 @@ class SQLiteConnection:
             try:
                 return await hop
             except asyncio.CancelledError:
-                await self._settle(hop, sql)
+                line = self._route.line
+                assert line is not None
+                await _settle(self, hop, sql, line, self._cursors, self._raw)
                 raise
         except TurnedAway:
             others = self.others
@@ -234,24 +236,6 @@ class SQLiteConnection:
                 self._stopped = self.is_closed
         assert others is not None
         return await others.call(self, sql, work, args)
-
-    async def _settle(self, hop: Hop[Any], sql: str) -> None:
-        """Waits until the thread has answered, after asking it to stop where that is safe."""
-        line, interruptible = self._route.line, not in_thread.is_protected(sql)
-        assert line is not None
-        self._cursors.cut = interruptible
-        if interruptible and line.leave(hop):
-            return
-        hop.stopped = interruptible
-        answered = asyncio.get_running_loop().create_future()
-        hop.add_done_callback(lambda _: answered.set_result(None), context=Context())
-        while not answered.done():
-            # again and again, because an interrupt between two steps of the thread is lost
-            if line.now is hop and interruptible and not self.is_closed:
-                self._raw.interrupt()
-            # a second cancellation changes nothing: the first is raised in the end
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait((answered,), timeout=_INTERRUPT_EVERY)
 
     async def interrupt(self) -> None:
         """Has the running statement fail as one that takes too long."""
@@ -304,6 +288,26 @@ class SQLiteConnection:
             error = sqlite3.OperationalError("interrupted")
             error.sqlite_errorname = "SQLITE_INTERRUPT"
             raise error
+
+
+async def _settle(
+    connection: SQLiteConnection, hop: Hop[Any], sql: str, line: Line, cursors: OpenCursors, raw: sqlite3.Connection
+) -> None:
+    """Waits until the thread has answered, after asking it to stop where that is safe."""
+    interruptible = not in_thread.is_protected(sql)
+    cursors.cut = interruptible
+    if interruptible and line.leave(hop):
+        return
+    hop.stopped = interruptible
+    answered = asyncio.get_running_loop().create_future()
+    hop.add_done_callback(lambda _: answered.set_result(None), context=Context())
+    while not answered.done():
+        # again and again, because an interrupt between two steps of the thread is lost
+        if line.now is hop and interruptible and not connection.is_closed:
+            raw.interrupt()
+        # a second cancellation changes nothing: the first is raised in the end
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait((answered,), timeout=_INTERRUPT_EVERY)
 
 
 def leaving(connection: Callable[[], SQLiteConnection | None]) -> Callable[[], bool] | None:

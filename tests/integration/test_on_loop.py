@@ -102,8 +102,9 @@ async def test_it_is_a_choice(tmp_path: Path, hops: list[str]) -> None:
         hops.clear()
         await units(made, range(5, 6))
         assert len(hops) > 5
-    with pytest.raises(ConfigurationError, match="SQLite"):
-        ConnectionConfig.from_dsn("postgresql://h/d?on_loop=true")
+    for choice in ("true", "false"):
+        with pytest.raises(ConfigurationError, match="on_loop is about SQLite"):
+            ConnectionConfig.from_dsn(f"postgresql://h/d?on_loop={choice}")
 
 
 @pytest.mark.usefixtures("patient")
@@ -317,3 +318,24 @@ def test_a_sync_session_has_the_same(tmp_path: Path) -> None:
         with Session(database) as session:
             assert session.query(Coin).filter(Coin.year == year).one().worth == 1
     asyncio.run(database.close())
+
+
+def test_a_write_that_was_long_sends_all_that_write_to_the_thread() -> None:
+    short = Short()
+    for sql in ("INSERT INTO t VALUES (1)", "COMMIT", "SELECT 1", "SELECT 2"):
+        for _ in range(sqlite_short.PROVEN):
+            short.note(sql, 0)
+    short.doubt("SELECT 1")
+    assert [sql for sql, credit in short.credit.items() if credit < 0] == ["SELECT 1"]
+    short.doubt("COMMIT")
+    assert [sql for sql, credit in short.credit.items() if credit > 0] == ["SELECT 2"]
+
+
+async def test_a_connection_whose_driver_was_closed_before_it_ends_too(tmp_path: Path) -> None:
+    adapter = SQLiteAdapter(f"sqlite:///{tmp_path / 'coins.db'}")
+    connection = await adapter.acquire()
+    await connection.call("", lambda raw: raw.close())
+    connection.terminate()
+    assert connection.is_closed
+    adapter.release(connection)
+    await adapter.close()

@@ -263,4 +263,4 @@ async def test_a_session_that_commits_by_itself_cancelled_anywhere_has_done_whol
     handles: list[AsyncSession] = []
     assert await for_every_await(database, when, unit, check) > databases.fewest_waits(database)
     # where statements run on the loop, nobody can be cancelled between some of the steps
-    assert seen == set(range(len(steps))) or (database.config.on_loop is None and seen >= {0, len(steps) - 1})
+    assert seen == set(range(len(steps))) or (database.config.runs_on_loop and seen >= {0, len(steps) - 1})

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from cormorant import Database, Session
+from cormorant.sync import bridge
 from cormorant.sync.portal import portal
 from tests.support.newsroom import Label, Story, Writer
 
@@ -103,6 +104,32 @@ def test_a_session_goes_on_after_each(database: Database) -> None:
         line = line + EVERY // 3 + 1 if interruption.left <= 0 else 0
     with Session(database) as session:
         assert session.query(Label).count() > 3
+
+
+def test_while_a_session_lets_go(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    finished = bridge.finish
+
+    def interrupted(*args: Any) -> None:
+        finished(*args)
+        raise KeyboardInterrupt
+
+    with Session(database) as session:
+        session.add(Writer(name="a"))
+
+    def use(session: Session, write: bool) -> None:
+        with session:
+            if write:
+                session.create(Writer, name="b")
+                session.commit()
+            assert session.query(Writer).count() == 1 + write
+
+    monkeypatch.setattr(bridge, "finish", interrupted)
+    for write in (False, True):
+        session = Session(database)
+        with pytest.raises(KeyboardInterrupt):
+            use(session, write)
+        assert not session._session.is_open
+        assert portal().connected(database).adapter.stats.in_use == 0
 
 
 # ---- where the interrupted code is the caller's own

@@ -29,4 +29,4 @@ def dsn_of(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 def fewest_waits(database: Database) -> int:
     """Gives how often a unit of work of a few statements waits at least: where they run on the loop, hardly ever."""
-    return 4 if database.dialect.name == "sqlite" and database.config.on_loop is None else 10
+    return 4 if database.config.runs_on_loop else 10

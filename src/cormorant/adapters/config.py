@@ -141,7 +141,7 @@ class ConnectionConfig:
         _check_flag("autocommit", self.autocommit)
         if self.on_loop is not None:
             _check_flag("on_loop", self.on_loop)
-        if self.on_loop and self.scheme != "sqlite":
+        if self.on_loop is not None and self.scheme != "sqlite":
             raise ConfigurationError("on_loop is about SQLite's threads", hint="leave on_loop out")
         _check_choice("pooler", self.pooler, ("transaction",))
         if self.pooler is not None:
@@ -239,6 +239,11 @@ class ConnectionConfig:
         if self.statement_cache_size is None:
             return CACHED_STATEMENTS if self.pooler is None else 0
         return self.statement_cache_size
+
+    @property
+    def runs_on_loop(self) -> bool:
+        """Whether SQLite's short statements may run on the event loop."""
+        return self.scheme == "sqlite" and self.on_loop is not False
 
     @property
     def in_memory(self) -> bool:

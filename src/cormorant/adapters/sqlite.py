@@ -401,7 +401,7 @@ class SQLiteAdapter(Adapter):
         # what an answer is waited for with is a connection's own; and one that is lent for both does one at a time
         self._shares = config.statement_timeout is None and not config.in_memory
         self._others = Others(self._readers)
-        self._short = Short() if config.on_loop is not False else None
+        self._short = Short() if config.runs_on_loop else None
 
     def _reader_pool(self, config: ConnectionConfig) -> Pool[SQLiteConnection]:
         return Pool(

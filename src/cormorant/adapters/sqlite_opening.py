@@ -39,7 +39,7 @@ async def open_driver(path: str, config: ConnectionConfig) -> Any:
         isolation_level=None,
         timeout=config.busy_timeout if config.lock_timeout is None else config.lock_timeout,
         cached_statements=config.cached_statements,
-        check_same_thread=config.on_loop is False,
+        check_same_thread=not config.runs_on_loop,
     )
     driver.__class__ = Driver
     thread: threading.Thread = getattr(driver, "_thread", driver)

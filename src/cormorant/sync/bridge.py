@@ -201,7 +201,7 @@ class LoopSession(AsyncSession):
 
     def _check_place(self, portal: Portal) -> None:
         """Refuses to wait on the loop that would do the work, and warns of waiting on another one."""
-        if threading.get_ident() == portal.loop.thread:
+        if portal.is_here:
             raise SyncInLoopError(
                 "a sync session is called on its own event loop, which would wait for itself",
                 hint="hooks run there: make the hook `async def`, and use AsyncSession.current()",

@@ -46,6 +46,11 @@ async def where() -> int:
     return threading.get_ident()
 
 
+async def forever() -> None:
+    """Waits until it is cancelled; a test that does not come to that fails."""
+    await asyncio.wait_for(asyncio.Event().wait(), LONG)
+
+
 def own_thread(portal: Portal) -> int:
     ident = portal._turns.thread.ident
     assert ident is not None
@@ -226,11 +231,11 @@ def test_the_end_takes_the_loop_from_a_daemon() -> None:
     portal = Portal()
     begun = threading.Event()
 
-    async def forever() -> None:
+    async def linger() -> None:
         begun.set()
-        await asyncio.Event().wait()
+        await forever()
 
-    threading.Thread(target=partial(run, portal, forever), daemon=True).start()
+    threading.Thread(target=partial(run, portal, linger), daemon=True).start()
     assert begun.wait(LONG)
     portal.stop()
     assert portal.loop.is_closed()
@@ -270,7 +275,7 @@ def test_a_handler_that_raises_cancels_the_call_and_is_raised_after_it(
         signal.raise_signal(number)
         seen.append("goes on until it waits")
         try:
-            await asyncio.Event().wait()
+            await forever()
         finally:
             await asyncio.sleep(0)
             seen.append("cleaned up")
@@ -320,7 +325,7 @@ def test_what_interrupts_the_main_thread_without_waking_it_is_heard(portal: Port
     async def work() -> None:
         asyncio.get_running_loop().call_later(0.01, threading.Thread(target=_thread.interrupt_main).start)
         try:
-            await asyncio.Event().wait()
+            await forever()
         finally:
             seen.append("cancelled")
 
@@ -339,7 +344,7 @@ def test_an_error_that_is_set_on_a_thread_that_runs_the_loop_ends_its_call(porta
         async def work() -> None:
             asyncio.get_running_loop().call_later(0.01, leads.set)
             try:
-                await asyncio.Event().wait()
+                await forever()
             finally:
                 cancelled.set()
 
@@ -412,7 +417,7 @@ def test_a_second_one_does_not_disturb_what_ends(portal: Portal) -> None:
     async def work() -> None:
         signal.raise_signal(signal.SIGINT)
         try:
-            await asyncio.Event().wait()
+            await forever()
         finally:
             signal.raise_signal(signal.SIGINT)
             await asyncio.sleep(0)
@@ -433,7 +438,7 @@ def test_when_the_end_takes_long_the_second_one_is_raised_at_once(
     async def work() -> None:
         signal.raise_signal(signal.SIGINT)
         try:
-            await asyncio.Event().wait()
+            await forever()
         except asyncio.CancelledError:
             asyncio.get_running_loop().call_soon(signal.raise_signal, signal.SIGINT)
             await go_on.wait()
@@ -462,7 +467,7 @@ async def test_where_another_thread_runs_the_loop_too(
     async def work() -> None:
         interrupt()
         try:
-            await asyncio.Event().wait()
+            await forever()
         except asyncio.CancelledError:
             interrupt()
             if not patience:

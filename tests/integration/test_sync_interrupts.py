@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from cormorant import Database, Session
-from cormorant.sync import bridge
+from cormorant.sync import bridge, loop
 from cormorant.sync.portal import portal
 from tests.support.newsroom import Label, Story, Writer
 
@@ -21,6 +21,12 @@ EVERY = 1 if os.environ.get("CORMORANT_SYNC_FULL") else 83
 """Lines from one interruption to the next."""
 
 ROWS = 100_000 if os.environ.get("CORMORANT_SYNC_FULL") else 5_000
+
+
+@pytest.fixture(autouse=True, params=[0.0, 3600.0], ids=["by turns", "at once"])
+def turn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has each call take a turn of the loop, or none for its first step: a tracer makes them slow."""
+    monkeypatch.setattr(loop, "TURN", request.param)
 
 
 class Interruption:

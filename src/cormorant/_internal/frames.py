@@ -71,9 +71,13 @@ def place_of(caller: FrameType) -> Place:
     if not caller.f_globals.get("__name__", "").startswith(_NOT_USERS):
         # by far the most sessions; made by no function of Python's
         return tuple.__new__(Place, (caller.f_code, caller.f_lasti))  # pyright: ignore[reportUnknownMemberType]
-    frame = _outside(caller, _OURS)
-    # a task that runs nothing but our own coroutine has no line: further out there is only the event loop
-    return NOWHERE if frame is None or _is_of_a_loop(frame) else Place(frame.f_code, frame.f_lasti)
+    frame = _first_outside(caller, _OURS)
+    if frame is None or _is_of_a_loop(frame):
+        frame = beyond_loop(frame, _OURS)
+        # a task that runs nothing but our own coroutine has no line: further out there is only the event loop
+        if frame is None or _is_of_a_loop(frame):
+            return NOWHERE
+    return tuple.__new__(Place, (frame.f_code, frame.f_lasti))  # pyright: ignore[reportUnknownMemberType]
 
 
 def caller() -> str:

@@ -8,7 +8,7 @@ import sys
 import threading
 import warnings
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar, copy_context
 from functools import partial
 from types import FrameType, TracebackType
@@ -110,10 +110,8 @@ class LoopSession(AsyncSession):
         _around.set((*(each for each in _around.get() if (other := each()) and other.is_open), ref(self)))
 
     def _open(self, portal: Portal) -> None:
-        # entering waits for nothing, so no loop has to run it
-        with suppress(StopIteration):
-            self.__aenter__().send(None)
-        state = self.state()
+        # as `async with` does it, which would have no loop to run it here
+        state = self.begin_block(frames.place())
         state.loop, state.wait = portal.loop, self.wait_if_possible
         state.frame.task = threading.current_thread().name
         portal.sessions.add(self)

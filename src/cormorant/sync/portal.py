@@ -59,7 +59,7 @@ class Portal:
     @property
     def is_alive(self) -> bool:
         """Whether it can be called: not after its end, nor in a fork of the process that started it."""
-        return self.pid == os.getpid() and self._turns.thread.is_alive() and not self._turns.is_ended
+        return self.pid == os.getpid() and self._turns.is_served and not self._turns.is_ended
 
     @property
     def is_here(self) -> bool:

@@ -48,6 +48,8 @@ class Turns(Crowd):
         super().__init__()
         self.loop: SharedLoop = SharedLoop()
         self.is_ended: bool = False
+        # the loop's own thread is there; to ask that one itself takes four calls
+        self.is_served: bool = True
         # who runs the loop is its one value: `setdefault` and `pop` do all or nothing, and can be asked again
         self._holder: dict[None, object] = {}
         # released to tell something: an Event has a lock inside, and an interruption could leave that taken
@@ -127,8 +129,12 @@ class Turns(Crowd):
             if came or self._holder.setdefault(None, call) is not call:
                 return False
             loop.begin(threading.get_ident(), LOOK_UP)
+            if loop.is_idle:
+                # most calls of SQLite are done with it
+                loop.start(call.send, context)
+            else:
+                call.send(loop, context)
             call.then = loop.stop
-            call.send(loop, context)
             while not (call.is_done or came or self.is_ended):
                 try:
                     loop.run_forever()
@@ -195,18 +201,21 @@ class Turns(Crowd):
             self._told.release()
 
     def _serve(self) -> None:
-        self._take()
-        while not self.is_ended:
-            try:
-                self.loop.run_forever()
-            except (KeyboardInterrupt, SystemExit):
-                # raised by somebody's task: who waits for it is told, and the loop is there for the others
-                continue
-            if self._parks:
-                self._parks = False
-                self._let_go(self)
-                self._take()
-        self.loop.close()
+        try:
+            self._take()
+            while not self.is_ended:
+                try:
+                    self.loop.run_forever()
+                except (KeyboardInterrupt, SystemExit):
+                    # raised by somebody's task: who waits for it is told, and the loop is there for the others
+                    continue
+                if self._parks:
+                    self._parks = False
+                    self._let_go(self)
+                    self._take()
+            self.loop.close()
+        finally:
+            self.is_served = False
 
     def _take(self) -> None:
         """Waits until somebody wants this thread to run the loop, or nobody has called for a while."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import _thread
 import asyncio
 import ctypes
+import gc
 import inspect
 import os
 import random
 import signal
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from contextvars import Context
 from functools import partial
@@ -20,7 +21,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from cormorant.sync import turns
+from cormorant.sync import loop, turns
 from cormorant.sync.portal import Portal
 
 T = TypeVar("T")
@@ -31,8 +32,10 @@ LONG = 10
 HERE = threading.get_ident
 
 
-@pytest.fixture
-def portal() -> Iterator[Portal]:
+@pytest.fixture(params=[0.0, LONG], ids=["by turns", "at once"])
+def portal(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Portal]:
+    """Gives one whose calls take a turn of the loop each, and one whose calls need none for a first step."""
+    monkeypatch.setattr(loop, "TURN", request.param)
     made = Portal()
     yield made
     made.stop()
@@ -93,6 +96,68 @@ def test_a_thread_that_calls_alone_runs_the_loop(portal: Portal) -> None:
     lead(portal)
     assert [run(portal, where) for _ in range(3)] == [threading.get_ident()] * 3
     assert not portal.is_here
+
+
+def test_a_first_step_takes_no_turn_of_the_loop(portal: Portal, monkeypatch: pytest.MonkeyPatch) -> None:
+    lead(portal)
+    turned: list[object] = []
+    run_forever = asyncio.SelectorEventLoop.run_forever
+    monkeypatch.setattr(asyncio.SelectorEventLoop, "run_forever", lambda self: turned.append(run_forever(self)))
+
+    async def two_steps() -> int:
+        await asyncio.sleep(0)
+        return threading.get_ident()
+
+    answers = [run(portal, where), run(portal, where), run(portal, two_steps)]
+    assert answers == [threading.get_ident()] * 3
+    assert len(turned) == (3 if loop.TURN == 0 else 1)
+    with pytest.raises(ZeroDivisionError):
+        run(portal, fail)
+
+
+async def fail() -> None:
+    raise ZeroDivisionError
+
+
+def test_timers_go_off_and_what_is_sent_is_done_while_one_thread_calls_on_and_on(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if loop.TURN:
+        monkeypatch.setattr(loop, "TURN", 0.01)
+    lead(portal)
+    done: list[str] = []
+    portal.loop.call_soon_threadsafe(done.append, "sent")
+    assert run(portal, where)
+    assert done == ["sent"]
+
+    async def set_timer() -> None:
+        asyncio.get_running_loop().call_later(0.02, done.append, "timer")
+
+    run(portal, set_timer)
+    until(lambda: bool(run(portal, where)) and done == ["sent", "timer"])
+
+
+def test_a_generator_that_is_left_behind_in_a_first_step_is_closed(portal: Portal) -> None:
+    lead(portal)
+    closed = threading.Event()
+
+    async def numbers() -> AsyncGenerator[int, None]:
+        try:
+            yield 1
+        finally:
+            await asyncio.sleep(0)
+            closed.set()
+
+    async def first() -> int:
+        async for number in numbers():
+            return number
+        return 0
+
+    hooks = sys.get_asyncgen_hooks()
+    assert run(portal, first) == 1
+    assert sys.get_asyncgen_hooks() == hooks
+    gc.collect()
+    until(lambda: bool(run(portal, where)) and closed.is_set())
 
 
 def test_any_thread_may(portal: Portal) -> None:

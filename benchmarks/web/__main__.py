@@ -1,8 +1,9 @@
 """Serves one application written with each library under uvicorn, and asks each in turn for as much as it can give.
 
-    CORMORANT_DSN=postgresql://... python -m benchmarks.web [--seconds 5] [--rounds 3]
+    CORMORANT_DSN=postgresql://... python -m benchmarks.web [--seconds 5] [--rounds 3] [--plain]
 
-It needs PostgreSQL, wrk on the PATH, and the packages of `pip install -e '.[bench-web]'`.
+It needs PostgreSQL, wrk on the PATH, and the packages of `pip install -e '.[bench-web]'`: uvicorn with uvloop and
+httptools, which `--plain` leaves out.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ wrk.method = "POST"
 wrk.body = '{"title": "New", "body": "words", "author_id": 1}'
 wrk.headers["content-type"] = "application/json"
 """
+PLAIN = ("--loop", "asyncio", "--http", "h11")
+FAST = ("--loop", "uvloop", "--http", "httptools")
 ROUTES = {"get by key": "/authors/1", "20 with their authors": "/articles", "create": "POST /articles"}
 
 
@@ -45,9 +48,10 @@ class Figures:
 
 
 @contextmanager
-def serving(library: str, dsn: str) -> Iterator[tuple[str, int]]:
-    """Starts an application; gives its address and its process."""
-    command = [sys.executable, "-m", "uvicorn", f"benchmarks.web.with_{library}:app", "--port", "0", "--no-access-log"]
+def serving(library: str, dsn: str, *options: str) -> Iterator[tuple[str, int]]:
+    """Starts an application, with options of uvicorn; gives its address and its process."""
+    app = f"benchmarks.web.with_{library}:app"
+    command = [sys.executable, "-m", "uvicorn", app, "--port", "0", "--no-access-log", *options]
     environment = {**os.environ, "BENCH_DSN": dsn}
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as server:
         try:
@@ -85,13 +89,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.web", description=__doc__)
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--plain", action="store_true", help="asyncio's own loop, and an HTTP parser in Python")
     given = parser.parse_args()
     dsn = os.environ["CORMORANT_DSN"]
+    options = PLAIN if given.plain else FAST
     found = {(library, name): Figures() for name in ROUTES for library in LIBRARIES}
     for _ in range(given.rounds):
         for library in LIBRARIES:
             asyncio.run(fill(dsn))
-            with serving(library, dsn) as (address, pid):
+            with serving(library, dsn, *options) as (address, pid):
                 for name, route in ROUTES.items():
                     load(address, pid, route, 1, Figures())
                     load(address, pid, route, given.seconds, found[library, name])

@@ -729,12 +729,18 @@ async def test_what_an_application_starts_with_is_frozen_until_it_stops(database
         return any(each is made for each in gc.get_objects())
 
     app, made, frozen = FastAPI(lifespan=lifespan(database, freeze=freeze)), [database], gc.get_freeze_count()
+    limits = gc.get_threshold()
+    gc.set_threshold(700, *limits[1:])
+    before = gc.get_threshold()
     try:
         assert is_collected()
         async with app.router.lifespan_context(app):
             assert is_collected() is not freeze
+            assert gc.get_threshold() == ((10_000, *before[1:]) if freeze else before)
         assert is_collected()
+        assert gc.get_threshold() == before
     finally:
+        gc.set_threshold(*limits)
         # as the tests have it
         if frozen and not gc.get_freeze_count():
             gc.freeze()

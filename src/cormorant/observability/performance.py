@@ -40,6 +40,9 @@ HOUSE = f"{Path(__file__).parents[1]}{os.sep}"
 
 _INSIDE = (HOUSE, contextlib.__file__)
 
+# files inside, as they are met: to look one up takes a third of comparing where it is
+_inside: set[str] = set()
+
 # one for all: it is held for a moment, once in hundreds of statements
 _counting = RLock()
 
@@ -48,7 +51,12 @@ def asking() -> Caller | None:
     """Gives the place in the user's code that has something sent; None where there is nothing but an event loop."""
     # whoever asks is inside
     frame = sys._getframe(1).f_back  # pyright: ignore[reportPrivateUsage]
-    while frame is not None and frame.f_code.co_filename.startswith(_INSIDE):
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if file not in _inside:
+            if not file.startswith(_INSIDE):
+                break
+            _inside.add(file)
         frame = frame.f_back
     if waiting.get():
         # who waits may be in another thread

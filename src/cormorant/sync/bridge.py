@@ -107,7 +107,8 @@ class LoopSession(AsyncSession):
         self._check_place(self._portal)
         # in a context of its own: the caller's innermost session stays what it is
         copy_context().run(self._open, self._portal)
-        _around.set((*(each for each in _around.get() if (other := each()) and other.is_open), ref(self)))
+        around = [each for each in _around.get() if (other := each()) is not None and other._entrances.open]
+        _around.set((*around, ref(self)))
 
     def _open(self, portal: Portal) -> None:
         # as `async with` does it, which would have no loop to run it here

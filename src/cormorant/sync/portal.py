@@ -64,7 +64,7 @@ class Portal:
     @property
     def is_here(self) -> bool:
         """Whether the caller is in the thread that runs the loop at the moment."""
-        return self._turns.is_here
+        return threading.get_ident() == self.loop.thread
 
     # ---- calls
 

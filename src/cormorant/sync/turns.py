@@ -69,11 +69,6 @@ class Turns(Crowd):
         self.thread: threading.Thread = threading.Thread(target=self._serve, name="cormorant-sync", daemon=True)
         self.thread.start()
 
-    @property
-    def is_here(self) -> bool:
-        """Whether the caller is in the thread that runs the loop."""
-        return threading.get_ident() == self.loop.thread
-
     def wake(self) -> None:
         """Has the loop's own thread run it, if nobody does: something is to be done that nobody waits for."""
         if not self._holder:

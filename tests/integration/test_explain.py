@@ -9,9 +9,28 @@ from typing import Any
 
 import pytest
 
-from cormorant import AsyncSession, CompiledQuery, CompileError, Database, Explanation, QueryError, Scope, func
+from cormorant import (
+    AsyncSession,
+    CompiledQuery,
+    CompileError,
+    Database,
+    Explanation,
+    Mapped,
+    Model,
+    QueryError,
+    Scope,
+    case,
+    func,
+    generated,
+)
 from cormorant.query.explaining import explained
 from tests.support.newsroom import Story, Writer, make_story, sent
+
+
+class Badge(Model, table="explained_badge"):
+    id: Mapped[int] = generated(primary_key=True)
+    password: Mapped[str]
+    pin: Mapped[int]
 
 
 @pytest.fixture
@@ -120,6 +139,37 @@ def test_a_tree_of_steps() -> None:
     assert plan.text == "CO-ROUTINE a\n  SCAN b\nSCAN a"
     assert plan.parsed[0]["children"] == [{"detail": "SCAN b", "children": []}]
     assert explained([]) == Explanation("", [])
+
+
+async def test_a_plan_shows_no_secrets_that_it_filters_sorts_or_groups_by(
+    database: Database, session: AsyncSession
+) -> None:
+    await database.create_all(Badge)
+    badges, found = session.query(Badge), case((Badge.password == "s3cr3t", 1), default=0)
+    for query in (
+        badges.filter(Badge.pin == 471100815),
+        badges.filter((Badge.pin + 1) * 471100815 > 3),
+        badges.order_by(found),
+        badges.values(found, func.count()).group_by(found),
+    ):
+        plan = await query.explain()
+        assert not any(secret in f"{plan} {plan!r}" for secret in ("s3cr3t", "471100815"))
+    await database.drop_all(Badge)
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("((pin = 7) AND (t_2.pin > 1.5e3))", "((pin = ***) AND (t_2.pin > ***))"),
+        ('("no 2" = $1)', '("no 2" = $1)'),
+        ("(NOT (hashed SubPlan 1))", "(NOT (hashed SubPlan 1))"),
+        (["CASE WHEN (a = 'x'::text) THEN 1 END", "b2"], ["CASE WHEN (a = '***'::text) THEN *** END", "b2"]),
+    ],
+)
+def test_values_in_the_plan_of_a_secret(said: object, shown: object) -> None:
+    node = {"Node Type": "Seq Scan", "Relation Name": "t-2", "Alias": "t-2", "Plan Rows": 3, "Filter": said}
+    plan = explained([(json.dumps([{"Plan": node}]),)], "SELECT 1 FROM t WHERE password = $1")
+    assert plan.parsed == [{"Plan": {**node, "Filter": shown}}]
 
 
 def test_a_plan_of_postgresql() -> None:

@@ -23,6 +23,10 @@ _PARTS = re.compile(
     """,
     re.DOTALL | re.VERBOSE,
 )
+# beside those a number, unless it is a part of a name, or that of a parameter or of a plan's own step
+_VALUES = re.compile(
+    _PARTS.pattern + r"| (?P<number>(?<![\w$.])(?<!Plan\ )\d[\d.]*(?:[eE][+-]?\d+)?(?!\w))", _PARTS.flags
+)
 _NEAR = re.compile(r"""((?:near|token:) ")[^"]*['$].*""", re.DOTALL)
 _LOGIN = re.compile(r"\w://[^\s:/?#@]*:")
 _WORD = re.compile(r"\S+")
@@ -120,6 +124,11 @@ def _without_texts(sql: str) -> str:
 def hide_texts(sql: str) -> str:
     """Gives SQL, or a part of it, without the texts and comments in it."""
     return _PARTS.sub(_hidden, sql)
+
+
+def hide_values(sql: str) -> str:
+    """Gives SQL without the texts, the comments and the numbers in it."""
+    return _VALUES.sub(lambda part: _hidden(part) if part["number"] is None else HIDDEN, sql)
 
 
 def _hidden(part: re.Match[str]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from cormorant._internal.narrowing import is_list
-from cormorant._internal.secrets import has_secrets, hide_texts
+from cormorant._internal.secrets import has_secrets, hide_values
 
 _TITLE = frozenset({"Node Type", "Relation Name", "Schema", "Alias", "Index Name", "Join Type", "Strategy", "Plans"})
 _FIGURES = frozenset({"Startup Cost", "Total Cost", "Plan Rows", "Plan Width"})
@@ -63,9 +63,16 @@ def explained(rows: Sequence[Sequence[Any]], sql: str = "") -> Explanation:
 
 def _hide(document: str) -> str:
     def hide(found: dict[str, Any]) -> dict[str, Any]:
-        return {name: hide_texts(value) if isinstance(value, str) else value for name, value in found.items()}
+        return {name: value if name in _TITLE else _without_values(value) for name, value in found.items()}
 
     return json.dumps(json.loads(document, object_hook=hide))
+
+
+def _without_values(said: Any) -> Any:
+    # what it sorts and groups by are lists
+    if is_list(said):
+        return [_without_values(part) for part in said]
+    return hide_values(said) if isinstance(said, str) else said
 
 
 # ------------------------------------------------------------------ SQLite

@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextvars import Context
 from functools import partial
 from time import monotonic
+from traceback import clear_frames
 from typing import Any, TypeVar
 from weakref import ref
 
@@ -275,11 +276,14 @@ class SQLiteConnection:
             self._refuses = self.read_only
         try:
             return work(self._raw, *args)
-        except sqlite3.IntegrityError as error:
-            note_name(self._raw, error)
-            raise
-        except sqlite3.OperationalError as error:
-            note_reason(error)
+        except Exception as error:
+            # an error may be kept, and its frames with it: a cursor there that is freed by the event loop would have it
+            # wait for whatever statement the thread runs by then
+            clear_frames(error.__traceback__)
+            if isinstance(error, sqlite3.IntegrityError):
+                note_name(self._raw, error)
+            elif isinstance(error, sqlite3.OperationalError):
+                note_reason(error)
             raise
 
     def check_stopped(self) -> None:

@@ -35,6 +35,10 @@ _DURATIONS = (
     "busy_timeout",
     "max_connection_age",
 )
+_NEVER_ZERO = ("connect_timeout", "statement_timeout")
+_IN_DATABASES = ("statement_timeout", "lock_timeout", "busy_timeout")
+_LONGEST = 2_147_483
+"""Seconds: databases count milliseconds in 32 bits; SQLite would not wait at all for more, PostgreSQL not connect."""
 
 COMMIT_TIMEOUT = 5.0
 """Seconds that a cancelled COMMIT may still take, before the connection is given up, unless told otherwise."""
@@ -287,6 +291,11 @@ def _check_duration(name: str, seconds: object) -> None:
         return
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds < float("inf"):
         raise ConfigurationError(f"{name} is {seconds!r}", hint=f"give seconds, 0 or more: {name}=5")
+    # PostgreSQL's own 0 is no limit, which is None here: with 0 nothing could ever be done in time
+    if seconds == 0 and name in _NEVER_ZERO:
+        raise ConfigurationError(f"{name} is {seconds!r}", hint=f"give seconds, more than 0: {name}=5")
+    if seconds > _LONGEST and name in _IN_DATABASES:
+        raise ConfigurationError(f"{name} is {seconds!r}", hint=f"give seconds, {_LONGEST} at most: {name}=5")
 
 
 def _check_whole(name: str, number: object) -> None:

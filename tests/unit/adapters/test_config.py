@@ -101,6 +101,12 @@ def test_reading_a_dsn(dsn: str, values: dict[str, Any]) -> None:
         ("postgresql://h/d?statement_timeout=long", "statement_timeout='long' is no number of seconds"),
         ("postgresql://h/d?statement_timeout=-1", "statement_timeout is -1.0"),
         ("postgresql://h/d?statement_timeout=nan", "statement_timeout is nan"),
+        ("postgresql://h/d?statement_timeout=0", "statement_timeout is 0.0"),
+        ("sqlite:///file.db?statement_timeout=0", "statement_timeout is 0.0"),
+        ("postgresql://h/d?connect_timeout=0", "connect_timeout is 0.0"),
+        ("postgresql://h/d?statement_timeout=2147484", "statement_timeout is 2147484.0"),
+        ("postgresql://h/d?lock_timeout=2147484", "lock_timeout is 2147484.0"),
+        ("sqlite:///file.db?busy_timeout=1e9", "busy_timeout is 1000000000.0"),
         ("postgresql://h/d?connect_timeout=none", "connect_timeout needs a limit"),
         ("postgresql://h/d?sslmode=maybe", "ssl is 'maybe'"),
         ("postgresql://h/d?target_session_attrs=best", "target_session_attrs is 'best'"),
@@ -115,6 +121,12 @@ def test_a_dsn_that_is_refused(dsn: str, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message) as caught:
         ConnectionConfig.from_dsn(dsn)
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("option", ["busy_timeout=0", "lock_timeout=0", "acquire_timeout=0", "max_connection_age=1e9"])
+def test_durations_that_are_nothing_or_very_long(option: str) -> None:
+    name, _, seconds = option.partition("=")
+    assert getattr(ConnectionConfig.from_dsn(f"sqlite:///file.db?{option}"), name) == float(seconds)
 
 
 def test_a_dsn_is_a_text() -> None:

@@ -64,6 +64,10 @@ _BY_CODE: dict[str, _Rule] = {
     "SQLITE_NOTADB": (ConnectionLost, "check that the path names an SQLite file"),
     "SQLITE_RANGE": (StatementError, _ONE_VALUE_EACH),
     "SQLITE_READONLY": (StatementError, "write in a session that is not read only, to a file that may be written"),
+    "SQLITE_READONLY_DIRECTORY": (
+        StatementError,
+        "let the folder of the file be written: SQLite has its log there, without which it does not even read WAL mode",
+    ),
     "SQLITE_TOOBIG": (DataError, None),
 }
 

@@ -97,6 +97,9 @@ def use_wal(raw: sqlite3.Connection, seconds: float) -> None:
             raw.execute("PRAGMA journal_mode = WAL")
             return
         except sqlite3.OperationalError as error:
+            # what may not be written has no writer that readers would wait for
+            if error.sqlite_errorname.startswith("SQLITE_READONLY"):
+                return
             # SQLite does not wait by itself for another process that is changing the mode
             if not error.sqlite_errorname.startswith("SQLITE_BUSY") or time.monotonic() > deadline:
                 raise

@@ -27,7 +27,7 @@ from cormorant.query.explaining import explained
 from tests.support.newsroom import Story, Writer, make_story, sent
 
 
-class Badge(Model, table="explained_badge"):
+class ExplainedBadge(Model, table="explained_badge"):
     id: Mapped[int] = generated(primary_key=True)
     password: Mapped[str]
     pin: Mapped[int]
@@ -144,17 +144,17 @@ def test_a_tree_of_steps() -> None:
 async def test_a_plan_shows_no_secrets_that_it_filters_sorts_or_groups_by(
     database: Database, session: AsyncSession
 ) -> None:
-    await database.create_all(Badge)
-    badges, found = session.query(Badge), case((Badge.password == "s3cr3t", 1), default=0)
+    await database.create_all(ExplainedBadge)
+    badges, found = session.query(ExplainedBadge), case((ExplainedBadge.password == "s3cr3t", 1), default=0)
     for query in (
-        badges.filter(Badge.pin == 471100815),
-        badges.filter((Badge.pin + 1) * 471100815 > 3),
+        badges.filter(ExplainedBadge.pin == 471100815),
+        badges.filter((ExplainedBadge.pin + 1) * 471100815 > 3),
         badges.order_by(found),
         badges.values(found, func.count()).group_by(found),
     ):
         plan = await query.explain()
         assert not any(secret in f"{plan} {plan!r}" for secret in ("s3cr3t", "471100815"))
-    await database.drop_all(Badge)
+    await database.drop_all(ExplainedBadge)
 
 
 @pytest.mark.parametrize(

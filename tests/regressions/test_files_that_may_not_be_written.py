@@ -13,7 +13,7 @@ from cormorant import AsyncSession, Database, Mapped, Model, StatementError, gen
 from cormorant.adapters.sqlite_errors import translate
 
 
-class Leaflet(Model, table="leaflet"):
+class KeptLeaflet(Model, table="kept_leaflet"):
     id: Mapped[int] = generated(primary_key=True)
     title: Mapped[str]
 
@@ -24,7 +24,7 @@ def leaflets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     path = tmp_path / "leaflets.db"
     raw = sqlite3.connect(path)
     raw.executescript(
-        "CREATE TABLE leaflet (id integer PRIMARY KEY, title text); INSERT INTO leaflet VALUES (1, 'Birds')"
+        "CREATE TABLE kept_leaflet (id integer PRIMARY KEY, title text); INSERT INTO kept_leaflet VALUES (1, 'Birds')"
     )
     raw.close()
 
@@ -41,13 +41,13 @@ async def test_a_file_that_is_in_no_wal_mode_yet(leaflets: str) -> None:
     async with Database(leaflets) as database:
         assert await database.ping() >= 0
         async with AsyncSession(database) as session:
-            assert await session.query(Leaflet).scalars(Leaflet.title) == ["Birds"]
+            assert await session.query(KeptLeaflet).scalars(KeptLeaflet.title) == ["Birds"]
         with pytest.raises(StatementError, match="readonly") as caught:
             async with AsyncSession(database) as session:
-                session.add(Leaflet(title="Boats"))
+                session.add(KeptLeaflet(title="Boats"))
         assert "a file that may be written" in (caught.value.hint or "")
         async with AsyncSession(database) as session:
-            assert await session.query(Leaflet).count() == 1
+            assert await session.query(KeptLeaflet).count() == 1
 
 
 def test_a_folder_without_which_nothing_is_read() -> None:

@@ -250,6 +250,11 @@ class ConnectionConfig:
         return self.scheme == "sqlite" and self.on_loop is not False
 
     @property
+    def lock_patience(self) -> float:
+        """Seconds that SQLite waits for a lock of another connection."""
+        return self.busy_timeout if self.lock_timeout is None else self.lock_timeout
+
+    @property
     def in_memory(self) -> bool:
         """Whether this is an SQLite database without a file."""
         return self.path == MEMORY

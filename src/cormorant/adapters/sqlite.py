@@ -24,6 +24,7 @@ from cormorant.adapters.sqlite_constraints import note_name
 from cormorant.adapters.sqlite_cursor import OpenCursors, SQLiteCursor
 from cormorant.adapters.sqlite_errors import translate
 from cormorant.adapters.sqlite_hops import Hop, Line, Route, TurnedAway, nobody
+from cormorant.adapters.sqlite_locks import deadline, is_locked
 from cormorant.adapters.sqlite_opening import end_thread, open_driver, set_up
 from cormorant.adapters.sqlite_reasons import note_reason
 from cormorant.adapters.sqlite_short import LATER, OnLoop, Short
@@ -53,6 +54,7 @@ class SQLiteConnection:
         known: The statements of which is known that they tell as much without RETURNING.
         others: Connections that do what several have sent to this one and its thread does not come to.
         on_loop: Runs what is short on the event loop; None leaves everything to the thread.
+        lock_patience: Seconds that it waits for another process's lock.
     """
 
     resumable = True
@@ -61,6 +63,7 @@ class SQLiteConnection:
         "__weakref__",
         "_cursors",
         "_driver",
+        "_lock_patience",
         "_on_loop",
         "_raw",
         "_refuses",
@@ -89,6 +92,7 @@ class SQLiteConnection:
         known: set[str],
         others: Others | None = None,
         on_loop: OnLoop | None = None,
+        lock_patience: float = 0.0,
     ) -> None:
         self.known: set[str] = known
         self.writer: bool = writer
@@ -104,6 +108,7 @@ class SQLiteConnection:
         self._turn = turn
         self.others: Others | None = others
         self._on_loop = on_loop
+        self._lock_patience = lock_patience
         self._timer: asyncio.TimerHandle | None = None
         self.is_closed: bool = False
         # nobody is at its other end
@@ -256,6 +261,7 @@ class SQLiteConnection:
     # ---- in the thread
 
     def _work(self, sql: str, work: Callable[..., R], args: tuple[Any, ...]) -> R:
+        before, until = self._raw.total_changes, None
         while True:
             self.check_stopped()
             try:
@@ -264,6 +270,10 @@ class SQLiteConnection:
                 found: R = self._on_loop.measure(sql, work, args, partial(self._do, work, args))
                 return found
             except sqlite3.OperationalError as error:
+                if is_locked(error) and self._raw.total_changes == before:
+                    until = deadline(self._raw, self._lock_patience) if until is None else until
+                    if monotonic() < until:
+                        continue
                 # of those who share a reader one may be stopped when the next has begun
                 if self.writer or work is not in_thread.fetch or not in_thread.is_interrupted(error):
                     raise
@@ -302,7 +312,8 @@ async def _settle(
     cursors.cut = interruptible
     if interruptible and line.leave(hop):
         return
-    hop.stopped = interruptible
+    # a BEGIN is not interrupted, but waits no further
+    hop.stopped = interruptible or in_thread.is_begin(sql)
     answered = asyncio.get_running_loop().create_future()
     hop.add_done_callback(lambda _: answered.set_result(None), context=Context())
     while not answered.done():
@@ -520,6 +531,7 @@ class SQLiteAdapter(Adapter):
             turn=self._turn,
             known=self._known,
             others=None if writer or not self._shares else self._others,
+            lock_patience=config.lock_patience,
         )
         try:
             await connection.call("PRAGMA", set_up, config, self._turn, writer)

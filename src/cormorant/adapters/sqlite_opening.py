@@ -15,6 +15,7 @@ import aiosqlite
 from cormorant.adapters.config import ConnectionConfig
 from cormorant.adapters.sqlite_errors import translate
 from cormorant.adapters.sqlite_functions import register
+from cormorant.adapters.sqlite_locks import by_itself
 
 
 class Driver(aiosqlite.Connection):
@@ -37,7 +38,7 @@ async def open_driver(path: str, config: ConnectionConfig) -> Any:
     driver: Any = aiosqlite.connect(
         path,
         isolation_level=None,
-        timeout=config.busy_timeout if config.lock_timeout is None else config.lock_timeout,
+        timeout=config.lock_patience if config.in_memory else by_itself(config.lock_patience),
         cached_statements=config.cached_statements,
         check_same_thread=not config.runs_on_loop,
     )

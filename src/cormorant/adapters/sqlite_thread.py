@@ -23,6 +23,11 @@ def is_protected(sql: str) -> bool:
     return sql.lstrip()[:10].upper().partition(" ")[0].rstrip(";") in _NEVER_INTERRUPTED
 
 
+def is_begin(sql: str) -> bool:
+    """Whether a statement begins a transaction: until it has the lock, nothing has begun."""
+    return sql.lstrip()[:5].upper() == "BEGIN"
+
+
 def is_interrupted(error: sqlite3.Error) -> bool:
     """Whether somebody has stopped a statement."""
     return getattr(error, "sqlite_errorname", None) == "SQLITE_INTERRUPT"

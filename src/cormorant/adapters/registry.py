@@ -65,10 +65,17 @@ def adapter_class(scheme: str) -> Callable[[ConnectionConfig], Adapter]:
     """Gives the adapter of a scheme, and imports its driver.
 
     Raises:
+        ConfigurationError: There is no such class.
         DriverNotInstalled: The driver's package is missing.
     """
     module, _, name = _adapters[scheme].partition(":")
-    return cast("Callable[[ConnectionConfig], Adapter]", getattr(_load(module, scheme), name))
+    found = getattr(_load(module, scheme), name, None)
+    if found is None:
+        raise ConfigurationError(
+            f"the module {module!r} has no class {name!r}, which is registered for {scheme} databases",
+            hint=f'correct it: register({scheme!r}, "package.module:Class")',
+        )
+    return cast("Callable[[ConnectionConfig], Adapter]", found)
 
 
 def _load(module: str, scheme: str) -> ModuleType:

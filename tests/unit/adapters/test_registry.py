@@ -51,6 +51,12 @@ def test_a_target_without_class(target: str) -> None:
         register("bird", target)
 
 
+def test_a_class_that_its_module_does_not_have() -> None:
+    register("bird", f"{__name__}:BirdAdaptor")
+    with pytest.raises(ConfigurationError, match="has no class 'BirdAdaptor'"):
+        create_adapter("bird://h/d")
+
+
 def test_a_missing_driver_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     register("bird", "no_such_driver_package.adapter:BirdAdapter")
     with pytest.raises(DriverNotInstalled, match="pip install no_such_driver_package"):

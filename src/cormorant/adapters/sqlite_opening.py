@@ -48,9 +48,11 @@ async def open_driver(path: str, config: ConnectionConfig) -> Any:
     thread.daemon = True
     try:
         await driver
-    except Exception as error:
+    except BaseException as error:
         # the driver has asked it to end; it must not answer to a loop that is closed by then
         await asyncio.to_thread(thread.join)
+        if not isinstance(error, Exception):
+            raise
         raise translate(error, None) from error
     return driver
 

@@ -39,12 +39,13 @@ async def names(dsn: str) -> list[str]:
 
 
 def drivers() -> list[object]:
-    """The driver's connections that are open, whoever knows of them."""
+    """The driver's connections of this loop that are open, whoever knows of them; the tests' caretaker has another."""
     return [each for each in gc.get_objects() if type(each).__name__ == "Connection" and is_open(each)]
 
 
 def is_open(driver: Any) -> bool:
-    return type(driver).__module__ == "asyncpg.connection" and not driver.is_closed()
+    is_ours = type(driver).__module__ == "asyncpg.connection" and driver._loop is asyncio.get_running_loop()
+    return is_ours and not driver.is_closed()
 
 
 async def closed_in_time(db: Database, timeout: float = DEADLINE) -> None:

@@ -168,6 +168,14 @@ class TestPostgres(AdapterConformance):
         adapter.release(connection)
 
     @pytest.mark.direct("a pooler's connections take no settings")
+    @pytest.mark.parametrize(("name", "value"), [("work_mem", "much"), ("no_such", "1"), ("max_connections", "5")])
+    async def test_a_setting_that_the_server_refuses(self, make: MakeAdapter, name: str, value: str) -> None:
+        # nobody tries again what is refused each time
+        with pytest.raises(errors.ConfigurationError) as caught:
+            await make(server_settings={name: value}).acquire()
+        assert "server_settings" in (caught.value.hint or "")
+
+    @pytest.mark.direct("a pooler's connections take no settings")
     async def test_the_servers_default_isolation_is_read(self, make: MakeAdapter) -> None:
         adapter: Any = make(server_settings={"default_transaction_isolation": "serializable"})
         assert adapter.default_isolation is None

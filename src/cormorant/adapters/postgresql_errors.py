@@ -104,6 +104,8 @@ _SET_ELSEWHERE = (
     "PgBouncer lets no such setting through: have the server set it, ALTER ROLE app SET ...; or name it in PgBouncer's "
     "ignore_startup_parameters, which drops it"
 )
+_SETTINGS = "correct server_settings: the server's log tells which of them it refused, and what it takes"
+_REFUSED_SETTING = ("22023", "42704", "55P02")
 
 _ARGUMENT = re.compile(r"invalid input for query argument \$(\d+)")
 _KEY = re.compile(r"\((.+?)\)=\(")
@@ -233,6 +235,9 @@ def translate_connect(
     found = translate(error, None)
     if found.message.startswith("unsupported startup parameter"):
         return ConfigurationError(f"cannot connect to {address}: {found.message}", hint=_SET_ELSEWHERE)
+    # it would refuse it each time
+    if found.code in _REFUSED_SETTING:
+        return ConfigurationError(f"cannot connect to {address}: {found.message}", hint=_SETTINGS)
     # anything else that goes wrong here means that there is no connection
     hint = _CERTIFICATE if isinstance(error, SSLError) else found.hint
     return ConnectionLost(f"cannot connect to {address}: {found.message}", code=found.code, hint=hint)

@@ -9,7 +9,19 @@ from typing import Any, cast
 
 import pytest
 
-from cormorant import AsyncSession, CormorantError, Database, Mapped, Model, field, generated, ref, tuple_
+from cormorant import (
+    AsyncSession,
+    CormorantError,
+    Database,
+    DataError,
+    Mapped,
+    Model,
+    field,
+    generated,
+    ref,
+    text,
+    tuple_,
+)
 
 SECRET = "S3CRET"
 
@@ -46,6 +58,21 @@ async def test_changes(database_dsn: str) -> None:
             assert SECRET not in repr(session.changes(new))
             await session.rollback()
         await database.drop_all(Login)
+
+
+@pytest.mark.parametrize("value", [SECRET, f"{{{SECRET}"])
+@pytest.mark.parametrize("sql", ["SELECT CAST(:token AS integer)", "SELECT CAST(:token AS json)"])
+async def test_what_the_driver_has_beside_its_message(postgres_database: str, sql: str, value: str) -> None:
+    async with Database(postgres_database) as database:
+        with pytest.raises(DataError) as caught:
+            async with AsyncSession(database) as session:
+                await session.execute(text(sql), {"token": value})
+    left: list[BaseException | None] = [caught.value]
+    while left:
+        found = left.pop()
+        if found is not None:
+            assert SECRET not in f"{found!r} {found} {found.__dict__}"
+            left += (found.__cause__, found.__context__)
 
 
 WRONG = cast(Any, [SECRET])

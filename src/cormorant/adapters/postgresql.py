@@ -214,6 +214,8 @@ class PostgresConnection:
                 self._unsettled = True
                 raise
             except Exception as again:
+                # the first goes along as the context, and is to say as little
+                translate(error, sql)
                 error = again
             else:
                 self._unsettled = False

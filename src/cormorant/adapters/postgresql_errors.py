@@ -159,7 +159,7 @@ def _take_values_out(error: Exception, message: str, sql: str | None) -> None:
     for name, shown in (("message", message), ("query", sql)):
         if getattr(error, name, None) is not None:
             setattr(said, name, shown)
-    for name in ("detail", "where", "internal_query"):
+    for name in ("detail", "context", "internal_query"):
         if getattr(error, name, None) is not None:
             setattr(error, name, None)
     error.__cause__ = error.__context__ = None

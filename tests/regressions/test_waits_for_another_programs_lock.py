@@ -142,6 +142,21 @@ async def test_what_a_pragma_says_counts_alone(database: Database, other: sqlite
     database.adapter.release(connection)
 
 
+async def test_a_statement_of_ones_own_is_not_waited_for(database: Database) -> None:
+    connection = await database.adapter.acquire(write=True)
+    await connection.execute("BEGIN")
+    cursor = connection.cursor("INSERT INTO locked_ticket (seat) VALUES (1), (2) RETURNING seat")
+    assert len(await cursor.fetch(1)) == 1
+    async with asyncio.timeout(30):
+        with pytest.raises(LockTimeout, match="SQL statements in progress") as caught:
+            await connection.execute("COMMIT")
+    assert caught.value.hint == "end the other statement first"
+    await cursor.close()
+    await connection.execute("COMMIT")
+    database.adapter.release(connection)
+    assert await seats(database) == [1, 2]
+
+
 async def test_it_ends_in_time(tmp_path: Path, database: Database, other: sqlite3.Connection) -> None:
     adapter = SQLiteAdapter(f"sqlite:///{tmp_path / 'tickets.db'}?busy_timeout=0.12")
     connection = await adapter.acquire(write=True)

@@ -81,6 +81,7 @@ _BY_MESSAGE: tuple[tuple[re.Pattern[str], _Rule], ...] = (
     (re.compile("Could not decode to UTF-8"), (DataError, "the file holds text that is no UTF-8; CAST it to BLOB")),
     (re.compile("Error binding parameter"), (DataError, "convert the value to a number, a text or bytes first")),
     (re.compile("Incorrect number of bindings"), (StatementError, _ONE_VALUE_EACH)),
+    (re.compile("SQL statements in progress"), (LockTimeout, "end the other statement first")),
     (re.compile("one statement at a time"), (StatementError, "send the statements one by one")),
     (re.compile("closed database|no active connection|Connection closed"), (ConnectionLost, None)),
 )

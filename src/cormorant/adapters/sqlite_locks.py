@@ -20,7 +20,8 @@ def by_itself(seconds: float) -> float:
 
 def is_locked(error: sqlite3.Error) -> bool:
     """Whether a statement has met a lock that goes away, and has done nothing."""
-    return getattr(error, "sqlite_errorname", None) == "SQLITE_BUSY"
+    # a COMMIT while statements of the same connection are read has this code too, and another text
+    return getattr(error, "sqlite_errorname", None) == "SQLITE_BUSY" and str(error) == "database is locked"
 
 
 def deadline(raw: sqlite3.Connection, seconds: float) -> float:

@@ -8,6 +8,7 @@ import pytest
 
 from cormorant import (
     AsyncSession,
+    ConfigurationError,
     Database,
     ExpressionUsedAsBool,
     FlushError,
@@ -17,6 +18,7 @@ from cormorant import (
     ModelError,
     One,
     QueryError,
+    StatementEvent,
     UnknownName,
     WrongType,
     field,
@@ -46,6 +48,17 @@ async def test_what_is_no_model(database_dsn: str) -> None:
                 session.delete(NOTHING)
             with pytest.raises(WrongType, match="no concrete model"):
                 await session.get(NOTHING, 1)
+
+
+class Sleeper:
+    async def statement(self, event: StatementEvent, /) -> None: ...
+
+
+@pytest.mark.parametrize(("observer", "message"), [(NOTHING, "is no observer"), (Sleeper(), "is async")])
+async def test_what_cannot_observe(observer: Any, message: str) -> None:
+    async with Database("sqlite://") as database:
+        with pytest.raises(ConfigurationError, match=message):
+            database.observe(observer)
 
 
 def test_a_column_of_many_objects() -> None:

@@ -411,8 +411,11 @@ class Database(HookTarget["AsyncSession", Model]):
 
         Args:
             observer: Its `statement(event)` is called after each statement, in the task that sent it.
+
+        Raises:
+            ConfigurationError: It has no such method, or an async one.
         """
-        self.watch.observers = (*self.watch.observers, observer)
+        self.watch.add(observer)
 
     def query_stats(self) -> list[StatementStats]:
         """Gives every statement shape run on this database, the costliest first."""

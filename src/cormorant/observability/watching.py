@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 import sys
@@ -57,6 +58,24 @@ class Watch:
     def __init__(self, target: Target, *, echo: bool) -> None:
         self.target: Target = target
         self.observers: tuple[Observer, ...] = (Echo(),) if echo else ()
+
+    def add(self, observer: Observer) -> None:
+        """Tells one more observer from now on.
+
+        Raises:
+            ConfigurationError: It could not be told.
+        """
+        statement: object = getattr(observer, "statement", None)
+        if not callable(statement):
+            raise ConfigurationError(
+                f"{observer!r} is no observer", hint="pass an object with the method `def statement(self, event)`"
+            )
+        if inspect.iscoroutinefunction(statement):
+            raise ConfigurationError(
+                f"{type(observer).__name__}.statement() is async, and would never run",
+                hint="write `def statement(self, event)`; what has to wait goes into a queue or a task there",
+            )
+        self.observers = (*self.observers, observer)
 
     def tell(self, event: StatementEvent, slow: float) -> None:
         """Tells of one statement; `slow` is the number of seconds from which it counts as slow."""

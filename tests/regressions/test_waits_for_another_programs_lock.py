@@ -142,6 +142,19 @@ async def test_what_a_pragma_says_counts_alone(database: Database, other: sqlite
     database.adapter.release(connection)
 
 
+async def test_a_reader_that_would_write_is_refused_at_once_as_sqlite_does(
+    database: Database, other: sqlite3.Connection, met: asyncio.Event
+) -> None:
+    connection = await database.adapter.acquire(write=True)
+    await connection.execute("BEGIN")
+    assert await connection.fetch("SELECT count(*) FROM locked_ticket") == [(0,)]
+    task: asyncio.Task[int] = asyncio.ensure_future(connection.execute("INSERT INTO locked_ticket (seat) VALUES (1)"))
+    assert type(await ended(task, other)) is LockTimeout
+    assert not met.is_set()
+    await connection.execute("ROLLBACK")
+    database.adapter.release(connection)
+
+
 async def test_a_statement_of_ones_own_is_not_waited_for(database: Database) -> None:
     connection = await database.adapter.acquire(write=True)
     await connection.execute("BEGIN")

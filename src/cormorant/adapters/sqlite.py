@@ -24,7 +24,7 @@ from cormorant.adapters.sqlite_constraints import note_name
 from cormorant.adapters.sqlite_cursor import OpenCursors, SQLiteCursor
 from cormorant.adapters.sqlite_errors import translate
 from cormorant.adapters.sqlite_hops import Hop, Line, Route, TurnedAway, nobody
-from cormorant.adapters.sqlite_locks import deadline, is_locked
+from cormorant.adapters.sqlite_locks import by_itself, deadline, is_locked
 from cormorant.adapters.sqlite_opening import end_thread, open_driver, set_up
 from cormorant.adapters.sqlite_reasons import note_reason
 from cormorant.adapters.sqlite_short import LATER, OnLoop, Short
@@ -264,13 +264,16 @@ class SQLiteConnection:
         before, until = self._raw.total_changes, None
         while True:
             self.check_stopped()
+            started = monotonic()
             try:
                 if self._on_loop is None:
                     return self._do(work, args)
                 found: R = self._on_loop.measure(sql, work, args, partial(self._do, work, args))
                 return found
             except sqlite3.OperationalError as error:
-                if is_locked(error) and self._raw.total_changes == before:
+                # where SQLite does not wait at all, two would wait for each other
+                waited = monotonic() - started >= by_itself(self._lock_patience) / 2
+                if waited and is_locked(error) and self._raw.total_changes == before:
                     until = deadline(self._raw, self._lock_patience) if until is None else until
                     if monotonic() < until:
                         continue

@@ -128,3 +128,41 @@ def test_a_database_has_to_be_named(project: pytest.Pytester) -> None:
     done = project.runpytest_subprocess("-p", "no:cacheprovider", timeout=300)
     done.assert_outcomes(errors=1)
     done.stdout.fnmatch_lines(["*no database is named for the tests: give --cormorant-dsn*"])
+
+
+def test_a_fixture_that_fails_leaves_no_session_behind(project: pytest.Pytester, database_dsn: str) -> None:
+    # by then its loop is closed: the session was dropped with its transaction, and the warning failed another test
+    project.makepyfile(
+        """
+        import gc
+
+        import pytest
+        import pytest_asyncio
+
+        from cormorant import AsyncSession, Mapped, Model, generated
+
+
+        class Bird(Model):
+            id: Mapped[int] = generated(primary_key=True)
+
+
+        @pytest_asyncio.fixture
+        async def broken(cormorant_session):
+            await cormorant_session.create(Bird)
+            raise ZeroDivisionError("on purpose")
+
+
+        @pytest.mark.asyncio
+        async def test_errs(broken): ...
+
+
+        @pytest.mark.asyncio
+        async def test_goes_on(cormorant_session):
+            gc.collect()
+            assert await Bird.objects.count() == 0
+        """
+    )
+    done = project.runpytest_subprocess("-p", "no:cacheprovider", f"--cormorant-dsn={database_dsn}", timeout=300)
+    done.assert_outcomes(passed=1, errors=1)
+    done.stdout.fnmatch_lines(["*ZeroDivisionError: on purpose*"])
+    assert "was dropped" not in done.stdout.str() + done.stderr.str()

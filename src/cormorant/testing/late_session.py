@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 
+from cormorant._internal.frames import place
 from cormorant.errors import SessionNotEntered
 from cormorant.persistence import context
+from cormorant.persistence.parts import finish
 from cormorant.persistence.session import AsyncSession
 from cormorant.persistence.state import SessionState
 
@@ -57,7 +59,11 @@ class LateSession(AsyncSession):
         """Closes the session, if it is still open, from outside of its loop."""
         if not self._entrances.open:
             return
-        loop = self._entrances.open[0].state.loop
-        # a loop that is closed has left nothing behind but what the sandbox undoes
-        if not (loop is None or loop.is_closed() or loop.is_running()):
-            loop.run_until_complete(self.close())
+        state = self._entrances.open[0].state
+        if state.loop is not None and not (state.loop.is_closed() or state.loop.is_running()):
+            state.loop.run_until_complete(self.close())
+            return
+        # the sandbox undoes what was done, and takes its connection back from any thread: nothing is waited for
+        state.transactions.end()
+        finish(state, place())
+        self._entrances.leave(state, inside=False)

@@ -166,3 +166,49 @@ def test_a_fixture_that_fails_leaves_no_session_behind(project: pytest.Pytester,
     done.assert_outcomes(passed=1, errors=1)
     done.stdout.fnmatch_lines(["*ZeroDivisionError: on purpose*"])
     assert "was dropped" not in done.stdout.str() + done.stderr.str()
+
+
+def test_fixtures_use_the_session_when_they_are_torn_down(project: pytest.Pytester, database_dsn: str) -> None:
+    project.makepyfile(
+        """
+        import pytest
+        import pytest_asyncio
+
+        from cormorant import AsyncSession, Mapped, Model, field, generated
+
+
+        class Bird(Model):
+            id: Mapped[int] = generated(primary_key=True)
+            name: Mapped[str]
+
+
+        @pytest_asyncio.fixture
+        async def heron(cormorant_session):
+            bird = await cormorant_session.create(Bird, name="heron")
+            await cormorant_session.commit()
+            yield bird
+            assert bird.name == "heron" and bird in cormorant_session.identity_map
+            assert await cormorant_session.query(Bird).scalars(Bird.name) == ["heron"]
+            cormorant_session.delete(bird)
+            await cormorant_session.flush()
+
+
+        @pytest.mark.asyncio
+        async def test_leaves_changes(heron, cormorant_session):
+            heron.name = "crane"
+            await cormorant_session.create(Bird, name="stork")
+
+
+        @pytest.mark.asyncio
+        async def test_closes_it(cormorant_session):
+            await cormorant_session.create(Bird, name="stork")
+            await cormorant_session.close()
+
+
+        @pytest.mark.asyncio
+        async def test_finds_nothing(cormorant_session):
+            assert await Bird.objects.count() == 0
+        """
+    )
+    done = project.runpytest_subprocess("-p", "no:cacheprovider", f"--cormorant-dsn={database_dsn}", timeout=300)
+    done.assert_outcomes(passed=3)

@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager, suppress
 from cormorant._internal.frames import place
 from cormorant.errors import SessionNotEntered
 from cormorant.persistence import context
-from cormorant.persistence.parts import finish
+from cormorant.persistence.blocks import end
+from cormorant.persistence.parts import finish, is_untouched
 from cormorant.persistence.session import AsyncSession
 from cormorant.persistence.state import SessionState
 
@@ -44,7 +45,10 @@ class LateSession(AsyncSession):
 
     @asynccontextmanager
     async def block(self) -> AsyncGenerator[None, None]:
-        """Makes the session the current one of a test's own task, and closes it in the end."""
+        """Makes the session the current one of a test's own task, and rolls back in the end what that did not commit.
+
+        It stays open: the fixtures around the test may use it, and its objects, when they are torn down.
+        """
         self.enter()
         opened = self._entrances.open
         cell = context.enter(opened[0].state.frame) if opened else None
@@ -53,7 +57,11 @@ class LateSession(AsyncSession):
         finally:
             if cell is not None:
                 context.leave(cell)
-            await self.close()
+            # the test may have closed it
+            for entrance in self._entrances.open:
+                state = entrance.state
+                if not is_untouched(state):
+                    await end(state.blocks, state.frame.check_ended, failed=True)
 
     def abandon(self) -> None:
         """Closes the session, if it is still open, from outside of its loop."""

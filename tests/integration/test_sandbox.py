@@ -304,6 +304,18 @@ async def test_closing_the_database_inside_closes_nothing(database: Database) ->
     assert await asyncio.to_thread(count_by_sync, database) == 2
 
 
+async def test_a_database_closed_inside_goes_on_outside(outside: Database) -> None:
+    # its own connections, and those of sync sessions, are not the sandbox's
+    assert await asyncio.to_thread(count_by_sync, outside) == 1
+    async with Sandbox(outside) as database:
+        await database.close()
+    assert await names(outside) == ["kept"]
+    assert await asyncio.to_thread(count_by_sync, outside) == 1
+    twin = outside.beside()
+    assert await names(twin) == ["kept"]
+    await twin.close()
+
+
 def count_by_sync(database: Database) -> int:
     with Session(database) as session:
         return session.query(Label).count()

@@ -560,6 +560,9 @@ class Database(HookTarget["AsyncSession", Model]):
                 committed; None waits without end.
         """
         check_close_timeout(timeout)
+        if self.is_borrowed:
+            # the program ends, and its database goes on when the sandbox has ended
+            return
         self._closed = True
         listeners = () if self.switchboard is None else (self.switchboard.close(timeout),)
         others = (companion.close(timeout) for companion in self._companions)

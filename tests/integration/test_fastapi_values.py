@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import AsyncIterator, Iterable
+from decimal import Decimal
 from typing import Annotated, Any
 
 import pytest
@@ -74,12 +75,22 @@ class Member(Model, table="value_member"):
     scores: Mapped[list[int]] = field(default_factory=list)
     crew: One[Crew | None] = foreign_key(default=None)
     skills: Many[Skill] = many_to_many()
+    harbours: Many[Harbour] = many_to_many()
+    shares: Many[Share] = many_to_many()
+
+
+class Harbour(Model, table="value_harbour"):
+    code: Mapped[str] = field(primary_key=True, max_length=3)
+
+
+class Share(Model, table="value_share"):
+    part: Mapped[Decimal] = field(primary_key=True, precision=4, decimal_places=2)
 
 
 @pytest.fixture
 async def database(database_dsn: str, keeps_tables: None) -> AsyncIterator[Database]:
     async with Database(database_dsn) as database:
-        await kept_tables.prepare(database, database_dsn, Parcel, Crew, Member, Skill)
+        await kept_tables.prepare(database, database_dsn, Parcel, Crew, Member, Skill, Harbour, Share)
         async with AsyncSession(database) as session:
             session.add(Parcel())
         yield database
@@ -210,6 +221,7 @@ async def test_numbers_of_rows_that_are_none_are_mistakes_of_the_program(databas
 
 Nested: Any = Crew.schema("create", relations=[Crew.members])
 Keyed: Any = Member.schema("create", keys=[Member.skills])
+ByTexts: Any = Member.schema("create", keys=[Member.harbours, Member.shares])
 
 
 class Camel(Create[Crew]):
@@ -257,6 +269,25 @@ async def test_a_key_of_nothing_is_refused_by_its_relation(app: FastAPI, databas
     place = ["body", "skills"] if database.dialect.name == "postgresql" else ["body"]
     assert (answer.status, answer.raised) == (422, None)
     assert answer.json["detail"] == [{"type": "foreign_key", "loc": place, "msg": "points to what does not exist"}]
+
+
+@pytest.mark.parametrize(
+    ("name", "keys", "kind"),
+    [
+        ("harbours", ["ABC", "ABCD"], "string_too_long"),
+        ("shares", ["1.25", "1.255"], "decimal_max_places"),
+        ("shares", ["1.25", "123.5"], "decimal_whole_digits"),
+    ],
+)
+async def test_a_key_that_no_link_holds_is_refused_where_it_stands(
+    app: FastAPI, name: str, keys: list[str], kind: str
+) -> None:
+    # PostgreSQL refused it without its place, and SQLite took it for the key of nothing
+    answer = await _sent(app, ByTexts, {"full_name": "a", name: keys})
+    (problem,) = answer.json["detail"]
+    assert (answer.status, answer.raised) == (422, None)
+    assert (problem["type"], problem["loc"]) == (kind, ["body", name, 1])
+    assert ByTexts.model_json_schema()["properties"]["harbours"]["items"] == {"type": "string", "maxLength": 3}
 
 
 async def _sent(app: FastAPI, schema: Any, sent: dict[str, Any]) -> Answer:

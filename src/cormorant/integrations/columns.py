@@ -48,6 +48,12 @@ def _is_looked_at(column: ColumnInfo) -> bool:
     return not (column.spec.sensitive or isinstance(column.type, (*_HOLD_ALL, t.Array)))
 
 
+def key_type(info: ModelInfo, name: str) -> Any:
+    """Gives the type of a part of a key as it is taken, with the limits of what holds it in another table."""
+    type_, room = info.column_info(name).type, _room(info.column_info(name).type)
+    return Annotated[(shown_type(info, name), *([Field(**room)] if room else []), that_fits(type_))]
+
+
 def that_fits(type_: t.SqlType) -> AfterValidator:
     """Gives what refuses a value that no row can have, at its place in what was sent."""
 
@@ -114,12 +120,15 @@ def _limits(column: ColumnInfo) -> dict[str, Any]:
     options: Mapping[str, Any] = column.spec.options
     found = {name: options[name] for name in (*LIMITS, "multiple_of") if options.get(name) is not None}
     found.pop("choices", None)
-    type_ = column.type
+    return found | _room(column.type)
+
+
+def _room(type_: t.SqlType) -> dict[str, Any]:
     if isinstance(type_, t.Text) and type_.length is not None:
-        found["max_length"] = type_.length
+        return {"max_length": type_.length}
     if isinstance(type_, t.Numeric) and type_.precision is not None:
-        found |= {"max_digits": type_.precision, "decimal_places": type_.scale or 0}
-    return found
+        return {"max_digits": type_.precision, "decimal_places": type_.scale or 0}
+    return {}
 
 
 def _decoded(value: Any) -> Any:

@@ -12,7 +12,7 @@ from typing_extensions import TypeVar
 from cormorant.errors import ModelError
 from cormorant.integrations.applying import Plan, assigned, built
 from cormorant.integrations.asking import Asked, asked
-from cormorant.integrations.columns import described, shown_type, taken_type, that_fits
+from cormorant.integrations.columns import described, key_type, shown_type, taken_type
 from cormorant.integrations.serialising import check_loaded, check_saved
 from cormorant.models.collections import is_collection
 from cormorant.models.links import RelationInfo
@@ -244,10 +244,8 @@ def _inside(question: Asked, relation: RelationInfo) -> Asked:
 
 def _keyed_field(question: Asked, relation: RelationInfo, at: str) -> tuple[Any, Any]:
     info = relation.target
-    parts: list[Any] = [shown_type(info, name) for name in info.key_attributes]
-    if question.mode != "read":
-        fits = [that_fits(column.type) for column in info.key_columns]
-        parts = [Annotated[part, each] for part, each in zip(parts, fits, strict=True)]
+    type_of = shown_type if question.mode == "read" else key_type
+    parts = [type_of(info, name) for name in info.key_attributes]
     one: Any = parts[0] if len(parts) == 1 else cast("Any", tuple)[tuple(parts)]
     items = cast("Any", list)[one]
     if question.mode == "read":

@@ -77,6 +77,22 @@ async def test_sync_sessions_are_counted_too(database: Database) -> None:
     assert await asyncio.to_thread(use) == 0
 
 
+async def test_a_sync_session_has_to_be_named(database: Database) -> None:
+    def use() -> None:
+        with Session(database), assert_queries(exact=1):
+            pass
+
+    with pytest.raises(SessionNotEntered, match=r"assert_queries\(session, max=3\), of a session, sync or not"):
+        await asyncio.to_thread(use)
+
+
+async def test_a_limit_is_used_again_in_another_session(database: Database) -> None:
+    counting = assert_queries(exact=1)
+    for _ in range(2):
+        async with AsyncSession(database) as session, counting:
+            await session.query(Label).count()
+
+
 async def test_an_exception_goes_on(database: Database) -> None:
     async with AsyncSession(database) as session:
         with pytest.raises(ZeroDivisionError), assert_queries(session, exact=5):

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Protocol
 
 from cormorant._internal.transaction_words import transaction_word
-from cormorant.errors import ConfigurationError
+from cormorant.errors import ConfigurationError, SessionNotEntered
 from cormorant.observability.shapes import StatementStats
 from cormorant.persistence.session import AsyncSession
 
@@ -26,8 +26,8 @@ class assert_queries:
     BEGIN, COMMIT and savepoints are not counted. A block that raises is left to its exception.
 
     Args:
-        source: Whose statements are counted: a session, or a database for all of its sessions; the current session if
-            none is given.
+        source: Whose statements are counted: a session, or a database for all of its sessions; the current AsyncSession
+            if none is given.
         max: How many there may be at most.
         exact: How many there must be.
 
@@ -43,14 +43,15 @@ class assert_queries:
     def __init__(self, source: Counting | None = None, *, max: int | None = None, exact: int | None = None) -> None:
         if (max is None) is (exact is None):
             raise ConfigurationError("assert_queries() takes one of max= and exact=", hint="assert_queries(max=3)")
+        self._given = source
         self._source = source
         self._max = max
         self._exact = exact
         self._before: Counter[str] = Counter()
 
     def __enter__(self) -> assert_queries:
-        if self._source is None:
-            self._source = AsyncSession.current()
+        # which is another one, where the same limit is used again
+        self._source = _current() if self._given is None else self._given
         self._before = _counts(self._source)
         return self
 
@@ -87,6 +88,16 @@ class assert_queries:
         allowed = f"exactly {self._exact}" if self._max is None else f"at most {self._max}"
         lines = [f"{times:>5} x {sql}" for sql, times in self.statements.items()]
         return "\n".join([f"{self.count} statements were sent, and {allowed} expected:", *(lines or ["    none"])])
+
+
+def _current() -> AsyncSession:
+    try:
+        return AsyncSession.current()
+    except SessionNotEntered:
+        raise SessionNotEntered(
+            "no AsyncSession is open here whose statements could be counted",
+            hint="say whose: assert_queries(session, max=3), of a session, sync or not, or of a database",
+        ) from None
 
 
 def _counts(source: Counting) -> Counter[str]:

@@ -576,6 +576,19 @@ async def test_starting_opens_no_connection_unless_told_to(postgres_database: st
             pass
 
 
+async def test_a_lifespan_of_no_database_is_refused() -> None:
+    wrong: Any
+    for wrong in (None, 5):
+        with pytest.raises(ConfigurationError, match="which is no database"):
+            lifespan(wrong)
+    for wrong in (lambda: None, lambda: "postgresql://app:secret@localhost/app"):
+        app = FastAPI(lifespan=lifespan(wrong))
+        with pytest.raises(ConfigurationError, match="a function that returns a Database") as caught:
+            async with app.router.lifespan_context(app):
+                pass
+        assert "secret" not in str(caught.value)
+
+
 def test_a_fastapi_without_scopes_is_refused() -> None:
     def depends(dependency: object = None, *, use_cache: bool = True) -> None: ...
 

@@ -231,9 +231,14 @@ def lifespan(
             and look at new objects after 10,000 of them instead of 700: modules and classes, and the objects of
             requests that are being answered, are most of what it goes through.
 
+    Raises:
+        ConfigurationError: The source is none of these.
+
     Example:
         >>> app = FastAPI(lifespan=lifespan("postgresql://app@localhost/app"))
     """
+    if not callable(source):
+        _check_source("lifespan() was given", source, str, ConnectionConfig, Database)
 
     @asynccontextmanager
     async def around(app: FastAPI) -> AsyncGenerator[dict[str, Database]]:
@@ -255,4 +260,17 @@ def lifespan(
 def _made(source: DatabaseSource) -> Database:
     if isinstance(source, (str, ConnectionConfig)):
         return Database(source)
-    return source if isinstance(source, Database) else source()
+    if isinstance(source, Database):
+        return source
+    found = source()
+    _check_source("the function that lifespan() was given returned", found, Database)
+    return found
+
+
+def _check_source(what: str, found: object, *kinds: type[object]) -> None:
+    if not isinstance(found, kinds):
+        # not the value: a DSN has a password
+        raise ConfigurationError(
+            f"{what} {'None' if found is None else f'a {type(found).__name__}'}, which is no database",
+            hint="give a DSN, a ConnectionConfig, a Database, or a function that returns a Database",
+        )

@@ -299,6 +299,8 @@ def test_limits_that_do_not_fit_the_column_are_refused() -> None:
         age: Mapped[int] = field(ge="0")
         name: Mapped[str] = field(pattern="(")
         count: Mapped[int] = field(min_length=3)
+        size: Mapped[str] = field(choices=["s", 1])
+        mood: Mapped[str | None] = field(default=None, choices=["good", "bad", None])
 
     with pytest.raises(ModelError, match=r"Limited\.age has ge='0'"):
         _ = Limited.age
@@ -306,6 +308,10 @@ def test_limits_that_do_not_fit_the_column_are_refused() -> None:
         _ = Limited.name
     with pytest.raises(ModelError, match=r"Limited\.count has min_length=3"):
         _ = Limited.count
+    # no value would be one of those: they were told of by each flush
+    with pytest.raises(ModelError, match=r"Limited\.size has choices=\['s', 1\], and 1 \(int\) is not a str"):
+        _ = Limited.size
+    _ = Limited.mood
 
 
 async def test_constraints_that_do_not_fit_the_column_are_refused(database: Database) -> None:

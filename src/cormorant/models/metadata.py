@@ -306,12 +306,14 @@ def _holders(relations: Iterable[RelationSpec]) -> dict[str, list[tuple[str, int
 
 
 def _check_limits(place: str, spec: FieldSpec, type_: t.SqlType) -> None:
-    for name in ("ge", "gt", "le", "lt"):
-        if (limit := spec.options.get(name)) is not None:
+    limits = {name: (spec.options.get(name),) for name in ("ge", "gt", "le", "lt")}
+    for name, values in (limits | {"choices": spec.options.get("choices") or ()}).items():
+        for value in values:
             try:
-                type_.check(limit)
+                type_.check(value)
             except WrongType as error:
-                raise ModelError(f"{place} has {name}={limit!r}, and {error.message}", hint="give a value") from error
+                told = f"{place} has {name}={spec.options[name]!r}, and {error.message}"
+                raise ModelError(told, hint="give a value") from error
     try:
         re.compile(spec.options.get("pattern") or "")
     except re.error as error:

@@ -212,3 +212,45 @@ def test_fixtures_use_the_session_when_they_are_torn_down(project: pytest.Pytest
     )
     done = project.runpytest_subprocess("-p", "no:cacheprovider", f"--cormorant-dsn={database_dsn}", timeout=300)
     done.assert_outcomes(passed=3)
+
+
+def test_data_of_the_session_are_there_for_each_test(project: pytest.Pytester, database_dsn: str) -> None:
+    project.makepyfile(
+        """
+        import pytest
+
+        from cormorant import Mapped, Model, Session, field, generated
+
+
+        class Bird(Model):
+            id: Mapped[int] = generated(primary_key=True)
+            name: Mapped[str]
+
+
+        @pytest.fixture(scope="session", autouse=True)
+        def heron(cormorant_database):
+            with Session(cormorant_database) as session:
+                session.add(Bird(name="heron"))
+
+
+        @pytest.mark.parametrize("time", [1, 2])
+        def test_changes_them(cormorant_sandbox, time):
+            with Session() as session:
+                bird = session.query(Bird).one()
+                assert bird.name == "heron"
+                bird.name = "crane"
+
+
+        @pytest.mark.asyncio
+        async def test_deletes_them(cormorant_session):
+            assert await cormorant_session.query(Bird).delete() == 1
+            await cormorant_session.commit()
+
+
+        @pytest.mark.asyncio
+        async def test_finds_them(cormorant_session):
+            assert await cormorant_session.query(Bird).scalars(Bird.name) == ["heron"]
+        """
+    )
+    done = project.runpytest_subprocess("-p", "no:cacheprovider", f"--cormorant-dsn={database_dsn}", timeout=300)
+    done.assert_outcomes(passed=4)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping, Sequence
 from collections.abc import Collection as AbstractCollection
 from datetime import datetime
-from types import CoroutineType, FrameType, TracebackType
+from types import FrameType, TracebackType
 from typing import Any, LiteralString, ParamSpec, Self, cast, overload
 
 from typing_extensions import TypeVar
@@ -137,12 +137,12 @@ class AsyncSession(HookedSession["AsyncSession"]):
         self.begin_block(frames.place_of(caller), caller)
         return self
 
-    def __aexit__(
+    async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> CoroutineType[Any, Any, None]:
-        # gives a coroutine instead of being one: that is a call less
-        caller, failed = sys._getframe(1), error is not None  # pyright: ignore[reportPrivateUsage]
-        return self.end_block(self._entrances.left_by(caller), frames.place_of(caller), failed=failed)  # type: ignore[return-value]
+    ) -> None:
+        # a coroutine function, by which unittest tells that it is to be awaited
+        caller = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
+        await self.end_block(self._entrances.left_by(caller), frames.place_of(caller), failed=error is not None)
 
     def begin_block(self, opened: frames.Place, awaiting: FrameType | None = None) -> SessionState:
         """Begins a block, which may be the `async with` of a frame; gives its state."""

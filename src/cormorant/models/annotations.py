@@ -150,6 +150,20 @@ def _substituted(annotation: Any, arguments: Mapping[Any, Any]) -> Any:
 _IMPORT = {"__import__": __import__}
 
 
+class _Globals(dict[str, Any]):
+    """Where functions that are written in an annotation find their names when they are called.
+
+    What is written outside of them is found among the locals, before anything is missed here.
+    """
+
+    def __init__(self, names: Names) -> None:
+        super().__init__(__builtins__=_IMPORT)
+        self._names = names
+
+    def __missing__(self, name: str) -> Any:
+        return self._names[name]
+
+
 def evaluate(annotation: Any, names: Names, place: str, module: str) -> Any:
     """Gives the object an annotation, or a part of one, stands for."""
     if isinstance(annotation, typing.ForwardRef):
@@ -158,7 +172,7 @@ def evaluate(annotation: Any, names: Names, place: str, module: str) -> Any:
         return annotation
     try:
         # a locals mapping may be any mapping; globals must be a dict, and must not answer first
-        found = eval(annotation, {"__builtins__": _IMPORT}, names)
+        found = eval(annotation, _Globals(names), names)
     except NameError as error:
         shorter = names.with_path_found(annotation, error.name)
         if shorter is not None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import anyio
 import pytest
-from fastapi import BackgroundTasks, Body, FastAPI, HTTPException, Response, WebSocket
+from fastapi import BackgroundTasks, Body, FastAPI, HTTPException, Query, Response, WebSocket
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from cormorant import (
@@ -617,6 +617,18 @@ async def test_loaded_relations_are_shown_and_ways_back_are_cut(app: FastAPI, da
     answer = await ask(app, "GET", f"/{key}?load=writer,labels")
     writer = {"id": 1, "name": "Ada", "email": None, "age": 0}
     assert answer.json == plain | {"writer": writer, "labels": []}
+
+
+async def test_a_patch_of_parameters_is_described(app: FastAPI) -> None:
+    @app.get("/")
+    async def get(data: Annotated[Patch[Label], Query()]) -> dict[str, Any]:
+        return data.model_dump()
+
+    assert (await ask(app, "GET", "/?name=new")).json == {"name": "new"}
+    # it was a KeyError
+    (parameter,) = app.openapi()["paths"]["/"]["get"]["parameters"]
+    assert (parameter["name"], parameter["in"], parameter["required"]) == ("name", "query", False)
+    assert "default" not in parameter["schema"]
 
 
 async def test_a_schema_asks_for_what_it_shows(app: FastAPI, database: RecordedDatabase) -> None:

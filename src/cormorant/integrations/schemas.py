@@ -196,7 +196,8 @@ def _field(default: Any, name: str, at: str, **options: Any) -> Any:
 
 # what was not sent stays: there is no default to be told of
 def _without_default(schema: dict[str, Any]) -> None:
-    del schema["default"]
+    # FastAPI has taken it out already where the fields are parameters of the address
+    schema.pop("default", None)
 
 
 _ABSENT: dict[str, Any] = {"default": None, "json_schema_extra": _without_default}

@@ -109,6 +109,7 @@ _REFUSED_SETTING = ("22023", "42704", "55P02")
 
 _ARGUMENT = re.compile(r"invalid input for query argument \$(\d+)")
 _KEY = re.compile(r"\((.+?)\)=\(")
+_NAMES = re.compile(r' ?"(?:[^"]|"")+"|[^,]+')
 _QUOTED = re.compile(r'".*"', re.DOTALL)
 
 
@@ -283,7 +284,13 @@ def _columns(error: Any) -> tuple[str, ...]:
     match = _KEY.search(error.detail or "")
     if match is None or "(" in match[1]:
         return ()
-    return tuple(name.strip('"') for name in match[1].split(", "))
+    # unique constraints have theirs quoted where that is needed, foreign keys have them bare
+    return tuple(_bare(name.lstrip(" ")) for name in _NAMES.findall(match[1]))
+
+
+def _bare(name: str) -> str:
+    is_quoted = len(name) > 1 and name[0] == name[-1] == '"'
+    return name[1:-1].replace('""', '"') if is_quoted else name
 
 
 def _client_message(error: Exception, *, closed: bool) -> str:

@@ -71,6 +71,8 @@ def test_postgresql_by_state(state: str, cls: type[errors.DatabaseError]) -> Non
         ("Key (email)=(s3cr3t-value) already exists.", ("email",)),
         ("Key (a, b)=(1, s3cr3t-value) already exists.", ("a", "b")),
         ('Key ("User", b)=(1, 2) already exists.', ("User", "b")),
+        ('Key ("we""ird", "c, d")=(1, 2) already exists.', ('we"ird', "c, d")),
+        ('Key (we"ird, p a)=(1, 2) is not present in table "b".', ('we"ird', "p a")),
         ("Key (lower(email))=(s3cr3t-value) already exists.", ()),
         ("Schlüssel »(email)=(s3cr3t-value)« existiert bereits.", ("email",)),
         ("Failing row contains (s3cr3t-value).", ()),

@@ -50,6 +50,7 @@ class Switchboard:
         self._task: asyncio.Task[None] | None = None
         self._failures = 0
         self._opened = False
+        self._connected = False
         self._wake = asyncio.Event()
         self._settled = asyncio.Event()
 
@@ -93,7 +94,9 @@ class Switchboard:
             self._look()
 
     async def settle(self) -> None:
-        """Waits until the server knows who has left; not for long if it does not answer."""
+        """Waits until the server knows who has left; not for long if it does not answer, nor while none is reached."""
+        if self._mailboxes and not self._connected:
+            return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(GOODBYE):
                 await self._settled.wait()
@@ -140,7 +143,7 @@ class Switchboard:
                 hint="make one Database for each event loop, or close the first loop before",
             )
         self._loop, self._pid = loop, os.getpid()
-        self._mailboxes, self._task, self._failures = {}, None, 0
+        self._mailboxes, self._task, self._failures, self._connected = {}, None, 0, False
         self._wake, self._settled = asyncio.Event(), asyncio.Event()
 
     # ---- the task
@@ -166,7 +169,7 @@ class Switchboard:
     async def _serve(self) -> None:
         self._opened = False
         connection = await self._adapter.open_listening(self._tell, self._wake.set)
-        self._opened = True
+        self._opened = self._connected = True
         heard: set[str] = set()
         try:
             while self._mailboxes:
@@ -182,6 +185,10 @@ class Switchboard:
                         hint="listen again and read what you follow anew, or have that told by resume=True",
                     )
         finally:
+            self._connected = False
+            if self._mailboxes:
+                # what the server knew went with the connection
+                self._settled.set()
             await self._part_with(connection)
 
     async def _follow(self, connection: ListeningConnection, heard: set[str]) -> None:

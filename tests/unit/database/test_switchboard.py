@@ -212,6 +212,32 @@ async def test_a_newcomer_is_refused_where_the_others_wait_for_the_server(server
     await board.close(None)
 
 
+@pytest.mark.parametrize("when", ["while the line breaks", "while none is open"])
+async def test_who_leaves_while_no_server_is_reached_does_not_wait_for_it(
+    server: Server, board: Switchboard, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    monkeypatch.setattr(switchboard_module, "GOODBYE", 1000.0)
+    stays, leaves = mailbox("a", resume=True), mailbox("b", resume=True)
+    await board.join(stays)
+    await board.join(leaves)
+    server.gate = asyncio.Event()
+    server.lines[0].break_down()
+    if when == "while the line breaks":
+        board.leave(leaves)
+        settling = asyncio.create_task(board.settle())
+        await turns()
+    else:
+        await turns()
+        board.leave(leaves)
+        settling = asyncio.create_task(board.settle())
+    async with asyncio.timeout(10):
+        await settling
+    server.gate.set()
+    assert (await stays.take()).gap
+    assert server.lines[-1].heard == {"a"}
+    await board.close(None)
+
+
 async def test_a_newcomer_does_not_suffer_from_a_connection_that_was_lost_before(
     server: Server, board: Switchboard
 ) -> None:

@@ -282,3 +282,30 @@ def test_its_password_is_shown_by_no_refusal(url: Any) -> None:
     with pytest.raises(ConfigurationError, match="address") as caught:
         RedisCache(url)
     assert "hunter2" not in "".join(traceback.format_exception(caught.value))
+
+
+async def fill(backend: RedisCache, ttl: float) -> None:
+    address = Address("result:1", "rows", ("reads:lamp",), ttl)
+    (answer,) = await backend.read([address])
+    assert answer.value is None
+    await backend.write([Fill(address, answer.stamp, b"[]")])
+    assert (await backend.read([address]))[0].value == b"[]"
+
+
+async def test_a_value_lives_no_longer_than_it_says_where_one_was_that_lived_longer(own_redis: OwnRedis) -> None:
+    backend, admin = cache_at(own_redis, prefix="lives"), redis.asyncio.Redis.from_url(own_redis.url)
+    for ttl in (1000, 50, 1000):
+        await fill(backend, ttl)
+        await backend.invalidate([], ["reads:lamp"])
+    # it is not made longer again: what else is kept with it may be older
+    assert 0 < await admin.pttl("lives:result:1") <= 50_000
+    await backend.close()
+    await admin.aclose()
+
+
+async def test_what_is_to_be_kept_for_ever_is_kept_as_long_as_anything(own_redis: OwnRedis) -> None:
+    backend, admin = cache_at(own_redis, prefix="ever"), redis.asyncio.Redis.from_url(own_redis.url)
+    await fill(backend, 1e30)
+    assert 0 < await admin.pttl("ever:result:1") <= 7 * 24 * 3600 * 1000
+    await backend.close()
+    await admin.aclose()

@@ -31,6 +31,9 @@ TOGETHER = 500
 MOST_OWED = 10_000
 """The most that is remembered to be dropped while Redis cannot be reached; of more, everything is."""
 
+LONGEST = 604_800_000
+"""The most milliseconds that a value is kept: a week, when its tags end too. Redis refuses much larger numbers."""
+
 _LONGEST_PAUSE = 10.0
 
 
@@ -148,7 +151,7 @@ class RedisCache:
         keys = [*tags, *(self._group(address.group) for address in addresses)]
         args: list[str | int] = [len(tags), uuid.uuid4().hex]
         for address in addresses:
-            args += [address.name, int((address.ttl or self.ttl) * 1000) or 1]
+            args += [address.name, _life(address.ttl or self.ttl)]
         found: list[Any] = await client.register_script(READ)(keys=keys, args=args)
         if run != self._run:
             return [NOTHING] * len(addresses)
@@ -166,7 +169,7 @@ class RedisCache:
         args: list[Any] = []
         for fill in fills:
             lease, tokens = _parts(fill.stamp)
-            args += [lease, fill.address.name, tokens + b"\n" + fill.value]
+            args += [lease, fill.address.name, tokens + b"\n" + fill.value, _life(fill.address.ttl or self.ttl)]
         await client.register_script(WRITE)(keys=[self._group(f.address.group) for f in fills], args=args)
 
     async def _nothing(self) -> bool:
@@ -287,6 +290,10 @@ def _opener(url: str) -> Callable[..., Client]:
         return Redis.from_pool(make_pool(url, timeout=None, retry=Retry(NoBackoff(), 0), **options))
 
     return make
+
+
+def _life(seconds: float) -> int:
+    return int(min(seconds * 1000, LONGEST)) or 1
 
 
 def _value(kept: Any, tokens: bytes) -> bytes | None:

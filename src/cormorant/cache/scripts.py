@@ -41,9 +41,15 @@ Gives the tags' words, then each group's lease and value.
 WRITE = """
 for i = 1, #KEYS do
   local lease = redis.pcall('HGET', KEYS[i], '')
-  if lease == ARGV[3 * i - 2] then
-    redis.call('HSET', KEYS[i], ARGV[3 * i - 1], ARGV[3 * i])
+  if lease == ARGV[4 * i - 3] then
+    redis.call('HSET', KEYS[i], ARGV[4 * i - 2], ARGV[4 * i - 1])
+    if redis.call('PTTL', KEYS[i]) > tonumber(ARGV[4 * i]) then
+      redis.call('PEXPIRE', KEYS[i], ARGV[4 * i])
+    end
   end
 end
 """
-"""KEYS: groups; ARGV: for each the lease that it must have, a field and its value."""
+"""KEYS: groups; ARGV: for each the lease that it must have, a field, its value and the most milliseconds to live.
+
+A group lives no longer for a value that comes later: others of its values may be older.
+"""

@@ -448,6 +448,43 @@ async def test_models_say_whether_they_are_kept(db: Database) -> None:
         assert (await counted(db, lambda session: session.get(model, key)))[1] == again  # noqa: B023
 
 
+Asked = Callable[[AsyncSession], Awaitable[Any]]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        lambda s: s.query(Secret).cached().all(),
+        lambda s: s.query(Secret).cached().values(Secret.id, Secret.pin),
+        lambda s: (
+            s.query(Secret).cached().values(func.count(), func.lower(Secret.pin)).group_by(func.lower(Secret.pin))
+        ),
+        lambda s: s.query(Secret).cached().aggregate(func.max(Secret.pin)),
+        lambda s: s.query(Secret).order_by(Secret.pin).cached().scalars(Secret.id).page(1),
+        lambda s: s.query(Secret).scalars(Secret.pin).union(s.query(Told).scalars(Told.pin)).cached().all(),
+    ],
+)
+async def test_a_result_that_shows_what_is_secret_is_not_kept(db: Database, asked: Asked) -> None:
+    await saved(db, Secret(pin="1"), Secret(pin="2"), Told(pin="3"))
+    assert [(await counted(db, asked))[1] for _ in range(2)] == [1, 1]
+    assert db.stats().cache.fills == 0
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        lambda s: s.query(Secret).cached().only(Secret.id).all(),
+        lambda s: s.query(Secret).filter(Secret.pin == "1").cached().count(),
+        lambda s: s.query(Secret).order_by(Secret.pin).cached().scalars(Secret.id),
+        # it says that its rows may be kept
+        lambda s: s.query(Told).cached().all(),
+    ],
+)
+async def test_one_that_shows_nothing_secret_is_kept(db: Database, asked: Asked) -> None:
+    await saved(db, Secret(pin="1"), Told(pin="3"))
+    assert [(await counted(db, asked))[1] for _ in range(2)] == [1, 0]
+
+
 # ------------------------------------------------------------------ who loads
 
 

@@ -78,7 +78,7 @@ class PreparedQuery:
         beside: What is read beside the rows.
         picks: For each parameter the place of its value in the query; None if they are in the query's order.
         writes: A part of it writes.
-        rests_on: The tables whose changes change its result; "*" where it may be any.
+        rests_on: The tables whose changes change its result; "*" where it may be any, None where it may not be kept.
         further: What its objects come with takes statements of its own.
     """
 
@@ -90,7 +90,7 @@ class PreparedQuery:
     owners: tuple[Owner, ...] = ()
     beside: tuple[Pick, ...] = ()
     writes: bool = False
-    rests_on: frozenset[str] = frozenset()
+    rests_on: frozenset[str] | None = frozenset()
     further: bool = False
 
     def arguments(self, spec: QuerySpec) -> list[Any]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from cormorant.database.shapes import shape_of
 from cormorant.dialects.base import Codec, Dialect
 from cormorant.hydration.hydrator import Loader, compile_loader
+from cormorant.models.metadata import ModelInfo
 from cormorant.models.scopes import Scopes
 from cormorant.query.beside import Pick
 from cormorant.query.planner import plan, refuse_parts_of_others
@@ -14,10 +15,13 @@ from cormorant.query.predicates import too_deep
 from cormorant.query.prepared import PreparedWrite, picks_of, places_of
 from cormorant.query.spec import WRITES, QuerySpec
 from cormorant.query.write_planner import plan_write
-from cormorant.sql.inner import has_own_text, writes_inside
-from cormorant.sql.raw_source import ANY_TABLE
+from cormorant.sql.columns import Column
+from cormorant.sql.expr import Expr, walk
+from cormorant.sql.inner import has_own_text, selects_of, writes_inside
+from cormorant.sql.raw_source import ANY_TABLE, RawSource
 from cormorant.sql.restrictions import Owner
 from cormorant.sql.selects import Select
+from cormorant.sql.sources import JoinSource, TableSource
 from cormorant.sql.statements import Compiled, Delete, DeleteWhere, Insert, InsertSelect, Update, UpdateWhere, Write
 from cormorant.sql.types import SqlType
 
@@ -30,7 +34,7 @@ Parts: TypeAlias = tuple[
     tuple[Owner, ...],
     tuple[Pick, ...],
     bool,
-    frozenset[str],
+    frozenset[str] | None,
     bool,
 ]
 """What a PreparedQuery is made of."""
@@ -77,9 +81,27 @@ def prepared_write(dialect: Dialect, statement: Write, scopes: Scopes | None = N
     )
 
 
-def tables_of_result(statement: Select | UpdateWhere | DeleteWhere, tables: frozenset[str]) -> frozenset[str]:
-    """Gives the tables whose changes may change a result: any, where a part of the query is the user's own text."""
-    return tables | {ANY_TABLE} if isinstance(statement, Select) and has_own_text(statement) else tables
+def tables_of_result(statement: Select | UpdateWhere | DeleteWhere, tables: frozenset[str]) -> frozenset[str] | None:
+    """Gives the tables whose changes may change a result: any, where a part of the query is the user's own text.
+
+    None of a result that may not be kept: it has values that are secret, and their model does not say that they may be.
+    """
+    if not isinstance(statement, Select):
+        return tables
+    if any(_is_secret(node) for select in selects_of(statement) for part in select.columns for node in walk(part)):
+        return None
+    return tables | {ANY_TABLE} if has_own_text(statement) else tables
+
+
+def _is_secret(node: Expr[Any]) -> bool:
+    if not isinstance(node, Column):
+        return False
+    source = node.source
+    entity = source.entity if isinstance(source, (TableSource, JoinSource, RawSource)) else None
+    if not isinstance(entity, ModelInfo) or not (entity.cache is None or entity.cache is False):
+        return False
+    spec = entity.fields.get(node.attribute)
+    return spec is not None and spec.sensitive
 
 
 def encoders_of(dialect: Dialect, compiled: Compiled) -> tuple[Codec | None, ...]:

@@ -107,6 +107,8 @@ class CachedReads:
         return await _Result(state, self._cache, plain, prepared, beside).take(address, spec)
 
     def _address(self, prepared: PreparedQuery, spec: QuerySpec) -> Address | None:
+        if prepared.rests_on is None:
+            return None
         try:
             values = encode([prepared.arguments(spec)]).decode()
         except NotKept:

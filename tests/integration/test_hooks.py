@@ -997,6 +997,23 @@ def test_generators_are_refused() -> None:
         hooks.before_save(Task)(yields)
 
 
+async def test_what_is_to_be_called_once_can_be_called(database: Database) -> None:
+    def yields(text: str) -> Iterator[str]:
+        yield text
+
+    async def yields_async() -> AsyncIterator[None]:
+        yield
+
+    async with AsyncSession(database) as session:
+        for register in (session.after_commit, session.after_rollback):
+            wrong: Any = register
+            with pytest.raises(HookError, match="cannot be called\nHint: pass a function, not what it gives"):
+                wrong("sent")
+            for function, given in ((yields, ("text",)), (yields_async, ())):
+                with pytest.raises(HookError, match=f"{function.__name__} is registered for after_.* and yields"):
+                    wrong(function, *given)
+
+
 @pytest.mark.parametrize("target", [3, int, AsyncSession, Database, None])
 def test_targets_without_events_are_refused(target: Any) -> None:
     with pytest.raises(HookError, match="has no events"):

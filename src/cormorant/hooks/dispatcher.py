@@ -61,16 +61,27 @@ def name_of(function: object) -> str:
 # ------------------------------------------------------------------ signatures
 
 
+def called(event: Event, function: object) -> Callable[..., object]:
+    """Gives a function that can be called at an event.
+
+    Raises:
+        HookError: It is none, or one that would do nothing when it is called.
+    """
+    if not callable(function):
+        hint = "pass a function, not what it gives; session.after_commit(send, user.email) takes its arguments too"
+        raise HookError(f"{function!r} is registered for {event.name} and cannot be called", hint=hint)
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise HookError(f"{name_of(function)} is registered for {event.name} and yields", hint="a hook returns")
+    return function
+
+
 def hook_of(event: Event, function: object) -> Hook:
     """Gives the hook of a function, once it is known that it can be called.
 
     Raises:
         HookError: It cannot be called with an object alone, or an object and facts about the event.
     """
-    if not callable(function):
-        raise HookError(f"{function!r} is registered for {event.name} and cannot be called", hint="pass a function")
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise HookError(f"{name_of(function)} is registered for {event.name} and yields", hint="a hook returns")
+    function = called(event, function)
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):

@@ -16,6 +16,7 @@ from cormorant.hooks.dispatcher import (
     Hook,
     HookTarget,
     call,
+    called,
     hook_around,
     hooks_kept_by,
     is_target,
@@ -276,10 +277,14 @@ class HookedSession(HookTarget[S_co, Model]):
             args: What it is called with.
             kwargs: What it is called with by name.
 
+        Raises:
+            HookError: It cannot be called.
+
         Example:
             >>> session.after_commit(send_welcome, user.email)
         """
-        self.state().blocks.hooks.call_once(AFTER_COMMIT, partial(fn, *args, **kwargs), name_of(fn))
+        work = partial(called(AFTER_COMMIT, fn), *args, **kwargs)
+        self.state().blocks.hooks.call_once(AFTER_COMMIT, work, name_of(fn))
 
     def after_rollback(self, fn: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> None:
         """Has a function called once after the innermost block, or one around it, is rolled back.
@@ -288,8 +293,12 @@ class HookedSession(HookTarget[S_co, Model]):
             fn: A sync or async function.
             args: What it is called with.
             kwargs: What it is called with by name.
+
+        Raises:
+            HookError: It cannot be called.
         """
-        self.state().blocks.hooks.call_once(AFTER_ROLLBACK, partial(fn, *args, **kwargs), name_of(fn))
+        work = partial(called(AFTER_ROLLBACK, fn), *args, **kwargs)
+        self.state().blocks.hooks.call_once(AFTER_ROLLBACK, work, name_of(fn))
 
 
 class HookRun:

@@ -294,12 +294,28 @@ async def test_only_scopes_that_exist_can_be_lifted(database: Database) -> None:
         assert await session.query(Job).unscoped().count() == 5
 
 
+async def test_scopes_that_can_be_gone_through_once_hold_all_the_same(database: Database) -> None:
+    once: Any = iter([tenant(1)])
+    async with ours(database) as session:
+        seen = await session.query(Job).count()
+    async with AsyncSession(database, scopes=once) as session:
+        assert await session.query(Job).count() == seen < await session.query(Job).unscoped().count()
+    generated_scopes: Any = (tenant(org) for org in (1,))
+    async with Database(database.config, scopes=generated_scopes) as scoped, AsyncSession(scoped) as session:
+        assert await session.query(Job).count() == seen
+
+
 def test_what_is_no_scope_is_refused() -> None:
     wrong: Any = "tenant"
     with pytest.raises(ConfigurationError, match="is no Scope"):
         AsyncSession("sqlite://", scopes=[wrong])
     with pytest.raises(ConfigurationError, match="is no Scope"):
         Database("sqlite://", scopes=[wrong])
+    alone: Any = Scope(Job, lambda job: job.id == 1, name="x")
+    with pytest.raises(ConfigurationError, match=r"scopes=<Scope 'x' of Job> is no list"):
+        AsyncSession("sqlite://", scopes=alone)
+    with pytest.raises(WrongType, match=r"the condition of Scope\(Job\) is .*, and no function of the model"):
+        Scope(Job, Job.id == 1, name="x")  # type: ignore[arg-type]
     with pytest.raises(WrongType, match="is not about a model"):
         Scope(wrong, lambda m: m.id == 1, name="x")
     for name in ("", "*", None):

@@ -7,6 +7,7 @@ from typing import Any, Generic, cast
 
 from typing_extensions import TypeVar
 
+from cormorant._internal.narrowing import is_iterable
 from cormorant.errors import ConfigurationError, QueryError, UnknownName, WrongType, suggest
 from cormorant.models.alias import Alias
 from cormorant.models.metadata import ModelInfo
@@ -50,6 +51,11 @@ class Scope(Generic[M]):
         given = cast(object, model)
         if not (isinstance(given, type) and issubclass(given, Model)):
             raise WrongType(f"Scope({model!r}) is not about a model", hint="Scope(Task, lambda task: ..., name=...)")
+        if not callable(cast(object, condition)):
+            raise WrongType(
+                f"the condition of Scope({model.__name__}) is {condition!r}, and no function of the model",
+                hint="Scope(Task, lambda task: task.deleted_at.is_null(), name=...)",
+            )
         if not isinstance(cast(object, name), str) or not name or name == ALL:
             raise ConfigurationError(f"Scope({model.__name__}) has the name {name!r}", hint='name="tenant"')
         self.model: type[M] = model
@@ -135,14 +141,19 @@ def distinct(scopes: Sequence[Scope[Any]]) -> tuple[Scope[Any], ...]:
     Raises:
         ConfigurationError: Two have one name, so that one of them would not hold; or something is no Scope.
     """
-    found = Scopes(scopes)
-    for scope in scopes:
+    given = cast(object, scopes)
+    if not is_iterable(given):
+        raise ConfigurationError(f"scopes={given!r} is no list", hint="scopes=[Scope(...)]")
+    # what can be gone through once would be empty the second time, and hide nothing
+    listed: tuple[Scope[Any], ...] = tuple(given)
+    found = Scopes(listed)
+    for scope in listed:
         if (last := found.named(scope.name)) is not scope:
             raise ConfigurationError(
                 f"{scope!r} and {last!r} have one name, and only one of them could hold",
                 hint="give each scope of a list a name of its own, or make one of an abstract base of the models",
             )
-    return tuple(scopes)
+    return listed
 
 
 def values_of(binds: Binds) -> list[Any]:

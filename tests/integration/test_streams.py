@@ -120,6 +120,22 @@ async def test_streams_give_what_queries_give(full: Database, chunk: int, held: 
             assert session.in_transaction is held
 
 
+@pytest.mark.parametrize("held", [False, True], ids=["outside", "inside"])
+async def test_an_order_by_chance_is_one_order(full: Database, held: bool) -> None:
+    async with rolled_back(AsyncSession(full)) as session:
+        if held:
+            await session.begin()
+        expected = await session.query(Story).scalars(Story.id).order_by(Story.id)
+        for order in (func.random(), func.random().desc()):
+            keys: list[int] = []
+            async for story in session.query(Story).order_by(order).stream(3):
+                # a new order for each chunk may have no end
+                assert story.id not in keys
+                keys.append(story.id)
+            assert sorted(keys) == expected
+        assert session.in_transaction is held
+
+
 def ordered(query: Any) -> Any:
     """Gives the query in the order in which it streams."""
     plain = query._spec.columns is None or not isinstance(query._spec.columns[0], type(func.count()))

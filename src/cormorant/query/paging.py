@@ -20,6 +20,7 @@ from cormorant.query.spec import QuerySpec
 from cormorant.sql import types as t
 from cormorant.sql.columns import Column
 from cormorant.sql.expr import Bind, Expr, Label, Order, gather, is_expr, unlabelled, walk
+from cormorant.sql.formulas import Formula
 from cormorant.sql.joins import implied_joins, shown_by
 from cormorant.sql.restrictions import may_hide
 from cormorant.sql.sameness import alike, equal_values
@@ -101,24 +102,35 @@ def paging_of(spec: QuerySpec) -> Paging:
             )
     for order in orders:
         _check_comparable(order.expr, spec.info)
+        if _changes(order.expr):
+            raise QueryError(
+                f"the order of {spec.info.name} by {order.expr!r} is another one for each page",
+                hint="order by what stays: a column, or a moment of your own instead of func.now(); "
+                "stream() reads the rows in one statement",
+            )
     shown = shown_by(source_of(spec))
     folded = any(is_aggregate(order.expr, shown) for order in orders)
     return Paging(spec, tuple(orders), folded)
 
 
 def goes_on_by_key(spec: QuerySpec) -> bool:
-    """Whether a long result is best read page by page: not where each page would make all rows anew."""
+    """Whether a long result is best read page by page: not where each would make all rows, or their order, anew."""
     columns, _ = selected(spec)
     shown = shown_by(source_of(spec))
     folded = any(
         is_aggregate(expr, shown) or _has_window(expr) for expr in (*columns, *(o.expr for o in spec.order_by))
     )
-    whole = spec.group_by or spec.distinct or spec.distinct_on or folded or _compound(spec) is not None
+    moving = any(_changes(order.expr) for order in spec.order_by)
+    whole = spec.group_by or spec.distinct or spec.distinct_on or folded or moving or _compound(spec) is not None
     return not (whole or any(statement_of(join.source) is not None for join in spec.joins))
 
 
 def _has_window(expr: Expr[Any]) -> bool:
     return any(isinstance(node, Over) for node in walk(expr))
+
+
+def _changes(expr: Expr[Any]) -> bool:
+    return any(isinstance(node, Formula) and node.name in ("random", "now") for node in walk(expr))
 
 
 def _check_comparable(expr: Expr[Any], info: ModelInfo) -> None:

@@ -247,6 +247,9 @@ def test_plans_tell_whether_an_order_is_selected_anyway() -> None:
         (query(Sample).values(Sample.words).distinct(), "array values have no place in an order"),
         (query(Tag).order_by(func.rank().over(order_by=[Tag.weight])), "looks at other rows"),
         (query(Tag).annotate(func.rank().over(order_by=[Tag.weight]).label("place")), "looks at other rows"),
+        (query(Tag).order_by(func.random()), "is another one for each page"),
+        (query(Tag).order_by(Tag.name, (func.random() * Tag.weight).desc()), "is another one for each page"),
+        (query(Tag).order_by(func.now().desc()), "is another one for each page"),
     ],
 )
 async def test_queries_without_pages(built: Any, message: str) -> None:

@@ -15,6 +15,7 @@ import typing_extensions
 from cormorant._internal.json_text import load_json
 from cormorant._internal.refusals import Refusal
 from cormorant.errors import DataError, ModelError, ValueOutOfRange, WrongType
+from cormorant.models.keyed import has_keys, key_problem
 from cormorant.sql.types import Json
 
 # the escape of the character, and no text of a backslash and what follows it
@@ -142,6 +143,7 @@ class LazyAdapter:
         self._python = python
         self._name = name
         self._adapter: Any = None
+        self._keyed: Any = None
 
     def _ready(self) -> Any:
         if self._adapter is None:
@@ -150,6 +152,8 @@ class LazyAdapter:
                 self._adapter = pydantic.TypeAdapter(self._python)
             except pydantic.PydanticUserError as error:
                 raise ModelError(f"{self._name} cannot be kept as JSON: {error}") from error
+            schema = self._adapter.core_schema
+            self._keyed = schema if has_keys(schema) else None
         return self._adapter
 
     def dump(self, value: Any) -> str:
@@ -163,6 +167,9 @@ class LazyAdapter:
         except (ValueError, RecursionError) as error:
             what = f"a {type(value).__name__} cannot be kept as {self._name}"
             raise WrongType(Refusal(f"{what}: {error}", what)) from error
+        if self._keyed is not None and (problem := key_problem(self._keyed, value)) is not None:
+            what = f"a {type(value).__name__} cannot be kept as {self._name}"
+            raise WrongType(Refusal(f"{what}: {problem}", what))
         return _kept(text.decode())
 
     def load(self, text: str | bytes) -> Any:

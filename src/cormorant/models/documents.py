@@ -15,7 +15,7 @@ import typing_extensions
 from cormorant._internal.json_text import load_json
 from cormorant._internal.refusals import Refusal
 from cormorant.errors import DataError, ModelError, ValueOutOfRange, WrongType
-from cormorant.models.keyed import has_keys, key_problem
+from cormorant.models.rereadable import has_keys, has_limits, key_problem
 from cormorant.sql.types import Json
 
 # the escape of the character, and no text of a backslash and what follows it
@@ -144,16 +144,19 @@ class LazyAdapter:
         self._name = name
         self._adapter: Any = None
         self._keyed: Any = None
+        self._limited = False
 
     def _ready(self) -> Any:
         if self._adapter is None:
             pydantic: Any = import_module("pydantic")
             try:
-                self._adapter = pydantic.TypeAdapter(self._python)
+                adapter = pydantic.TypeAdapter(self._python)
             except pydantic.PydanticUserError as error:
                 raise ModelError(f"{self._name} cannot be kept as JSON: {error}") from error
-            schema = self._adapter.core_schema
-            self._keyed = schema if has_keys(schema) else None
+            schema = adapter.core_schema
+            self._keyed, self._limited = schema if has_keys(schema) else None, has_limits(schema)
+            # last: other threads go by it
+            self._adapter = adapter
         return self._adapter
 
     def dump(self, value: Any) -> str:
@@ -162,8 +165,12 @@ class LazyAdapter:
         Raises:
             WrongType: The value, or something in it, is not of the type.
         """
+        adapter = self._ready()
         try:
-            text: bytes = self._ready().dump_json(value, warnings="error", by_alias=True, round_trip=True)
+            text: bytes = adapter.dump_json(value, warnings="error", by_alias=True, round_trip=True)
+            if self._limited:
+                # objects may be made, and changed, without being validated
+                adapter.validate_json(text)
         except (ValueError, RecursionError) as error:
             what = f"a {type(value).__name__} cannot be kept as {self._name}"
             raise WrongType(Refusal(f"{what}: {error}", what)) from error

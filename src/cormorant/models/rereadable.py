@@ -1,4 +1,4 @@
-"""The keys of TypedDicts: pydantic writes a document that lacks some, which it does not read, and leaves others out."""
+"""What pydantic writes and would not read again: keys of TypedDicts that are missing, values out of their limits."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from cormorant._internal.narrowing import is_dict, is_list
 Schema: TypeAlias = Mapping[str, Any]
 """What pydantic makes of a type: a `CoreSchema`."""
 
+_LIMITS = frozenset({"gt", "ge", "lt", "le", "multiple_of", "min_length", "max_length", "pattern"})
 _AROUND = ("nullable", "default", "definitions", "function-after", "function-before")
 
 
@@ -18,6 +19,16 @@ def has_keys(schema: Any) -> bool:
     if is_dict(schema):
         return schema.get("type") == "typed-dict" or any(map(has_keys, schema.values()))
     return is_list(schema) and any(map(has_keys, schema))
+
+
+def has_limits(schema: Any) -> bool:
+    """Whether values of the right types may be refused: there are limits in a schema, or somebody's validators."""
+    if is_dict(schema):
+        kind = schema.get("type")
+        if (isinstance(kind, str) and kind.startswith("function-")) or not _LIMITS.isdisjoint(schema):
+            return True
+        return any(has_limits(part) for name, part in schema.items() if name not in ("serialization", "metadata"))
+    return is_list(schema) and any(map(has_limits, schema))
 
 
 def key_problem(schema: Schema, value: Any) -> str | None:

@@ -35,7 +35,24 @@ wrk.headers["content-type"] = "application/json"
 """
 PLAIN = ("--loop", "asyncio", "--http", "h11")
 FAST = ("--loop", "uvloop", "--http", "httptools")
-ROUTES = {"get by key": "/authors/1", "20 with their authors": "/articles", "create": "POST /articles"}
+# what an application is asked for: six times one object, three times twenty, and one is made
+MIXED = """
+local new = wrk.format("POST", "/articles", {["content-type"] = "application/json"},
+    '{"title": "New", "body": "words", "author_id": 1}')
+local one, twenty = wrk.format("GET", "/authors/1"), wrk.format("GET", "/articles")
+local turns = {one, twenty, one, one, twenty, one, new, one, twenty, one}
+local turn = 0
+request = function()
+    turn = turn % #turns + 1
+    return turns[turn]
+end
+"""
+ROUTES = {
+    "get by key": "/authors/1",
+    "20 with their authors": "/articles",
+    "create": "POST /articles",
+    "the three, 6 to 3 to 1": "MIXED /",
+}
 
 
 @dataclass
@@ -71,9 +88,10 @@ def cpu_seconds(pid: int) -> float:
 def load(address: str, pid: int, route: str, seconds: int, figures: Figures) -> None:
     """Asks as fast as the application answers."""
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
-        script.write(POST if route.startswith("POST") else "")
+        method, _, path = route.rpartition(" ")
+        script.write({"POST": POST, "MIXED": MIXED}.get(method, ""))
         script.flush()
-        url = address + route.removeprefix("POST ")
+        url = address + path
         command = ["wrk", "-t1", "-c50", f"-d{seconds}s", "--timeout", "10s", "-s", script.name, url]
         before = cpu_seconds(pid)
         told = subprocess.run(command, capture_output=True, text=True, check=True).stdout

@@ -68,8 +68,8 @@ class SharedLoop(asyncio.SelectorEventLoop):
     # ---- a first step without a turn of the loop, which takes as long as many a statement
 
     @property
-    def is_idle(self) -> bool:
-        """Whether nothing waits for a turn, and the last one was just now."""
+    def needs_no_turn(self) -> bool:
+        """Whether a first step may go without one: nothing waits for it, and the last one was just now."""
         # the name is asyncio's own: one that has another takes its turns
         ready: object = getattr(self, "_ready", True)
         return not ready and monotonic() - self._turned < TURN and self._generator_hooks is not None

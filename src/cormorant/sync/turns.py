@@ -124,7 +124,7 @@ class Turns(Crowd):
             if came or self._holder.setdefault(None, call) is not call:
                 return False
             loop.begin(threading.get_ident(), LOOK_UP)
-            if loop.is_idle:
+            if loop.needs_no_turn:
                 # most calls of SQLite are done with it
                 loop.start(call.send, context)
             else:

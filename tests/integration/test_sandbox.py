@@ -21,6 +21,7 @@ from cormorant.errors import (
     WouldDeadlock,
 )
 from cormorant.testing import Keeper, Sandbox
+from cormorant.testing.savepoints import Inner
 from tests.support.newsroom import MODELS, Label, Story, Writer, rolled_back
 
 
@@ -302,6 +303,28 @@ async def test_closing_the_database_inside_closes_nothing(database: Database) ->
         await add(database, "one")
     assert await names(database) == ["kept", "one"]
     assert await asyncio.to_thread(count_by_sync, database) == 2
+
+
+async def test_the_end_waits_for_what_a_connection_left_open(
+    outside: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # nobody waits for that where it is given back: it met the next sandbox's BEGIN
+    undone, roll_back, begun = list[bool](), Inner._roll_back, threading.Event()
+
+    async def slowly(inner: Inner) -> None:
+        begun.set()
+        for _ in range(50):
+            await asyncio.sleep(0)
+        await roll_back(inner)
+        undone.append(inner.shared.real.in_transaction)
+
+    async with Sandbox(outside) as database:
+        connection = await database.adapter.acquire(write=True)
+        await connection.execute("BEGIN")
+        monkeypatch.setattr(Inner, "_roll_back", slowly)
+        database.adapter.release(connection)
+        assert await asyncio.to_thread(begun.wait, 10)
+    assert undone == [True]
 
 
 async def test_a_database_closed_inside_goes_on_outside(outside: Database) -> None:

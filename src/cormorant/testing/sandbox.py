@@ -206,6 +206,9 @@ class SandboxAdapter(Adapter):
         shared = self._open
         shared.ended = True
         try:
+            # one connection does one thing at a time
+            async with shared.undoing:
+                pass
             if shared.real.in_transaction:
                 await shared.real.execute("ROLLBACK")
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -44,6 +45,8 @@ class Shared:
         self.is_sqlite: bool = dialect.name == "sqlite"
         self.keys: DeferredKeys = DeferredKeys(real)
         self.ended: bool = False
+        # held while what a connection has left open is undone, which nobody waits for
+        self.undoing: asyncio.Lock = asyncio.Lock()
 
     def check(self) -> None:
         """Refuses once the transaction is gone.
@@ -131,7 +134,7 @@ class Inner:
         """Rolls back what is open, and lets others have the connection."""
         self._given_back = True
         try:
-            async with self.shared.turns.turn(self.holder):
+            async with self.shared.turns.turn(self.holder), self.shared.undoing:
                 if self.is_open and not self.shared.ended and self.shared.real.in_transaction:
                     await self._roll_back()
         finally:

@@ -14,6 +14,7 @@ import asyncpg
 import pytest
 
 from cormorant import AsyncSession, ConnectionConfig, ConnectionLost, Database, LockTimeout, QueryTimeout
+from cormorant.adapters.postgresql import READ_SIZE, PostgresConnection
 from tests.support import postgres
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.direct("it is about connections to servers")]
@@ -150,6 +151,26 @@ async def test_a_certificate_of_somebody_else(servers: tuple[str, str], authorit
 async def test_a_server_without_a_certificate(servers: tuple[str, str]) -> None:
     with pytest.raises(ConnectionLost, match="SSL"):
         await asked(ConnectionConfig.from_dsn(servers[1], ssl="require"), "SELECT 1")
+
+
+# ---- what is read of a socket at once
+
+
+@pytest.mark.parametrize("ssl", ["disable", "require"])
+async def test_answers_are_read_in_small_pieces(servers: tuple[str, str], ssl: str) -> None:
+    # room for 256 KiB is taken from the system and given back for each of them
+    async with Database(ConnectionConfig.from_dsn(servers[0], ssl=ssl)) as database:
+        connection = await database.adapter.acquire()
+        try:
+            assert isinstance(connection, PostgresConnection)
+            transport = connection._driver._transport
+            reader = transport if ssl == "disable" else transport._ssl_protocol
+            assert reader.max_size == READ_SIZE < type(reader).max_size
+            # one that is longer comes whole, from a server's answer in many pieces
+            ((text,),) = await connection.fetch("SELECT repeat('cormorant', 300000)")
+            assert text == "cormorant" * 300_000
+        finally:
+            database.adapter.release(connection)
 
 
 def several(*dsns: str, options: str = "") -> str:

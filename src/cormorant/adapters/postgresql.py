@@ -34,6 +34,9 @@ _connect: Callable[..., Awaitable[Any]] = asyncpg.connect  # pyright: ignore[rep
 
 _WRITES = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE", "COPY"})
 _READS = frozenset({"SELECT", "FETCH"})
+# bytes that are asked of a socket at once. asyncio makes room for 256 KiB each time, which glibc takes from the system and
+# gives back as soon as the answer is cut to its size: a sixth of the time of a short statement
+READ_SIZE = 64 * 1024
 _left_behind = LeftBehind()
 
 
@@ -345,10 +348,12 @@ class PostgresAdapter(Adapter):
 
 async def _open_driver(config: ConnectionConfig) -> Any:
     try:
-        return await _connect(**connect_arguments(config))
+        driver = await _connect(**connect_arguments(config))
     except Exception as error:
         files = {"ssl_root_cert": config.ssl_root_cert, "ssl_cert": config.ssl_cert, "ssl_key": config.ssl_key}
         raise translate_connect(error, config.redacted, config.connect_timeout, files) from error
+    _read_less(driver._transport)
+    return driver
 
 
 def connect_arguments(config: ConnectionConfig) -> dict[str, Any]:
@@ -421,6 +426,13 @@ def _count(tag: str | bytes | None, words: frozenset[str]) -> int:
     word, _, rest = text.partition(" ")
     # INSERT 0 5, UPDATE 5
     return int(rest.rpartition(" ")[2]) if word in words else 0
+
+
+def _read_less(transport: Any) -> None:
+    """Has asyncio's own transport ask for less at once, and TLS on it; other loops have one room for all answers."""
+    for reader in (transport, getattr(transport, "_ssl_protocol", None)):
+        if isinstance(getattr(reader, "max_size", None), int):
+            reader.max_size = READ_SIZE
 
 
 def _watch(connected: Any) -> Any:

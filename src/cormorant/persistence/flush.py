@@ -377,8 +377,10 @@ class Flusher:
 
     def _single(self) -> Single | None:
         """Gives the row to write, where it is the only one, and nobody else has to be asked or told."""
-        version = self.hooks.version
-        if self.hooks.wide or version != registrations.version or self.database.caches.backends:
+        hooks, version = self.hooks, registrations.version
+        if hooks.version != version:
+            hooks.refresh()
+        if hooks.wide or self.database.caches.backends:
             return None
         one = single_of(self.unit)
         if one is None:

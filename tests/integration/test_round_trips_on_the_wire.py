@@ -35,16 +35,21 @@ async def tapped(tap: WireTap) -> AsyncIterator[Database]:
 async def counted(tap: WireTap, database: Database, work: Work) -> list[str]:
     """Does the same twice, and gives what the second time has sent: the first word of each statement.
 
-    Nothing is sent but what is counted: each statement is bound and run in one round trip, or is a bare command.
+    Nothing is sent but what is counted: each statement is bound and run in one round trip, or is a bare command; BEGIN
+    and savepoints go along with what comes after them.
     """
     await work(database)
     tap.reset()
     await work(database)
     bare = tap.messages["Query"]
     bound = tap.messages["Execute"]
-    assert tap.messages["Parse"] == tap.messages["Describe"] == tap.messages["Flush"] == 0
-    assert tap.messages["Bind"] == tap.messages["Sync"] == bound
-    assert tap.round_trips == len(tap.statements) == bare + bound
+    ahead = sum(word in {"BEGIN", "SAVEPOINT", "RELEASE"} for word in tap.words)
+    assert tap.messages["Parse"] == ahead
+    assert tap.messages["Describe"] == tap.messages["Flush"] == 0
+    assert tap.messages["Bind"] == bound
+    assert tap.messages["Sync"] == bound - ahead
+    assert len(tap.statements) == bare + bound
+    assert tap.round_trips == len(tap.statements) - ahead
     return tap.words
 
 
@@ -154,14 +159,15 @@ async def test_rows_with_keys_of_their_own_are_one_insert(tap: WireTap, tapped: 
     assert await counted(tap, tapped, save) == ["BEGIN", "INSERT", "ROLLBACK"]
 
 
-async def test_savepoints_are_one_round_trip_each(tap: WireTap, tapped: Database) -> None:
+async def test_savepoints_are_no_round_trips(tap: WireTap, tapped: Database) -> None:
     async def nest(database: Database) -> None:
         async with AsyncSession(database) as session, session.transaction():
             session.add(Writer(name="Ada"))
             async with session.transaction():
                 session.add(Writer(name="Bea"))
 
-    assert await counted(tap, tapped, nest) == ["BEGIN", "INSERT", "SAVEPOINT", "INSERT", "RELEASE", "COMMIT"]
+    assert await counted(tap, tapped, nest) == ["BEGIN", "INSERT", "SAVEPOINT", "INSERT", "COMMIT"]
+    assert tap.round_trips == 3
 
 
 async def test_batches_of_any_size_share_one_prepared_statement(tap: WireTap, tapped: Database) -> None:
@@ -173,7 +179,8 @@ async def test_batches_of_any_size_share_one_prepared_statement(tap: WireTap, ta
     tap.reset()
     for count in (3, 7, 500):
         await save(count)
-    assert tap.messages["Parse"] == 0
+    # which is what BEGIN takes each time
+    assert tap.messages["Parse"] == 3
     assert tap.words == ["BEGIN", "INSERT", "COMMIT"] * 3
 
 

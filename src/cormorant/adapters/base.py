@@ -222,6 +222,27 @@ class Resumable(Protocol):
 
 
 @runtime_checkable
+class Pipelining(Protocol):
+    """What a connection may offer besides: BEGIN and savepoints go along with what comes after them."""
+
+    @property
+    def pipelines(self) -> bool:
+        """Whether this connection can do it."""
+        ...
+
+    def send_later(self, sql: str) -> None:
+        """Has a statement sent right before the next one; a COMMIT or ROLLBACK is sent without it.
+
+        The connection says from now on that it is in a transaction. Where the next statement fails, this one has been
+        run all the same.
+
+        Args:
+            sql: BEGIN, SAVEPOINT or RELEASE.
+        """
+        ...
+
+
+@runtime_checkable
 class Sharing(Protocol):
     """What an adapter may offer besides: a connection that several use at a time, by one statement each.
 

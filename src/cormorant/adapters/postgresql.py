@@ -15,6 +15,7 @@ from cormorant.adapters.base import Adapter, Connection, RawRows, Row
 from cormorant.adapters.config import ConnectionConfig
 from cormorant.adapters.notifying import Notification, listening_config
 from cormorant.adapters.pool import RESET_TIMEOUT, Pool
+from cormorant.adapters.postgresql_ahead import Ahead
 from cormorant.adapters.postgresql_cursor import PostgresCursor
 from cormorant.adapters.postgresql_errors import schema_changed, translate, translate_connect
 from cormorant.adapters.postgresql_listening import PostgresListening, check_channel
@@ -34,8 +35,9 @@ _connect: Callable[..., Awaitable[Any]] = asyncpg.connect  # pyright: ignore[rep
 
 _WRITES = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE", "COPY"})
 _READS = frozenset({"SELECT", "FETCH"})
-# bytes that are asked of a socket at once. asyncio makes room for 256 KiB each time, which glibc takes from the system and
-# gives back as soon as the answer is cut to its size: a sixth of the time of a short statement
+_ENDS = frozenset({"COMMIT", "ROLLBACK"})
+# bytes that are asked of a socket at once. asyncio makes room for 256 KiB each time, which glibc takes from the system
+# and gives back as soon as the answer is cut to its size: up to a sixth of the time of a short statement
 READ_SIZE = 64 * 1024
 _left_behind = LeftBehind()
 
@@ -52,6 +54,7 @@ class PostgresConnection:
     resumable = True
 
     __slots__ = (
+        "_ahead",
         "_driver",
         "_edition",
         "_poll",
@@ -62,6 +65,7 @@ class PostgresConnection:
         "_run",
         "_unsettled",
         "altered",
+        "pipelines",
     )
 
     def __init__(self, driver: Any, *, pooled: bool = False, edition: Edition | None = None) -> None:
@@ -77,10 +81,13 @@ class PostgresConnection:
         self._record: type[Any] = protocol.get_record_class()
         self._run: Callable[..., Awaitable[Sequence[Row]]] = protocol.bind_execute
         self._poll = _watch(driver._transport.get_extra_info("socket"))
+        self._ahead = Ahead(driver._transport)
+        # not every pooler is known to stand it
+        self.pipelines: bool = self._ahead.is_possible and not pooled
 
     @property
     def in_transaction(self) -> bool:
-        return not self.is_closed and bool(self._driver.is_in_transaction())
+        return not self.is_closed and bool(self._ahead.waiting or self._driver.is_in_transaction())
 
     @property
     def is_closed(self) -> bool:
@@ -95,7 +102,8 @@ class PostgresConnection:
     @property
     def needs_reset(self) -> bool:
         # after a cancelled statement the driver knows the state before it: a BEGIN may have got through
-        return self._unsettled or (bool(self._protocol.is_in_transaction()) and not self.is_closed)
+        is_begun = self._ahead.waiting or self._protocol.is_in_transaction()
+        return self._unsettled or (bool(is_begun) and not self.is_closed)
 
     async def fetch(self, sql: str, args: Sequence[Any] = ()) -> Sequence[Row]:
         driver = self._driver
@@ -106,7 +114,12 @@ class PostgresConnection:
         if (left := _left_behind[sql]) is not None:
             self._note(left, sql)
         try:
-            with driver._stmt_exclusive_section:
+            # without the driver's guard against others: whoever has the connection runs one statement at a time, and
+            # the protocol itself refuses more
+            if self._ahead.waiting:
+                with self._ahead:
+                    rows = await self._run(prepared, args, "", 0, False, None)
+            else:
                 rows = await self._run(prepared, args, "", 0, False, None)
         except asyncio.CancelledError:
             self._unsettled = True
@@ -118,7 +131,16 @@ class PostgresConnection:
         self._unsettled = False
         return rows
 
+    def send_later(self, sql: str) -> None:
+        """Has BEGIN, SAVEPOINT or RELEASE go along with the next statement, or before it where that is not prepared."""
+        self._ahead.waiting += (sql,)
+
     async def execute(self, sql: str, args: Sequence[Any] = ()) -> int:
+        if self._ahead.waiting and sql in _ENDS:
+            # what waits ends with the transaction, of which the server may know nothing yet
+            self._ahead.waiting = ()
+            if not self.needs_reset:
+                return 0
         # the simple protocol spares BEGIN and COMMIT a preparation, but would also run "a; b"
         if args or ";" in sql or not sql.strip():
             _, _, tag = await self._send(self._describe, sql, args)
@@ -179,6 +201,10 @@ class PostgresConnection:
         await self._driver._cancel(asyncio.get_running_loop().create_future())
 
     async def _send(self, method: Callable[..., Awaitable[R]], sql: str, args: Sequence[Any]) -> R:
+        if self._ahead.waiting:
+            waiting, self._ahead.waiting = self._ahead.waiting, ()
+            for ahead in waiting:
+                await self._send(self._driver.execute, ahead, ())
         if not sql.isascii() or "\0" in sql:
             check_sendable(sql)
         # a look into a dictionary: the text itself is looked at once
@@ -430,9 +456,9 @@ def _count(tag: str | bytes | None, words: frozenset[str]) -> int:
 
 def _read_less(transport: Any) -> None:
     """Has asyncio's own transport ask for less at once, and TLS on it; other loops have one room for all answers."""
-    for reader in (transport, getattr(transport, "_ssl_protocol", None)):
-        if isinstance(getattr(reader, "max_size", None), int):
-            reader.max_size = READ_SIZE
+    reader = getattr(transport, "_ssl_protocol", transport)
+    if isinstance(getattr(reader, "max_size", None), int):
+        reader.max_size = READ_SIZE
 
 
 def _watch(connected: Any) -> Any:

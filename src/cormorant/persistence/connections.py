@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
 from functools import lru_cache
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import Any, TypeVar, cast
 
 from cormorant._internal.frames import place
-from cormorant.adapters.base import Adapter, Connection, Sharing
+from cormorant.adapters.base import Adapter, Connection, Pipelining, Sharing
 from cormorant.adapters.fair_lock import FairLock
 from cormorant.adapters.holding import Held, Lease
 from cormorant.database import Database
@@ -150,9 +150,9 @@ class Connections:
             isolation=options.isolation, read_only=options.read_only, deferrable=options.deferrable, write=True
         )
         try:
-            await database.execute(connection, self.tracker, begin)
-            if len(levels) > 1:
-                for sql in [database.dialect.savepoint(level.savepoint) for level in levels if level.savepoint]:
+            savepoints = [database.dialect.savepoint(level.savepoint) for level in levels if level.savepoint]
+            for sql in (begin, *savepoints):
+                if not self.put_ahead(connection, sql):
                     await database.execute(connection, self.tracker, sql)
             number = database.dialect.transaction_number if database.track_commits and not options.read_only else None
             self.xid = self.begun = None
@@ -162,6 +162,17 @@ class Connections:
             database.adapter.release(connection)
             raise
         return connection
+
+    def put_ahead(self, connection: Connection, sql: str) -> bool:
+        """Has BEGIN, SAVEPOINT or RELEASE go along with what comes next, whose time it counts to; tells if that can be."""
+        # isinstance() of a protocol takes as long as the rest of it
+        if not getattr(connection, "pipelines", False):
+            return False
+        if self.tracker.budget is not None:
+            self.tracker.budget.count(sql)
+        cast(Pipelining, connection).send_later(sql)
+        self.database.record(self.tracker, sql, 0, perf_counter())
+        return True
 
     def lease(self, connection: Connection, session: context.Frame[Any], lock: FairLock, *, write: bool) -> Lease:
         """Notes a transaction that holds a connection, and gives what takes it back, also from who is dropped.

@@ -292,31 +292,29 @@ class Flusher:
             await self._lock.acquire()
         try:
             self.hooks.has_news = False
-            tried = lone and self.transactions.allows_lone_writes
-            if tried and (one := self._single()) is not None:
-                # most commits, by the shortest way
-                self._caller = asking()
-                try:
-                    await self.transactions.use_alone(partial(self._write_one, one, unit.history.undone))
-                except Overtaken:
-                    # nothing was sent, and it goes into what another task has begun
-                    return await self._flush(unit, lone=lone, use=use)
-                return True
-            return await self._flush(unit, lone=lone, use=use, tried=tried)
+            one = self._single()
+            if one is None:
+                return await self._flush(unit, lone=lone, use=use)
+            # most flushes, by the shortest way
+            self._caller = asking()
+            transactions = self.transactions
+            try:
+                if lone and transactions.allows_lone_writes:
+                    await transactions.use_alone(partial(self._write_one, one, unit.history.undone))
+                    return True
+                write = partial(self._write_one, one, None)
+                await (transactions.use(write, self._overtaken(unit.history.undone)) if use is None else use(write))
+            except Overtaken:
+                # nothing was sent, and something else is pending now
+                return await self._flush(unit, lone=lone, use=use)
+            return False
         finally:
             self._lock.release()
 
-    async def _flush(self, unit: UnitOfWork, *, lone: bool, use: Use | None, tried: bool = False) -> bool:
-        # `tried`: what is pending is known to be no single row, and its documents need not be looked through for that
+    async def _flush(self, unit: UnitOfWork, *, lone: bool, use: Use | None) -> bool:
         hooks, undone = None, unit.history.undone
         while True:
             try:
-                one = self._single() if hooks is None and not tried else None
-                if one is not None:
-                    self._caller = asking()
-                    write, check = partial(self._write_one, one, None), self._overtaken(unit.history.undone)
-                    await (self.transactions.use(write, check) if use is None else use(write))
-                    return False
                 gather(unit, unit.delete)
                 hooks = hooks or self._hooks()
                 if hooks is None:
@@ -397,15 +395,16 @@ class Flusher:
             raise Overtaken
         result = FlushResult()
         try:
-            made = await send_one(self.database, connection, self.transactions.tracker, one, self._caller)
+            prepared, sent = send_one(self.database, connection, self.transactions.tracker, one, self._caller)
+            found = await sent
         except ForeignKeyViolation as error:
             if isinstance(change, DeleteChange):
                 raise children_named(error, change.info) from error
             raise
-        if made is None:
+        if not (found and found[0]):
             _refuse_no_row(one)
-        elif made:
-            result[id(change.instance)] = made
+        elif one.write.returned:
+            result[id(change.instance)] = made_of(one.write.returned, prepared, found[0])
         Acceptance(unit, unit.origin(), result).accept_one(change)
         if undone is not None:
             # the row is committed, whether or not the caller still waits
@@ -487,24 +486,21 @@ class Flusher:
         )
 
 
-async def send_one(
+def send_one(
     database: Database, connection: Connection, tracker: PerformanceTracker, one: Single, caller: Caller | None
-) -> dict[str, Any] | None:
-    """Sends the statement of one row; gives what the database made by attribute, None if nothing came back."""
-    statement, returned, silent = one.write
+) -> tuple[PreparedWrite, Awaitable[Sequence[Any]]]:
+    """Gives what is to be awaited of one row's statement: it gives what came back of the row, or how many it wrote."""
+    statement, _, silent = one.write
     prepared = database.prepare_write(statement)
     row = one.row if prepared.is_plain else encode_row(prepared.encoders, one.row)
     if silent is None or not counts(type(connection)):
-        rows = await database.fetch(connection, tracker, prepared.sql, row, written=1, caller=caller)
-        return made_of(returned, prepared, rows[0]) if rows else None
-    counting, text = cast(CountingConnection, connection), database.prepare_write(silent).sql
-    if isinstance(silent, Insert):
-        insert = partial(counting.insert_each, text)
-        keys = await database.run_each(insert, tracker, prepared.sql, (row,), caller)
-        return made_of(returned, prepared, keys[0]) if keys[0] else None
-    run = partial(counting.write_each, text)
-    written = await database.run_each(run, tracker, prepared.sql, (row,), caller)
-    return {} if written[0] else None
+        return prepared, database.fetch(connection, tracker, prepared.sql, row, written=1, caller=caller)
+    counting = cast(CountingConnection, connection)
+    run: Any = counting.insert_each if isinstance(silent, Insert) else counting.write_each
+    text = database.prepare_write(silent).sql
+    return prepared, cast(
+        Awaitable[Sequence[Any]], database.run_each(partial(run, text), tracker, prepared.sql, (row,), caller)
+    )
 
 
 def encode_row(encoders: Sequence[Callable[[Any], Any] | None], row: Sequence[Any]) -> list[Any]:
@@ -526,9 +522,11 @@ def encode_rows(encoders: Sequence[Callable[[Any], Any] | None], rows: Iterable[
 
 def made_of(columns: Sequence[ColumnInfo], prepared: PreparedWrite, row: Row) -> dict[str, Any]:
     """Gives what the database has made of a row's columns, by attribute; they are the last ones it gives back."""
-    if not columns:
-        return {}
-    decoders = prepared.decoders[len(prepared.decoders) - len(columns) :]
+    count = len(columns)
+    decoders = prepared.decoders[len(prepared.decoders) - count :]
+    if count == 1 and decoders[0] is None:
+        # most often a key
+        return {columns[0].attribute: row[-1]}
     values = encode_row(decoders, row) if any(decoders) else row
     return dict(zip(map(_attribute, columns), values, strict=True))
 

@@ -42,7 +42,7 @@ from cormorant.persistence.parts import finish, is_untouched
 from cormorant.persistence.preview import FlushPreview, preview
 from cormorant.persistence.reading import Reading
 from cormorant.persistence.result import Result
-from cormorant.persistence.state import SessionState
+from cormorant.persistence.state import SessionState, flushing
 from cormorant.persistence.streaming import each_of, raw_chunks
 from cormorant.persistence.writer import StateWriter
 from cormorant.query.queryset import QuerySet
@@ -417,7 +417,8 @@ class AsyncSession(HookedSession["AsyncSession"]):
 
     async def flush(self) -> None:
         """Writes what is pending: inserts, updates, links, deletes, in one transaction."""
-        await self.state().flush(asked=True)
+        if (work := flushing(self.state(), asked=True)) is not None:
+            await work
 
     def preview(self) -> FlushPreview:
         """Gives what the next flush would do, to be printed: statements, rows, and what the database does by itself.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -322,28 +322,10 @@ class SessionState(Parts):
 
     # ---- writing
 
-    async def flush(self, *, asked: bool = False) -> None:
-        """Writes what is pending; not inside of a hook, which is part of a flush itself.
-
-        Args:
-            asked: The user has asked for it, rather than a query that needs it.
-
-        Raises:
-            FlushError: It was asked for inside of a hook.
-        """
-        self.check_usable()
-        if running.get() is not None and hook_around(self) is not None:
-            if asked:
-                refuse_in_hooks(self, "flush()")
-            return
-        if not self.autocommit:
-            if self.transactions.ending is not None:
-                await settled(self.transactions)
-            await self.flusher.flush()
-            return
-        # each flush is a transaction of its own: one that fails must not undo another task's
-        async with self.turn:
-            await self.blocks.flush()
+    async def flush(self) -> None:
+        """Writes what is pending; not inside of a hook, which is part of a flush itself."""
+        if (work := flushing(self)) is not None:
+            await work
 
     async def close(self, *, failed: bool, at: Place | None = None) -> None:
         """Ends the session: commits, or rolls back; frees the identity map.
@@ -367,3 +349,32 @@ class EndedState(SessionState):
         def __getattr__(self, name: str) -> Any:
             self.check_usable()
             raise AttributeError(f"{SessionState.__name__!r} object has no attribute {name!r}", name=name, obj=self)
+
+
+def flushing(state: SessionState, *, asked: bool = False) -> Coroutine[Any, Any, object] | None:
+    """Gives the flush to be awaited; None inside of a hook, which is part of a flush itself.
+
+    Args:
+        state: The session.
+        asked: The user has asked for it, rather than a query that needs it.
+
+    Raises:
+        FlushError: It was asked for inside of a hook.
+    """
+    state.check_usable()
+    if running.get() is not None and hook_around(state) is not None:
+        if asked:
+            refuse_in_hooks(state, "flush()")
+        return None
+    # most flushes, without a coroutine in between
+    return state.flusher.flush() if not (state.autocommit or state.transactions.ending) else _flush_in_turn(state)
+
+
+async def _flush_in_turn(state: SessionState) -> None:
+    if not state.autocommit:
+        await settled(state.transactions)
+        await state.flusher.flush()
+        return
+    # each flush is a transaction of its own: one that fails must not undo another task's
+    async with state.turn:
+        await state.blocks.flush()

@@ -268,10 +268,11 @@ class TransactionStack:
                 self.lock.release()
             self._arrive(task)
 
-    async def execute(self, sql: str) -> None:
-        """Runs a statement that gives nothing back on the connection, if there is one; for who holds the lock."""
+    async def execute(self, sql: str, *, ahead: bool = False) -> None:
+        """Runs a statement on the connection, if there is one, or ahead of the next one; for who holds the lock."""
         if self.connection is not None:
-            await self.database.execute(self.connection, self.tracker, sql)
+            if not (ahead and self.connections.put_ahead(self.connection, sql)):
+                await self.database.execute(self.connection, self.tracker, sql)
             if self.lease is not None:
                 self.lease.held.used = monotonic()
 
@@ -336,8 +337,7 @@ class TransactionStack:
         """Opens a transaction; BEGIN is sent with the first statement."""
         self.begin_with = options.under(self.options)
         self.begun += 1
-        level = Level(None)
-        self.levels.append(level)
+        self.levels.append(level := Level(None))
         return level
 
     async def savepoint(self) -> Level:
@@ -358,7 +358,7 @@ class TransactionStack:
             async def open_level(_: Connection) -> None:
                 # named when it is its turn: another task may be ending a block
                 level.savepoint = name = _savepoint_name(self.levels)
-                await self.execute(self.database.dialect.savepoint(name))
+                await self.execute(self.database.dialect.savepoint(name), ahead=True)
 
             await self.use(open_level)
         self.levels.append(level)
@@ -530,11 +530,12 @@ async def _in_turn(transactions: TransactionStack, sql: str, remaining: Sequence
         try:
             # a server answers the COMMIT of a failed transaction with a ROLLBACK, and raises nothing
             transactions.check()
-            await _abandon(transactions.cursors, remaining)
+            if transactions.cursors:
+                await _abandon(transactions.cursors, remaining)
             if transactions.written is not None and not remaining:
                 await announce(transactions)
                 written = transactions.written
-            work = transactions.execute(sql)
+            work = transactions.execute(sql, ahead=bool(remaining))
             await (work if remaining else committing(work, transactions.connections, transactions.connections.timeout))
         except BaseException as error:
             transactions.fail(error)

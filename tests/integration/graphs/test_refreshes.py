@@ -29,8 +29,8 @@ async def held_back(database: Database, chosen: Callable[[str], bool]) -> AsyncI
     gate, kind = Gate(), type(connection)
 
     def held(real: Any) -> Any:
-        async def wait(self: Any, sql: str, args: Any = ()) -> Any:
-            rows = await real(self, sql, args)
+        async def wait(self: Any, sql: str, *args: Any) -> Any:
+            rows = await real(self, sql, *args)
             if chosen(sql) and not gate.reached.is_set():
                 gate.reached.set()
                 await gate.opened.wait()
@@ -39,8 +39,10 @@ async def held_back(database: Database, chosen: Callable[[str], bool]) -> AsyncI
         return wait
 
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("fetch", "fetch_each"):
-            patch.setattr(kind, name, held(getattr(kind, name)))
+        for name in ("fetch", "fetch_each", "write_each", "insert_each"):
+            # the last two are offered by some
+            if hasattr(kind, name):
+                patch.setattr(kind, name, held(getattr(kind, name)))
         yield gate
 
 

@@ -12,6 +12,7 @@ from cormorant.adapters.base import (
     CopyConnection,
     CountingConnection,
     Interruptible,
+    Pipelining,
     Reopenable,
     Separate,
     Sharing,
@@ -78,6 +79,62 @@ class Offers(AdapterTests):
         with pytest.raises(UniqueViolation):
             await connection.insert_each(silent, f"{silent} RETURNING id", [(5,), (1,), (9,)])
         assert await self.ids(connection) == [1, 2, 3, 4, 5]
+
+    async def test_begin_goes_along_with_what_comes_next(self, connection: Connection) -> None:
+        if not isinstance(connection, Pipelining) or not connection.pipelines:
+            pytest.skip("no send_later")
+        insert = self.p("INSERT INTO author VALUES ($1, NULL, 'x')")
+        # the second time it is prepared
+        for _ in range(2):
+            connection.send_later("BEGIN")
+            assert connection.in_transaction
+            assert connection.needs_reset
+            await connection.fetch(insert, (7,))
+            assert connection.in_transaction
+            await connection.execute("ROLLBACK")
+            assert not connection.in_transaction
+            assert await self.ids(connection) == [1, 2]
+        for end in ("COMMIT", "ROLLBACK"):
+            connection.send_later("BEGIN")
+            await connection.execute(end)
+            assert not connection.in_transaction
+            assert not connection.needs_reset
+            connection.send_later("BEGIN")
+            await connection.fetch(insert, (7,))
+            connection.send_later("SAVEPOINT a")
+            connection.send_later("SAVEPOINT b")
+            await connection.execute("ROLLBACK TO SAVEPOINT a")
+            connection.send_later("RELEASE SAVEPOINT a")
+            await connection.execute("ROLLBACK")
+            assert not connection.in_transaction
+            assert await self.ids(connection) == [1, 2]
+        connection.send_later("BEGIN")
+        with pytest.raises(UniqueViolation):
+            await connection.fetch(insert, (1,))
+        assert connection.in_transaction
+        await connection.execute("ROLLBACK")
+        connection.send_later("BEGIN")
+        await connection.fetch(insert, (8,))
+        await connection.execute("COMMIT")
+        assert await self.ids(connection) == [1, 2, 8]
+
+    async def test_begin_goes_before_whatever_comes_next(self, connection: Connection) -> None:
+        if not isinstance(connection, Pipelining) or not connection.pipelines:
+            pytest.skip("no send_later")
+        insert = self.p("INSERT INTO author VALUES ($1, NULL, 'x')")
+        ways = (
+            lambda: connection.execute(insert, (7,)),
+            lambda: connection.query(insert, (7,)),
+            lambda: connection.fetch_each(insert, [(7,), (8,)]),
+            lambda: connection.cursor(f"{insert} RETURNING id", (7,)).fetch(5),
+            lambda: connection.execute("SAVEPOINT a"),
+        )
+        for way in ways:
+            connection.send_later("BEGIN")
+            await way()
+            assert connection.in_transaction
+            await connection.execute("ROLLBACK")
+            assert await self.ids(connection) == [1, 2]
 
     async def test_several_write_at_a_time(self, adapter: Adapter) -> None:
         if not isinstance(adapter, Sharing):

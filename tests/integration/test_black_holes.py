@@ -166,6 +166,24 @@ async def test_every_call_inside_of_a_transaction(proxy: FaultProxy) -> None:
         await goes_on(proxy, database)
 
 
+@pytest.mark.parametrize("inside", [False, True], ids=["alone", "in a transaction"])
+async def test_a_stream_at_a_later_chunk(proxy: FaultProxy, inside: bool) -> None:
+    async with through(proxy) as database, AsyncSession(database) as session:
+        if inside:
+            await session.begin()
+
+        async def read() -> None:
+            async for _ in session.stream("SELECT id FROM hole_note", chunk=1):
+                proxy.swallow()
+
+        with pytest.raises(QueryTimeout, match="waited for the database's answer"):
+            # what its end asks of the server has as long once more, twice
+            await in_time(read(), 3 * SECONDS)
+        await in_time(session.rollback())
+        assert database.adapter.stats.in_use == 0
+        await goes_on(proxy, database)
+
+
 async def test_a_savepoint(proxy: FaultProxy) -> None:
     async with through(proxy) as database, AsyncSession(database) as session:
         await session.begin()

@@ -13,6 +13,7 @@ from cormorant.adapters.base import Connection, Cursor, Row
 from cormorant.errors import DatabaseError, TransactionError
 from cormorant.observability.shapes import Caller
 from cormorant.persistence.levels import Level
+from cormorant.persistence.limits import Limit
 from cormorant.persistence.shielding import shielded
 from cormorant.persistence.transaction import TransactionStack, settled
 
@@ -109,7 +110,8 @@ class StreamCursor:
         if self._cursor is not None:
             # what the database holds of it ends with the transaction in any case
             with suppress(DatabaseError):
-                await self._cursor.close()
+                async with Limit(self._transactions.connections.patience):
+                    await self._cursor.close()
 
     async def close(self) -> None:
         """Ends the statement, and the transaction that only it was for."""
@@ -127,8 +129,13 @@ class StreamCursor:
                 # others may be waiting for the one there is
                 transactions.ending = transactions.ending or asyncio.Event()
                 try:
-                    failed = transactions.levels[0].cause is not None
-                    await transactions.execute("ROLLBACK" if failed else "COMMIT")
+                    if transactions.levels[0].cause is None:
+                        await transactions.execute("COMMIT")
+                        return
+                    # if it fails, the pool resets the connection or closes it, which undoes the transaction too
+                    with suppress(DatabaseError):
+                        async with Limit(transactions.connections.patience):
+                            await transactions.execute("ROLLBACK")
                 finally:
                     transactions.end()
 

@@ -4,28 +4,39 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import pytest
 
 from cormorant import AsyncSession, Database
+from cormorant.adapters.postgresql import PostgresConnection
 from cormorant.errors import SessionTaskError, StatementError, TransactionFailedError, UniqueViolation
 from cormorant.models.state import is_persistent
 from tests.support.newsroom import MODELS, Label, Writer, rolled_back
 
 
 class Gate:
-    """Holds BEGIN back."""
+    """Holds BEGIN back, or the statement that it goes along with."""
 
     def __init__(self, database: Database) -> None:
         self._execute: Any = database.execute
+        self._sends: dict[str, Any] = {"fetch": database.fetch, "query": database.query}
         self.reached, self.opened = asyncio.Event(), asyncio.Event()
 
     async def execute(self, connection: Any, tracker: Any, sql: str) -> Any:
         if sql.startswith("BEGIN"):
-            self.reached.set()
-            await self.opened.wait()
+            await self._pass()
         return await self._execute(connection, tracker, sql)
+
+    async def send(self, way: str, connection: Any, *args: Any, **named: Any) -> Any:
+        if isinstance(connection, PostgresConnection) and connection._ahead.waiting:
+            await self._pass()
+        return await self._sends[way](connection, *args, **named)
+
+    async def _pass(self) -> None:
+        self.reached.set()
+        await self.opened.wait()
 
     async def let_through(self) -> None:
         """Opens it once everybody else waits."""
@@ -42,6 +53,8 @@ async def gated(database_dsn: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
         gate = Gate(database)
         with monkeypatch.context() as patched:
             patched.setattr(database, "execute", gate.execute)
+            for way in ("fetch", "query"):
+                patched.setattr(database, way, partial(gate.send, way))
             yield database, gate
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from cormorant import AsyncSession, Database, DatabaseError, SchemaChangedError, StatementError
-from cormorant.adapters.base import Connection
+from cormorant.adapters.base import Connection, Pipelining
 
 SETUP = (
     "CREATE TYPE mood AS ENUM ('calm', 'cross')",
@@ -111,6 +111,27 @@ async def test_a_transaction_fails_by_name_at_most_once(postgres_database: str, 
         database.adapter.release(connection)
         connection = await database.adapter.acquire(write=True)
     assert await in_transaction(connection, sql, after) == expected
+    database.adapter.release(connection)
+
+
+@pytest.mark.parametrize("name", ["a larger parameter", "another parameter"])
+async def test_what_is_prepared_anew_is_part_of_its_transaction(
+    postgres_database: str, database: Database, name: str
+) -> None:
+    sql, before, change, after, _ = CASES[name]
+    connection = await database.adapter.acquire(write=True)
+    await connection.fetch(sql, before)
+    await run(postgres_database, change)
+    assert isinstance(connection, Pipelining)
+    if connection.pipelines:
+        # which waits for the statement that the driver refuses at first
+        connection.send_later("BEGIN")
+    else:
+        await connection.execute("BEGIN")
+    await connection.fetch(sql, after)
+    await connection.execute("ROLLBACK")
+    ((age,),) = await connection.fetch("SELECT age::text FROM bird")
+    assert age == "7"
     database.adapter.release(connection)
 
 

@@ -202,9 +202,7 @@ class PostgresConnection:
 
     async def _send(self, method: Callable[..., Awaitable[R]], sql: str, args: Sequence[Any]) -> R:
         if self._ahead.waiting:
-            waiting, self._ahead.waiting = self._ahead.waiting, ()
-            for ahead in waiting:
-                await self._send(self._driver.execute, ahead, ())
+            await self._catch_up()
         if not sql.isascii() or "\0" in sql:
             check_sendable(sql)
         # a look into a dictionary: the text itself is looked at once
@@ -220,6 +218,15 @@ class PostgresConnection:
             return await self._failed(error, method, sql, args)
         self._unsettled = False
         return answer
+
+    async def _catch_up(self) -> None:
+        """Sends what waits, each by itself; what is not reached goes on waiting."""
+        waiting, self._ahead.waiting = list(self._ahead.waiting), ()
+        try:
+            while waiting:
+                await self._send(self._driver.execute, waiting.pop(0), ())
+        finally:
+            self._ahead.waiting = tuple(waiting)
 
     def _note(self, left: str, sql: str) -> None:
         """Remembers that a statement leaves something behind; refuses it where others would meet that."""
@@ -237,6 +244,9 @@ class PostgresConnection:
         edition, open_before = self._edition, self.in_transaction
         new = edition.following
         if may_be_outdated(error, in_transaction=open_before, tracked=bool(new)) and (new or forget(self._driver, sql)):
+            # the driver has sent nothing of a statement that it refused, nor what waits for it
+            if self._ahead.waiting:
+                await self._catch_up()
             try:
                 answer = await method(sql + new, *args)
             except asyncio.CancelledError:

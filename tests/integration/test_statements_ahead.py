@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from cormorant import AsyncSession, Database, StatementError, UniqueViolation
+from cormorant import AsyncSession, ConnectionLost, Database, StatementError, UniqueViolation
 from cormorant.adapters.postgresql import PostgresConnection
 from cormorant.errors import CormorantError
 from tests.support.newsroom import MODELS, Ticket, Writer, make_writer
@@ -200,6 +200,31 @@ async def test_a_transaction_ends_without_what_still_waits(tap: WireTap, tapped:
     assert tap.round_trips == 3
     async with AsyncSession(tapped) as session:
         assert await session.query(Ticket).count() == 3
+
+
+async def test_a_commit_that_something_waits_for_does_not_overlook_that_the_connection_is_gone(
+    tapped: Database, postgres_database: str
+) -> None:
+    other = await asyncpg.connect(postgres_database)
+    session = AsyncSession(tapped)
+    try:
+        with pytest.raises(ConnectionLost):
+            async with session, session.transaction():
+                async with session.transaction():
+                    session.add(Ticket(seat="2"))
+                (pid,) = next(iter(await session.execute("SELECT pg_backend_pid()")))
+                async with session.transaction():
+                    pass
+                await other.execute("SELECT pg_terminate_backend($1)", pid)
+                connection = session.state().transactions.connection
+                assert connection is not None
+                while not connection.is_closed:
+                    await asyncio.sleep(0)
+    finally:
+        await other.close()
+    assert session.last_commit is None
+    async with AsyncSession(tapped) as again:
+        assert await again.query(Ticket).count() == 1
 
 
 async def test_a_savepoint_is_gone_back_to_although_its_first_statement_failed(tap: WireTap, tapped: Database) -> None:

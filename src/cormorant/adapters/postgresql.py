@@ -139,7 +139,8 @@ class PostgresConnection:
         if self._ahead.waiting and sql in _ENDS:
             # what waits ends with the transaction, of which the server may know nothing yet
             self._ahead.waiting = ()
-            if not self.needs_reset:
+            # as the server knows it, also where the connection is gone by now: that has undone what was sent
+            if not (self._unsettled or self._protocol.is_in_transaction()):
                 return 0
         # the simple protocol spares BEGIN and COMMIT a preparation, but would also run "a; b"
         if args or ";" in sql or not sql.strip():

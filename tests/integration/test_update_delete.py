@@ -133,8 +133,12 @@ async def test_loaded_objects_follow_an_update(database: Database) -> None:
         assert await session.query(Shelf).filter(Shelf.row == 1).update(Shelf.name.set(Shelf.name + "!")) == 2
         assert [(s.name, s.upper) for s in (a, b, c)] == [("a!", "A!"), ("b!", "B!"), ("c", "C")]
         assert not session.dirty
-        assert sql_of(session, "UPDATE")[0].endswith(
-            ' RETURNING "writes_shelf"."row", "writes_shelf"."place", "writes_shelf"."name", "writes_shelf"."upper"'
+        assert (
+            sql_of(session, "UPDATE")[0]
+            .replace("+", "")
+            .endswith(
+                ' RETURNING "writes_shelf"."row", "writes_shelf"."place", "writes_shelf"."name", "writes_shelf"."upper"'
+            )
         )
 
 

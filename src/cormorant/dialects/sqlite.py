@@ -20,7 +20,7 @@ from cormorant.sql import calls as k
 from cormorant.sql import expr as e
 from cormorant.sql import nodes as n
 from cormorant.sql import types as t
-from cormorant.sql.columns import Assignment
+from cormorant.sql.columns import Assignment, Column
 from cormorant.sql.compiler import Compiler
 from cormorant.sql.ddl import ColumnDef, Table
 from cormorant.sql.formulas import Fold, Template
@@ -28,11 +28,12 @@ from cormorant.sql.full_text import SearchType
 from cormorant.sql.json_values import PathType
 from cormorant.sql.rereading import reads_again
 from cormorant.sql.selects import Select
-from cormorant.sql.statements import InsertMode, UpdateWhere
+from cormorant.sql.statements import InsertMode, TypedColumn, UpdateWhere
 
 DECIMAL_COLLATION = "cormorant_decimal"
 
 _ORDERED = frozenset({"<", "<=", ">", ">="})
+_NOT_ROUNDED = frozenset({"TEXT", "BLOB", "REAL"})
 _DECIMAL_OPERATORS = {"+": "cormorant_decimal_add", "-": "cormorant_decimal_sub", "*": "cormorant_decimal_mul"}
 
 
@@ -175,6 +176,18 @@ class SQLiteCompiler(Compiler):
         if node.kind == "endswith":
             return f"substr({part}, length({part}) - length({text}) + 1) = {text}"
         return f"{part} = {text}"
+
+    def returning(self, columns: tuple[TypedColumn, ...]) -> str:
+        names = ", ".join(self._exact(self.quote(column.name), column.type) for column in columns)
+        return f" RETURNING {names}" if columns else ""
+
+    def returned(self, expr: e.Expr[Any]) -> str:
+        sql, inner = self.selected(expr), expr.expr if isinstance(expr, e.Label) else expr
+        return self._exact(sql, expr.type) if isinstance(inner, Column) else sql
+
+    def _exact(self, column: str, type_: t.SqlType) -> str:
+        # of a table whose first column is REAL, a bare column in RETURNING gives 7 as 7.0, and large numbers rounded
+        return column if self.words.cast_name(type_) in _NOT_ROUNDED else f"+{column}"
 
     def kept(self, sql: str, value: e.Expr[Any], wanted: t.SqlType) -> str:
         given, wanted = value.type, t.base_of(wanted)

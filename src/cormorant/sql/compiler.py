@@ -114,7 +114,11 @@ class Compiler(QueryCompiler):
         return " WHERE " + chained("AND", where) if where else ""
 
     def _returned(self, returning: tuple[e.Expr[Any], ...]) -> str:
-        return f" RETURNING {', '.join(map(self.selected, returning))}" if returning else ""
+        return f" RETURNING {', '.join(map(self.returned, returning))}" if returning else ""
+
+    def returned(self, expr: e.Expr[Any]) -> str:
+        """Gives an item of RETURNING."""
+        return self.selected(expr)
 
     def statement_inside(self, statement: SelectLike) -> str:
         if not isinstance(statement, Written):

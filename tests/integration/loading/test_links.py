@@ -342,7 +342,7 @@ STYLES, FRIENDS, HANGING = '"gallery_painting_styles"', '"gallery_painter_friend
 STATEMENTS = {
     "sqlite": [
         f'INSERT INTO {STYLES} ("painting_id", "style_id") VALUES (?1, ?2) ON CONFLICT DO NOTHING',
-        f'DELETE FROM {STYLES} WHERE "painting_id" = ?1 AND "style_id" = ?2 RETURNING "painting_id", "style_id"',
+        f'DELETE FROM {STYLES} WHERE "painting_id" = ?1 AND "style_id" = ?2 RETURNING +"painting_id", +"style_id"',
         f'DELETE FROM {STYLES} WHERE "painting_id" = ?1',
         f'DELETE FROM {FRIENDS} WHERE "from_painter_id" = ?1',
         f'DELETE FROM {FRIENDS} WHERE "to_painter_id" = ?1',

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from typing import Any
 
 import pytest
@@ -54,7 +55,9 @@ def sql(statement: Insert | Update | Delete, database: str) -> str:
 )
 def test_one_row(statement: Insert | Update | Delete, expected: str) -> None:
     assert sql(statement, "postgresql") == expected
-    assert sql(statement, "sqlite") == expected.replace("$", "?")
+    # all that comes back are whole numbers, which SQLite is kept from making floats of
+    head, word, columns = expected.replace("$", "?").partition(" RETURNING ")
+    assert sql(statement, "sqlite") == head + word + re.sub(r'"\w+"', r"+\g<0>", columns)
 
 
 ROWS = 'unnest($1::text::text[], $2::text::text[]) WITH ORDINALITY AS d("name", "tags", ord)'

@@ -165,7 +165,7 @@ async def test_objects_of_other_sessions_are_refused(database: Database) -> None
 async def test_objects_that_were_added_are_flushed_first(database: Database) -> None:
     async with AsyncSession(database) as session:
         session.add(label := Label(name="a"))
-        with pytest.raises(ForeignInstanceError, match=r"row 1, <Label .*>, was saved before"):
+        with pytest.raises(ForeignInstanceError, match=r"row 1, <Label .*>, was added to a session"):
             await session.query(Label).bulk_create([label])
         assert await session.query(Label).bulk_create([{"name": "b"}]) == 1
         assert label.id

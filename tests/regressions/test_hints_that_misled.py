@@ -8,9 +8,11 @@ from cormorant import (
     AsyncSession,
     Database,
     DataError,
+    ForeignInstanceError,
     Mapped,
     Model,
     One,
+    QueryError,
     UnknownName,
     ValidationError,
     WrongType,
@@ -72,3 +74,37 @@ async def test_a_parameter_whose_type_postgresql_cannot_tell(postgres_database: 
             await session.execute("select :n", {"n": 1})
         assert "cast(:name as integer)" in (caught.value.hint or "")
         assert await session.execute("select cast(:n as integer)", {"n": 1}) == [(1,)]
+
+
+async def test_a_bulk_write_of_objects_that_were_added_already(database_dsn: str) -> None:
+    async with Database(database_dsn) as database:
+        await database.create_all(Link, Label)
+        async with AsyncSession(database) as session:
+            label = Label(text="mine")
+            session.add(label)
+            with pytest.raises(ForeignInstanceError, match="was added to a session and waits for its flush") as caught:
+                await session.query(Label).bulk_create([label])
+            assert "session.expunge(obj)" in (caught.value.hint or "")
+            with pytest.raises(ForeignInstanceError, match="was added to a session and waits for its flush"):
+                await session.query(Label).upsert([label], on=[Label.id])
+            session.expunge(label)
+            await session.query(Label).bulk_create([label])
+            assert await session.query(Label).count() == 1
+
+
+async def test_windows_inside_of_windows(database_dsn: str) -> None:
+    place = func.row_number().over(order_by=[Label.id])
+    async with Database(database_dsn) as database, AsyncSession(database) as session:
+        await database.create_all(Link, Label)
+        labels = session.query(Label)
+        for nested in (
+            func.sum(place).over(),
+            func.count().over(partition_by=[place]),
+            func.rank().over(order_by=[place]),
+        ):
+            with pytest.raises(QueryError, match=r"cannot stand in it\nHint: compute it in a subquery"):
+                await labels.scalars(nested)
+        assert await labels.group_by(Label.text).scalars(func.sum(func.count()).over(order_by=[Label.text])) == []
+        inner = labels.values(Label.id, place.label("place")).subquery("inner")
+        total = func.sum(inner[place.label("place")]).over()
+        assert await labels.join(inner, inner[Label.id] == Label.id).scalars(total) == []

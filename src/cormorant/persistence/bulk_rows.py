@@ -161,6 +161,9 @@ class RowReader:
 
     def _check_saved(self, instance: Model, origin: Origin, number: int) -> None:
         place = f"{self.write.verb}: row {number}, {instance!r},"
+        if origin.pending:
+            hint = "leave it to that, or take it out of its session first: session.expunge(obj)"
+            raise ForeignInstanceError(f"{place} was added to a session and waits for its flush", hint=hint)
         if self.write.conflict is None:
             raise ForeignInstanceError(f"{place} was saved before", hint="it has a row already; see upsert()")
         if origin.owner is not self.owner:

@@ -59,22 +59,28 @@ def _check(exprs: Iterable[Expr[Any]], place: str, own: set[str], shown: Shows) 
                 f"{node!r} in {place} is computed after it",
                 hint="select it under a label in a subquery, and filter that",
             )
+        if isinstance(node, Over):
+            _check_parts(node, Over)
         if isinstance(node, Aggregate):
             _check_aggregate(node, place, own)
 
 
 def _check_aggregate(node: Aggregate, place: str, own: set[str]) -> None:
-    for inner in (inner for child in node.children for inner in walk(child)):
-        if isinstance(inner, (Over, Aggregate)):
-            raise QueryError(
-                f"{inner!r} is computed after {node!r} and cannot stand in it", hint="compute it in a subquery"
-            )
+    _check_parts(node, (Over, Aggregate))
     # what a surrounding query folds can be compared with in an inner one
     if place in _NO_AGGREGATES and _is_of(node, own):
         raise QueryError(
             f"{node!r} in {place} folds rows that are not chosen yet",
             hint="filter groups with .having(...); the result of another query is .as_expr()",
         )
+
+
+def _check_parts(node: Over | Aggregate, refused: type[Expr[Any]] | tuple[type[Expr[Any]], ...]) -> None:
+    for inner in (inner for child in node.children for inner in walk(child)):
+        if isinstance(inner, refused):
+            raise QueryError(
+                f"{inner!r} is computed after {node!r} and cannot stand in it", hint="compute it in a subquery"
+            )
 
 
 def _is_of(node: Aggregate, own: set[str]) -> bool:

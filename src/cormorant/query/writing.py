@@ -8,9 +8,9 @@ from typing import Any, TypeAlias, overload
 from typing_extensions import TypeVar
 
 from cormorant._internal.narrowing import is_tuple
-from cormorant.errors import MultipleResultsError, QueryError, WrongType, suggest
+from cormorant.errors import MultipleResultsError, QueryError, UnknownName, WrongType, suggest
 from cormorant.models.metadata import ModelInfo
-from cormorant.models.model import Model
+from cormorant.models.model import Model, ref
 from cormorant.query.builder import Builder, Condition
 from cormorant.query.bulk import Dedupe, Progress, bulk_write, checked_assignments, conflict_of
 from cormorant.query.insert_select import insert_select
@@ -372,7 +372,7 @@ class Writing(Terminals[M], WritingInside[M]):
         return rows[0] if rows else None
 
     async def _made(self, values: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[M, bool]:
-        instance: M = self._spec.info.plain.cls(**given)
+        instance: M = _new(self._spec.info.plain, given)
         taken = await self._executor.writer.try_insert(instance)
         if taken is None:
             return instance, True
@@ -399,7 +399,25 @@ def _checked_names(info: ModelInfo, values: Mapping[str, Any], defaults: object)
         if name not in known:
             error = info.unknown(name)
             raise type(error)(f"{name}=: {error.message}", hint=suggest(name, known))
+        if name in info.fields and info.fields[name].computed is not None:
+            raise UnknownName(f"{name}=: the database computes {info.name}.{name}", hint="name what it is made of")
     return given
+
+
+def _new(info: ModelInfo, given: Mapping[str, Any]) -> Any:
+    """Makes an object of values by name, also of the keys of relations and of what `__init__` does not take."""
+    values = dict(given)
+    for name, spec in info.relation_specs.items():
+        keys = [key for key in spec.keys if key in values and not info.fields[key].init]
+        if keys and spec.init and name not in values and len(keys) == len(spec.keys):
+            key = [values.pop(attribute) for attribute in keys]
+            values[name] = None if None in key else ref(info.relation(name).target.cls, *key)
+    takes = {name: (info.fields.get(name) or info.relation_specs[name]).init for name in values}
+    instance = info.cls(**{name: value for name, value in values.items() if takes[name]})
+    for name, value in values.items():
+        if not takes[name]:
+            setattr(instance, name, value)
+    return instance
 
 
 def _returning(spec: QuerySpec, returning: Any) -> QuerySpec:

@@ -55,3 +55,17 @@ async def test_without_a_scope_it_was_deleted(database_dsn: str) -> None:
             with pytest.raises(StaleObjectError) as stale:
                 await session.refresh(person)
             assert stale.value.hint == "expunge() the object"
+
+
+async def test_an_upsert_of_a_hidden_row_names_the_scope(database_dsn: str) -> None:
+    async with Database(database_dsn) as database:
+        await database.create_all(Person)
+        async with AsyncSession(database) as session:
+            session.add(hidden := Person(org=2))
+        async with AsyncSession(database, scopes=[tenant(1)]) as session:
+            people = session.query(Person)
+            assert await people.upsert([{"id": hidden.id, "org": 1}], on=[Person.id]) == 0
+            with pytest.raises(StaleObjectError) as stale:
+                await people.upsert([Person(id=hidden.id)], on=[Person.id])
+            assert "a default scope hides it" in (stale.value.hint or "")
+            assert await people.unscoped().scalars(Person.org) == [2]

@@ -22,6 +22,7 @@ from cormorant.models.state import Origin, bare_key, set_attribute
 from cormorant.persistence.accept import Acceptance
 from cormorant.persistence.bulk_rows import Group
 from cormorant.persistence.changes import ChangeSet, FlushResult, insert_change
+from cormorant.persistence.loader import or_hidden
 from cormorant.persistence.unit_of_work import UnitOfWork
 from cormorant.query.bulk import Returned
 from cormorant.query.spec import Output
@@ -90,9 +91,10 @@ class BulkAcceptance:
         found: list[Row] = []
         for instance, row in zip(group.batch.instances, rows, strict=True):
             if row is None:
+                meanwhile = "a trigger drops it, or another transaction changes it at the same moment: do it again"
                 raise StaleObjectError(
                     f"the row of {instance!r} was not written, and cannot be read either",
-                    hint="a trigger drops it, or another transaction changes it at the same moment: do it again",
+                    hint=f"{meanwhile}{or_hidden(self.state, self.info)}",
                 )
             found.append(row)
         taken_in = self._take_in(group.batch.instances, found)

@@ -75,11 +75,12 @@ class Reader(Protocol):
 
 def not_there(reader: Reader, info: ModelInfo, instance: Model) -> NotFoundError:
     """Gives the error about an object whose row is not found."""
-    hint = f"it was deleted meanwhile{_or_hidden(reader, info)}"
+    hint = f"it was deleted meanwhile{or_hidden(reader, info)}"
     return NotFoundError(f"{info.name} {shown_key(info, row_key_of(instance))} does not exist", hint=hint)
 
 
-def _or_hidden(reader: Reader, info: ModelInfo) -> str:
+def or_hidden(reader: Reader, info: ModelInfo) -> str:
+    """Gives a further reason why a row is not found, where default scopes may be it."""
     scoped = reader.scopes is not None and reader.scopes.concerns(info)
     return ", or a default scope hides it from this session" if scoped else ""
 
@@ -377,7 +378,7 @@ async def refresh(reader: Reader, instances: Sequence[Model]) -> None:
         history = _taking_back(reader)
         for key, instance in wanted.items():
             if id(instance) not in found:
-                hint = f"expunge() the object{_or_hidden(reader, info)}"
+                hint = f"expunge() the object{or_hidden(reader, info)}"
                 raise StaleObjectError(f"{info.name} {shown_key(info, key)} does not exist any more", hint=hint)
             for held in (instance.__orm_related__ or {}).values():
                 if is_collection(held):

@@ -25,6 +25,8 @@ def losses_of(operations: Iterable[Step]) -> list[Loss]:
                 found.append(Loss(table.key))
             case c.DropColumn(table=key, column=column) if column.computed is None:
                 found.append(Loss(key, column.name))
+            case c.AlterColumn(table=key, before=before) if operation.begins_to_compute:
+                found.append(Loss(key, before.name))
             case c.AlterColumn(table=key, before=before, after=after, using=None) if narrows(before.type, after.type):
                 found.append(Loss(key, after.name, narrowed=f"{before.type} to {after.type}"))
             case _:
@@ -38,8 +40,11 @@ def count_sql(loss: Loss, dialect: Dialect) -> str:
     return f"SELECT count({what}) FROM {quoted(dialect, loss.table)}"
 
 
-def retire_hint(loss: Loss) -> str:
-    """Gives what a model says so that something may go."""
+def retire_hint(loss: Loss, operations: Iterable[Step] = ()) -> str:
+    """Gives what to say so that something may go: in its model, unless that has a column of the same name."""
+    again = (step for step in operations if isinstance(step, c.AddColumn))
+    if any((step.table, step.column.name) == (loss.table, loss.column) for step in again):
+        return f'{loss.name} is computed then; if its values may go, say --drop {loss.name}, retired=["{loss.name}"]'
     if loss.narrowed is not None:
         return f"if {loss.name} may lose digits, say how: AlterColumn(..., using=...)"
     if loss.column is None:
@@ -103,8 +108,10 @@ def _columns(operations: Sequence[Step]) -> Iterator[str]:
         if not isinstance(step, c.DropColumn):
             continue
         for other in added:
-            if other.table == step.table and types.related(other.column.type, step.column.type):
-                old, new = step.column.name, other.column.name
+            old, new = step.column.name, other.column.name
+            # what is made anew under its own name is computed from then on
+            named = other.table == step.table and old != new
+            if named and types.related(other.column.type, step.column.type):
                 yield f"if {step.table}.{old} is {new} now, say {_renamed_from(operations, step)} there"
 
 

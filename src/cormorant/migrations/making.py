@@ -130,7 +130,7 @@ def refuse(losses: Sequence[Loss], retired: Iterable[str], operations: Sequence[
     may_go = frozenset(retired)
     left = [loss for loss in losses if loss.name not in may_go and loss.table not in may_go]
     if left:
-        hints = [*rename_hints(operations), *map(retire_hint, left)]
+        hints = [*rename_hints(operations), *(retire_hint(loss, operations) for loss in left)]
         raise DestructiveMigration(left, hint="; ".join([*hints, "or allow it for this once"]))
 
 

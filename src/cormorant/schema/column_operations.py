@@ -128,8 +128,16 @@ class AlterColumn(Operation):
             self.after.collation,
         )
 
+    @property
+    def begins_to_compute(self) -> bool:
+        """Whether the column becomes a computed one, which PostgreSQL can only have made anew."""
+        return self.before.computed is None and self.after.computed is not None
+
     def statements(self, dialect: Dialect) -> list[str]:
         need_alter(dialect, self)
+        if self.begins_to_compute:
+            anew = (DropColumn(self.table, self.before), AddColumn(self.table, self.after))
+            return [sql for step in anew for sql in step.statements(dialect)]
         made = [*self._numbering_ends(), *self._type(dialect), *self._null(dialect), *self._default(dialect)]
         prefix = f"ALTER TABLE {quoted(dialect, self.table)} ALTER COLUMN {dialect.quote(self.after.name)} "
         said = [*self._fill(dialect), *(prefix + each for each in made), *self._numbering_begins(dialect, prefix)]

@@ -1,8 +1,11 @@
-"""Operations as one database can run them: on SQLite what changes a table that exists becomes one rebuild of it."""
+"""Operations as one database can run them: on SQLite what changes a table that exists becomes one rebuild of it.
+
+PostgreSQL runs them as they are. Only a column that becomes a computed one is made anew, with what stands on it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from cormorant.dialects.base import Dialect
@@ -13,6 +16,7 @@ from cormorant.schema import operations as o
 from cormorant.schema import shadow_operations as w
 from cormorant.schema import snapshot as s
 from cormorant.schema.conversions import Conversion
+from cormorant.schema.diff import diff
 from cormorant.schema.rebuild import RebuildTable
 from cormorant.schema.state import apply, changed_table
 from cormorant.schema.views import as_seen
@@ -38,7 +42,23 @@ def plan(snapshot: s.SchemaSnapshot, operations: Sequence[o.Operation], dialect:
         operations: What shall be done.
         dialect: The database's.
     """
-    return list(operations) if dialect.supports_add_constraint else _Rebuilds(snapshot, dialect).put(operations)
+    if not dialect.supports_add_constraint:
+        return _Rebuilds(snapshot, dialect).put(operations)
+    if not any(map(begins_to_compute, operations)):
+        return list(operations)
+    return list(_computed_anew(snapshot, operations))
+
+
+def begins_to_compute(operation: o.Operation) -> bool:
+    """Whether a column becomes a computed one: what PostgreSQL does for that, only the schema before tells."""
+    return isinstance(operation, c.AlterColumn) and operation.begins_to_compute
+
+
+def _computed_anew(state: s.SchemaSnapshot, operations: Iterable[o.Operation]) -> Iterator[o.Operation]:
+    for operation in operations:
+        before, state = state, apply(state, operation)
+        # what stands on the column would go with it, without a word
+        yield from diff(before, state) if begins_to_compute(operation) else (operation,)
 
 
 class _Rebuilds:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import accumulate, groupby
 
 from cormorant.dialects.base import Dialect
 from cormorant.migrations.migration import MigrationFile
@@ -58,7 +58,8 @@ def _steps(
 def _together(moves: Sequence[Move], before: SchemaSnapshot, outside: bool, dialect: Dialect) -> list[PlannedStep]:
     operations = [move.step for move in moves if isinstance(move.step, Operation)]
     if not operations or dialect.supports_add_constraint:
-        return [_planned(move, outside, dialect) for move in moves]
+        states = accumulate(moves, lambda state, move: apply(state, *changes_of(move.step)), initial=before)
+        return [_planned(move, outside, dialect, state) for move, state in zip(moves, states, strict=False)]
     number = moves[0].number
     return [
         PlannedStep(number, operation.describe(), tuple(operation.statements(dialect)), outside)
@@ -66,7 +67,10 @@ def _together(moves: Sequence[Move], before: SchemaSnapshot, outside: bool, dial
     ]
 
 
-def _planned(move: Move, outside: bool, dialect: Dialect) -> PlannedStep:
+def _planned(move: Move, outside: bool, dialect: Dialect, before: SchemaSnapshot) -> PlannedStep:
     step = move.step
-    sql = tuple(step.statements(dialect)) if not isinstance(step, RunSession) else ()
-    return PlannedStep(move.number, step.describe(), sql, outside, by_program=isinstance(step, RunSession))
+    if isinstance(step, RunSession):
+        return PlannedStep(move.number, step.describe(), (), outside, by_program=True)
+    steps = plan(before, [step], dialect) if isinstance(step, Operation) else [step]
+    sql = tuple(sql for each in steps for sql in each.statements(dialect))
+    return PlannedStep(move.number, step.describe(), sql, outside)

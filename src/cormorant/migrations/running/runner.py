@@ -28,7 +28,7 @@ from cormorant.persistence.retry import pause
 from cormorant.persistence.session import AsyncSession
 from cormorant.schema.introspect import introspect
 from cormorant.schema.operations import Operation
-from cormorant.schema.plan import plan
+from cormorant.schema.plan import begins_to_compute, plan
 from cormorant.schema.running import keys_kept, rebuilding, send, send_whole, transaction
 from cormorant.schema.snapshot import SchemaSnapshot
 
@@ -84,6 +84,10 @@ class Work:
     def state(self, move: Move) -> SchemaSnapshot:
         """Gives the schema at a step."""
         return state_at(self.before(), self.file, move.number)
+
+    def state_from(self, move: Move) -> SchemaSnapshot:
+        """Gives the schema that a step begins with, up or down."""
+        return state_at(self.before(), self.file, move.number if self.up else move.number + 1)
 
 
 @dataclass(slots=True)
@@ -252,7 +256,10 @@ class Runner:
 
     async def _operate_once(self, move: Move, way: _Way) -> None:
         operation = _operation(move)
-        if way.resumed and move.number == way.first:
+        if begins_to_compute(operation):
+            for each in plan(way.work.state_from(move), [operation], self._dialect):
+                await send(self._connection, self._dialect, each)
+        elif way.resumed and move.number == way.first:
             for sql in await remaining(self._connection, self._dialect, operation):
                 await self._connection.execute(sql)
         else:

@@ -184,6 +184,8 @@ def _alter_column(before: s.SchemaSnapshot, op: c.AlterColumn) -> Effects:
     table = before.table(op.table) or s.Table(op.table, (op.before,))
     if only_comments(op):
         return _at_once("SHARE UPDATE EXCLUSIVE", op.table) if op.before.comment != op.after.comment else ()
+    if op.begins_to_compute:
+        return (Effect(_on("ACCESS EXCLUSIVE", op.table), rewrites=(op.table,)),)
     made = [Effect(_on("ROW EXCLUSIVE", op.table), (op.table,))] if fills(op) else []
     if op.retyped:
         return (*made, _retyped(before, table, op))

@@ -7,7 +7,20 @@ from dataclasses import replace
 
 import pytest
 
-from cormorant import AsyncSession, Database, Many, Mapped, Model, ModelError, SchemaBuilder, generated, many_to_many
+from cormorant import (
+    AsyncSession,
+    Database,
+    Many,
+    Mapped,
+    Model,
+    ModelError,
+    One,
+    SchemaBuilder,
+    field,
+    foreign_key,
+    generated,
+    many_to_many,
+)
 from cormorant.models.registry import registry
 from cormorant.schema import snapshot as s
 from cormorant.schema.diff import diff
@@ -95,3 +108,64 @@ async def test_links_of_a_renamed_relation_stay(database: Database) -> None:
         async with AsyncSession(database) as session:
             assert await session.query(Article).filter(Article.labels.any()).count() == 1
             assert await session.query(Article).filter(Article.sequels.any()).count() == 1
+
+
+async def test_what_is_called_after_a_renamed_key_follows(database: Database) -> None:
+    """No model could say it: the columns of links, and of relations to several columns, are nobody's attributes."""
+    with registry.isolated():
+
+        class Word(Model):
+            text: Mapped[str] = field(primary_key=True)
+            like: Many[Word] = many_to_many()
+
+        class Line(Model):
+            poem: Mapped[int] = field(primary_key=True)
+            no: Mapped[int] = field(primary_key=True)
+            words: Many[Word] = many_to_many()
+
+        class Note(Model):
+            id: Mapped[int] = generated(primary_key=True)
+            line: One[Line] = foreign_key()
+
+        await database.create_all(Word, Line, Note)
+        async with AsyncSession(database) as session:
+            line, word = Line(poem=1, no=2), Word(text="sea")
+            line.words.add(word)
+            word.like.add(Word(text="ocean"))
+            session.add(Note(line=line))
+
+    with registry.isolated():
+
+        class Term(Model, renamed_from="word"):
+            spelt: Mapped[str] = field(primary_key=True, renamed_from="text")
+            like: Many[Term] = many_to_many()
+
+        class Verse(Model, renamed_from="line"):
+            poem: Mapped[int] = field(primary_key=True)
+            number: Mapped[int] = field(primary_key=True, renamed_from="no")
+            words: Many[Term] = many_to_many()
+
+        class Remark(Model, renamed_from="note"):
+            id: Mapped[int] = generated(primary_key=True)
+            line: One[Verse] = foreign_key()
+
+        builder = SchemaBuilder(database)
+        await builder.apply(await builder.difference(Term, Verse, Remark))
+        assert await builder.difference(Term, Verse, Remark) == []
+        async with AsyncSession(database) as session:
+            (note,) = await session.query(Remark)
+            words = await (await note.line).words
+            assert [(word.spelt, [each.spelt for each in await word.like]) for word in words] == [("sea", ["ocean"])]
+
+
+def test_what_is_called_after_a_renamed_key_and_is_kept_stays() -> None:
+    key = s.ForeignKey("", ("shelf_a",), "shelf", ("a",))
+    row = s.Table("row", (s.Column("shelf_a", "integer"),), foreign_keys=(key,))
+    before = s.SchemaSnapshot((TABLE, row))
+    columns = (TABLE.columns[0], replace(C, renamed_from="a"), B)
+    both = replace(key, columns=("shelf_c",), target_columns=("c",))
+    kept = replace(row, columns=(*row.columns, s.Column("shelf_c", "integer")), foreign_keys=(both,))
+    after = s.SchemaSnapshot((replace(TABLE, columns=columns), kept))
+    described = [each.describe() for each in diff(before, after)]
+    assert "rename column shelf.a to c" in described
+    assert "add column row.shelf_c integer not null" in described

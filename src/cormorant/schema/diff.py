@@ -54,7 +54,34 @@ def _renames(old: s.SchemaSnapshot, new: s.SchemaSnapshot) -> list[o.Operation]:
     for table in new.tables:
         was = state.table(table.key)
         made += [] if was is None else _renamed_columns(was, table)
+    while following := _renamed_keys(apply(old, *made), new, made):
+        made += following
     return made
+
+
+def _renamed_keys(old: s.SchemaSnapshot, new: s.SchemaSnapshot, made: Iterable[o.Operation]) -> list[o.Operation]:
+    """Gives the renames of key columns that are called after a column which is renamed: no model can say those.
+
+    They are the columns of tables of links, and of relations to keys of several columns.
+    """
+    former = {(step.table, step.new): step.old for step in made if isinstance(step, c.RenameColumn)}
+    found: list[o.Operation] = []
+    for table in new.tables:
+        was = old.table(table.key)
+        if was is None:
+            continue
+        for key in table.foreign_keys:
+            kept = {name for each in was.foreign_keys if each.target == key.target for name in each.columns}
+            free = kept.difference(column.name for column in table.columns)
+            for name, target in zip(key.columns, key.target_columns, strict=True):
+                ending, column = former.get((key.target, target)), table.column(name)
+                if ending is None or column is None or was.column(name) is not None:
+                    continue
+                # by the name that its model has, or had when it was renamed in the same release
+                stems = [each.removesuffix(target) for each in (column.renamed_from, name) if each is not None]
+                before = next((stem + ending for stem in stems if stem + ending in free), None)
+                found += [] if before is None else [c.RenameColumn(table.key, before, name)]
+    return found
 
 
 def _former_names(old: s.SchemaSnapshot, new: s.SchemaSnapshot) -> dict[str, str | None]:

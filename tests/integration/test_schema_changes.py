@@ -181,3 +181,31 @@ async def test_what_stays_wrong_is_told_as_before(database: Database) -> None:
             await in_transaction(connection, "SELECT broken()", [])
         assert type(caught.value) is StatementError
     database.adapter.release(connection)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE TABLE nest (id int DEFAULT nobody())",
+        "ALTER TABLE bird ALTER age TYPE boolean",
+        "ALTER TABLE bird ADD CHECK (age > nobody())",
+    ],
+)
+async def test_definitions_that_are_wrong_are_not_outdated(database: Database, sql: str) -> None:
+    """Of those the server looks at the expressions when it runs them, as it does where nothing is prepared."""
+    async with AsyncSession(database) as session:
+        await session.execute("SELECT 1")
+        with pytest.raises(StatementError) as caught:
+            await session.execute(sql)
+        await session.rollback()
+    assert not isinstance(caught.value, SchemaChangedError)
+    connection = await database.adapter.acquire(write=True)
+    await connection.execute("BEGIN")
+    for statement in (sql, "UPDATE bird SET age = nobody()"):
+        await connection.execute("SAVEPOINT here")
+        with pytest.raises(StatementError) as caught:
+            await connection.execute(statement)
+        assert not isinstance(caught.value, SchemaChangedError)
+        await connection.execute("ROLLBACK TO here")
+    await connection.execute("ROLLBACK")
+    database.adapter.release(connection)

@@ -244,7 +244,8 @@ class PostgresConnection:
         """Runs a statement once more that was prepared before tables were changed, or raises what became of it."""
         edition, open_before = self._edition, self.in_transaction
         new = edition.following
-        if may_be_outdated(error, in_transaction=open_before, tracked=bool(new)) and (new or forget(self._driver, sql)):
+        outdated = may_be_outdated(error, sql, in_transaction=open_before, tracked=bool(new))
+        if outdated and (new or forget(self._driver, sql)):
             # the driver has sent nothing of a statement that it refused, nor what waits for it
             if self._ahead.waiting:
                 await self._catch_up()
@@ -262,7 +263,7 @@ class PostgresConnection:
                 edition.reach(new)
                 return answer
         self._unsettled = not isinstance(error, asyncpg.PostgresError)
-        if open_before and is_outdated(error):
+        if open_before and is_outdated(error, sql):
             # the other statements too, and those of other connections
             edition.advance()
             raise schema_changed(error, sql) from error

@@ -16,6 +16,8 @@ from cormorant.adapters.postgresql_errors import said_by_server, was_prepared
 _SETTINGS = ("42501",)
 """Of the class of errors about names and types, those that a new preparation does not change: no permission."""
 
+_DEFINING = ("CREATE", "ALTER")
+
 
 class Edition:
     """Which state of tables and types the statements of an adapter are prepared for.
@@ -54,35 +56,53 @@ class Edition:
             self._renew()
 
 
-def may_be_outdated(error: Exception, *, in_transaction: bool, tracked: bool = False) -> bool:
+def may_be_outdated(error: Exception, sql: str, *, in_transaction: bool, tracked: bool = False) -> bool:
     """Whether a statement may have failed only because it was prepared before tables or types were changed.
 
     It has had no effect then, and may be run again: the driver sent nothing, or the server undid it.
 
     Args:
         error: What the driver raised.
+        sql: The statement.
         in_transaction: Whether the statement ran inside of a transaction, which an error of the server ends.
         tracked: Whether a pooler may have given back what it prepared before.
     """
     if not was_prepared(error):
-        return tracked and not in_transaction and is_outdated(error)
+        return tracked and not in_transaction and is_outdated(error, sql)
     if not said_by_server(error):
         # the driver knows the types of parameters from the preparation
         return isinstance(error, exceptions.DataError)
-    return not in_transaction and (_names_or_types(error) or is_outdated(error))
+    return not in_transaction and (_names_or_types(error) or is_outdated(error, sql))
 
 
-def is_outdated(error: Exception) -> bool:
-    """Whether a statement can only have failed because it was prepared before tables or types were changed."""
+def is_outdated(error: Exception, sql: str) -> bool:
+    """Whether a statement can only have failed because it was prepared before tables or types were changed.
+
+    Args:
+        error: What the driver raised.
+        sql: The statement.
+    """
     if isinstance(error, exceptions.InvalidCachedStatementError):
         return True
     if isinstance(error, exceptions.InternalServerError):
         return str(error).startswith("cache lookup failed for type")
-    if not said_by_server(error) or not was_prepared(error):
+    if not said_by_server(error) or not was_prepared(error) or _is_looked_at_when_run(error, sql):
         return False
     types = (exceptions.UndefinedFunctionError, exceptions.DatatypeMismatchError)
     # what happened inside of a function has a context, and was not prepared by us
     return isinstance(error, types) and not error.__dict__.get("context")
+
+
+def _is_looked_at_when_run(error: Exception, sql: str) -> bool:
+    """Whether the server has kept nothing of a statement: it defines something, or was no prepared one."""
+    if sql.lstrip().upper().startswith(_DEFINING):
+        return True
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    # where the driver sends what has no parameters and gives no rows
+    code = None if place is None else place.tb_frame.f_code
+    return code is not None and code.co_name == "query" and code.co_filename.startswith("asyncpg")
 
 
 def forget(driver: Any, sql: str) -> bool:

@@ -23,6 +23,7 @@ from cormorant import (
 )
 from cormorant.models.registry import registry
 from cormorant.schema import snapshot as s
+from cormorant.schema import steps as op
 from cormorant.schema.diff import diff
 
 A, B, C = (s.Column(name, "integer") for name in "abc")
@@ -169,3 +170,21 @@ def test_what_is_called_after_a_renamed_key_and_is_kept_stays() -> None:
     described = [each.describe() for each in diff(before, after)]
     assert "rename column shelf.a to c" in described
     assert "add column row.shelf_c integer not null" in described
+
+
+async def test_a_table_gets_the_same_name_in_other_letters(database: Database) -> None:
+    """To SQLite the new name is taken, by the table itself."""
+    builder = SchemaBuilder(database)
+    owner = s.ForeignKey("", ("id",), "shelf", ("id",))
+    row = s.Table("row", (s.Column("id", "bigint"),), s.PrimaryKey(("id",)), foreign_keys=(owner,))
+    before = s.SchemaSnapshot((TABLE, row))
+    await builder.apply(diff(s.SchemaSnapshot(), before))
+    async with AsyncSession(database) as session:
+        await session.execute("INSERT INTO shelf (id, a, b) VALUES (1, 10, 20)")
+        await session.execute("INSERT INTO row (id) VALUES (1)")
+    await builder.apply([op.RenameTable("shelf", "Shelf")])
+    live = await builder.live()
+    assert [table.key for table in live.tables] == ["Shelf", "row"]
+    assert [key.target for table in live.tables for key in table.foreign_keys] == ["Shelf"]
+    async with AsyncSession(database) as session:
+        assert await session.execute('SELECT a, b FROM "Shelf"') == [(10, 20)]

@@ -14,7 +14,7 @@ from cormorant.dialects.base import Dialect
 from cormorant.errors import CompileError
 from cormorant.schema import scripts
 from cormorant.schema import snapshot as s
-from cormorant.schema.names import name_of, quoted
+from cormorant.schema.names import name_of, quoted, short
 
 
 class Operation(ABC):
@@ -158,7 +158,13 @@ class RenameTable(Operation):
     new: str
 
     def statements(self, dialect: Dialect) -> list[str]:
-        return [f"ALTER TABLE {quoted(dialect, self.old)} RENAME TO {dialect.quote(name_of(self.new))}"]
+        if not dialect.supports_add_constraint and self.old.lower() == self.new.lower():
+            # to SQLite both are one name, which is taken
+            aside = short(name_of(self.old), "__before")
+            pairs = [(self.old, aside), (aside, name_of(self.new))]
+        else:
+            pairs = [(self.old, name_of(self.new))]
+        return [f"ALTER TABLE {quoted(dialect, old)} RENAME TO {dialect.quote(new)}" for old, new in pairs]
 
     def reverse(self) -> Operation:
         return RenameTable(self.new, self.old)

@@ -130,6 +130,8 @@ class History:
 
     def _needs(self, file: MigrationFile) -> tuple[str, ...]:
         """Gives the keys of those that come right before a migration, as they are run."""
+        if file.key in file.depends:
+            raise MigrationCycle(f"{file.key} depends on itself", hint="correct its depends=")
         found = [self.current(key) for key in file.depends]
         for key, named in zip(found, file.depends, strict=True):
             if key not in self._by_key:

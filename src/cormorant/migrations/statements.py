@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+from cormorant._internal.transaction_words import transaction_word
+from cormorant.errors import InvalidMigration
+
 _PIECES = re.compile(
     r"""
       [eE]'(?:[^'\\]|\\.|'')*'
@@ -37,3 +40,19 @@ def statements(sql: str) -> list[str]:
             found[-1] += match[0]
             said[-1] = said[-1] or not (match[0].isspace() or match[0].startswith(("--", "/*")))
     return [text.strip() for text, any_word in zip(found, said, strict=True) if any_word]
+
+
+def refuse_transactions(found: list[str]) -> None:
+    """Refuses statements that would end the migration's own transaction, or begin another one inside of it.
+
+    Raises:
+        InvalidMigration: What was before would stay, whatever becomes of the rest and of the record.
+    """
+    for sql in found:
+        words = "".join(match[0] for match in _PIECES.finditer(sql) if not match[0].startswith(("--", "/*"))).lstrip()
+        verb = transaction_word(words)
+        if verb in ("begin", "commit", "rollback"):
+            raise InvalidMigration(
+                f"{verb.upper()} is not for a migration, which is one transaction with its record",
+                hint="leave it out; what must not be in a transaction is RunSQL(..., outside=True)",
+            )

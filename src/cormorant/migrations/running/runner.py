@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from inspect import isawaitable
 from itertools import groupby
 from time import perf_counter
 
@@ -23,6 +24,7 @@ from cormorant.migrations.running.outcomes import Progress, Ran, Tell
 from cormorant.migrations.running.resuming import remaining, run_alone
 from cormorant.migrations.running.stopping import blockers_of, failure
 from cormorant.migrations.safety.backfilling import BackfillProgress, run_backfill
+from cormorant.migrations.statements import refuse_transactions
 from cormorant.migrations.step import Backfill, RunSession, RunSQL
 from cormorant.persistence.retry import pause
 from cormorant.persistence.session import AsyncSession
@@ -31,6 +33,7 @@ from cormorant.schema.operations import Operation
 from cormorant.schema.plan import begins_to_compute, plan
 from cormorant.schema.running import keys_kept, rebuilding, send, send_whole, transaction
 from cormorant.schema.snapshot import SchemaSnapshot
+from cormorant.schema.state import apply
 
 _MAY_SUCCEED_LATER = (LockTimeout, DeadlockError, SerializationError)
 _FIRST_PAUSE = 3
@@ -249,7 +252,12 @@ class Runner:
                 await self._operate_once(move, way)
             return
         # from what is really there: a table that is rebuilt keeps what no migration tells of
-        live = await introspect(self._connection, self._dialect)
+        live = state = await introspect(self._connection, self._dialect)
+        for move in moves:
+            # what cannot be done to the schema is an error of its step, of which nobody is told yet
+            way.at = move
+            state = apply(state, _operation(move))
+        way.at = None
         for operation in plan(live, list(map(_operation, moves)), self._dialect):
             way.take(_move_of(operation, moves))
             await send_whole(self._connection, self._dialect, operation)
@@ -268,12 +276,18 @@ class Runner:
     async def _work(self, move: Move, work: Work, *, inside: bool = True) -> None:
         step = move.step
         if isinstance(step, RunSQL):
-            for sql in step.statements(self._dialect):
+            found = step.statements(self._dialect)
+            if inside:
+                refuse_transactions(found)
+            for sql in found:
                 await self._connection.execute(sql)
         elif isinstance(step, RunSession):
             database = bound_database(self._connection, self._place.database, inside=inside)
             async with AsyncSession(database) as session:
-                await step.forward(session, HistoricalModels(work.state(move)))
+                working = step.forward(session, HistoricalModels(work.state(move)))
+                if not isawaitable(working):
+                    raise InvalidMigration("the function is no async one", hint="write async def")
+                await working
 
     # ---- outside of a transaction
 

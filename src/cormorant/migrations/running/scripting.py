@@ -12,6 +12,7 @@ from cormorant.migrations.migration import MigrationFile
 from cormorant.migrations.running import ledger
 from cormorant.migrations.running.moves import Chunk, changes_of, chunks_of, moves_of
 from cormorant.migrations.running.runner import record_statement
+from cormorant.migrations.statements import refuse_transactions
 from cormorant.migrations.step import RunSession
 from cormorant.schema.operations import Operation
 from cormorant.schema.plan import plan
@@ -94,7 +95,10 @@ def _body(chunk: Chunk, state: SchemaSnapshot, dialect: Dialect) -> list[str]:
             if isinstance(move.step, RunSession):
                 lines.append(f"-- step {move.number} was done by other means: {move.step.describe()}")
             elif not isinstance(move.step, Operation):
-                lines += move.step.statements(dialect)
+                found = move.step.statements(dialect)
+                if not chunk.outside:
+                    refuse_transactions(found)
+                lines += found
         state = apply(state, *(each for move in moves for each in changes_of(move.step)))
     return lines
 

@@ -84,6 +84,19 @@ async def test_a_block_inside_another_is_a_savepoint(database: Database) -> None
     assert len((await rows_of(database))["writers"]) == 2
 
 
+async def test_blocks_that_failed_are_not_inside_of_each_other_on_the_server(database: Database) -> None:
+    async with AsyncSession(database) as session, session.transaction():
+        for number in range(3):
+            async with rolled_back(session.transaction()):
+                session.add(Label(name=f"undone {number}"))
+                await session.flush()
+        async with session.transaction():
+            session.add(Label(name="kept"))
+        # what a savepoint leaves behind that was gone back to goes before the next one comes
+        assert words(session) == {"BEGIN": 1, "INSERT": 4, "SAVEPOINT": 4, "ROLLBACK": 3, "RELEASE": 4}
+    assert (await rows_of(database))["labels"] == ["kept"]
+
+
 async def test_a_block_in_a_transaction_that_a_write_began_is_a_savepoint_too(database: Database) -> None:
     async with AsyncSession(database) as session:
         session.add(Writer(name="Ada"))

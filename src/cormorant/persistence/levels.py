@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from cormorant.dialects.base import IsolationLevel
+from cormorant.errors import CormorantError
 
 
 @dataclass(slots=True, eq=False)
@@ -18,12 +20,27 @@ class Level:
         cause: What made it fail.
         implicit: A statement opened it, rather than the user.
         uses: How often its connection was used; counted for the transaction itself.
+        has_leftover: A savepoint inside of it was gone back to, and is still there.
     """
 
     savepoint: str | None
     cause: BaseException | None = None
     implicit: bool = False
     uses: int = 0
+    has_leftover: bool = False
+
+
+def savepoint_name(levels: Sequence[Level]) -> str:
+    """Gives the name of a savepoint inside of those that are open."""
+    # by its depth: a new name each time would be a new statement each time
+    return f"cormorant_{len(levels)}"
+
+
+def summary(cause: BaseException) -> str:
+    """Gives one line for what made a level fail."""
+    text = cause.message if isinstance(cause, CormorantError) else str(cause)
+    first = text.splitlines()[0] if text else ""
+    return f"{type(cause).__name__}: {first}" if first else type(cause).__name__
 
 
 class OpenCursor(Protocol):

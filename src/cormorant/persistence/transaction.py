@@ -19,7 +19,6 @@ from cormorant.database.cache_news import CHANNEL
 from cormorant.database.invalidation import Invalidation
 from cormorant.dialects.base import SNAPSHOTS
 from cormorant.errors import (
-    CormorantError,
     DatabaseError,
     SessionTaskError,
     TransactionError,
@@ -29,7 +28,7 @@ from cormorant.observability.performance import PerformanceTracker
 from cormorant.observability.shapes import Caller
 from cormorant.persistence.connections import Connections, shares
 from cormorant.persistence.context import Frame
-from cormorant.persistence.levels import Level, OpenCursor, Options
+from cormorant.persistence.levels import Level, OpenCursor, Options, savepoint_name, summary
 from cormorant.persistence.limits import AN_ANSWER, Limit
 from cormorant.persistence.shielding import committing, shielded
 
@@ -326,7 +325,7 @@ class TransactionStack:
         for level in self.levels:
             if level.cause is not None:
                 raise TransactionFailedError(
-                    f"the transaction failed earlier: {_summary(level.cause)}",
+                    f"the transaction failed earlier: {summary(level.cause)}",
                     hint="leave the block, or await session.rollback(); to try something and go on, "
                     "use a nested `async with session.transaction()`",
                 ) from level.cause
@@ -352,13 +351,18 @@ class TransactionStack:
         self.check()
         level = Level("")
         if self.connection is None:
-            level.savepoint = _savepoint_name(self.levels)
+            level.savepoint = savepoint_name(self.levels)
         else:
 
             async def open_level(_: Connection) -> None:
                 # named when it is its turn: another task may be ending a block
-                level.savepoint = name = _savepoint_name(self.levels)
-                await self.execute(self.database.dialect.savepoint(name), ahead=True)
+                level.savepoint = name = savepoint_name(self.levels)
+                around, dialect = self.levels[-1], self.database.dialect
+                if around.has_leftover:
+                    # inside of it the new one would be a level deeper each time, which takes locks of the server
+                    around.has_leftover = False
+                    await self.execute(dialect.release_savepoint(name), ahead=True)
+                await self.execute(dialect.savepoint(name), ahead=True)
 
             await self.use(open_level)
         self.levels.append(level)
@@ -422,6 +426,7 @@ class TransactionStack:
                 async with Limit(self.connections.patience):
                     await _abandon(self.cursors, self.levels)
                     await self.execute(self.database.dialect.rollback_to_savepoint(level.savepoint))
+                    self.levels[-1].has_leftover = True
             except DatabaseError as error:
                 # the transaction cannot go on; whoever ends it learns why
                 self.fail(error)
@@ -435,6 +440,7 @@ class TransactionStack:
                 if level.savepoint is not None:
                     self.levels[:] = remaining
                     await self.execute(self.database.dialect.rollback_to_savepoint(level.savepoint))
+                    remaining[-1].has_leftover = True
                     return
                 await self.execute("ROLLBACK")
         except DatabaseError as error:
@@ -506,11 +512,6 @@ def forget(transactions: TransactionStack, level: Level) -> None:
         transactions.end()
     else:
         del transactions.levels[transactions.levels.index(level) :]
-
-
-def _savepoint_name(levels: Sequence[Level]) -> str:
-    # by its depth: a new name each time would be a new statement each time
-    return f"cormorant_{len(levels)}"
 
 
 async def _take_connection(transactions: TransactionStack, limit: Limit | None) -> None:
@@ -592,9 +593,3 @@ async def settled(transactions: TransactionStack) -> None:
     """Waits for the end of a COMMIT or ROLLBACK on its way: what comes now belongs to what follows it."""
     while transactions.ending is not None:
         await transactions.ending.wait()
-
-
-def _summary(cause: BaseException) -> str:
-    text = cause.message if isinstance(cause, CormorantError) else str(cause)
-    first = text.splitlines()[0] if text else ""
-    return f"{type(cause).__name__}: {first}" if first else type(cause).__name__

@@ -14,6 +14,9 @@ from cormorant.errors import CormorantError
 from tests.support.newsroom import MODELS, Ticket, Writer, make_writer
 from tests.support.wire import WireTap
 
+_IDLE = "datname = current_database() AND state LIKE 'idle in%'"
+_KILL = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {_IDLE}"
+
 pytestmark = [pytest.mark.postgresql, pytest.mark.direct("what goes over the wire to a server is counted")]
 
 
@@ -202,24 +205,34 @@ async def test_a_transaction_ends_without_what_still_waits(tap: WireTap, tapped:
         assert await session.query(Ticket).count() == 3
 
 
+async def test_blocks_of_which_nothing_was_sent_leave_nothing_that_waits(tap: WireTap, tapped: Database) -> None:
+    async with AsyncSession(tapped) as session, session.transaction():
+        await session.get(Writer, 0)
+        for _ in range(3):
+            async with session.transaction(), session.transaction():
+                pass
+        await session.get(Writer, 0)
+    assert tap.words == ["BEGIN", "SELECT", "SELECT", "COMMIT"]
+
+
 async def test_a_commit_that_something_waits_for_does_not_overlook_that_the_connection_is_gone(
     tapped: Database, postgres_database: str
 ) -> None:
-    other = await asyncpg.connect(postgres_database)
-    session = AsyncSession(tapped)
+    session, other = AsyncSession(tapped), await asyncpg.connect(postgres_database)
+
+    async def work() -> None:
+        async with session, session.transaction():
+            async with session.transaction():
+                session.add(Ticket(seat="2"))
+            connection = session.state().transactions.connection
+            assert connection is not None
+            await other.execute(_KILL)
+            while not connection.is_closed:
+                await asyncio.sleep(0)
+
     try:
         with pytest.raises(ConnectionLost):
-            async with session, session.transaction():
-                async with session.transaction():
-                    session.add(Ticket(seat="2"))
-                (pid,) = next(iter(await session.execute("SELECT pg_backend_pid()")))
-                async with session.transaction():
-                    pass
-                await other.execute("SELECT pg_terminate_backend($1)", pid)
-                connection = session.state().transactions.connection
-                assert connection is not None
-                while not connection.is_closed:
-                    await asyncio.sleep(0)
+            await work()
     finally:
         await other.close()
     assert session.last_commit is None

@@ -133,7 +133,10 @@ class PostgresConnection:
 
     def send_later(self, sql: str) -> None:
         """Has BEGIN, SAVEPOINT or RELEASE go along with the next statement, or before it where that is not prepared."""
-        self._ahead.waiting += (sql,)
+        waiting = self._ahead.waiting
+        # a block of which nothing was sent leaves no trace: many of them would wait for the next statement
+        done = waiting and sql == f"RELEASE {waiting[-1]}"
+        self._ahead.waiting = waiting[:-1] if done else (*waiting, sql)
 
     async def execute(self, sql: str, args: Sequence[Any] = ()) -> int:
         if self._ahead.waiting and sql in _ENDS:

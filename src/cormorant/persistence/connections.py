@@ -164,7 +164,7 @@ class Connections:
         return connection
 
     def put_ahead(self, connection: Connection, sql: str) -> bool:
-        """Has BEGIN, SAVEPOINT or RELEASE go along with the next statement, in whose time it counts, if it can."""
+        """Has BEGIN, SAVEPOINT or RELEASE go along with the next statement, whose time it takes; tells if it can."""
         # isinstance() of a protocol takes as long as the rest of it
         if not getattr(connection, "pipelines", False):
             return False

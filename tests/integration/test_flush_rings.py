@@ -22,8 +22,8 @@ async def database(database_dsn: str, keeps_tables: None) -> AsyncIterator[Datab
 
 
 def updates(session: AsyncSession) -> list[str]:
-    """Gives the UPDATE statements with PostgreSQL's placeholders."""
-    return [sql.replace("?", "$") for sql in sql_of(session, "UPDATE")]
+    """Gives the UPDATE statements as PostgreSQL has them."""
+    return [sql.replace("?", "$").replace("RETURNING +", "RETURNING ") for sql in sql_of(session, "UPDATE")]
 
 
 async def test_a_ring_of_two_tables_is_closed_by_an_update(database: Database) -> None:
